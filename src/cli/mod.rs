@@ -1,0 +1,1 @@
+//! The operator's verbs: a client of the API over the admin socket.

@@ -1,0 +1,262 @@
+//! The sections of the settings file. Each doc comment is the sentence that stands above the key in
+//! `config/relent.toml`; each limit of the house is a key here.
+
+use super::unit::{Size, Span};
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+macro_rules! sections {
+    ($($(#[$about:meta])* $name:ident { $($(#[doc = $doc:literal])* $key:ident: $kind:ty = $default:expr,)* })*) => {
+        $(
+            $(#[$about])*
+            #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+            #[serde(deny_unknown_fields, default)]
+            pub struct $name { $($(#[doc = $doc])* pub $key: $kind,)* }
+
+            impl Default for $name {
+                fn default() -> Self {
+                    Self { $($key: $default,)* }
+                }
+            }
+        )*
+    };
+}
+
+fn any(port: u16) -> Vec<SocketAddr> {
+    vec![SocketAddr::from(([0, 0, 0, 0], port))]
+}
+
+/// Whether AUTH is taken on a connection without TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlaintextAuth {
+    /// AUTH needs TLS.
+    Never,
+    /// AUTH without TLS is taken from loopback addresses: labs and benches.
+    Loopback,
+}
+
+/// The engine that keeps the records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreEngine {
+    /// The embedded B-tree.
+    Redb,
+}
+
+sections! {
+    /// `[listen]`: where connections are taken. Port 0 picks a free one.
+    Listen {
+        /// Submission with STARTTLS (RFC 6409).
+        submission: Vec<SocketAddr> = any(587),
+        /// Submission over implicit TLS (RFC 8314).
+        submissions: Vec<SocketAddr> = any(465),
+        /// Replies, bounces and complaints from other mail servers.
+        inbound: Vec<SocketAddr> = any(25),
+        /// Unsubscribe pages, API, metrics and health.
+        http: Vec<SocketAddr> = vec![SocketAddr::from(([127, 0, 0, 1], 8025))],
+        /// The admin socket, mode 0600, through which the command line speaks.
+        admin: PathBuf = "/run/relent/admin.sock".into(),
+    }
+
+    /// `[submission]`: mail from applications.
+    Submission {
+        /// AUTH without TLS: "never", or "loopback" for labs and benches.
+        plaintext_auth: PlaintextAuth = PlaintextAuth::Never,
+        /// Largest message taken.
+        message_size_max: Size = Size::megabytes(25),
+        /// Most recipients of one message.
+        recipients_max: u32 = 1000,
+        /// Most messages on one connection.
+        messages_max: u32 = 10_000,
+        /// Most connections at a time.
+        connections_max: u32 = 1000,
+        /// Most connections at a time from one address (IPv6: one /64).
+        connections_per_address_max: u32 = 200,
+        /// Refused commands after which a connection is closed.
+        errors_max: u32 = 20,
+        /// Longest wait for the next command.
+        command_timeout: Span = Span::minutes(5),
+        /// Longest wait for the next bytes of a message.
+        data_timeout: Span = Span::minutes(3),
+        /// Longest life of a connection.
+        session_timeout: Span = Span::minutes(60),
+        /// Failed AUTH attempts from one address and user in ten minutes after which AUTH is refused.
+        auth_failures_max: u32 = 20,
+    }
+
+    /// `[inbound]`: mail from other mail servers.
+    Inbound {
+        /// Largest message taken.
+        message_size_max: Size = Size::megabytes(25),
+        /// Most recipients of one message.
+        recipients_max: u32 = 100,
+        /// Most messages on one connection.
+        messages_max: u32 = 1000,
+        /// Most connections at a time.
+        connections_max: u32 = 500,
+        /// Most connections at a time from one address (IPv6: one /64).
+        connections_per_address_max: u32 = 20,
+        /// Refused commands after which a connection is closed.
+        errors_max: u32 = 10,
+        /// Longest wait for the next command.
+        command_timeout: Span = Span::minutes(5),
+        /// Longest wait for the next bytes of a message.
+        data_timeout: Span = Span::minutes(3),
+        /// Longest life of a connection.
+        session_timeout: Span = Span::minutes(30),
+        /// Received fields past which a message is taken for a loop.
+        hops_max: u32 = 50,
+    }
+
+    /// `[tls]`: our certificate. Absent: a self-signed pair is made in the data folder.
+    Tls {
+        /// The certificate chain, PEM.
+        certificate: Option<PathBuf> = None,
+        /// Its private key, PEM.
+        key: Option<PathBuf> = None,
+        /// Longest TLS handshake.
+        handshake_timeout: Span = Span::seconds(30),
+    }
+
+    /// `[dns]`: name resolution.
+    Dns {
+        /// Name servers to ask. Absent: the system's.
+        nameservers: Vec<SocketAddr> = Vec::new(),
+        /// Longest wait for one answer.
+        timeout: Span = Span::seconds(5),
+        /// Answers kept at a time.
+        cache_entries_max: u32 = 10_000,
+        /// Longest time an answer is kept, whatever its TTL.
+        cache_ttl_max: Span = Span::minutes(60),
+        /// Most MX hosts tried for a domain.
+        mx_hosts_max: u32 = 20,
+        /// Most addresses tried for a host.
+        addresses_max: u32 = 10,
+    }
+
+    /// `[queue]`: mail that waits.
+    Queue {
+        /// Most recipients that wait at a time; past it submission is answered 452.
+        items_max: u64 = 5_000_000,
+        /// Waits between attempts; the last repeats until a message expires.
+        retry_delays: Vec<Span> = [60, 300, 900, 1800, 3600, 7200, 14_400].map(Span::seconds).to_vec(),
+        /// How far a wait is spread by chance, in percent.
+        retry_jitter_percent: u32 = 10,
+        /// Time after which mail that could not be delivered goes back to its sender.
+        expiry: Span = Span::minutes(4 * 24 * 60),
+        /// Longest time an opt-out waits for a dot that is being written.
+        permit_wait_max: Span = Span::seconds(10),
+    }
+
+    /// `[delivery]`: mail to other mail servers.
+    Delivery {
+        /// The port of other mail servers.
+        port: u16 = 25,
+        /// Lets mail servers have loopback or private addresses: tests, labs.
+        allow_private: bool = false,
+        /// Local addresses to send from; empty: the system chooses.
+        source_addresses: Vec<IpAddr> = Vec::new(),
+        /// Most connections at a time.
+        connections_max: u32 = 200,
+        /// Most connections at a time to one domain.
+        connections_per_domain_max: u32 = 10,
+        /// Most messages over one connection.
+        messages_per_connection_max: u32 = 100,
+        /// How long a connection without work is kept.
+        connection_idle: Span = Span::seconds(10),
+        /// Memory that message copies under way may take together.
+        copies_memory_max: Size = Size::megabytes(128),
+        /// Longest wait for a connection to open.
+        connect_timeout: Span = Span::seconds(30),
+        /// Longest wait for the greeting and for the replies to EHLO and STARTTLS (RFC 5321 §4.5.3.2.1).
+        greeting_timeout: Span = Span::minutes(5),
+        /// Longest wait for the reply to MAIL (RFC 5321 §4.5.3.2.2).
+        mail_timeout: Span = Span::minutes(5),
+        /// Longest wait for the reply to RCPT (RFC 5321 §4.5.3.2.3).
+        rcpt_timeout: Span = Span::minutes(5),
+        /// Longest wait for the reply to DATA (RFC 5321 §4.5.3.2.4).
+        data_timeout: Span = Span::minutes(2),
+        /// Longest time one piece of a message may take to leave (RFC 5321 §4.5.3.2.5).
+        block_timeout: Span = Span::minutes(3),
+        /// Longest wait for the reply to the final dot (RFC 5321 §4.5.3.2.6).
+        dot_timeout: Span = Span::minutes(10),
+    }
+
+    /// `[replies]`: what comes back.
+    Replies {
+        /// The host of reply, bounce and unsubscribe addresses; default: the hostname.
+        domain: Option<String> = None,
+        /// The operator's mailbox, to which mail for postmaster@ and abuse@ goes.
+        postmaster: Option<String> = None,
+        /// How long after sending a bounce still counts.
+        bounce_age_max: Span = Span::minutes(90 * 24 * 60),
+        /// Largest part of a reply that is read for a wish.
+        text_size_max: Size = Size(256 << 10),
+        /// Deepest nesting of parts that is read.
+        depth_max: u32 = 20,
+        /// Most parts that are read.
+        parts_max: u32 = 500,
+    }
+
+    /// `[http]`: pages and API.
+    Http {
+        /// The address of the unsubscribe pages as recipients see it; default: https:// and the hostname.
+        public_url: Option<String> = None,
+        /// Largest request body.
+        body_size_max: Size = Size::megabytes(8),
+        /// Longest time for one request.
+        request_timeout: Span = Span::seconds(30),
+        /// Most connections at a time.
+        connections_max: u32 = 1000,
+    }
+
+    /// `[spool]`: the log on disk that holds accepted mail.
+    Spool {
+        /// Size at which a new segment is begun.
+        segment_size: Size = Size::megabytes(64),
+        /// Free space below which no mail is accepted, so that opt-outs still are.
+        free_space_min: Size = Size::megabytes(128),
+        /// Batches of writes that may wait at a time.
+        pending_max: u32 = 4096,
+        /// Longest time a delivery's mark may stay unsynced.
+        mark_delay: Span = Span(std::time::Duration::from_millis(50)),
+    }
+
+    /// `[store]`: the records: accounts, streams, suppressions, consents.
+    Store {
+        /// The engine: "redb".
+        engine: StoreEngine = StoreEngine::Redb,
+        /// Memory for the engine's cache.
+        cache: Size = Size::megabytes(16),
+        /// Changes that may wait at a time.
+        pending_max: u32 = 4096,
+        /// Most changes in one commit.
+        batch_max: u32 = 1000,
+    }
+
+    /// `[retention]`: how long what has happened is kept.
+    Retention {
+        /// Events of messages: accepted, delivered, failed, stopped.
+        events: Span = Span::minutes(30 * 24 * 60),
+    }
+
+    /// `[log]`: what is written to standard error, or to the journal.
+    Log {
+        /// Least level written: error, warn, info, debug or trace, or a filter per target.
+        level: String = "info".into(),
+        /// Lines as JSON.
+        json: bool = false,
+    }
+
+    /// `[process]`: the process itself.
+    Process {
+        /// The user to become when started as root.
+        user: Option<String> = None,
+        /// How long a stop waits for sessions and attempts under way.
+        drain_timeout: Span = Span::seconds(20),
+        /// Threads that run sessions; 0: one a core.
+        threads: u32 = 0,
+    }
+}

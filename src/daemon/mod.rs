@@ -1,0 +1,1 @@
+//! Builds every part, runs them, reloads, drains: the only place that knows everyone.

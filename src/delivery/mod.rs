@@ -1,0 +1,1 @@
+//! Mail goes out: route, pool, attempt, signature, outcome. It sends and never decides.

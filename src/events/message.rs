@@ -1,0 +1,138 @@
+//! Events of messages. The queue is rebuilt from them: an accepted message whose recipients have not
+//! all ended is still queued.
+
+use crate::mail::{
+    AccountId, Address, MessageId, RecipientHash, RecipientNumber, ReversePath, Status, StreamId,
+    Timestamp,
+};
+use crate::spool::Body;
+use serde::{Deserialize, Serialize};
+
+/// Where a message came from, and so what rules bind it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    /// From an application: policy is asked, the copy carries our headers.
+    Submission {
+        /// The account that sends.
+        account: AccountId,
+        /// The stream it belongs to.
+        stream: StreamId,
+        /// The credential's name.
+        credential: String,
+    },
+    /// A report of ours to a sender (RFC 3464) about the message named.
+    Report {
+        /// The account whose message it is about.
+        account: AccountId,
+        /// The message it is about.
+        about: MessageId,
+    },
+    /// A person's letter on its way to a stream's mailbox, or mail for the operator.
+    Letter {
+        /// The account whose mailbox it goes to; the installation for the operator's.
+        account: AccountId,
+        /// The stream whose mailbox it goes to.
+        stream: Option<StreamId>,
+    },
+}
+
+impl Origin {
+    /// The account concerned.
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        match self {
+            Self::Submission { account, .. }
+            | Self::Report { account, .. }
+            | Self::Letter { account, .. } => *account,
+        }
+    }
+
+    /// The stream concerned, where there is one.
+    #[must_use]
+    pub fn stream(&self) -> Option<StreamId> {
+        match self {
+            Self::Submission { stream, .. } => Some(*stream),
+            Self::Report { .. } => None,
+            Self::Letter { stream, .. } => *stream,
+        }
+    }
+}
+
+/// One recipient of an accepted message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipient {
+    /// Where the copy goes.
+    pub address: Address,
+    /// The recipient under the account's key.
+    pub hash: RecipientHash,
+}
+
+/// A message that was accepted: durable before its `250`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Its id.
+    pub id: MessageId,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Where reports go.
+    pub sender: ReversePath,
+    /// Its recipients; their place is their [`RecipientNumber`].
+    pub recipients: Vec<Recipient>,
+    /// Its bytes as spooled: header section and body, CRLF line ends.
+    pub body: Body,
+    /// When it was accepted.
+    pub at: Timestamp,
+    /// The address its From field names, whose domain signs.
+    pub from: Option<Address>,
+    /// Needs SMTPUTF8 to be sent on.
+    pub smtputf8: bool,
+    /// Holds octets above 127: sent with BODY=8BITMIME where offered.
+    pub eight_bit: bool,
+}
+
+/// How one recipient's copy fared in one attempt, or without one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// A mail server took it.
+    Delivered,
+    /// Not yet; tried again at the time given.
+    Deferred {
+        /// The next attempt.
+        next_at: Timestamp,
+    },
+    /// Never; its sender has been told where there is one to tell.
+    Failed {
+        /// The remote said that the address does not exist or is closed for good.
+        dead_address: bool,
+    },
+    /// Not sent because of a stop that was recorded.
+    Stopped,
+    /// Taken out of the queue by the operator or the sender.
+    Cancelled,
+}
+
+/// One thing that happened to a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MessageEvent {
+    /// It was accepted.
+    Accepted(Accepted),
+    /// Something happened to one of its recipients.
+    Recipient {
+        /// The message.
+        message: MessageId,
+        /// Which recipient.
+        recipient: RecipientNumber,
+        /// What happened.
+        outcome: Outcome,
+        /// Attempts made so far.
+        attempts: u32,
+        /// The host that answered, `name[address]:port`, where one did.
+        relay: Option<String>,
+        /// The status, ours or the remote's.
+        status: Status,
+        /// What was said: the remote's reply or our reason.
+        text: String,
+        /// When.
+        at: Timestamp,
+    },
+}

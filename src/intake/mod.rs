@@ -1,0 +1,1 @@
+//! Mail comes in: listeners, authentication, admission, submission, inbound.

@@ -1,0 +1,13 @@
+//! The words of mail: addresses, ids, reply and status codes, verdicts, header fields. Pure: no
+//! socket, no clock, no disk. Every other module speaks in these types.
+
+pub mod address;
+pub mod header;
+pub mod id;
+pub mod status;
+pub mod verdict;
+
+pub use address::{Address, AddressFault, Domain, ReversePath};
+pub use id::{AccountId, MessageId, RecipientHash, RecipientNumber, StreamId, Timestamp};
+pub use status::{Reply, Status};
+pub use verdict::{Answer, Verdict};

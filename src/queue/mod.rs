@@ -1,0 +1,163 @@
+//! Mail that waits: items, schedule, lease, permit, retry, reports. A trait; the embedded form lives in
+//! memory and is rebuilt from the spool.
+
+use crate::events::message::{Accepted, Outcome};
+use crate::mail::{
+    AccountId, Address, Domain, MessageId, RecipientHash, RecipientNumber, Status, StreamId,
+    Timestamp,
+};
+use crate::policy::{Judgement, Permit};
+use crate::spool::{Body, BodyWriter, SpoolFault};
+use crate::store::StoreFault;
+use async_trait::async_trait;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// One recipient of a message, leased for one attempt. Dropped unfinished, it is due again.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// The message.
+    pub message: Arc<Accepted>,
+    /// Which recipient.
+    pub recipient: RecipientNumber,
+    /// Attempts made before this one.
+    pub attempts: u32,
+    /// Distinguishes this lease from a later one of the same item.
+    pub generation: u64,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone)]
+pub enum Attempt {
+    /// Taken by the remote.
+    Delivered(Said),
+    /// Worth another try: the queue sets the time, or gives up at expiry.
+    Deferred(Said),
+    /// Refused for good.
+    Failed {
+        /// What was said.
+        said: Said,
+        /// The address does not exist (a suppression follows).
+        dead_address: bool,
+    },
+    /// Policy stopped it.
+    Stopped(Judgement),
+    /// Nothing was tried (the connection was needed elsewhere, the daemon stops): due at once, and no
+    /// attempt is counted.
+    Untried,
+}
+
+/// Who said what.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// `name[address]:port`, where a host answered.
+    pub relay: Option<String>,
+    /// The enhanced status, the remote's or ours.
+    pub status: Status,
+    /// The remote's reply on one line, or our reason.
+    pub text: String,
+}
+
+/// Which queued items a command means.
+#[derive(Debug, Clone)]
+pub enum Selector {
+    /// Everything.
+    All,
+    /// One message.
+    Message(MessageId),
+    /// One recipient of one account.
+    Recipient(AccountId, RecipientHash),
+    /// An address, whoever sends.
+    Address(Address),
+    /// A destination.
+    Domain(Domain),
+    /// An account's mail.
+    Account(AccountId),
+    /// A stream's mail.
+    Stream(StreamId),
+}
+
+/// A queued item as listings show it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ItemView {
+    /// The message.
+    pub message: String,
+    /// Which recipient.
+    pub number: u32,
+    /// The sender, empty for the null path.
+    pub sender: String,
+    /// The recipient.
+    pub recipient: String,
+    /// The account's number.
+    pub account: AccountId,
+    /// The stream's number.
+    pub stream: Option<StreamId>,
+    /// Bytes.
+    pub size: u64,
+    /// `queued`, `active` or `held`.
+    pub state: &'static str,
+    /// Attempts made.
+    pub attempts: u32,
+    /// When it was accepted.
+    pub accepted: Timestamp,
+    /// When it is due.
+    pub next_at: Timestamp,
+    /// What was said last.
+    pub last: Option<String>,
+}
+
+/// Figures of the queue.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Summary {
+    /// Recipients that wait.
+    pub queued: u64,
+    /// Under attempt now.
+    pub active: u64,
+    /// Held by the operator.
+    pub held: u64,
+    /// The busiest destinations and what waits for each, at most 50.
+    pub domains: Vec<(String, u64)>,
+}
+
+/// A message to accept: all but its id, body and time.
+pub type Draft = Accepted;
+
+/// The queue.
+#[async_trait]
+pub trait Queue: Send + Sync + 'static {
+    /// Whether mail may be accepted: spool ready, room in the queue.
+    fn ready(&self) -> Result<(), SpoolFault>;
+    /// Begins a body.
+    fn body(&self) -> BodyWriter;
+    /// Accepts a message: durable when this returns. `draft.body` is filled in from `body`.
+    async fn enqueue(&self, draft: Draft, body: BodyWriter) -> Result<MessageId, SpoolFault>;
+    /// Waits until some destination has due items that fewer than `per_domain_max` leases hold, and
+    /// returns that destination.
+    async fn due(&self, per_domain_max: u32) -> Domain;
+    /// Leases up to `max` due items of a destination, without waiting.
+    async fn lease(&self, domain: &Domain, max: usize) -> Vec<Lease>;
+    /// Takes the permit for a leased item's final dot, then looks once more. `Err`: no dot.
+    async fn permit(&self, lease: &Lease) -> Result<Result<Permit, Judgement>, StoreFault>;
+    /// Ends a lease. Spools the event; on final failure the report to the sender is enqueued too.
+    async fn finish(&self, lease: Lease, attempt: Attempt) -> Result<(), SpoolFault>;
+    /// Ends queued items that policy now stops: each is judged anew, and stopped with an event.
+    async fn cancel(&self, selector: Selector) -> u64;
+    /// Takes items out of the queue by the operator's word.
+    async fn remove(&self, selector: Selector, reason: &str) -> Result<u64, SpoolFault>;
+    /// Makes items due now.
+    async fn retry(&self, selector: Selector) -> u64;
+    /// Holds items back, or lets them go.
+    async fn hold(&self, selector: Selector, held: bool) -> u64;
+    /// Items that match, at most `limit`.
+    async fn list(&self, selector: Selector, limit: usize) -> Vec<ItemView>;
+    /// Figures.
+    async fn summary(&self) -> Summary;
+    /// The message that a bounce token names, while it is known: account, stream and recipient.
+    async fn find(
+        &self,
+        message: MessageId,
+        recipient: RecipientNumber,
+    ) -> Option<(Arc<Accepted>, RecipientNumber)>;
+    /// Reads a body back.
+    fn read(&self, body: &Body) -> crate::spool::BodyReader;
+}

@@ -1,0 +1,1 @@
+//! What people and machines answer: `classify` says what a message is, purely; `apply` acts on it.

@@ -1,0 +1,2 @@
+//! The SMTP protocol without a network or a clock: lines, commands, replies, the server's session, the
+//! client's dialog, message data, SASL.

@@ -1,0 +1,1 @@
+//! Certificates: ours, loaded, made and reloaded; and how we speak TLS to other mail servers.

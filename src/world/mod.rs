@@ -1,0 +1,40 @@
+//! The world outside: clock, chance, disk and network, handed to every part that needs them, so that
+//! a simulated world can take their place. Only here are the real ones touched.
+
+pub mod chance;
+pub mod clock;
+pub mod disk;
+pub mod network;
+
+pub use chance::{Chance, SystemChance};
+pub use clock::{Clock, SystemClock};
+pub use disk::{Disk, DiskFile, SystemDisk};
+pub use network::{Network, SystemNetwork};
+
+use std::sync::Arc;
+
+/// Everything outside the process that a part may touch. Cheap to clone.
+#[derive(Clone)]
+pub struct World {
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub chance: Arc<dyn Chance>,
+    /// Files.
+    pub disk: Arc<dyn Disk>,
+    /// Connections to other hosts.
+    pub network: Arc<dyn Network>,
+}
+
+impl World {
+    /// The real one.
+    #[must_use]
+    pub fn real() -> Self {
+        Self {
+            clock: Arc::new(SystemClock::new()),
+            chance: Arc::new(SystemChance::new()),
+            disk: Arc::new(SystemDisk),
+            network: Arc::new(SystemNetwork),
+        }
+    }
+}

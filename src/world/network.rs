@@ -1,0 +1,35 @@
+//! Connections to other hosts. Whether an address may be connected to is asked of the caller's rule
+//! after resolution, and again of the socket's peer once it is connected.
+
+use async_trait::async_trait;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use tokio::net::{TcpSocket, TcpStream};
+
+/// The network.
+#[async_trait]
+pub trait Network: Send + Sync + 'static {
+    /// Connects to `to`, from the local address `from` where one is given. The caller sets the time
+    /// limit by dropping the future.
+    async fn connect(&self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream>;
+}
+
+/// The machine's own network.
+pub struct SystemNetwork;
+
+#[async_trait]
+impl Network for SystemNetwork {
+    async fn connect(&self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
+        let socket = if to.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        if let Some(address) = from {
+            socket.bind(SocketAddr::new(address, 0))?;
+        }
+        let stream = socket.connect(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}

@@ -1,0 +1,2 @@
+//! Relent tested from outside: the house's own rules, SMTP dialogs, stories over the real daemon,
+//! crashes.

@@ -3,11 +3,17 @@
 //! quarantined; bodies stream in and are read back by offset. It knows nothing of what its records
 //! mean.
 
-use crate::config;
-use crate::world::World;
+mod body;
+mod format;
+mod log;
+mod recovery;
+mod sweep;
+mod writer;
+
+pub use body::{BodyReader, BodyWriter};
+pub use log::Spool;
+
 use serde::{Deserialize, Serialize};
-use std::io;
-use std::path::Path;
 
 /// A record's place in the log: counts up by one and is never used again.
 #[derive(
@@ -95,120 +101,3 @@ pub struct Recovery {
 
 /// Encodes a message's acceptance once its body lies on disk: the writer calls it with the extents.
 pub type Encode = Box<dyn FnOnce(Body) -> (Kind, Vec<u8>) + Send>;
-
-/// A handle to the spool. Cheap to clone.
-#[derive(Clone)]
-pub struct Spool {}
-
-/// A body that is being streamed in. Dropped before [`Spool::accept`], its bytes become dead space.
-pub struct BodyWriter {}
-
-/// Reads a body piece by piece.
-pub struct BodyReader {}
-
-impl Spool {
-    /// Opens or creates the spool in `directory`, repairs what a crash left, and starts the writer.
-    ///
-    /// # Errors
-    /// What the disk said. A damaged record is no error: it is quarantined and counted.
-    pub fn open(
-        directory: &Path,
-        settings: &config::Spool,
-        world: &World,
-    ) -> io::Result<(Self, Recovery)> {
-        todo!()
-    }
-
-    /// Whether mail may be accepted: no disk error yet, and room on disk (RELIABILITY: F3, F5).
-    ///
-    /// # Errors
-    /// [`SpoolFault::Stopped`] or [`SpoolFault::Full`].
-    pub fn ready(&self) -> Result<(), SpoolFault> {
-        todo!()
-    }
-
-    /// Begins a body. Small bodies are kept in memory until they are accepted; larger ones go to
-    /// disk in pieces as they come.
-    pub fn body(&self) -> BodyWriter {
-        todo!()
-    }
-
-    /// Writes what is left of the body and the record that accepts it, and answers once both are
-    /// durable. The sequence is that of the record.
-    pub async fn accept(&self, body: BodyWriter, encode: Encode) -> Result<Sequence, SpoolFault> {
-        todo!()
-    }
-
-    /// Appends records.
-    pub async fn append(
-        &self,
-        records: Vec<(Kind, Vec<u8>)>,
-        durability: Durability,
-    ) -> Result<Vec<Sequence>, SpoolFault> {
-        todo!()
-    }
-
-    /// Up to `limit` records other than bodies, from `from` on, in order. Blocks on disk: callers
-    /// stand on a blocking thread. Fewer than `limit` means the end was reached.
-    pub fn read(&self, from: Sequence, limit: usize) -> Result<Vec<Record>, SpoolFault> {
-        todo!()
-    }
-
-    /// Waits until a record at or after `from` has been written.
-    pub async fn wait_for(&self, from: Sequence) {
-        todo!()
-    }
-
-    /// Reads a body back.
-    pub fn reader(&self, body: &Body) -> BodyReader {
-        todo!()
-    }
-
-    /// Says that the segment of this sequence holds one more message that is still queued.
-    pub fn hold(&self, accepted: Sequence) {
-        todo!()
-    }
-
-    /// Says that the message accepted at this sequence needs its body no more: a segment without such
-    /// messages loses its bodies, and later, past `retention.events`, its file.
-    pub fn release(&self, accepted: Sequence) {
-        todo!()
-    }
-
-    /// The spool's segments are shrunk and removed only before this sequence: the least durable
-    /// cursor of those who read events.
-    pub fn set_cursor(&self, read_up_to: Sequence) {
-        todo!()
-    }
-
-    /// Finishes what waits, syncs, and ends the writer.
-    pub async fn close(&self) {
-        todo!()
-    }
-}
-
-impl BodyWriter {
-    /// Adds bytes.
-    ///
-    /// # Errors
-    /// Any [`SpoolFault`]; the body is then lost and the message must be answered 451.
-    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolFault> {
-        todo!()
-    }
-
-    /// Bytes so far.
-    #[must_use]
-    pub fn length(&self) -> u64 {
-        todo!()
-    }
-}
-
-impl BodyReader {
-    /// The next piece, at most 256 KiB; `None` at the end.
-    ///
-    /// # Errors
-    /// [`SpoolFault::Unreadable`].
-    pub async fn next(&mut self) -> Result<Option<bytes::Bytes>, SpoolFault> {
-        todo!()
-    }
-}

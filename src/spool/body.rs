@@ -1,0 +1,108 @@
+//! Bodies on their way in and out. Up to 256 KiB wait in memory; the rest is on disk.
+
+use super::log::{Shared, Spool};
+use super::writer::Work;
+use super::{Body, Extent, SpoolFault};
+use crate::spool::format;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Bytes of a body that stay in memory at most.
+pub(super) const PIECE: usize = 256 << 10;
+
+/// A body that is being streamed in. Dropped before [`Spool::accept`], its bytes become dead space.
+pub struct BodyWriter {
+    pub(super) spool: Spool,
+    pub(super) piece: Vec<u8>,
+    pub(super) body: Body,
+    pub(super) pins: Pins,
+}
+
+/// Keeps segments that hold pieces of an unfinished body from being shrunk.
+pub(super) struct Pins {
+    pub(super) shared: Arc<Shared>,
+    pub(super) segments: Vec<u64>,
+}
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        self.shared.unpin(&self.segments);
+    }
+}
+
+impl BodyWriter {
+    /// Adds bytes.
+    ///
+    /// # Errors
+    /// Any [`SpoolFault`]; the body is then lost and the message must be answered 451.
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), SpoolFault> {
+        self.body.length += bytes.len() as u64;
+        while !bytes.is_empty() {
+            let room = PIECE - self.piece.len();
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.piece.extend_from_slice(now);
+            bytes = later;
+            if self.piece.len() == PIECE {
+                let (answer, wait) = oneshot::channel();
+                let piece = std::mem::take(&mut self.piece);
+                self.spool.send(Work::Piece { piece, answer })?;
+                let extent = wait.await.map_err(|_| self.spool.gone())??;
+                self.pins.segments.push(extent.segment);
+                self.body.extents.push(extent);
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes so far.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.body.length
+    }
+}
+
+/// Reads a body piece by piece.
+pub struct BodyReader {
+    pub(super) shared: Arc<Shared>,
+    pub(super) extents: std::vec::IntoIter<Extent>,
+}
+
+impl BodyReader {
+    /// The next piece, at most 256 KiB; `None` at the end.
+    ///
+    /// # Errors
+    /// [`SpoolFault::Unreadable`].
+    pub async fn next(&mut self) -> Result<Option<bytes::Bytes>, SpoolFault> {
+        let Some(extent) = self.extents.next() else {
+            return Ok(None);
+        };
+        let shared = self.shared.clone();
+        tokio::task::spawn_blocking(move || shared.extent(extent))
+            .await
+            .map_err(|fault| SpoolFault::Unreadable(fault.to_string()))?
+            .map(Some)
+    }
+}
+
+impl Shared {
+    fn extent(&self, extent: Extent) -> Result<bytes::Bytes, SpoolFault> {
+        let path = format::path(&self.directory, extent.segment);
+        let fault = |why: String| SpoolFault::Unreadable(format!("{}: {why}", path.display()));
+        if extent.length as usize > format::PAYLOAD_MAX {
+            return Err(fault("a piece is longer than any can be".into()));
+        }
+        let mut bytes = vec![0; extent.length as usize];
+        let file = self
+            .world
+            .disk
+            .open(&path)
+            .map_err(|f| fault(f.to_string()))?;
+        file.read_at(&mut bytes, extent.offset)
+            .map_err(|f| fault(f.to_string()))?;
+        if crc32c::crc32c(&bytes) == extent.crc {
+            Ok(bytes.into())
+        } else {
+            Err(fault(format!("wrong checksum at {}", extent.offset)))
+        }
+    }
+}

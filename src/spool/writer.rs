@@ -1,0 +1,324 @@
+//! The one writer: takes all that waits, writes it at once, syncs once, then answers.
+
+use super::format::{self, BODY, RECORD_HEADER, SEGMENT_HEADER, SegmentHeader};
+use super::log::{Segment, Shared};
+use super::{Body, Durability, Encode, Extent, Kind, Sequence, SpoolFault};
+use crate::world::DiskFile;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Instant;
+use tokio::sync::oneshot;
+
+/// Bytes past which a batch takes no more work.
+const BATCH: usize = 8 << 20;
+
+type Answer<T> = oneshot::Sender<Result<T, SpoolFault>>;
+
+/// What the writer is asked to do.
+pub(super) enum Work {
+    Piece {
+        piece: Vec<u8>,
+        answer: Answer<Extent>,
+    },
+    Accept {
+        piece: Vec<u8>,
+        body: Body,
+        encode: Encode,
+        answer: Answer<Sequence>,
+    },
+    Append {
+        records: Vec<(Kind, Vec<u8>)>,
+        durability: Durability,
+        answer: Answer<Vec<Sequence>>,
+    },
+    Close(oneshot::Sender<()>),
+}
+
+/// Answers that wait for the write, or for the sync.
+type Reply = Box<dyn FnOnce(Result<(), SpoolFault>) + Send>;
+
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) work: Receiver<Work>,
+    pub(super) next: u64,
+    pub(super) active: Option<(u64, Arc<dyn DiskFile>, u64)>,
+    pub(super) dirty_since: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Batch {
+    buffer: Vec<u8>,
+    written: Vec<Reply>,
+    synced: Vec<Reply>,
+    held: Vec<(u64, u64)>,
+    must_sync: bool,
+    bodies: bool,
+    closing: Option<oneshot::Sender<()>>,
+}
+
+impl Writer {
+    pub(super) fn run(mut self) {
+        loop {
+            let first = match self.wait() {
+                Ok(work) => Some(work),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let mut batch = Batch {
+                must_sync: first.is_none(),
+                ..Batch::default()
+            };
+            let outcome = match self.shared.fault() {
+                Some(fault) => Err(fault),
+                None => self.roll().map_err(|f| self.shared.stop(&f)),
+            };
+            let start = (self.next, self.length());
+            let mut work = first;
+            while let Some(one) = work.take() {
+                self.take(one, &mut batch);
+                if batch.buffer.len() < BATCH && batch.closing.is_none() {
+                    work = self.work.try_recv().ok();
+                }
+            }
+            self.commit(outcome, batch, start);
+            if self.work_ended() {
+                return;
+            }
+        }
+        self.commit(
+            Ok(()),
+            Batch {
+                must_sync: true,
+                ..Batch::default()
+            },
+            (self.next, self.length()),
+        );
+    }
+
+    fn work_ended(&self) -> bool {
+        self.shared.is_closed()
+    }
+
+    fn length(&self) -> u64 {
+        self.active.as_ref().map_or(0, |(_, _, length)| *length)
+    }
+
+    fn wait(&self) -> Result<Work, RecvTimeoutError> {
+        match self.dirty_since {
+            Some(since) => {
+                let left = self.shared.mark_delay.saturating_sub(since.elapsed());
+                self.work.recv_timeout(left)
+            }
+            None => self.work.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
+    }
+
+    /// Begins a new segment where there is none or the last one is full.
+    fn roll(&mut self) -> io::Result<()> {
+        let number = match &self.active {
+            Some((_, _, length)) if *length < self.shared.segment_size => return Ok(()),
+            Some((number, file, _)) => {
+                file.sync_data()?;
+                number + 1
+            }
+            None => self.shared.last_segment().map_or(1, |n| n + 1),
+        };
+        let disk = &self.shared.world.disk;
+        let file = disk.create(&format::path(&self.shared.directory, number))?;
+        let header = SegmentHeader {
+            salt: self.shared.salt,
+            number,
+            first: self.next,
+        };
+        file.write_at(&header.encode(), 0)?;
+        file.sync_data()?;
+        disk.sync_directory(&self.shared.directory)?;
+        self.dirty_since = None;
+        let segment = Segment {
+            first: self.next,
+            length: SEGMENT_HEADER,
+            newest: self.shared.world.clock.now(),
+            ..Segment::default()
+        };
+        self.shared.begin(number, segment);
+        self.active = Some((number, file, SEGMENT_HEADER));
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        batch: &mut Batch,
+        kind: Kind,
+        payload: &[u8],
+        oldest: Option<u64>,
+    ) -> u64 {
+        let sequence = self.next;
+        self.next += 1;
+        let here = self.active.as_ref().map_or(0, |(number, _, _)| *number);
+        let oldest = oldest.unwrap_or(here);
+        format::put(
+            &mut batch.buffer,
+            self.shared.salt,
+            sequence,
+            oldest,
+            kind,
+            payload,
+        );
+        sequence
+    }
+
+    fn piece(&mut self, batch: &mut Batch, piece: &[u8]) -> Extent {
+        batch.bodies = true;
+        let (segment, length) = self
+            .active
+            .as_ref()
+            .map_or((0, 0), |(number, _, length)| (*number, *length));
+        let offset = length + (batch.buffer.len() + RECORD_HEADER) as u64;
+        self.record(batch, BODY, piece, None);
+        Extent {
+            segment,
+            offset,
+            length: u32::try_from(piece.len()).expect("pieces are at most 256 KiB"),
+            crc: crc32c::crc32c(piece),
+        }
+    }
+
+    fn take(&mut self, work: Work, batch: &mut Batch) {
+        match work {
+            Work::Piece { piece, answer } => {
+                let extent = self.piece(batch, &piece);
+                let shared = self.shared.clone();
+                batch.written.push(Box::new(move |outcome| {
+                    if outcome.is_ok() {
+                        shared.pin(extent.segment);
+                    }
+                    if answer.send(outcome.map(|()| extent)).is_err() {
+                        shared.unpin(&[extent.segment]);
+                    }
+                }));
+            }
+            Work::Accept {
+                piece,
+                mut body,
+                encode,
+                answer,
+            } => {
+                if !piece.is_empty() {
+                    let extent = self.piece(batch, &piece);
+                    body.extents.push(extent);
+                }
+                let oldest = body.extents.iter().map(|extent| extent.segment).min();
+                let (kind, payload) = encode(body);
+                if payload.len() > format::PAYLOAD_MAX {
+                    let _ = answer.send(Err(SpoolFault::Busy));
+                    return;
+                }
+                let sequence = self.record(batch, kind, &payload, oldest);
+                batch.must_sync = true;
+                batch.held.push((sequence, oldest.unwrap_or(u64::MAX)));
+                let answer = sabotage(answer, sequence);
+                batch.synced.push(Box::new(move |outcome| {
+                    if let Some(answer) = answer {
+                        let _ = answer.send(outcome.map(|()| Sequence(sequence)));
+                    }
+                }));
+            }
+            Work::Append {
+                records,
+                durability,
+                answer,
+            } => {
+                let sequences = records
+                    .iter()
+                    .map(|(kind, payload)| Sequence(self.record(batch, *kind, payload, None)))
+                    .collect();
+                let reply: Reply = Box::new(move |outcome| {
+                    let _ = answer.send(outcome.map(|()| sequences));
+                });
+                if durability == Durability::Synced {
+                    batch.must_sync = true;
+                    batch.synced.push(reply);
+                } else {
+                    batch.written.push(reply);
+                }
+            }
+            Work::Close(answer) => {
+                batch.must_sync = true;
+                batch.closing = Some(answer);
+                self.shared.close();
+            }
+        }
+    }
+
+    /// Writes and syncs, then answers. Nothing is answered well that is not where it must be.
+    fn commit(&mut self, ready: Result<(), SpoolFault>, batch: Batch, start: (u64, u64)) {
+        let written = ready.and_then(|()| {
+            self.write(&batch, start.1)
+                .map_err(|f| self.shared.stop(&f))
+        });
+        if written.is_ok() {
+            if let Some((number, _, length)) = &self.active {
+                let now = self.shared.world.clock.now();
+                self.shared
+                    .written(*number, *length, batch.bodies, now, &batch.held);
+            }
+        } else {
+            self.next = start.0;
+        }
+        for reply in batch.written {
+            reply(written.clone());
+        }
+        let synced = written.and_then(|()| self.sync(batch.must_sync));
+        for reply in batch.synced {
+            reply(synced.clone());
+        }
+        if synced.is_ok() {
+            self.shared.announce(self.next);
+        }
+        if let Some(answer) = batch.closing {
+            let _ = answer.send(());
+        }
+    }
+
+    fn write(&mut self, batch: &Batch, at: u64) -> io::Result<()> {
+        let Some((_, file, length)) = &mut self.active else {
+            return Ok(());
+        };
+        if batch.buffer.is_empty() {
+            return Ok(());
+        }
+        file.write_at(&batch.buffer, at)?;
+        *length = at + batch.buffer.len() as u64;
+        self.dirty_since.get_or_insert_with(Instant::now);
+        Ok(())
+    }
+
+    fn sync(&mut self, must: bool) -> Result<(), SpoolFault> {
+        if !must || self.dirty_since.is_none() {
+            return Ok(());
+        }
+        if let Some((_, file, _)) = &self.active {
+            file.sync_data().map_err(|fault| self.shared.stop(&fault))?;
+        }
+        self.dirty_since = None;
+        Ok(())
+    }
+}
+
+/// Breaks promise A where a test asks for it, so that the harness can be shown to notice.
+#[cfg(feature = "sabotage")]
+fn sabotage(answer: Answer<Sequence>, sequence: u64) -> Option<Answer<Sequence>> {
+    if std::env::var("RELENT_SABOTAGE").as_deref() != Ok("ack-before-write") {
+        return Some(answer);
+    }
+    let _ = answer.send(Ok(Sequence(sequence)));
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    None
+}
+
+#[cfg(not(feature = "sabotage"))]
+#[allow(clippy::unnecessary_wraps, reason = "the other form needs it")]
+fn sabotage(answer: Answer<Sequence>, _sequence: u64) -> Option<Answer<Sequence>> {
+    Some(answer)
+}

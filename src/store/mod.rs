@@ -2,11 +2,21 @@
 //! tables; the [`Store`] gives them types, versions and transactions, through one committer that
 //! batches. Only here is an engine named.
 
-use crate::config;
-use crate::world::World;
+mod committer;
+#[cfg(test)]
+mod conformance;
+pub mod engine;
+mod handle;
+pub mod recover;
+
+mod redb;
+mod value;
+
+pub use handle::{Store, Transaction};
+pub use recover::{Recovered, recover};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::path::Path;
 
 /// An ordered table of keys and values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +58,23 @@ impl Table {
         Self::RecordEvent,
         Self::RecordHistory,
     ];
+
+    /// Its name in the engine.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Account => "account",
+            Self::AccountName => "account_name",
+            Self::Credential => "credential",
+            Self::Domain => "domain",
+            Self::Stream => "stream",
+            Self::StreamName => "stream_name",
+            Self::Recipient => "recipient",
+            Self::RecordEvent => "record_event",
+            Self::RecordHistory => "record_history",
+        }
+    }
 }
 
 /// A type kept in the store: version byte, postcard, CRC32C.
@@ -78,111 +105,4 @@ pub enum StoreFault {
     /// The daemon is stopping.
     #[error("the store is closed")]
     Closed,
-}
-
-/// A handle to the store. Cheap to clone. Reads see everything that was acknowledged.
-#[derive(Clone)]
-pub struct Store {}
-
-/// One change of several records, all or nothing. Reads see the writes made in it before.
-pub struct Transaction<'a> {
-    _engine: &'a (),
-}
-
-impl Store {
-    /// Opens or creates the store in `directory`. A store that cannot be opened is still returned,
-    /// damaged: every call then answers [`StoreFault::Damaged`], so that the daemon can start, hold
-    /// mail and say why.
-    pub fn open(directory: &Path, settings: &config::Store, world: &World) -> Self {
-        todo!()
-    }
-
-    /// Whether the store can be read and written.
-    ///
-    /// # Errors
-    /// [`StoreFault::Damaged`].
-    pub fn ready(&self) -> Result<(), StoreFault> {
-        todo!()
-    }
-
-    /// One record.
-    ///
-    /// # Errors
-    /// Any [`StoreFault`]: a value that cannot be decoded is damage, never absence.
-    pub fn get<R: Record>(&self, key: &[u8]) -> Result<Option<R>, StoreFault> {
-        todo!()
-    }
-
-    /// Up to `limit` records whose key begins with `prefix` and is greater than `after`, in order.
-    ///
-    /// # Errors
-    /// Any [`StoreFault`].
-    pub fn scan<R: Record>(
-        &self,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, R)>, StoreFault> {
-        todo!()
-    }
-
-    /// Runs `change` in the committer and answers once it is durable. `change` may refuse with its
-    /// own error: then nothing of it is written. Several changes share one commit.
-    ///
-    /// # Errors
-    /// The outer: any [`StoreFault`]. The inner: what `change` said.
-    pub async fn transact<T, E, F>(&self, change: F) -> Result<Result<T, E>, StoreFault>
-    where
-        T: Send + 'static,
-        E: Send + 'static,
-        F: FnOnce(&mut Transaction<'_>) -> Result<Result<T, E>, StoreFault> + Send + 'static,
-    {
-        todo!()
-    }
-
-    /// Finishes what waits and closes the engine.
-    pub async fn close(&self) {
-        todo!()
-    }
-}
-
-impl Transaction<'_> {
-    /// One record.
-    ///
-    /// # Errors
-    /// Any [`StoreFault`].
-    pub fn get<R: Record>(&self, key: &[u8]) -> Result<Option<R>, StoreFault> {
-        todo!()
-    }
-
-    /// Up to `limit` records, as [`Store::scan`].
-    ///
-    /// # Errors
-    /// Any [`StoreFault`].
-    pub fn scan<R: Record>(
-        &self,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, R)>, StoreFault> {
-        todo!()
-    }
-
-    /// Writes a record, replacing what has its key.
-    pub fn put<R: Record>(&mut self, key: &[u8], record: &R) {
-        todo!()
-    }
-
-    /// Removes a record; one that is not there is fine.
-    pub fn remove<R: Record>(&mut self, key: &[u8]) {
-        todo!()
-    }
-
-    /// The next number of a named counter, from 1, durable with this transaction.
-    ///
-    /// # Errors
-    /// Any [`StoreFault`].
-    pub fn count(&mut self, counter: &str) -> Result<u64, StoreFault> {
-        todo!()
-    }
 }

@@ -1,0 +1,330 @@
+//! The store as the other parts hold it: typed reads, and changes sent to the committer.
+
+use super::committer::{self, Job, Overlay, Shared};
+use super::engine::Engine;
+use super::recover::{FILE, MARKER};
+use super::redb::Redb;
+use super::value::{decode, encode};
+use super::{Record, StoreFault, Table};
+use crate::config;
+use crate::world::World;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+
+/// A handle to the store. Cheap to clone. Reads see everything that was acknowledged.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    line: Arc<Mutex<Option<mpsc::Sender<Box<dyn Job>>>>>,
+    thread: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
+}
+
+/// One change of several records, all or nothing. Reads see the writes made in it before.
+pub struct Transaction<'a> {
+    engine: &'a dyn Engine,
+    batch: &'a Overlay,
+    own: Overlay,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Counter(u64);
+
+impl Record for Counter {
+    const TABLE: Table = Table::Meta;
+}
+
+/// Opens what is there, creates only where nothing ever was.
+fn open_engine(directory: &Path, cache: usize, world: &World) -> Result<Redb, String> {
+    let (file, marker) = (directory.join(FILE), directory.join(MARKER));
+    let said = |path: &Path, fault: std::io::Error| format!("{}: {fault}", path.display());
+    world
+        .disk
+        .create_directory(directory)
+        .map_err(|fault| said(directory, fault))?;
+    let there = |path: &Path| path.try_exists().map_err(|fault| said(path, fault));
+    if there(&marker)? {
+        if !there(&file)? {
+            return Err(format!("{}: the file is missing", file.display()));
+        }
+        return Redb::open(&file, cache, false);
+    }
+    // Without the marker nothing was ever acknowledged: what a crash left of a first start goes on.
+    let create = !there(&file)?;
+    let empty = !create && file.metadata().is_ok_and(|about| about.len() == 0);
+    if empty {
+        world
+            .disk
+            .remove(&file)
+            .map_err(|fault| said(&file, fault))?;
+    }
+    let engine = Redb::open(&file, cache, create || empty)?;
+    let mark = world.disk.create(&marker);
+    mark.and_then(|mark| mark.sync_data())
+        .and_then(|()| world.disk.sync_directory(directory))
+        .map_err(|fault| said(&marker, fault))?;
+    Ok(engine)
+}
+
+impl Store {
+    /// Opens or creates the store in `directory`. A store that cannot be opened is still returned,
+    /// damaged: every call then answers [`StoreFault::Damaged`], so that the daemon can start, hold
+    /// mail and say why.
+    #[must_use]
+    pub fn open(directory: &Path, settings: &config::Store, world: &World) -> Self {
+        let (engine, fault) = match open_engine(directory, settings.cache.bytes(), world) {
+            Ok(engine) => (Some(Box::new(engine) as Box<dyn Engine>), None),
+            Err(fault) => (None, Some(fault)),
+        };
+        Self::over(engine, fault, settings)
+    }
+
+    fn over(
+        engine: Option<Box<dyn Engine>>,
+        fault: Option<String>,
+        settings: &config::Store,
+    ) -> Self {
+        let damage = OnceLock::new();
+        if let Some(fault) = fault {
+            tracing::error!(target: "store", %fault, "mail is held until `relent store recover`");
+            damage.get_or_init(|| fault);
+        }
+        let shared = Arc::new(Shared { engine, damage });
+        let pending = usize::try_from(settings.pending_max.max(1)).unwrap_or(1);
+        let batch = usize::try_from(settings.batch_max.max(1)).unwrap_or(1);
+        let (line, jobs) = mpsc::channel(pending);
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("store".into())
+            .spawn(move || committer::run(&theirs, jobs, batch));
+        let thread = match thread {
+            Ok(thread) => Some(thread),
+            Err(fault) => {
+                shared.damaged(format!("no thread for the store: {fault}"));
+                None
+            }
+        };
+        Self {
+            shared,
+            line: Arc::new(Mutex::new(Some(line))),
+            thread: Arc::new(Mutex::new(thread)),
+        }
+    }
+
+    /// Whether the store can be read and written.
+    ///
+    /// # Errors
+    /// [`StoreFault::Damaged`].
+    pub fn ready(&self) -> Result<(), StoreFault> {
+        self.shared.engine().map(|_| ())
+    }
+
+    /// One record.
+    ///
+    /// # Errors
+    /// Any [`StoreFault`]: a value that cannot be decoded is damage, never absence.
+    pub fn get<R: Record>(&self, key: &[u8]) -> Result<Option<R>, StoreFault> {
+        let found = self.shared.engine()?.get(R::TABLE, key);
+        let found = found.map_err(StoreFault::Damaged)?;
+        found.map(|bytes| decode(&bytes)).transpose()
+    }
+
+    /// Up to `limit` records whose key begins with `prefix` and is greater than `after`, in order.
+    ///
+    /// # Errors
+    /// Any [`StoreFault`].
+    pub fn scan<R: Record>(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, R)>, StoreFault> {
+        let rows = self.shared.engine()?.scan(R::TABLE, prefix, after, limit);
+        let rows = rows.map_err(StoreFault::Damaged)?;
+        rows.into_iter()
+            .map(|(key, value)| Ok((key, decode(&value)?)))
+            .collect()
+    }
+
+    /// Runs `change` in the committer and answers once it is durable. `change` may refuse with its
+    /// own error: then nothing of it is written. Several changes share one commit.
+    ///
+    /// # Errors
+    /// The outer: any [`StoreFault`]. The inner: what `change` said.
+    pub async fn transact<T, E, F>(&self, change: F) -> Result<Result<T, E>, StoreFault>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnOnce(&mut Transaction<'_>) -> Result<Result<T, E>, StoreFault> + Send + 'static,
+    {
+        self.ready()?;
+        let (asker, answer) = oneshot::channel();
+        let job = Box::new(Typed {
+            change: Some(change),
+            outcome: None,
+            asker,
+        });
+        let line = {
+            let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+            line.clone().ok_or(StoreFault::Closed)?
+        };
+        line.try_send(job).map_err(|fault| match fault {
+            mpsc::error::TrySendError::Full(_) => StoreFault::Busy,
+            mpsc::error::TrySendError::Closed(_) => StoreFault::Closed,
+        })?;
+        drop(line);
+        answer.await.unwrap_or(Err(StoreFault::Closed))
+    }
+
+    /// Finishes what waits and closes the engine.
+    pub async fn close(&self) {
+        let take = |line: &Mutex<Option<_>>| {
+            line.lock().unwrap_or_else(PoisonError::into_inner).take();
+        };
+        take(&self.line);
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // The thread ends by itself once the line is gone; a panic in it was answered already.
+            let _ended = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+struct Typed<T, E, F> {
+    change: Option<F>,
+    outcome: Option<Result<Result<T, E>, StoreFault>>,
+    asker: oneshot::Sender<Result<Result<T, E>, StoreFault>>,
+}
+
+impl<T, E, F> Job for Typed<T, E, F>
+where
+    T: Send,
+    E: Send,
+    F: FnOnce(&mut Transaction<'_>) -> Result<Result<T, E>, StoreFault> + Send,
+{
+    fn run(&mut self, engine: &dyn Engine, overlay: &Overlay) -> Option<Overlay> {
+        let change = self.change.take()?;
+        let mut transaction = Transaction {
+            engine,
+            batch: overlay,
+            own: Overlay::new(),
+        };
+        let outcome = change(&mut transaction);
+        let written = matches!(outcome, Ok(Ok(_))).then_some(transaction.own);
+        self.outcome = Some(outcome);
+        written
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreFault>) {
+        let outcome = self.outcome.unwrap_or(Err(StoreFault::Closed));
+        // Even a refusal rests on what the batch wrote before it.
+        let _gone = self.asker.send(committed.and(outcome));
+    }
+}
+
+impl Transaction<'_> {
+    /// One record.
+    ///
+    /// # Errors
+    /// Any [`StoreFault`].
+    pub fn get<R: Record>(&self, key: &[u8]) -> Result<Option<R>, StoreFault> {
+        committer::get(self.engine, [&self.own, self.batch], R::TABLE, key)?
+            .map(|bytes| decode(&bytes))
+            .transpose()
+    }
+
+    /// Up to `limit` records, as [`Store::scan`].
+    ///
+    /// # Errors
+    /// Any [`StoreFault`].
+    pub fn scan<R: Record>(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, R)>, StoreFault> {
+        let layers = [&self.own, self.batch];
+        let rows = committer::scan(self.engine, layers, R::TABLE, (prefix, after, limit))?;
+        rows.into_iter()
+            .map(|(key, value)| Ok((key, decode(&value)?)))
+            .collect()
+    }
+
+    /// Writes a record, replacing what has its key.
+    pub fn put<R: Record>(&mut self, key: &[u8], record: &R) {
+        self.own
+            .insert((R::TABLE, key.to_vec()), Some(encode(record)));
+    }
+
+    /// Removes a record; one that is not there is fine.
+    pub fn remove<R: Record>(&mut self, key: &[u8]) {
+        self.own.insert((R::TABLE, key.to_vec()), None);
+    }
+
+    /// The next number of a named counter, from 1, durable with this transaction.
+    ///
+    /// # Errors
+    /// Any [`StoreFault`].
+    pub fn count(&mut self, counter: &str) -> Result<u64, StoreFault> {
+        let key = format!("count/{counter}");
+        let last = self.get::<Counter>(key.as_bytes())?.map_or(0, |n| n.0);
+        let next = last.saturating_add(1);
+        self.put(key.as_bytes(), &Counter(next));
+        Ok(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(folder: &Path) -> Store {
+        Store::open(folder, &config::Store::default(), &World::real())
+    }
+
+    #[tokio::test]
+    async fn what_was_acknowledged_is_there_after_a_restart() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = open(folder.path());
+        let count = |t: &mut Transaction<'_>| Ok(Ok::<_, ()>(t.count("records")?));
+        assert_eq!(store.transact(count).await.expect("store"), Ok(1));
+        let refused = store
+            .transact(|t| {
+                t.count("records")?;
+                Ok(Err::<(), _>("no"))
+            })
+            .await;
+        assert_eq!(refused.expect("store"), Err("no"));
+        store.close().await;
+        drop(store);
+        let store = open(folder.path());
+        assert_eq!(store.transact(count).await.expect("store"), Ok(2));
+    }
+
+    #[tokio::test]
+    async fn a_store_whose_file_is_gone_does_not_start_empty() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        open(folder.path()).close().await;
+        std::fs::remove_file(folder.path().join(FILE)).expect("remove");
+        assert!(matches!(
+            open(folder.path()).ready(),
+            Err(StoreFault::Damaged(_))
+        ));
+        assert!(!folder.path().join(FILE).exists());
+    }
+
+    #[tokio::test]
+    async fn a_store_of_junk_answers_damage() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        open(folder.path()).close().await;
+        std::fs::write(folder.path().join(FILE), [7; 9000]).expect("write");
+        let store = open(folder.path());
+        assert!(matches!(store.ready(), Err(StoreFault::Damaged(_))));
+        assert!(store.get::<Counter>(b"x").is_err());
+    }
+}

@@ -1,0 +1,254 @@
+//! Our certificate: read from files, or made and kept in the data folder; read anew when the files
+//! change. A bad new file keeps the old certificate.
+
+use crate::config;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime};
+use tokio_rustls::TlsAcceptor;
+
+/// How often the files are looked at, at most.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// Why there is no certificate: which file, why, what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {reason}", path.display())]
+pub struct TlsFault {
+    /// The file.
+    pub path: PathBuf,
+    /// The reason, and what to do.
+    pub reason: String,
+}
+
+/// The server's side of TLS.
+pub struct Server {
+    config: Arc<ServerConfig>,
+    current: Arc<Current>,
+    certificate: PathBuf,
+    key: PathBuf,
+    seen: Mutex<Seen>,
+}
+
+/// When the files were last looked at, and what their times were then.
+struct Seen {
+    looked: Instant,
+    times: [Option<SystemTime>; 2],
+}
+
+/// The certificate that handshakes get.
+#[derive(Debug)]
+struct Current(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(
+            &self.0.read().unwrap_or_else(PoisonError::into_inner),
+        ))
+    }
+}
+
+impl Server {
+    /// Reads the certificate and key that the settings name. Where they name none, a self-signed pair
+    /// for `hostname` is taken from `data_dir`, and made there first if need be.
+    ///
+    /// # Errors
+    /// [`TlsFault`]: a file that cannot be read, or holds no certificate, no key, or two that do not
+    /// belong together.
+    pub fn load(
+        settings: &config::Tls,
+        data_dir: &Path,
+        hostname: &str,
+    ) -> Result<Arc<Self>, TlsFault> {
+        let (certificate, key) = match (&settings.certificate, &settings.key) {
+            (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
+            (None, None) => self_signed(data_dir, hostname)?,
+            (Some(path), None) | (None, Some(path)) => {
+                let reason = "tls.certificate and tls.key come together: set both or neither";
+                return Err(fault(path, reason));
+            }
+        };
+        let times = [modified(&certificate), modified(&key)];
+        let current = Arc::new(Current(RwLock::new(read(&certificate, &key)?)));
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .expect("ring has suites for TLS 1.2 and 1.3")
+            .with_no_client_auth()
+            .with_cert_resolver(current.clone());
+        Ok(Arc::new(Self {
+            config: Arc::new(config),
+            current,
+            certificate,
+            key,
+            seen: Mutex::new(Seen {
+                looked: Instant::now(),
+                times,
+            }),
+        }))
+    }
+
+    /// An acceptor that hands out the current certificate.
+    #[must_use]
+    pub fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.config.clone())
+    }
+
+    /// Reads the files anew if they changed; looks at most each few seconds. A bad new file keeps the
+    /// old certificate, with a warning.
+    pub fn reload(&self) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.looked.elapsed() < LOOK {
+            return;
+        }
+        seen.looked = Instant::now();
+        self.look(&mut seen);
+    }
+
+    fn look(&self, seen: &mut Seen) {
+        let times = [modified(&self.certificate), modified(&self.key)];
+        if times == seen.times {
+            return;
+        }
+        seen.times = times;
+        match read(&self.certificate, &self.key) {
+            Ok(pair) => {
+                let mut current = self
+                    .current
+                    .0
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner);
+                *current = pair;
+                tracing::info!(certificate = %self.certificate.display(), "certificate read anew");
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "new certificate not taken; the old one stays in use");
+            }
+        }
+    }
+}
+
+fn fault(path: &Path, reason: impl ToString) -> TlsFault {
+    TlsFault {
+        path: path.into(),
+        reason: reason.to_string(),
+    }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|about| about.modified()).ok()
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsFault> {
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|why| fault(certificate, format!("no certificate chain in PEM: {why}")))?;
+    if chain.is_empty() {
+        let reason = "holds no certificate: expected PEM blocks BEGIN CERTIFICATE";
+        return Err(fault(certificate, reason));
+    }
+    let private = PrivateKeyDer::from_pem_file(key)
+        .map_err(|why| fault(key, format!("no private key in PEM: {why}")))?;
+    CertifiedKey::from_der(chain, private, &ring::default_provider())
+        .map(Arc::new)
+        .map_err(|why| {
+            fault(
+                key,
+                format!("does not fit {}: {why}", certificate.display()),
+            )
+        })
+}
+
+/// The pair in the data folder, made there if it is not both there.
+fn self_signed(data_dir: &Path, hostname: &str) -> Result<(PathBuf, PathBuf), TlsFault> {
+    let certificate = data_dir.join("tls-self-signed.pem");
+    let key = data_dir.join("tls-self-signed.key");
+    if !certificate.exists() || !key.exists() {
+        let made =
+            rcgen::generate_simple_self_signed(vec![hostname.to_owned()]).map_err(|why| {
+                fault(
+                    &certificate,
+                    format!("cannot be made for {hostname}: {why}"),
+                )
+            })?;
+        keep(&key, &made.signing_key.serialize_pem())?;
+        keep(&certificate, &made.cert.pem())?;
+    }
+    Ok((certificate, key))
+}
+
+/// Writes a file of mode 0600 in whole, or not at all.
+fn keep(path: &Path, text: &str) -> Result<(), TlsFault> {
+    let draft = path.with_extension("new");
+    let _ = fs::remove_file(&draft);
+    let mut options = OpenOptions::new();
+    options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&draft, path))
+        .map_err(|why| {
+            fault(
+                path,
+                format!("cannot be written: {why}; check tls and data_dir"),
+            )
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn shown(server: &Server) -> Vec<CertificateDer<'static>> {
+        let current = server.current.0.read().expect("no handshake has failed");
+        current.cert.clone()
+    }
+
+    #[test]
+    fn a_self_signed_pair_outlasts_a_restart() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let load = || Server::load(&config::Tls::default(), folder.path(), "relay.example");
+        let first = shown(&load().expect("made"));
+        assert_eq!(first, shown(&load().expect("read back")));
+        let key = fs::metadata(folder.path().join("tls-self-signed.key")).expect("a key");
+        assert_eq!(key.permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_bad_new_certificate_keeps_the_old_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Server::load(&config::Tls::default(), folder.path(), "relay.example");
+        let server = server.expect("made");
+        let before = shown(&server);
+        fs::write(&server.certificate, "nothing").expect("written");
+        let mut seen = server.seen.lock().expect("nobody else");
+        seen.times = [None, None];
+        server.look(&mut seen);
+        assert_eq!(before, shown(&server));
+    }
+
+    #[tokio::test]
+    async fn mail_servers_with_any_certificate_are_spoken_to() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Server::load(&config::Tls::default(), folder.path(), "relay.example");
+        let acceptor = server.expect("made").acceptor();
+        let (ours, theirs) = tokio::io::duplex(1 << 14);
+        let name = rustls::pki_types::ServerName::try_from("other.example").expect("a name");
+        let connector = super::super::opportunistic_connector();
+        let (taken, opened) = tokio::join!(acceptor.accept(theirs), connector.connect(name, ours));
+        assert!(taken.is_ok() && opened.is_ok());
+    }
+}

@@ -1,46 +1,33 @@
-//! A message's bytes: streamed in piece by piece, read back by offset, never all in memory.
+//! Bodies on their way in and out. Up to 256 KiB wait in memory; the rest is on disk.
 
-use super::handle::{Spool, SpoolFault};
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use super::log::{Shared, Spool};
+use super::writer::Work;
+use super::{Body, Extent, SpoolFault};
+use crate::spool::format;
+use std::sync::Arc;
+use tokio::sync::oneshot;
 
-/// Largest piece, and what a body may hold in memory before it goes to disk.
-pub(super) const PIECE_MAX: usize = 256 << 10;
-
-/// A piece of a body on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Extent {
-    /// The segment that holds it.
-    pub segment: u64,
-    /// Where its bytes begin in the segment's file.
-    pub offset: u64,
-    /// How many they are.
-    pub length: u32,
-    /// CRC32C of the bytes, checked when they are read.
-    pub crc: u32,
-}
-
-/// A message's bytes in the spool. Cheap to keep: the bytes stay on disk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
-pub struct Body {
-    /// The pieces in order.
-    pub extents: Vec<Extent>,
-    /// The length of all of them.
-    pub length: u64,
-}
-
-impl Body {
-    pub(super) fn push(&mut self, extent: Extent) {
-        self.length += u64::from(extent.length);
-        self.extents.push(extent);
-    }
-}
+/// Bytes of a body that stay in memory at most.
+pub(super) const PIECE: usize = 256 << 10;
 
 /// A body that is being streamed in. Dropped before [`Spool::accept`], its bytes become dead space.
 pub struct BodyWriter {
     pub(super) spool: Spool,
-    pub(super) written: Body,
-    pub(super) rest: Vec<u8>,
+    pub(super) piece: Vec<u8>,
+    pub(super) body: Body,
+    pub(super) pins: Pins,
+}
+
+/// Keeps segments that hold pieces of an unfinished body from being shrunk.
+pub(super) struct Pins {
+    pub(super) shared: Arc<Shared>,
+    pub(super) segments: Vec<u64>,
+}
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        self.shared.unpin(&self.segments);
+    }
 }
 
 impl BodyWriter {
@@ -49,27 +36,34 @@ impl BodyWriter {
     /// # Errors
     /// Any [`SpoolFault`]; the body is then lost and the message must be answered 451.
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), SpoolFault> {
-        while self.rest.len() + bytes.len() > PIECE_MAX {
-            let (now, later) = bytes.split_at(PIECE_MAX - self.rest.len());
-            self.rest.extend_from_slice(now);
-            let extent = self.spool.piece(std::mem::take(&mut self.rest)).await?;
-            self.written.push(extent);
+        self.body.length += bytes.len() as u64;
+        while !bytes.is_empty() {
+            let room = PIECE - self.piece.len();
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.piece.extend_from_slice(now);
             bytes = later;
+            if self.piece.len() == PIECE {
+                let (answer, wait) = oneshot::channel();
+                let piece = std::mem::take(&mut self.piece);
+                self.spool.send(Work::Piece { piece, answer })?;
+                let extent = wait.await.map_err(|_| self.spool.gone())??;
+                self.pins.segments.push(extent.segment);
+                self.body.extents.push(extent);
+            }
         }
-        self.rest.extend_from_slice(bytes);
         Ok(())
     }
 
     /// Bytes so far.
     #[must_use]
     pub fn length(&self) -> u64 {
-        self.written.length + self.rest.len() as u64
+        self.body.length
     }
 }
 
 /// Reads a body piece by piece.
 pub struct BodyReader {
-    pub(super) spool: Spool,
+    pub(super) shared: Arc<Shared>,
     pub(super) extents: std::vec::IntoIter<Extent>,
 }
 
@@ -78,13 +72,37 @@ impl BodyReader {
     ///
     /// # Errors
     /// [`SpoolFault::Unreadable`].
-    pub async fn next(&mut self) -> Result<Option<Bytes>, SpoolFault> {
+    pub async fn next(&mut self) -> Result<Option<bytes::Bytes>, SpoolFault> {
         let Some(extent) = self.extents.next() else {
             return Ok(None);
         };
-        let spool = self.spool.clone();
-        let read = tokio::task::spawn_blocking(move || spool.read_extent(extent)).await;
-        read.map_err(|fault| SpoolFault::Unreadable(fault.to_string()))?
+        let shared = self.shared.clone();
+        tokio::task::spawn_blocking(move || shared.extent(extent))
+            .await
+            .map_err(|fault| SpoolFault::Unreadable(fault.to_string()))?
             .map(Some)
+    }
+}
+
+impl Shared {
+    fn extent(&self, extent: Extent) -> Result<bytes::Bytes, SpoolFault> {
+        let path = format::path(&self.directory, extent.segment);
+        let fault = |why: String| SpoolFault::Unreadable(format!("{}: {why}", path.display()));
+        if extent.length as usize > format::PAYLOAD_MAX {
+            return Err(fault("a piece is longer than any can be".into()));
+        }
+        let mut bytes = vec![0; extent.length as usize];
+        let file = self
+            .world
+            .disk
+            .open(&path)
+            .map_err(|f| fault(f.to_string()))?;
+        file.read_at(&mut bytes, extent.offset)
+            .map_err(|f| fault(f.to_string()))?;
+        if crc32c::crc32c(&bytes) == extent.crc {
+            Ok(bytes.into())
+        } else {
+            Err(fault(format!("wrong checksum at {}", extent.offset)))
+        }
     }
 }

@@ -4,16 +4,100 @@
 //! mean.
 
 mod body;
-mod handle;
-mod record;
+mod format;
+mod log;
 mod recovery;
-mod segment;
+mod sweep;
 mod writer;
 
-#[cfg(test)]
-mod tests;
+pub use body::{BodyReader, BodyWriter};
+pub use log::Spool;
 
-pub use body::{Body, BodyReader, BodyWriter, Extent};
-pub use handle::{Durability, Encode, Spool, SpoolFault};
-pub use record::{Kind, Record, Sequence};
-pub use recovery::Recovery;
+use serde::{Deserialize, Serialize};
+
+/// A record's place in the log: counts up by one and is never used again.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
+)]
+#[serde(transparent)]
+pub struct Sequence(pub u64);
+
+/// What a record is, for its owner: the spool only tells bodies (kind 0) from everything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Kind(pub u8);
+
+/// A record read back.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Its place.
+    pub sequence: Sequence,
+    /// What it is.
+    pub kind: Kind,
+    /// Its content.
+    pub payload: Vec<u8>,
+}
+
+/// A piece of a body on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extent {
+    /// The segment that holds it.
+    pub segment: u64,
+    /// Where its bytes begin in the segment's file.
+    pub offset: u64,
+    /// How many they are.
+    pub length: u32,
+    /// CRC32C of the bytes, checked when they are read.
+    pub crc: u32,
+}
+
+/// A message's bytes in the spool. Cheap to keep: the bytes stay on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Body {
+    /// The pieces in order.
+    pub extents: Vec<Extent>,
+    /// The length of all of them.
+    pub length: u64,
+}
+
+/// When an append is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// After the `fdatasync` that covers it.
+    Synced,
+    /// Once it is queued for the writer: it becomes durable with the next batch, or after
+    /// `spool.mark_delay`. A crash may forget it.
+    Lazy,
+}
+
+/// Why the spool did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SpoolFault {
+    /// A write or an `fdatasync` failed earlier; nothing is accepted until the daemon starts anew.
+    #[error("the spool has stopped accepting after a disk error: {0}")]
+    Stopped(String),
+    /// Less room on disk than `spool.free_space_min`.
+    #[error("the disk of the spool is nearly full")]
+    Full,
+    /// Too many writes wait.
+    #[error("too many writes wait for the spool")]
+    Busy,
+    /// A piece of a body could not be read or its checksum is wrong.
+    #[error("a piece of the spool cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// What opening the spool found and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Segments read.
+    pub segments: u64,
+    /// Records read.
+    pub records: u64,
+    /// Bytes of an unfinished write cut from the end.
+    pub torn_bytes: u64,
+    /// Damaged places that were copied to `quarantine/` and passed over.
+    pub quarantined: u64,
+}
+
+/// Encodes a message's acceptance once its body lies on disk: the writer calls it with the extents.
+pub type Encode = Box<dyn FnOnce(Body) -> (Kind, Vec<u8>) + Send>;

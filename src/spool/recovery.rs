@@ -1,182 +1,164 @@
-//! What a crash left: every segment is read, an unfinished write at the end is cut, a damaged place in
-//! the middle is copied to `quarantine/` and passed over.
+//! What opening finds: every record is verified, a torn tail is cut, a damaged place is copied to
+//! `quarantine/` and passed over.
 
-use super::record::{self, HEAD, Head, Kind, Record, Sequence};
-use super::segment::{self, HEADER, Segment};
-use crate::mail::Timestamp;
-use crate::world::{Disk, DiskFile};
+use super::Recovery;
+use super::format::{self, SEGMENT_HEADER, Salt, SegmentHeader, Window};
+use super::log::Segment;
+use crate::world::{Disk, DiskFile, World};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 
-/// What opening the spool found and did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recovery {
-    /// Segments read.
-    pub segments: u64,
-    /// Records read.
-    pub records: u64,
-    /// Bytes of an unfinished write cut from the end.
-    pub torn_bytes: u64,
-    /// Damaged places that were copied to `quarantine/` and passed over.
-    pub quarantined: u64,
+/// The state of the log after opening.
+pub(super) struct Found {
+    pub(super) salt: Salt,
+    pub(super) segments: BTreeMap<u64, Segment>,
+    pub(super) reaches: HashMap<u64, u64>,
+    pub(super) next: u64,
+    pub(super) recovery: Recovery,
 }
 
-/// A stretch of a segment: either a record or bytes that are none.
-pub(super) enum Stretch<'a> {
-    Record(Head, &'a [u8]),
-    Damage { from: usize, to: usize },
-}
-
-/// Walks the records of a segment's bytes, from `at`.
-pub(super) fn walk<'a>(bytes: &'a [u8], mut at: usize, mut each: impl FnMut(usize, Stretch<'a>)) {
-    while at < bytes.len() {
-        if let Some((head, payload)) = whole_record(bytes, at) {
-            let start = at;
-            at += HEAD + payload.len();
-            each(start, Stretch::Record(head, payload));
-            continue;
-        }
-        let mut next = at + 1;
-        let end = loop {
-            match record::find_marker(bytes, next) {
-                Some(place) if whole_record(bytes, place).is_some() => break place,
-                Some(place) => next = place + 1,
-                None => break bytes.len(),
-            }
-        };
-        each(at, Stretch::Damage { from: at, to: end });
-        at = end;
-    }
-}
-
-fn whole_record(bytes: &[u8], at: usize) -> Option<(Head, &[u8])> {
-    let head = Head::read(bytes.get(at..)?)?;
-    let payload = bytes.get(at + HEAD..)?.get(..head.length)?;
-    head.fits(payload).then_some((head, payload))
-}
-
-/// What the segments hold once they are repaired.
-pub(super) struct Repaired {
-    pub(super) segments: Vec<Segment>,
-    /// The sequence after the last.
-    pub(super) next: Sequence,
-    /// Where the last segment's records end.
-    pub(super) tail: u64,
-    pub(super) report: Recovery,
-}
-
-/// Reads and repairs every segment of a folder.
-pub(super) fn repair(disk: &dyn Disk, folder: &Path, now: Timestamp) -> io::Result<Repaired> {
-    let paths: Vec<_> = disk
-        .list(folder)?
-        .into_iter()
-        .filter_map(|path| segment::number_of(&path).map(|number| (number, path)))
-        .collect();
-    let mut repaired = Repaired {
-        segments: Vec::new(),
-        next: Sequence(1),
-        tail: HEADER as u64,
-        report: Recovery::default(),
-    };
-    let last = paths.last().map(|(number, _)| *number);
-    for (number, path) in paths {
-        let file = disk.open(&path)?;
-        let bytes = read_all(&*file)?;
-        let is_last = Some(number) == last;
-        let (first, created) = match segment::read_header(&bytes, number) {
-            Some(found) => found,
-            None if is_last && bytes.len() <= HEADER => {
-                // The crash fell into the segment's creation: nothing was ever answered from it.
-                let first = repaired.next;
-                file.set_len(0)?;
-                file.write_at(&segment::header(number, first, now), 0)?;
-                file.sync_data()?;
-                repaired.report.torn_bytes += bytes.len() as u64;
-                (first, now)
-            }
-            None => {
-                quarantine(disk, folder, number, 0, &bytes[..bytes.len().min(HEADER)])?;
-                repaired.report.quarantined += 1;
-                (repaired.next, now)
-            }
-        };
-        repaired.next = repaired.next.max(first);
-        repaired.tail = HEADER.max(bytes.len()) as u64;
-        let mut damaged = Vec::new();
-        let mut torn = None;
-        walk(&bytes, HEADER, |_, stretch| match stretch {
-            Stretch::Record(head, _) => {
-                repaired.report.records += 1;
-                repaired.next = repaired.next.max(Sequence(head.sequence.0 + 1));
-            }
-            Stretch::Damage { from, to } if is_last && to == bytes.len() => torn = Some(from),
-            Stretch::Damage { from, to } => damaged.push((from, to)),
-        });
-        for (from, to) in damaged {
-            quarantine(disk, folder, number, from, &bytes[from..to])?;
-            repaired.report.quarantined += 1;
-        }
-        if let Some(from) = torn {
-            file.set_len(from as u64)?;
-            file.sync_data()?;
-            repaired.report.torn_bytes += (bytes.len() - from) as u64;
-            repaired.tail = from as u64;
-        }
-        repaired.report.segments += 1;
-        repaired.segments.push(Segment {
-            number,
-            first,
-            created,
-            path,
-            file,
-        });
-    }
-    Ok(repaired)
-}
-
-/// Keeps a copy of bytes that are no record; the segment itself is left as it is.
-fn quarantine(
-    disk: &dyn Disk,
-    folder: &Path,
-    number: u64,
-    from: usize,
-    bytes: &[u8],
-) -> io::Result<()> {
-    let quarantine = folder.join("quarantine");
-    disk.create_directory(&quarantine)?;
-    let path = quarantine.join(format!("{number:016x}-{from:08x}"));
-    match disk.create(&path) {
-        Ok(file) => {
-            file.write_at(bytes, 0)?;
-            file.sync_data()?;
-            disk.sync_directory(&quarantine)
-        }
-        // The same damage was copied at an earlier start.
-        Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(fault) => Err(fault),
-    }
-}
-
-pub(super) fn read_all(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(file.len()?).map_err(io::Error::other)?;
-    let mut bytes = vec![0; length];
-    file.read_at(&mut bytes, 0)?;
-    Ok(bytes)
-}
-
-/// The records of a segment other than bodies, from a sequence on.
-pub(super) fn records(bytes: &[u8], from: Sequence, limit: usize, found: &mut Vec<Record>) {
-    walk(bytes, HEADER, |_, stretch| {
-        if let Stretch::Record(head, payload) = stretch
-            && head.kind != Kind::BODY
-            && head.sequence >= from
-            && found.len() < limit
+/// Reads and repairs all segments.
+pub(super) fn recover(directory: &Path, world: &World) -> io::Result<Found> {
+    let disk = world.disk.as_ref();
+    let mut files = Vec::new();
+    for path in disk.list(directory)? {
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
+        if name.ends_with(".tmp") {
+            disk.remove(&path)?;
+        } else if let Some(number) = name
+            .strip_suffix(".seg")
+            .and_then(|n| u64::from_str_radix(n, 16).ok())
         {
-            found.push(Record {
-                sequence: head.sequence,
-                kind: head.kind,
-                payload: payload.to_vec(),
-            });
+            files.push((number, disk.open(&path)?));
         }
-    });
+    }
+    let mut salt = Salt::default();
+    world.chance.fill(&mut salt);
+    let mut headers = HashMap::new();
+    for (number, file) in &files {
+        let mut bytes = [0; SEGMENT_HEADER as usize];
+        let read = file.len()? >= SEGMENT_HEADER && file.read_at(&mut bytes, 0).is_ok();
+        if let Some(header) = read.then(|| SegmentHeader::decode(&bytes)).flatten() {
+            salt = header.salt;
+            headers.insert(*number, header);
+        }
+    }
+    let mut found = Found {
+        salt,
+        segments: BTreeMap::new(),
+        reaches: HashMap::new(),
+        next: 1,
+        recovery: Recovery::default(),
+    };
+    let last = files.last().map(|(number, _)| *number);
+    for (number, file) in files {
+        let scan = Scan {
+            directory,
+            disk,
+            number,
+            is_last: Some(number) == last,
+        };
+        scan.segment(file.as_ref(), headers.get(&number), world, &mut found)?;
+    }
+    disk.sync_directory(directory)?;
+    Ok(found)
+}
+
+struct Scan<'a> {
+    directory: &'a Path,
+    disk: &'a dyn Disk,
+    number: u64,
+    is_last: bool,
+}
+
+impl Scan<'_> {
+    fn segment(
+        &self,
+        file: &dyn DiskFile,
+        header: Option<&SegmentHeader>,
+        world: &World,
+        found: &mut Found,
+    ) -> io::Result<()> {
+        let length = file.len()?;
+        let mut window = Window::new(file, length);
+        let mut segment = Segment {
+            first: header.map_or(found.next, |h| h.first),
+            length,
+            newest: world.clock.now(),
+            ..Segment::default()
+        };
+        let mut any = false;
+        let mut offset = if header.is_some_and(|h| h.number == self.number) {
+            SEGMENT_HEADER
+        } else {
+            0
+        };
+        found.next = found.next.max(segment.first);
+        while offset < length {
+            let whole = window.record(offset, found.salt).or_else(unreadable)?;
+            if let Some((head, _)) = whole {
+                if !any && header.is_none() {
+                    segment.first = head.sequence;
+                }
+                any = true;
+                segment.bodies |= head.kind == format::BODY;
+                if head.oldest < self.number {
+                    found.reaches.insert(head.sequence, head.oldest);
+                }
+                found.recovery.records += 1;
+                found.next = found.next.max(head.sequence + 1);
+                offset += head.span();
+                continue;
+            }
+            let next = window.resync(offset + 1, found.salt).or_else(unreadable)?;
+            if next.is_none() && self.is_last {
+                found.recovery.torn_bytes += length - offset;
+                segment.length = offset;
+                file.set_len(offset)?;
+                file.sync_data()?;
+                break;
+            }
+            let end = next.unwrap_or(length);
+            self.quarantine(file, offset, end)?;
+            found.recovery.quarantined += 1;
+            segment.damaged.push((offset, end));
+            offset = end;
+        }
+        if segment.length < SEGMENT_HEADER {
+            // A segment whose very header was not yet durable: nothing in it was acknowledged.
+            return self.disk.remove(&format::path(self.directory, self.number));
+        }
+        found.recovery.segments += 1;
+        found.segments.insert(self.number, segment);
+        Ok(())
+    }
+
+    fn quarantine(&self, file: &dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
+        let directory = self.directory.join("quarantine");
+        self.disk.create_directory(&directory)?;
+        let path = directory.join(format!("{:016x}-{start}.bad", self.number));
+        tracing::warn!(target: "relent::spool", segment = self.number, start, end, copy = %path.display(),
+            "a damaged place in the spool was passed over");
+        let Ok(copy) = self.disk.create(&path) else {
+            return Ok(()); // copied at an earlier start
+        };
+        let mut at = start;
+        while at < end {
+            let count = usize::try_from((end - at).min(1 << 20)).unwrap_or(0);
+            let mut bytes = vec![0; count];
+            if file.read_at(&mut bytes, at).is_ok() {
+                copy.write_at(&bytes, at - start)?;
+            }
+            at += count as u64;
+        }
+        copy.sync_data()?;
+        self.disk.sync_directory(&directory)
+    }
+}
+
+/// A sector that cannot be read is damage like any other.
+fn unreadable<T>(fault: io::Error) -> io::Result<Option<T>> {
+    tracing::warn!(target: "relent::spool", %fault, "a place in the spool cannot be read");
+    Ok(None)
 }

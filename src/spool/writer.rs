@@ -1,233 +1,324 @@
-//! The one writer: takes everything that waits, writes it in one piece, syncs once, answers all.
+//! The one writer: takes all that waits, writes it at once, syncs once, then answers.
 
-use super::body::{Body, Extent};
-use super::handle::{Encode, Shared, SpoolFault};
-use super::record::{self, Kind, Sequence};
-use super::segment;
+use super::format::{self, BODY, RECORD_HEADER, SEGMENT_HEADER, SegmentHeader};
+use super::log::{Segment, Shared};
+use super::{Body, Durability, Encode, Extent, Kind, Sequence, SpoolFault};
+use crate::world::DiskFile;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// Bytes past which a batch takes nothing more in.
-const BATCH_BYTES: usize = 8 << 20;
+/// Bytes past which a batch takes no more work.
+const BATCH: usize = 8 << 20;
 
 type Answer<T> = oneshot::Sender<Result<T, SpoolFault>>;
 
-/// What the writer is asked.
-pub(super) enum Request {
-    /// A piece of a body that is not accepted yet.
+/// What the writer is asked to do.
+pub(super) enum Work {
     Piece {
-        bytes: Vec<u8>,
+        piece: Vec<u8>,
         answer: Answer<Extent>,
     },
-    /// The rest of a body, and the record that accepts it.
     Accept {
-        written: Body,
-        rest: Vec<u8>,
+        piece: Vec<u8>,
+        body: Body,
         encode: Encode,
         answer: Answer<Sequence>,
     },
-    /// Records.
     Append {
         records: Vec<(Kind, Vec<u8>)>,
-        synced: bool,
+        durability: Durability,
         answer: Answer<Vec<Sequence>>,
     },
-    /// The end.
-    Close { answer: oneshot::Sender<()> },
+    Close(oneshot::Sender<()>),
 }
 
-/// An answer that waits for the batch to be durable.
-enum Waiting {
-    Piece(Answer<Extent>, Extent),
-    Accept(Answer<Sequence>, Sequence),
-    Append(Answer<Vec<Sequence>>, Vec<Sequence>),
-}
+/// Answers that wait for the write, or for the sync.
+type Reply = Box<dyn FnOnce(Result<(), SpoolFault>) + Send>;
 
-impl Waiting {
-    fn give(self, result: Result<(), SpoolFault>) {
-        // A session that has gone does not read its answer: fine.
-        match self {
-            Self::Piece(answer, extent) => drop(answer.send(result.map(|()| extent))),
-            Self::Accept(answer, sequence) => drop(answer.send(result.map(|()| sequence))),
-            Self::Append(answer, sequences) => drop(answer.send(result.map(|()| sequences))),
-        }
-    }
-}
-
-/// The writer's own state: where the log ends.
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
-    pub(super) requests: Receiver<Request>,
-    pub(super) number: u64,
-    pub(super) file: Arc<dyn crate::world::DiskFile>,
-    pub(super) tail: u64,
-    pub(super) next: Sequence,
-    /// Written and not synced yet.
-    pub(super) dirty: bool,
+    pub(super) work: Receiver<Work>,
+    pub(super) next: u64,
+    pub(super) active: Option<(u64, Arc<dyn DiskFile>, u64)>,
+    pub(super) dirty_since: Option<Instant>,
 }
 
 #[derive(Default)]
 struct Batch {
-    bytes: Vec<u8>,
-    waiting: Vec<Waiting>,
-    accepted: u64,
-    synced: bool,
+    buffer: Vec<u8>,
+    written: Vec<Reply>,
+    synced: Vec<Reply>,
+    held: Vec<(u64, u64)>,
+    must_sync: bool,
+    bodies: bool,
+    closing: Option<oneshot::Sender<()>>,
 }
 
 impl Writer {
-    /// Runs until closed, or until every handle is gone.
     pub(super) fn run(mut self) {
-        while let Some(first) = self.wait() {
-            let mut batch = Batch::default();
-            let mut close = self.take(&mut batch, first);
-            while close.is_none() && batch.bytes.len() < BATCH_BYTES {
-                let Ok(request) = self.requests.try_recv() else {
-                    break;
-                };
-                close = self.take(&mut batch, request);
+        loop {
+            let first = match self.wait() {
+                Ok(work) => Some(work),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let mut batch = Batch {
+                must_sync: first.is_none(),
+                ..Batch::default()
+            };
+            let outcome = match self.shared.fault() {
+                Some(fault) => Err(fault),
+                None => self.roll().map_err(|f| self.shared.stop(&f)),
+            };
+            let start = (self.next, self.length());
+            let mut work = first;
+            while let Some(one) = work.take() {
+                self.take(one, &mut batch);
+                if batch.buffer.len() < BATCH && batch.closing.is_none() {
+                    work = self.work.try_recv().ok();
+                }
             }
-            self.commit(batch);
-            if let Some(answer) = close {
-                self.sync_now();
-                let _ = answer.send(());
+            self.commit(outcome, batch, start);
+            if self.work_ended() {
                 return;
             }
         }
-        self.sync_now();
+        self.commit(
+            Ok(()),
+            Batch {
+                must_sync: true,
+                ..Batch::default()
+            },
+            (self.next, self.length()),
+        );
     }
 
-    /// The next request; marks that nobody waits for are synced after `mark_delay`.
-    fn wait(&mut self) -> Option<Request> {
-        if self.dirty {
-            match self
-                .requests
-                .recv_timeout(self.shared.settings.mark_delay.0)
-            {
-                Ok(request) => return Some(request),
-                Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => self.sync_now(),
+    fn work_ended(&self) -> bool {
+        self.shared.is_closed()
+    }
+
+    fn length(&self) -> u64 {
+        self.active.as_ref().map_or(0, |(_, _, length)| *length)
+    }
+
+    fn wait(&self) -> Result<Work, RecvTimeoutError> {
+        match self.dirty_since {
+            Some(since) => {
+                let left = self.shared.mark_delay.saturating_sub(since.elapsed());
+                self.work.recv_timeout(left)
             }
-        }
-        self.requests.recv().ok()
-    }
-
-    fn take(&mut self, batch: &mut Batch, request: Request) -> Option<oneshot::Sender<()>> {
-        match request {
-            Request::Piece { bytes, answer } => {
-                let extent = self.place(batch, &bytes);
-                batch.waiting.push(Waiting::Piece(answer, extent));
-            }
-            Request::Accept {
-                mut written,
-                rest,
-                encode,
-                answer,
-            } => {
-                if !rest.is_empty() {
-                    written.push(self.place(batch, &rest));
-                }
-                let (kind, payload) = encode(written);
-                let sequence = self.number_next();
-                record::write(&mut batch.bytes, sequence, kind, &payload);
-                batch.accepted += 1;
-                batch.synced = true;
-                batch.waiting.push(Waiting::Accept(answer, sequence));
-            }
-            Request::Append {
-                records,
-                synced,
-                answer,
-            } => {
-                let sequences = records
-                    .into_iter()
-                    .map(|(kind, payload)| {
-                        let sequence = self.number_next();
-                        record::write(&mut batch.bytes, sequence, kind, &payload);
-                        sequence
-                    })
-                    .collect();
-                batch.synced |= synced;
-                batch.waiting.push(Waiting::Append(answer, sequences));
-            }
-            Request::Close { answer } => return Some(answer),
-        }
-        None
-    }
-
-    fn number_next(&mut self) -> Sequence {
-        let sequence = self.next;
-        self.next = Sequence(sequence.0 + 1);
-        sequence
-    }
-
-    /// Puts a piece of a body into the batch and says where it will lie.
-    fn place(&mut self, batch: &mut Batch, bytes: &[u8]) -> Extent {
-        let sequence = self.number_next();
-        let start = record::write(&mut batch.bytes, sequence, Kind::BODY, bytes);
-        Extent {
-            segment: self.number,
-            offset: self.tail + start as u64,
-            length: u32::try_from(bytes.len()).expect("a piece is at most PIECE_MAX long"),
-            crc: crc32c::crc32c(bytes),
+            None => self.work.recv().map_err(|_| RecvTimeoutError::Disconnected),
         }
     }
 
-    /// Makes a batch durable and answers it. After the first fault nothing is ever accepted again: what
-    /// the disk holds is known only to the next start.
-    fn commit(&mut self, batch: Batch) {
-        let result = match self.shared.fault() {
-            Some(fault) => Err(fault),
-            None => self.write(&batch).map_err(|fault| self.shared.stop(&fault)),
-        };
-        if result.is_ok() {
-            self.shared.wrote(self.number, batch.accepted, self.next);
-        }
-        for waiting in batch.waiting {
-            waiting.give(result.clone());
-        }
-        if result.is_ok() && self.tail >= self.shared.settings.segment_size.0 {
-            if let Err(fault) = self.roll() {
-                self.shared.stop(&fault);
-            }
-        }
-    }
-
-    fn write(&mut self, batch: &Batch) -> io::Result<()> {
-        if batch.bytes.is_empty() {
-            return Ok(());
-        }
-        self.file.write_at(&batch.bytes, self.tail)?;
-        self.tail += batch.bytes.len() as u64;
-        self.dirty = !batch.synced;
-        if batch.synced {
-            self.file.sync_data()
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Seals the segment and begins the next.
+    /// Begins a new segment where there is none or the last one is full.
     fn roll(&mut self) -> io::Result<()> {
-        self.file.sync_data()?;
-        self.dirty = false;
-        let shared = &self.shared;
-        let now = shared.world.clock.now();
-        let disk = &*shared.world.disk;
-        let fresh = segment::create(disk, &shared.folder, self.number + 1, self.next, now)?;
-        (self.number, self.file) = (fresh.number, fresh.file.clone());
-        self.tail = segment::HEADER as u64;
-        self.shared.begun(fresh);
+        let number = match &self.active {
+            Some((_, _, length)) if *length < self.shared.segment_size => return Ok(()),
+            Some((number, file, _)) => {
+                file.sync_data()?;
+                number + 1
+            }
+            None => self.shared.last_segment().map_or(1, |n| n + 1),
+        };
+        let disk = &self.shared.world.disk;
+        let file = disk.create(&format::path(&self.shared.directory, number))?;
+        let header = SegmentHeader {
+            salt: self.shared.salt,
+            number,
+            first: self.next,
+        };
+        file.write_at(&header.encode(), 0)?;
+        file.sync_data()?;
+        disk.sync_directory(&self.shared.directory)?;
+        self.dirty_since = None;
+        let segment = Segment {
+            first: self.next,
+            length: SEGMENT_HEADER,
+            newest: self.shared.world.clock.now(),
+            ..Segment::default()
+        };
+        self.shared.begin(number, segment);
+        self.active = Some((number, file, SEGMENT_HEADER));
         Ok(())
     }
 
-    fn sync_now(&mut self) {
-        if self.dirty && self.shared.fault().is_none() {
-            self.dirty = false;
-            if let Err(fault) = self.file.sync_data() {
-                self.shared.stop(&fault);
+    fn record(
+        &mut self,
+        batch: &mut Batch,
+        kind: Kind,
+        payload: &[u8],
+        oldest: Option<u64>,
+    ) -> u64 {
+        let sequence = self.next;
+        self.next += 1;
+        let here = self.active.as_ref().map_or(0, |(number, _, _)| *number);
+        let oldest = oldest.unwrap_or(here);
+        format::put(
+            &mut batch.buffer,
+            self.shared.salt,
+            sequence,
+            oldest,
+            kind,
+            payload,
+        );
+        sequence
+    }
+
+    fn piece(&mut self, batch: &mut Batch, piece: &[u8]) -> Extent {
+        batch.bodies = true;
+        let (segment, length) = self
+            .active
+            .as_ref()
+            .map_or((0, 0), |(number, _, length)| (*number, *length));
+        let offset = length + (batch.buffer.len() + RECORD_HEADER) as u64;
+        self.record(batch, BODY, piece, None);
+        Extent {
+            segment,
+            offset,
+            length: u32::try_from(piece.len()).expect("pieces are at most 256 KiB"),
+            crc: crc32c::crc32c(piece),
+        }
+    }
+
+    fn take(&mut self, work: Work, batch: &mut Batch) {
+        match work {
+            Work::Piece { piece, answer } => {
+                let extent = self.piece(batch, &piece);
+                let shared = self.shared.clone();
+                batch.written.push(Box::new(move |outcome| {
+                    if outcome.is_ok() {
+                        shared.pin(extent.segment);
+                    }
+                    if answer.send(outcome.map(|()| extent)).is_err() {
+                        shared.unpin(&[extent.segment]);
+                    }
+                }));
+            }
+            Work::Accept {
+                piece,
+                mut body,
+                encode,
+                answer,
+            } => {
+                if !piece.is_empty() {
+                    let extent = self.piece(batch, &piece);
+                    body.extents.push(extent);
+                }
+                let oldest = body.extents.iter().map(|extent| extent.segment).min();
+                let (kind, payload) = encode(body);
+                if payload.len() > format::PAYLOAD_MAX {
+                    let _ = answer.send(Err(SpoolFault::Busy));
+                    return;
+                }
+                let sequence = self.record(batch, kind, &payload, oldest);
+                batch.must_sync = true;
+                batch.held.push((sequence, oldest.unwrap_or(u64::MAX)));
+                let answer = sabotage(answer, sequence);
+                batch.synced.push(Box::new(move |outcome| {
+                    if let Some(answer) = answer {
+                        let _ = answer.send(outcome.map(|()| Sequence(sequence)));
+                    }
+                }));
+            }
+            Work::Append {
+                records,
+                durability,
+                answer,
+            } => {
+                let sequences = records
+                    .iter()
+                    .map(|(kind, payload)| Sequence(self.record(batch, *kind, payload, None)))
+                    .collect();
+                let reply: Reply = Box::new(move |outcome| {
+                    let _ = answer.send(outcome.map(|()| sequences));
+                });
+                if durability == Durability::Synced {
+                    batch.must_sync = true;
+                    batch.synced.push(reply);
+                } else {
+                    batch.written.push(reply);
+                }
+            }
+            Work::Close(answer) => {
+                batch.must_sync = true;
+                batch.closing = Some(answer);
+                self.shared.close();
             }
         }
     }
+
+    /// Writes and syncs, then answers. Nothing is answered well that is not where it must be.
+    fn commit(&mut self, ready: Result<(), SpoolFault>, batch: Batch, start: (u64, u64)) {
+        let written = ready.and_then(|()| {
+            self.write(&batch, start.1)
+                .map_err(|f| self.shared.stop(&f))
+        });
+        if written.is_ok() {
+            if let Some((number, _, length)) = &self.active {
+                let now = self.shared.world.clock.now();
+                self.shared
+                    .written(*number, *length, batch.bodies, now, &batch.held);
+            }
+        } else {
+            self.next = start.0;
+        }
+        for reply in batch.written {
+            reply(written.clone());
+        }
+        let synced = written.and_then(|()| self.sync(batch.must_sync));
+        for reply in batch.synced {
+            reply(synced.clone());
+        }
+        if synced.is_ok() {
+            self.shared.announce(self.next);
+        }
+        if let Some(answer) = batch.closing {
+            let _ = answer.send(());
+        }
+    }
+
+    fn write(&mut self, batch: &Batch, at: u64) -> io::Result<()> {
+        let Some((_, file, length)) = &mut self.active else {
+            return Ok(());
+        };
+        if batch.buffer.is_empty() {
+            return Ok(());
+        }
+        file.write_at(&batch.buffer, at)?;
+        *length = at + batch.buffer.len() as u64;
+        self.dirty_since.get_or_insert_with(Instant::now);
+        Ok(())
+    }
+
+    fn sync(&mut self, must: bool) -> Result<(), SpoolFault> {
+        if !must || self.dirty_since.is_none() {
+            return Ok(());
+        }
+        if let Some((_, file, _)) = &self.active {
+            file.sync_data().map_err(|fault| self.shared.stop(&fault))?;
+        }
+        self.dirty_since = None;
+        Ok(())
+    }
+}
+
+/// Breaks promise A where a test asks for it, so that the harness can be shown to notice.
+#[cfg(feature = "sabotage")]
+fn sabotage(answer: Answer<Sequence>, sequence: u64) -> Option<Answer<Sequence>> {
+    if std::env::var("RELENT_SABOTAGE").as_deref() != Ok("ack-before-write") {
+        return Some(answer);
+    }
+    let _ = answer.send(Ok(Sequence(sequence)));
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    None
+}
+
+#[cfg(not(feature = "sabotage"))]
+#[allow(clippy::unnecessary_wraps, reason = "the other form needs it")]
+fn sabotage(answer: Answer<Sequence>, _sequence: u64) -> Option<Answer<Sequence>> {
+    Some(answer)
 }

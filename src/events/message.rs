@@ -5,7 +5,7 @@ use crate::mail::{
     AccountId, Address, MessageId, RecipientHash, RecipientNumber, ReversePath, Status, StreamId,
     Timestamp,
 };
-use crate::spool::Body;
+use crate::spool::{Body, Kind, Record};
 use serde::{Deserialize, Serialize};
 
 /// Where a message came from, and so what rules bind it.
@@ -135,4 +135,30 @@ pub enum MessageEvent {
         /// When.
         at: Timestamp,
     },
+}
+
+/// The version of the encoding that is written.
+const VERSION: u8 = 1;
+
+impl MessageEvent {
+    /// As a spool record: a version byte, then postcard.
+    #[must_use]
+    pub fn encode(&self) -> (Kind, Vec<u8>) {
+        let kind = match self {
+            Self::Accepted(_) => Kind(1),
+            Self::Recipient { .. } => Kind(2),
+        };
+        let payload = postcard::to_extend(self, vec![VERSION])
+            .expect("postcard writes every event into a growing buffer");
+        (kind, payload)
+    }
+
+    /// Reads a record back; `None` where it is of another version or kind.
+    #[must_use]
+    pub fn decode(record: &Record) -> Option<Self> {
+        match record.payload.split_first()? {
+            (&VERSION, rest) => postcard::from_bytes(rest).ok(),
+            _ => None,
+        }
+    }
 }

@@ -163,6 +163,12 @@ impl Policy {
         todo!()
     }
 
+    /// A permit for mail that no stop binds: reports and letters.
+    #[must_use]
+    pub fn free_permit() -> Permit {
+        Permit {}
+    }
+
     /// Records a stop, waits for the dots it must wait for, and says how it ended. A stop that stands
     /// already is confirmed, not doubled. Returns the event's number with it.
     pub async fn suppress(

@@ -1,7 +1,13 @@
 //! Mail that waits: items, schedule, lease, permit, retry, reports. A trait; the embedded form lives in
 //! memory and is rebuilt from the spool.
 
-use crate::events::message::{Accepted, Outcome};
+mod embedded;
+mod report;
+mod state;
+
+pub use embedded::Embedded;
+
+use crate::events::message::{Accepted, MessageEvent};
 use crate::mail::{
     AccountId, Address, Domain, MessageId, RecipientHash, RecipientNumber, Status, StreamId,
     Timestamp,
@@ -24,6 +30,8 @@ pub struct Lease {
     pub attempts: u32,
     /// Distinguishes this lease from a later one of the same item.
     pub generation: u64,
+    /// Gives the item back when the last copy of the lease is gone.
+    pub(crate) guard: Arc<embedded::Guard>,
 }
 
 /// How an attempt ended.
@@ -158,6 +166,13 @@ pub trait Queue: Send + Sync + 'static {
         message: MessageId,
         recipient: RecipientNumber,
     ) -> Option<(Arc<Accepted>, RecipientNumber)>;
+    /// What happened to an account's mail to a recipient, newest last, at most `limit`.
+    async fn events_for(
+        &self,
+        account: AccountId,
+        hash: RecipientHash,
+        limit: usize,
+    ) -> Vec<MessageEvent>;
     /// Reads a body back.
     fn read(&self, body: &Body) -> crate::spool::BodyReader;
 }

@@ -1,0 +1,197 @@
+//! What waits, by message, by destination and by time. No I/O, no clock: the moment is handed in.
+
+use super::Selector;
+use crate::events::message::Accepted;
+use crate::mail::{Domain, MessageId, Timestamp};
+use crate::spool::Sequence;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// A recipient of a message.
+pub(super) type Key = (MessageId, u32);
+
+/// Where an item stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// Due or waiting for its time.
+    Queued,
+    /// Under the lease of this generation.
+    Active(u64),
+    /// Held by the operator.
+    Held,
+}
+
+/// One recipient that has not ended.
+pub(super) struct Item {
+    pub(super) stand: Stand,
+    pub(super) attempts: u32,
+    pub(super) next_at: Timestamp,
+    pub(super) last: Option<Box<str>>,
+    /// The operator's word for when the attempt ends: due at once, or held.
+    pub(super) then: Option<Stand>,
+}
+
+/// A message with recipients that have not ended.
+pub(super) struct Entry {
+    pub(super) message: Arc<Accepted>,
+    pub(super) sequence: Sequence,
+    pub(super) left: usize,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) messages: HashMap<MessageId, Entry>,
+    pub(super) items: BTreeMap<Key, Item>,
+    ready: HashMap<Domain, VecDeque<Key>>,
+    turns: VecDeque<Domain>,
+    active: HashMap<Domain, u32>,
+    timer: BTreeSet<(Timestamp, Key)>,
+    generation: u64,
+}
+
+impl State {
+    pub(super) fn domain(&self, key: Key) -> Option<Domain> {
+        let entry = self.messages.get(&key.0)?;
+        let recipient = entry.message.recipients.get(key.1 as usize)?;
+        Some(recipient.address.domain().clone())
+    }
+
+    /// Makes a queued item wait until its time.
+    pub(super) fn schedule(&mut self, key: Key, at: Timestamp) {
+        if let Some(item) = self.items.get_mut(&key) {
+            self.timer.remove(&(item.next_at, key));
+            item.stand = Stand::Queued;
+            item.next_at = at;
+            self.timer.insert((at, key));
+        }
+    }
+
+    /// Moves what is due to its destination's queue; says when the next is due.
+    pub(super) fn promote(&mut self, now: Timestamp) -> Option<Timestamp> {
+        while let Some((at, key)) = self.timer.first().copied() {
+            if at > now {
+                return Some(at);
+            }
+            self.timer.pop_first();
+            if let Some(domain) = self.domain(key) {
+                if !self.ready.contains_key(&domain) {
+                    self.turns.push_back(domain.clone());
+                }
+                self.ready.entry(domain).or_default().push_back(key);
+            }
+        }
+        None
+    }
+
+    /// The next destination in turn with due items and room for a lease.
+    pub(super) fn turn(&mut self, per_domain_max: u32) -> Option<Domain> {
+        for _ in 0..self.turns.len() {
+            let domain = self.turns.pop_front()?;
+            let waits = self.ready.get(&domain).is_some_and(|q| !q.is_empty());
+            if !waits {
+                self.ready.remove(&domain);
+                continue;
+            }
+            self.turns.push_back(domain.clone());
+            if self.active.get(&domain).copied().unwrap_or(0) < per_domain_max {
+                return Some(domain);
+            }
+        }
+        None
+    }
+
+    /// Takes the next due item of a destination.
+    pub(super) fn take(&mut self, domain: &Domain, now: Timestamp) -> Option<(Key, u64)> {
+        loop {
+            let key = self.ready.get_mut(domain)?.pop_front()?;
+            let Some(item) = self.items.get_mut(&key) else {
+                continue;
+            };
+            if item.stand != Stand::Queued || item.next_at > now {
+                continue;
+            }
+            self.generation += 1;
+            item.stand = Stand::Active(self.generation);
+            *self.active.entry(domain.clone()).or_default() += 1;
+            return Some((key, self.generation));
+        }
+    }
+
+    /// Ends the lease of this generation; false if it is not the item's.
+    pub(super) fn give_back(&mut self, key: Key, generation: u64) -> bool {
+        let Some(item) = self.items.get_mut(&key) else {
+            return false;
+        };
+        if item.stand != Stand::Active(generation) {
+            return false;
+        }
+        item.stand = Stand::Queued;
+        if let Some(domain) = self.domain(key)
+            && let Some(count) = self.active.get_mut(&domain)
+        {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.active.remove(&domain);
+            }
+        }
+        true
+    }
+
+    /// Removes an ended item; the message's place in the log once all its recipients have ended.
+    pub(super) fn end(&mut self, key: Key) -> Option<Sequence> {
+        let item = self.items.remove(&key)?;
+        self.timer.remove(&(item.next_at, key));
+        let entry = self.messages.get_mut(&key.0)?;
+        entry.left = entry.left.saturating_sub(1);
+        if entry.left > 0 {
+            return None;
+        }
+        self.messages.remove(&key.0).map(|entry| entry.sequence)
+    }
+
+    /// Adds a message whose recipients are due at `now`.
+    pub(super) fn add(&mut self, message: Arc<Accepted>, sequence: Sequence, now: Timestamp) {
+        let id = message.id;
+        let left = message.recipients.len();
+        let entry = Entry {
+            message,
+            sequence,
+            left,
+        };
+        self.messages.insert(id, entry);
+        for number in 0..u32::try_from(left).unwrap_or(u32::MAX) {
+            let item = Item {
+                stand: Stand::Queued,
+                attempts: 0,
+                next_at: now,
+                last: None,
+                then: None,
+            };
+            self.items.insert((id, number), item);
+            self.timer.insert((now, (id, number)));
+        }
+    }
+
+    /// Items that a command means, at most `limit`.
+    pub(super) fn select(&self, selector: &Selector, limit: usize) -> Vec<Key> {
+        let means = |key: &Key| {
+            let Some(entry) = self.messages.get(&key.0) else {
+                return false;
+            };
+            let (message, to) = (&entry.message, &entry.message.recipients[key.1 as usize]);
+            match selector {
+                Selector::All => true,
+                Selector::Message(id) => *id == key.0,
+                Selector::Recipient(account, hash) => {
+                    message.origin.account() == *account && to.hash == *hash
+                }
+                Selector::Address(address) => to.address.normal() == address.normal(),
+                Selector::Domain(domain) => to.address.domain() == domain,
+                Selector::Account(account) => message.origin.account() == *account,
+                Selector::Stream(stream) => message.origin.stream() == Some(*stream),
+            }
+        };
+        let keys = self.items.keys().filter(|key| means(key));
+        keys.take(limit).copied().collect()
+    }
+}

@@ -1,0 +1,122 @@
+//! Customers: adding and finding them.
+
+use super::record::{Account, AccountFault, AccountNumber, AccountRecord};
+use crate::mail::AccountId;
+use crate::store::{Store, StoreFault, Transaction};
+use crate::world::World;
+use std::sync::Arc;
+
+/// Rows read from the store at a time.
+pub(super) const PAGE: usize = 1000;
+
+/// The accounts of the installation. Cheap to clone.
+#[derive(Clone)]
+pub struct Accounts {
+    pub(super) store: Store,
+    pub(super) world: World,
+}
+
+/// 1–32 of `a-z0-9-`, or what to do about it.
+pub(super) fn check_name(kind: &str, name: &str) -> Result<(), AccountFault> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if (1..=32).contains(&name.len()) && name.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(AccountFault::Refused(format!(
+        "`{name}` cannot be the name of {kind}: use 1 to 32 of a-z, 0-9 and -"
+    )))
+}
+
+/// A counter's next number as the 32 bits that account and stream numbers have.
+pub(super) fn number(transaction: &mut Transaction<'_>, counter: &str) -> Result<u32, StoreFault> {
+    u32::try_from(transaction.count(counter)?)
+        .map_err(|_| StoreFault::Damaged(format!("the counter `{counter}` has run out")))
+}
+
+impl Accounts {
+    /// The accounts that `store` holds.
+    #[must_use]
+    pub fn new(store: Store, world: World) -> Self {
+        Self { store, world }
+    }
+
+    /// Adds an account.
+    ///
+    /// # Errors
+    /// The name is taken, reserved or malformed; the store.
+    pub async fn add_account(&self, name: &str) -> Result<Account, AccountFault> {
+        check_name("an account", name)?;
+        if name == "global" {
+            return Err(AccountFault::Refused(
+                "`global` means every account and cannot be the name of one: choose another".into(),
+            ));
+        }
+        let mut hash_key = [0; 32];
+        self.world.chance.fill(&mut hash_key);
+        let (name, created) = (name.to_owned(), self.world.clock.now());
+        self.store
+            .transact(move |t| {
+                if t.get::<AccountNumber>(name.as_bytes())?.is_some() {
+                    return Ok(Err(AccountFault::Refused(format!(
+                        "there is an account `{name}` already: `relent account list` shows all"
+                    ))));
+                }
+                let id = AccountId(number(t, "account")?);
+                t.put(name.as_bytes(), &AccountNumber(id));
+                let account = Account { id, name, created };
+                let record = AccountRecord {
+                    account: account.clone(),
+                    hash_key,
+                };
+                t.put(&id.0.to_be_bytes(), &record);
+                Ok(Ok(account))
+            })
+            .await?
+    }
+
+    /// All accounts by name.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn accounts(&self) -> Result<Vec<Account>, AccountFault> {
+        let mut found = Vec::new();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = self
+                .store
+                .scan::<AccountRecord>(b"", after.as_deref(), PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            found.extend(page.into_iter().map(|(_, record)| record.account));
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    /// An account by name.
+    ///
+    /// # Errors
+    /// There is none; the store.
+    pub fn account(&self, name: &str) -> Result<Account, AccountFault> {
+        let number = self.store.get::<AccountNumber>(name.as_bytes())?;
+        let record = match number {
+            Some(AccountNumber(id)) => self.store.get::<AccountRecord>(&id.0.to_be_bytes())?,
+            None => None,
+        };
+        record.map(|record| record.account).ok_or_else(|| {
+            AccountFault::Unknown(format!(
+                "there is no account `{name}`: `relent account list` shows them, \
+                 `relent account add {name}` makes one"
+            ))
+        })
+    }
+
+    /// An account by number.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn account_by_id(&self, id: AccountId) -> Result<Option<Arc<Account>>, StoreFault> {
+        let record = self.store.get::<AccountRecord>(&id.0.to_be_bytes())?;
+        Ok(record.map(|record| Arc::new(record.account)))
+    }
+}

@@ -1,0 +1,210 @@
+//! Secrets for SMTP: made here, shown once, kept as a digest and a SCRAM verifier, checked in
+//! constant time.
+
+use super::account::{Accounts, PAGE, check_name};
+use super::record::{AccountFault, Credential, Login, Refusal, ScramVerifier, Stream};
+use crate::mail::{AccountId, StreamId};
+use crate::store::StoreFault;
+use data_encoding::BASE64URL_NOPAD;
+use ring::{digest, hmac, pbkdf2};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// PBKDF2 rounds (RFC 7677 §4): passwords hold 256 random bits, so more would guard nothing.
+const ROUNDS: NonZeroU32 = NonZeroU32::new(4096).expect("not zero");
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    out
+}
+
+/// What a server keeps of a password for SCRAM-SHA-256 (RFC 5802 §3).
+fn verifier(password: &[u8], salt: [u8; 16]) -> ScramVerifier {
+    let mut salted = [0; 32];
+    pbkdf2::derive(
+        pbkdf2::PBKDF2_HMAC_SHA256,
+        ROUNDS,
+        &salt,
+        password,
+        &mut salted,
+    );
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &salted);
+    let client_key = hmac::sign(&key, b"Client Key");
+    let mut server_key = [0; 32];
+    server_key.copy_from_slice(hmac::sign(&key, b"Server Key").as_ref());
+    ScramVerifier {
+        salt,
+        iterations: ROUNDS.get(),
+        stored_key: sha256(client_key.as_ref()),
+        server_key,
+    }
+}
+
+fn unknown(name: &str) -> AccountFault {
+    AccountFault::Unknown(format!(
+        "there is no credential `{name}` in this account: `relent credential list ACCOUNT` shows \
+         them, `relent credential add ACCOUNT --name {name}` makes one"
+    ))
+}
+
+impl Accounts {
+    /// Adds a credential and returns it with its password, which is kept nowhere. The user name is
+    /// `name`, or `ACCOUNT-name` where another account has `name` already.
+    ///
+    /// # Errors
+    /// The name is taken or malformed; the store.
+    pub async fn add_credential(
+        &self,
+        account: AccountId,
+        name: &str,
+        stream: Option<StreamId>,
+        refuse: Refusal,
+    ) -> Result<(Credential, String), AccountFault> {
+        check_name("a credential", name)?;
+        let owner = self.account_by_id(account)?;
+        let owner =
+            owner.ok_or_else(|| AccountFault::Unknown("there is no such account".into()))?;
+        let (mut secret, mut salt) = ([0; 32], [0; 16]);
+        self.world.chance.fill(&mut secret);
+        self.world.chance.fill(&mut salt);
+        let password = BASE64URL_NOPAD.encode(&secret);
+        let mut credential = Credential {
+            name: name.to_owned(),
+            account,
+            sha256: sha256(password.as_bytes()),
+            scram: verifier(password.as_bytes(), salt),
+            streams: stream.into_iter().collect(),
+            refuse,
+            created: self.world.clock.now(),
+        };
+        let made = self.store.transact(move |t| {
+            if let Some(other) = t.get::<Credential>(credential.name.as_bytes())? {
+                let longer = format!("{}-{}", owner.name, credential.name);
+                let taken = t.get::<Credential>(longer.as_bytes())?.is_some();
+                if other.account == account || taken {
+                    return Ok(Err(AccountFault::Refused(format!(
+                        "there is a credential `{}` already: choose another name, or remove it first",
+                        credential.name
+                    ))));
+                }
+                credential.name = longer;
+            }
+            t.put(credential.name.as_bytes(), &credential);
+            Ok(Ok(credential))
+        });
+        Ok((made.await??, password))
+    }
+
+    /// The account's credentials by name.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn credentials(&self, account: AccountId) -> Result<Vec<Credential>, AccountFault> {
+        let mut found = Vec::new();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = self.store.scan::<Credential>(b"", after.as_deref(), PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            let of_account = page.into_iter().map(|(_, credential)| credential);
+            found.extend(of_account.filter(|credential| credential.account == account));
+        }
+        Ok(found)
+    }
+
+    /// Removes a credential; sessions that used it end at their next command.
+    ///
+    /// # Errors
+    /// There is none; the store.
+    pub async fn remove_credential(
+        &self,
+        account: AccountId,
+        name: &str,
+    ) -> Result<(), AccountFault> {
+        let name = name.to_owned();
+        self.store
+            .transact(move |t| {
+                let found = t.get::<Credential>(name.as_bytes())?;
+                if found.is_none_or(|credential| credential.account != account) {
+                    return Ok(Err(unknown(&name)));
+                }
+                t.remove::<Credential>(name.as_bytes());
+                Ok(Ok(()))
+            })
+            .await?
+    }
+
+    /// Whether a credential still stands.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn stands(&self, name: &str) -> Result<bool, StoreFault> {
+        Ok(self.store.get::<Credential>(name.as_bytes())?.is_some())
+    }
+
+    /// Checks a user name (`NAME` or `NAME/stream`) and password in constant time. `None`: wrong, or a
+    /// stream that is not the credential's.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn authenticate(&self, user: &str, password: &[u8]) -> Result<Option<Login>, StoreFault> {
+        let (name, _) = split(user);
+        let found = self.store.get::<Credential>(name.as_bytes())?;
+        // Unknown users are compared too, with a digest that no password has.
+        let expected = found
+            .as_ref()
+            .map_or([0; 32], |credential| credential.sha256);
+        let right: bool = sha256(password).ct_eq(&expected).into();
+        match found {
+            Some(credential) if right => self.login(user, credential),
+            _ => Ok(None),
+        }
+    }
+
+    /// The credential of a user name, for SCRAM: nothing has been checked yet.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn credential(&self, user: &str) -> Result<Option<Credential>, StoreFault> {
+        self.store.get::<Credential>(split(user).0.as_bytes())
+    }
+
+    /// The login of a user whose secret was checked, by SCRAM. `None`: a stream that is not the
+    /// credential's.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn login(&self, user: &str, credential: Credential) -> Result<Option<Login>, StoreFault> {
+        let Some(account) = self.account_by_id(credential.account)? else {
+            return Ok(None);
+        };
+        let allowed = |stream: &Stream| {
+            credential.streams.is_empty() || credential.streams.contains(&stream.id)
+        };
+        let stream = match split(user).1 {
+            Some(wanted) => {
+                let found = self.live_stream(account.id, wanted)?.filter(allowed);
+                if found.is_none() {
+                    return Ok(None);
+                }
+                found
+            }
+            None => self.live_streams(account.id)?.into_iter().find(allowed),
+        };
+        if stream.is_none() && !credential.streams.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Login {
+            credential: Arc::new(credential),
+            account,
+            stream: stream.map(Arc::new),
+        }))
+    }
+}
+
+fn split(user: &str) -> (&str, Option<&str>) {
+    user.split_once('/')
+        .map_or((user, None), |(name, stream)| (name, Some(stream)))
+}

@@ -1,0 +1,251 @@
+//! What is kept of accounts: the records as they lie in the store, and why a change was not made.
+
+use crate::mail::{AccountId, Address, Domain, StreamId, Timestamp};
+use crate::store::{Record, StoreFault, Table};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A customer who sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its number.
+    pub id: AccountId,
+    /// Its name: 1–32 of `a-z0-9-`.
+    pub name: String,
+    /// Since when.
+    pub created: Timestamp,
+}
+
+/// What kind of mail a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StreamKind {
+    /// Mail that people agree to and may end.
+    Marketing,
+    /// Mail that answers what a person did.
+    Transactional,
+}
+
+/// A named kind of mail of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// Its number.
+    pub id: StreamId,
+    /// Whose.
+    pub account: AccountId,
+    /// Its name: 1–32 of `a-z0-9-`.
+    pub name: String,
+    /// Its kind.
+    pub kind: StreamKind,
+    /// Whether a recipient must have agreed. Default: on marketing streams.
+    pub consent_required: bool,
+    /// Whether a person's opt-out binds this transactional stream too.
+    pub honour_opt_out: bool,
+    /// The mailbox for people's letters.
+    pub reply_to: Option<Address>,
+    /// Since when.
+    pub created: Timestamp,
+    /// When it was removed: its number stays taken, its tokens stop the account.
+    pub removed: Option<Timestamp>,
+}
+
+impl Stream {
+    /// Whether its copies carry List-Unsubscribe and a person's opt-out binds it.
+    #[must_use]
+    pub fn can_be_stopped(&self) -> bool {
+        self.kind == StreamKind::Marketing || self.honour_opt_out
+    }
+}
+
+/// What happens to a recipient whom policy refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Refusal {
+    /// 550 at RCPT.
+    Openly,
+    /// Accepted and dropped with an event, for clients that abort whole messages.
+    Silently,
+}
+
+/// A secret for SMTP, kept only as a digest and as a SCRAM verifier (RFC 5802, RFC 7677).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// The user name, unique in the installation.
+    pub name: String,
+    /// Whose.
+    pub account: AccountId,
+    /// SHA-256 of the password.
+    pub sha256: [u8; 32],
+    /// The verifier for SCRAM-SHA-256.
+    pub scram: ScramVerifier,
+    /// The streams it may send on; empty: all of the account's.
+    pub streams: Vec<StreamId>,
+    /// What happens to refused recipients.
+    pub refuse: Refusal,
+    /// Since when.
+    pub created: Timestamp,
+}
+
+/// What a server keeps for SCRAM-SHA-256.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScramVerifier {
+    /// The salt.
+    pub salt: [u8; 16],
+    /// PBKDF2 rounds.
+    pub iterations: u32,
+    /// H(ClientKey).
+    pub stored_key: [u8; 32],
+    /// The server's key.
+    pub server_key: [u8; 32],
+}
+
+/// A key that signs (RFC 6376, RFC 8463).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DkimKey {
+    /// The selector, a label below `_domainkey`.
+    pub selector: String,
+    /// RSA-2048 or Ed25519.
+    pub algorithm: DkimAlgorithm,
+    /// The private key, PKCS #8 DER.
+    pub private: Vec<u8>,
+    /// The public key as the TXT record's `p=` has it, base64.
+    pub public: String,
+}
+
+/// How a DKIM key signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DkimAlgorithm {
+    /// RSA with 2,048 bits and SHA-256.
+    Rsa,
+    /// Ed25519 with SHA-256.
+    Ed25519,
+}
+
+/// A From domain of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendingDomain {
+    /// Whose.
+    pub account: AccountId,
+    /// The domain.
+    pub name: Domain,
+    /// The operator vouches for it.
+    pub trusted: bool,
+    /// When its published records were last found right.
+    pub verified: Option<Timestamp>,
+    /// The text that proves control, published at `_relent.DOMAIN`.
+    pub challenge: String,
+    /// Its signing keys; none: not signed.
+    pub keys: Vec<DkimKey>,
+    /// Since when.
+    pub created: Timestamp,
+}
+
+impl SendingDomain {
+    /// Whether mail may be sent from it.
+    #[must_use]
+    pub fn may_send(&self) -> bool {
+        self.trusted || self.verified.is_some()
+    }
+}
+
+/// Who authenticated, and on which stream.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The credential.
+    pub credential: Arc<Credential>,
+    /// The account.
+    pub account: Arc<Account>,
+    /// The stream, fixed by the credential or by `NAME/stream`; where neither names one, the
+    /// account's first; none where the account has none.
+    pub stream: Option<Arc<Stream>>,
+}
+
+/// Why an administrative change was not made. Displayed to the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountFault {
+    /// There is no such thing; the text names it and says how to list what there is.
+    #[error("{0}")]
+    Unknown(String),
+    /// It exists already, or would break a rule; the text says which.
+    #[error("{0}")]
+    Refused(String),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+}
+
+/// A new stream's settings; what is `None` takes the kind's default.
+#[derive(Debug, Clone)]
+pub struct StreamDraft {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: StreamKind,
+    /// Whether consent is required.
+    pub consent_required: Option<bool>,
+    /// Whether opt-outs bind it though it is transactional.
+    pub honour_opt_out: bool,
+    /// The mailbox for letters.
+    pub reply_to: Option<Address>,
+}
+
+/// Which DKIM keys a new domain gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DkimChoice {
+    /// Both kinds.
+    Both,
+    /// Ed25519 only.
+    Ed25519,
+    /// RSA-2048 only.
+    Rsa,
+    /// No signature.
+    None,
+}
+
+/// An account with the secret under which its recipients are hashed, which never leaves the store.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct AccountRecord {
+    pub(super) account: Account,
+    pub(super) hash_key: [u8; 32],
+}
+
+/// A number by name.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct AccountNumber(pub(super) AccountId);
+
+/// A stream's number by account and name.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct StreamNumber(pub(super) StreamId);
+
+/// The installation's own secrets, made once: recipients hashed for global stops, tokens signed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InstallationKeys {
+    /// Under which recipients are hashed for global stops. Never rotates.
+    pub hash: [u8; 32],
+    /// Under which tokens are signed.
+    pub token: [u8; 32],
+}
+
+impl Record for AccountRecord {
+    const TABLE: Table = Table::Account;
+}
+impl Record for AccountNumber {
+    const TABLE: Table = Table::AccountName;
+}
+impl Record for StreamNumber {
+    const TABLE: Table = Table::StreamName;
+}
+impl Record for Stream {
+    const TABLE: Table = Table::Stream;
+}
+impl Record for Credential {
+    const TABLE: Table = Table::Credential;
+}
+impl Record for SendingDomain {
+    const TABLE: Table = Table::Domain;
+}
+impl Record for InstallationKeys {
+    const TABLE: Table = Table::Meta;
+}

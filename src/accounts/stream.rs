@@ -1,0 +1,148 @@
+//! Streams: the named kinds of mail of an account. A number is never used again.
+
+use super::account::{Accounts, PAGE, check_name, number};
+use super::record::{AccountFault, Login, Stream, StreamDraft, StreamKind, StreamNumber};
+use crate::mail::{AccountId, StreamId};
+use crate::store::StoreFault;
+use std::sync::Arc;
+
+fn key(account: AccountId, name: &str) -> Vec<u8> {
+    [&account.0.to_be_bytes()[..], name.as_bytes()].concat()
+}
+
+fn unknown(name: &str) -> AccountFault {
+    AccountFault::Unknown(format!(
+        "there is no stream `{name}` in this account: `relent stream list ACCOUNT` shows them, \
+         `relent stream add ACCOUNT {name} --kind marketing` makes one"
+    ))
+}
+
+impl Accounts {
+    /// Adds a stream.
+    ///
+    /// # Errors
+    /// The name is taken or malformed; the store.
+    pub async fn add_stream(
+        &self,
+        account: AccountId,
+        draft: StreamDraft,
+    ) -> Result<Stream, AccountFault> {
+        check_name("a stream", &draft.name)?;
+        let created = self.world.clock.now();
+        self.store
+            .transact(move |t| {
+                let place = key(account, &draft.name);
+                if t.get::<StreamNumber>(&place)?.is_some() {
+                    return Ok(Err(AccountFault::Refused(format!(
+                        "there is a stream `{}` already: `relent stream list ACCOUNT` shows all",
+                        draft.name
+                    ))));
+                }
+                let id = StreamId(number(t, "stream")?);
+                let marketing = draft.kind == StreamKind::Marketing;
+                let stream = Stream {
+                    id,
+                    account,
+                    name: draft.name,
+                    kind: draft.kind,
+                    consent_required: draft.consent_required.unwrap_or(marketing),
+                    honour_opt_out: draft.honour_opt_out,
+                    reply_to: draft.reply_to,
+                    created,
+                    removed: None,
+                };
+                t.put(&place, &StreamNumber(id));
+                t.put(&id.0.to_be_bytes(), &stream);
+                Ok(Ok(stream))
+            })
+            .await?
+    }
+
+    /// The account's streams, removed ones left out, oldest first.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn streams(&self, account: AccountId) -> Result<Vec<Stream>, AccountFault> {
+        Ok(self.live_streams(account)?)
+    }
+
+    pub(super) fn live_streams(&self, account: AccountId) -> Result<Vec<Stream>, StoreFault> {
+        let prefix = account.0.to_be_bytes();
+        let mut found = Vec::new();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = self
+                .store
+                .scan::<StreamNumber>(&prefix, after.as_deref(), PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            for (_, StreamNumber(id)) in page {
+                found.extend(self.store.get::<Stream>(&id.0.to_be_bytes())?);
+            }
+        }
+        found.sort_by_key(|stream| stream.id);
+        Ok(found)
+    }
+
+    pub(super) fn live_stream(
+        &self,
+        account: AccountId,
+        name: &str,
+    ) -> Result<Option<Stream>, StoreFault> {
+        match self.store.get::<StreamNumber>(&key(account, name))? {
+            Some(StreamNumber(id)) => self.store.get::<Stream>(&id.0.to_be_bytes()),
+            None => Ok(None),
+        }
+    }
+
+    /// A stream by name.
+    ///
+    /// # Errors
+    /// There is none; the store.
+    pub fn stream(&self, account: AccountId, name: &str) -> Result<Stream, AccountFault> {
+        self.live_stream(account, name)?
+            .ok_or_else(|| unknown(name))
+    }
+
+    /// A stream by number, removed ones too.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn stream_by_id(&self, id: StreamId) -> Result<Option<Arc<Stream>>, StoreFault> {
+        Ok(self.store.get::<Stream>(&id.0.to_be_bytes())?.map(Arc::new))
+    }
+
+    /// Removes a stream; its number stays taken.
+    ///
+    /// # Errors
+    /// There is none; the store.
+    pub async fn remove_stream(&self, account: AccountId, name: &str) -> Result<(), AccountFault> {
+        let (name, now) = (name.to_owned(), self.world.clock.now());
+        self.store
+            .transact(move |t| {
+                let place = key(account, &name);
+                let Some(StreamNumber(id)) = t.get(&place)? else {
+                    return Ok(Err(unknown(&name)));
+                };
+                t.remove::<StreamNumber>(&place);
+                if let Some(mut stream) = t.get::<Stream>(&id.0.to_be_bytes())? {
+                    stream.removed = Some(now);
+                    t.put(&id.0.to_be_bytes(), &stream);
+                }
+                Ok(Ok(()))
+            })
+            .await?
+    }
+
+    /// The streams a login's header may name.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn stream_for(&self, login: &Login, name: &str) -> Result<Option<Arc<Stream>>, StoreFault> {
+        let found = self.live_stream(login.account.id, name)?;
+        let allowed = &login.credential.streams;
+        Ok(found
+            .filter(|stream| allowed.is_empty() || allowed.contains(&stream.id))
+            .map(Arc::new))
+    }
+}

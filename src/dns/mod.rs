@@ -1,6 +1,12 @@
 //! The resolver: where a domain's mail goes (RFC 5321 §5), and the records we publish or check. Only
 //! here is hickory named.
 
+mod hickory;
+pub mod zone;
+
+pub use hickory::HickoryResolver;
+pub use zone::{NameServer, Rdata};
+
 use crate::mail::Domain;
 use async_trait::async_trait;
 use std::net::IpAddr;

@@ -1,0 +1,233 @@
+//! The policy as others ask it: the judgement, the permit, the answer in words, the records read.
+
+use super::judge::judge;
+use super::permit::{Gate, Key, Permit};
+use super::record::{
+    Consent, History, Judgement, RecipientRecord, RecipientView, Subject, Suppression,
+};
+use crate::accounts::{Accounts, Stream};
+use crate::config;
+use crate::events::record::{Reason, RecordEvent, Scope};
+use crate::mail::{AccountId, Address, Answer, RecipientHash, Status, Verdict};
+use crate::store::{Store, StoreFault};
+use crate::world::World;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The policy. Cheap to clone.
+#[derive(Clone)]
+pub struct Policy {
+    pub(super) accounts: Accounts,
+    pub(super) store: Store,
+    pub(super) world: World,
+    pub(super) gate: Arc<Gate>,
+    pub(super) permit_wait_max: Duration,
+}
+
+/// Where a recipient's record lies.
+pub(super) fn key(account: AccountId, hash: RecipientHash) -> Key {
+    let mut key = [0; 20];
+    key[..4].copy_from_slice(&account.0.to_be_bytes());
+    key[4..].copy_from_slice(&hash.0);
+    key
+}
+
+impl Policy {
+    /// Builds the policy over the records.
+    #[must_use]
+    pub fn new(accounts: Accounts, store: Store, world: World, settings: &config::Queue) -> Self {
+        Self {
+            accounts,
+            store,
+            world,
+            gate: Arc::default(),
+            permit_wait_max: settings.permit_wait_max.0,
+        }
+    }
+
+    /// The four records that concern an address: its own and its domain's, the account's and global.
+    fn keys_of(&self, account: AccountId, address: &Address) -> Result<Vec<Key>, StoreFault> {
+        let mut keys = Vec::with_capacity(4);
+        for owner in [account, AccountId::INSTALLATION] {
+            keys.push(key(owner, self.accounts.hash(owner, address)?));
+            let domain = self.accounts.domain_hash(owner, address.domain())?;
+            keys.push(key(owner, domain));
+        }
+        Ok(keys)
+    }
+
+    fn read(&self, keys: &[Key]) -> Result<(Vec<Suppression>, Vec<Consent>), StoreFault> {
+        let (mut suppressions, mut consents) = (Vec::new(), Vec::new());
+        for key in keys {
+            if let Some(record) = self.store.get::<RecipientRecord>(key)? {
+                suppressions.extend(record.suppressions);
+                consents.extend(record.consents);
+            }
+        }
+        Ok((suppressions, consents))
+    }
+
+    /// What policy says now of a recipient on a stream.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn judge(&self, stream: &Stream, address: &Address) -> Result<Judgement, StoreFault> {
+        let (suppressions, consents) = self.read(&self.keys_of(stream.account, address)?)?;
+        Ok(judge(stream, &suppressions, &consents))
+    }
+
+    /// Takes a permit for one final dot, then looks once more. `Err(judgement)`: no dot.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn permit(
+        &self,
+        stream: &Stream,
+        address: &Address,
+    ) -> Result<Result<Permit, Judgement>, StoreFault> {
+        let keys = self.keys_of(stream.account, address)?;
+        let permit = self.gate.register(keys.clone());
+        #[cfg(feature = "sabotage")]
+        if std::env::var("RELENT_SABOTAGE").is_ok_and(|what| what == "no-last-look") {
+            return Ok(Ok(permit));
+        }
+        let (suppressions, consents) = self.read(&keys)?;
+        Ok(match judge(stream, &suppressions, &consents) {
+            Judgement::Clear => Ok(permit),
+            judgement => Err(judgement),
+        })
+    }
+
+    /// A permit for Relent's own mail, which no stop of a sender's mail waits for.
+    #[must_use]
+    pub fn free_permit() -> Permit {
+        Permit::free()
+    }
+
+    /// The judgement as an SMTP answer: `550 5.7.1` with reason and date in words; a global stop with
+    /// neither; the store's fault as 451.
+    #[must_use]
+    pub fn answer(judgement: Result<Judgement, StoreFault>) -> Verdict {
+        let refused = |text: String| Verdict::Refuse(Answer::new(550, Status::new(5, 7, 1), text));
+        match judgement {
+            Ok(Judgement::Clear) => Verdict::Accept,
+            Ok(Judgement::Suppressed(stop)) => refused(in_words(&stop)),
+            Ok(Judgement::Unconsented(_)) => {
+                refused("no consent of this recipient is recorded for this stream".into())
+            }
+            Err(fault) => {
+                let text = "the records cannot be read now; try again later";
+                let answer = Answer::new(451, Status::new(4, 3, 0), text);
+                Verdict::Defer(answer.logged(fault.to_string()))
+            }
+        }
+    }
+
+    /// Whose record a subject is, and under which hash.
+    pub(super) fn place(
+        &self,
+        owner: AccountId,
+        subject: &Subject,
+    ) -> Result<RecipientHash, StoreFault> {
+        match subject {
+            Subject::Address(address) => self.accounts.hash(owner, address),
+            Subject::Hash(hash) => Ok(*hash),
+            Subject::Domain(domain) => self.accounts.domain_hash(owner, domain),
+        }
+    }
+
+    /// Everything recorded of a recipient.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn view(&self, account: AccountId, subject: &Subject) -> Result<RecipientView, StoreFault> {
+        let own = key(account, self.place(account, subject)?);
+        let record = self.store.get::<RecipientRecord>(&own)?.unwrap_or_default();
+        let address = match subject {
+            Subject::Address(address) => Some(address.clone()),
+            _ => record.address.clone(),
+        };
+        let keys = match &address {
+            Some(address) => self.keys_of(account, address)?,
+            None => vec![own],
+        };
+        let (suppressions, consents) = self.read(&keys)?;
+        Ok(RecipientView {
+            address: record.address,
+            suppressions,
+            consents,
+        })
+    }
+
+    /// What happened to a recipient's records, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn history(
+        &self,
+        account: AccountId,
+        subject: &Subject,
+        limit: usize,
+    ) -> Result<Vec<RecordEvent>, StoreFault> {
+        let own = key(account, self.place(account, subject)?);
+        let mut events = Vec::new();
+        for (_, History(sequence)) in self.store.scan::<History>(&own, None, limit)? {
+            events.extend(self.store.get::<RecordEvent>(&sequence.to_be_bytes())?);
+        }
+        Ok(events)
+    }
+
+    /// Up to `limit` recipients of an account that have a suppression, after the hash given.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn suppressed(
+        &self,
+        account: AccountId,
+        after: Option<RecipientHash>,
+        limit: usize,
+    ) -> Result<Vec<(RecipientHash, RecipientView)>, StoreFault> {
+        let prefix = account.0.to_be_bytes();
+        let mut after = after.map(|hash| key(account, hash).to_vec());
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let page = self
+                .store
+                .scan::<RecipientRecord>(&prefix, after.as_deref(), limit)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            for (place, record) in page {
+                let hash = place.get(4..).and_then(|hash| hash.try_into().ok());
+                let Some(hash) = hash.filter(|_| !record.suppressions.is_empty()) else {
+                    continue;
+                };
+                let view = RecipientView {
+                    address: record.address,
+                    suppressions: record.suppressions,
+                    consents: record.consents,
+                };
+                found.push((RecipientHash(hash), view));
+                if found.len() == limit {
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn in_words(stop: &Suppression) -> String {
+    let date = stop.at.date();
+    match (stop.scope, stop.reason) {
+        (Scope::Global, _) => "the recipient does not accept this mail".into(),
+        (Scope::Stream(_), Reason::OptOut) => {
+            format!("the recipient opted out of this stream on {date} (opt_out)")
+        }
+        (_, Reason::OptOut) => {
+            format!("the recipient opted out of this account's mail on {date} (opt_out)")
+        }
+        (_, Reason::Complaint) => format!("the recipient complained on {date} (complaint)"),
+        (_, Reason::HardBounce) => format!("the address is dead since {date} (hard_bounce)"),
+        (_, Reason::Manual) => format!("suppressed by hand on {date} (manual)"),
+    }
+}

@@ -1,0 +1,45 @@
+//! The order of precedence: which stop binds which stream, and what outranks it. Pure.
+
+use super::record::{Consent, ConsentState, Judgement, Suppression};
+use crate::accounts::{Stream, StreamKind};
+use crate::events::record::{Reason, Scope};
+
+/// Whether a stop reaches a stream at all.
+fn binds(stream: &Stream, stop: &Suppression) -> bool {
+    match (stop.scope, stop.reason) {
+        (Scope::Global, _) => true,
+        (Scope::Stream(only), Reason::OptOut) => only == stream.id && stream.can_be_stopped(),
+        (Scope::Stream(only), _) => only == stream.id,
+        (Scope::Account, Reason::OptOut) => {
+            stream.kind == StreamKind::Marketing || stream.honour_opt_out
+        }
+        (Scope::Account, _) => true,
+    }
+}
+
+/// Whether a consent outranks a stop: the person's own later act, against the person's own stop.
+fn yields(stop: &Suppression, granted: Option<&Consent>) -> bool {
+    stop.scope != Scope::Global
+        && matches!(stop.reason, Reason::OptOut | Reason::Complaint)
+        && granted.is_some_and(|consent| {
+            consent.sequence > stop.sequence && consent.evidence.source.is_own_act()
+        })
+}
+
+/// What the records say of a recipient on a stream. Global stops are named first, then the latest.
+#[must_use]
+pub fn judge(stream: &Stream, suppressions: &[Suppression], consents: &[Consent]) -> Judgement {
+    let consent = consents.iter().find(|consent| consent.stream == stream.id);
+    let granted = consent.filter(|consent| consent.state == ConsentState::Granted);
+    let stop = suppressions
+        .iter()
+        .filter(|stop| binds(stream, stop) && !yields(stop, granted))
+        .max_by_key(|stop| (stop.scope == Scope::Global, stop.sequence));
+    match stop {
+        Some(stop) => Judgement::Suppressed(stop.clone()),
+        None if stream.consent_required && granted.is_none() => {
+            Judgement::Unconsented(consent.cloned())
+        }
+        None => Judgement::Clear,
+    }
+}

@@ -1,0 +1,151 @@
+//! What is kept of recipients: stops, agreements, and what policy says of them.
+
+use crate::events::record::{Evidence, Reason, RecordEvent, Scope};
+use crate::mail::{
+    Address, Domain, MessageId, RecipientHash, RecipientNumber, StreamId, Timestamp,
+};
+use crate::store::{Record, Table};
+use serde::{Deserialize, Serialize};
+
+/// A stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suppression {
+    /// How far it reaches.
+    pub scope: Scope,
+    /// Why.
+    pub reason: Reason,
+    /// What it rests on.
+    pub evidence: Evidence,
+    /// When.
+    pub at: Timestamp,
+    /// Its place in the commit order of changes.
+    pub sequence: u64,
+}
+
+/// An agreement, or its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// For which stream.
+    pub stream: StreamId,
+    /// Whether it holds.
+    pub state: ConsentState,
+    /// What it rests on.
+    pub evidence: Evidence,
+    /// When, as its source says.
+    pub at: Timestamp,
+    /// Its place in the commit order of changes.
+    pub sequence: u64,
+}
+
+/// Whether a consent holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConsentState {
+    /// Asked for, not yet confirmed.
+    Pending,
+    /// Given.
+    Granted,
+    /// Taken back.
+    Withdrawn,
+    /// Too old.
+    Expired,
+}
+
+/// Whom a suppression is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A person, by address.
+    Address(Address),
+    /// A person, by the account's hash, as a token names them.
+    Hash(RecipientHash),
+    /// Everybody at a domain.
+    Domain(Domain),
+}
+
+/// What policy says of one recipient, with the record it rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// May be sent.
+    Clear,
+    /// Suppressed: by which record.
+    Suppressed(Suppression),
+    /// The stream needs consent and there is none that holds.
+    Unconsented(Option<Consent>),
+}
+
+/// How an opt-out ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Recorded, and no dot can follow: acknowledge.
+    Fully,
+    /// Recorded, but a permit was still out after `queue.permit_wait_max`: 202, 451 or exit 1.
+    WithDotInFlight,
+}
+
+/// A token of the contract, read and verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Token {
+    /// `r-`: a reply of a recipient.
+    Reply {
+        /** The stream. */
+        stream: StreamId,
+        /** Who. */
+        recipient: RecipientHash,
+    },
+    /// `u-`: an unsubscribe of a recipient.
+    Unsubscribe {
+        /** The stream. */
+        stream: StreamId,
+        /** Who. */
+        recipient: RecipientHash,
+    },
+    /// `b-`: a return path.
+    Bounce {
+        /** The message. */
+        message: MessageId,
+        /** Which recipient of it. */
+        recipient: RecipientNumber,
+    },
+    /// Undo of a stop: the stop's event, until when.
+    Undo {
+        /** The event of the stop. */
+        event: u64,
+        /** Until when it can be undone. */
+        until: Timestamp,
+    },
+}
+
+/// The records of one recipient in one account, and the global ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecipientView {
+    /// The address, unless erased or never known.
+    pub address: Option<Address>,
+    /// Every stop that concerns them: own, domain-wide, global.
+    pub suppressions: Vec<Suppression>,
+    /// Their consents.
+    pub consents: Vec<Consent>,
+}
+
+/// All that an account (or the installation) keeps of one recipient or domain.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct RecipientRecord {
+    pub(super) address: Option<Address>,
+    pub(super) suppressions: Vec<Suppression>,
+    pub(super) consents: Vec<Consent>,
+}
+
+impl Record for RecipientRecord {
+    const TABLE: Table = Table::Recipient;
+}
+
+impl Record for RecordEvent {
+    const TABLE: Table = Table::RecordEvent;
+}
+
+/// A record event's number, by account, recipient and itself.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct History(pub(super) u64);
+
+impl Record for History {
+    const TABLE: Table = Table::RecordHistory;
+}

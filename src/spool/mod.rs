@@ -8,6 +8,8 @@ mod format;
 mod log;
 mod recovery;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use body::{BodyReader, BodyWriter};

@@ -61,6 +61,8 @@ pub(super) struct Shared {
     closed: AtomicBool,
     end: watch::Sender<u64>,
     bell: SyncSender<()>,
+    /// One sweep at a time.
+    pub(super) sweeping: Mutex<()>,
 }
 
 /// A handle to the spool. Cheap to clone.
@@ -262,6 +264,7 @@ impl Spool {
             closed: AtomicBool::new(false),
             end: watch::channel(found.next).0,
             bell,
+            sweeping: Mutex::new(()),
         });
         let writer = Writer {
             shared: shared.clone(),
@@ -278,6 +281,11 @@ impl Spool {
             .name("spool-sweeper".into())
             .spawn(move || sweep::run(&weak, &rung))?;
         Ok((Self { shared, work }, found.recovery))
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     pub(super) fn send(&self, work: Work) -> Result<(), SpoolFault> {

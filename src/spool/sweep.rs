@@ -20,6 +20,10 @@ pub(super) fn run(shared: &std::sync::Weak<Shared>, bell: &Receiver<()>) {
 
 /// Shrinks and removes what may be.
 pub(super) fn sweep(shared: &Arc<Shared>) -> io::Result<()> {
+    let _alone = shared
+        .sweeping
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     while let Some(number) = shared.shrinkable() {
         shrink(shared, number)?;
     }

@@ -175,3 +175,29 @@ async fn many_that_wait_share_a_sync() {
     assert!(tasks.join_all().await.into_iter().all(|ok| ok));
     assert!(twin.syncs.load(Ordering::SeqCst) < 400);
 }
+
+#[tokio::test]
+async fn a_dead_segment_loses_its_bodies_and_keeps_its_events() {
+    let home = tempfile::tempdir().expect("a folder");
+    let world = World::real();
+    let settings = config::Spool {
+        segment_size: config::Size(4096),
+        ..config::Spool::default()
+    };
+    let open = || Spool::open(home.path(), &settings, Duration::from_secs(60), &world);
+    let (spool, _) = open().expect("the spool opens");
+    let mut writer = spool.body();
+    writer.write(&[b'x'; 10_000]).await.expect("written");
+    let encode = Box::new(|_| (Kind(1), b"accepted".to_vec()));
+    let accepted = spool.accept(writer, encode).await.expect("accepted");
+    let later = append(&spool, "delivered").await.expect("written")[0];
+    let path = super::format::path(home.path(), 1);
+    let length = || std::fs::metadata(&path).expect("there").len();
+    spool.set_cursor(later);
+    super::sweep::sweep(spool.shared()).expect("swept");
+    assert!(length() > 10_000, "a queued message keeps its body");
+    spool.release(accepted);
+    super::sweep::sweep(spool.shared()).expect("swept");
+    assert!(length() < 1000);
+    assert_eq!(texts(&spool), ["accepted", "delivered"]);
+}

@@ -4,6 +4,8 @@ mod change;
 mod desk;
 mod judge;
 mod permit;
+#[cfg(test)]
+mod race;
 mod record;
 mod token;
 

@@ -195,3 +195,53 @@ impl State {
         keys.take(limit).copied().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::message::{Origin, Recipient};
+    use crate::mail::{AccountId, Address, RecipientHash, ReversePath};
+    use crate::spool::Body;
+
+    fn message(id: u8, to: &str) -> Arc<Accepted> {
+        Arc::new(Accepted {
+            id: MessageId([id; 12]),
+            origin: Origin::Letter {
+                account: AccountId(1),
+                stream: None,
+            },
+            sender: ReversePath::Null,
+            recipients: vec![Recipient {
+                address: Address::parse(to).expect("an address"),
+                hash: RecipientHash([0; 16]),
+            }],
+            body: Body::default(),
+            at: Timestamp(0),
+            from: None,
+            smtputf8: false,
+            eight_bit: false,
+        })
+    }
+
+    #[test]
+    fn a_dead_domain_does_not_block_another_and_retries_wait_their_time() {
+        let mut state = State::default();
+        state.add(message(1, "a@dead.example"), Sequence(1), Timestamp(5));
+        state.add(message(2, "b@dead.example"), Sequence(2), Timestamp(5));
+        state.add(message(3, "c@live.example"), Sequence(3), Timestamp(5));
+        assert_eq!(state.promote(Timestamp(5)), None);
+        let dead = Domain::parse("dead.example").expect("a domain");
+        let live = Domain::parse("live.example").expect("a domain");
+        let (key, generation) = state.take(&dead, Timestamp(5)).expect("due");
+        assert_eq!(state.turn(1), Some(live.clone()));
+        assert_eq!(state.turn(1), Some(live));
+        assert!(!state.give_back(key, generation + 9), "not its lease");
+        assert!(state.give_back(key, generation));
+        state.schedule(key, Timestamp(99));
+        assert_eq!(state.promote(Timestamp(98)), Some(Timestamp(99)));
+        assert_ne!(state.take(&dead, Timestamp(98)).map(|(k, _)| k), Some(key));
+        assert_eq!(state.promote(Timestamp(99)), None);
+        assert_eq!(state.take(&dead, Timestamp(99)).map(|(k, _)| k), Some(key));
+        assert_eq!(state.end(key), Some(Sequence(1)));
+    }
+}

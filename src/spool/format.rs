@@ -6,8 +6,11 @@ use crate::world::DiskFile;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Length of a segment's header.
-pub(super) const SEGMENT_HEADER: u64 = 40;
+/// Length of one copy of a segment's header.
+const HEADER_COPY: usize = 40;
+/// Length of a segment's header: two copies, so that no flipped byte can cost the salt, without which
+/// every record would be damage.
+pub(super) const SEGMENT_HEADER: u64 = 2 * HEADER_COPY as u64;
 /// Length of what stands before a record's payload.
 pub(super) const RECORD_HEADER: usize = 29;
 /// Largest payload.
@@ -44,10 +47,15 @@ impl SegmentHeader {
         bytes.extend(self.first.to_le_bytes());
         let crc = crc32c::crc32c(&bytes);
         bytes.extend(crc.to_le_bytes());
-        bytes
+        bytes.repeat(2)
     }
 
+    /// Reads whichever copy is whole.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        bytes.chunks_exact(HEADER_COPY).find_map(Self::decode_copy)
+    }
+
+    fn decode_copy(bytes: &[u8]) -> Option<Self> {
         let (head, crc) = bytes.split_at_checked(36)?;
         let right = head.starts_with(MAGIC)
             && number32(head, 8) == VERSION

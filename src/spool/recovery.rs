@@ -112,7 +112,7 @@ impl Scan<'_> {
                 continue;
             }
             let next = window.resync(offset + 1, found.salt).or_else(unreadable)?;
-            if next.is_none() && self.is_last {
+            if next.is_none() && self.is_last && header.is_some() {
                 found.recovery.torn_bytes += length - offset;
                 segment.length = offset;
                 file.set_len(offset)?;
@@ -128,6 +128,20 @@ impl Scan<'_> {
         if segment.length < SEGMENT_HEADER {
             // A segment whose very header was not yet durable: nothing in it was acknowledged.
             return self.disk.remove(&format::path(self.directory, self.number));
+        }
+        if header.is_none() {
+            // What stood here is in quarantine; what will be written here must be found again.
+            let (salt, number, first) = (found.salt, self.number, segment.first);
+            file.write_at(
+                &SegmentHeader {
+                    salt,
+                    number,
+                    first,
+                }
+                .encode(),
+                0,
+            )?;
+            file.sync_data()?;
         }
         found.recovery.segments += 1;
         found.segments.insert(self.number, segment);

@@ -1,0 +1,152 @@
+//! The house keeps its own rules: imports run one way, as the table in `src/README.md` has them, every
+//! file says what it is, and none grows past what a reader can hold.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines past which a file must be two.
+const FILE_LINES_MAX: usize = 700;
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a source folder can be read") {
+        let path = entry.expect("a folder's entry can be read").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut found);
+    found.sort();
+    found
+}
+
+/// The layer table of `src/README.md`: module → modules it may import.
+fn table() -> BTreeMap<String, Vec<String>> {
+    let text = include_str!("../src/README.md");
+    let mut table = BTreeMap::new();
+    let mut above: Vec<String> = Vec::new();
+    for line in text.lines().filter(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [_, module, _, may] = cells[..] else { continue };
+        let Some(module) = module.strip_prefix('`').and_then(|name| name.strip_suffix('`')) else {
+            continue;
+        };
+        let named = may.split_whitespace().map(|word| word.trim_matches(',').to_owned());
+        let allowed = match may {
+            "–" => Vec::new(),
+            "all above" => above.clone(),
+            _ if may.starts_with("all above but ") => {
+                let left_out: Vec<String> = named.skip(3).collect();
+                above.iter().filter(|name| !left_out.contains(name)).cloned().collect()
+            }
+            _ => named.collect(),
+        };
+        for name in &allowed {
+            assert!(above.contains(name), "the table lets `{module}` import `{name}`, not above it");
+        }
+        table.insert(module.to_owned(), allowed);
+        above.push(module.to_owned());
+    }
+    table
+}
+
+/// Names of modules that a line of code reaches through `crate::`.
+fn imports(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        if let Some(group) = rest.strip_prefix('{') {
+            let group = &group[..group.find("};").unwrap_or(group.len())];
+            let mut depth = 0;
+            let mut name = String::new();
+            for c in group.chars().chain([',']) {
+                match c {
+                    '{' => depth += 1,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => found.push(std::mem::take(&mut name)),
+                    c if depth == 0 => name.push(c),
+                    _ => {}
+                }
+            }
+        } else {
+            found.push(rest.to_owned());
+        }
+    }
+    found
+        .iter()
+        .map(|text| {
+            let text = text.trim_start();
+            text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+        })
+        .filter(|name: &String| !name.is_empty())
+        .collect()
+}
+
+#[test]
+fn imports_run_one_way() {
+    let table = table();
+    assert!(table.len() >= 20, "the layer table of src/README.md was not found: {table:?}");
+    let mut wrong = Vec::new();
+    for path in files("src") {
+        let text = fs::read_to_string(&path).expect("a source file is text");
+        let inside = path.strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).expect("below src");
+        let Some(module) = inside.components().next().map(|c| c.as_os_str().to_string_lossy()) else {
+            continue;
+        };
+        let Some(allowed) = table.get(module.as_ref()) else {
+            assert!(module.ends_with(".rs"), "`{module}` is not in the table of src/README.md");
+            continue;
+        };
+        for name in imports(&text) {
+            if name != module && table.contains_key(&name) && !allowed.contains(&name) {
+                wrong.push(format!("{} imports `{name}`", inside.display()));
+            }
+        }
+    }
+    wrong.dedup();
+    assert!(wrong.is_empty(), "against the layer table:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    for path in files("src").into_iter().chain(files("tests")) {
+        let text = fs::read_to_string(&path).expect("a source file is text");
+        let first = text.lines().next().unwrap_or_default();
+        assert!(
+            first.starts_with("//!") || first.starts_with("#![doc"),
+            "{} does not begin with `//!`",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn no_file_outgrows_its_reader() {
+    for path in files("src").into_iter().chain(files("tests")) {
+        let lines = fs::read_to_string(&path).expect("a source file is text").lines().count();
+        assert!(lines <= FILE_LINES_MAX, "{} has {lines} lines: which two things is it?", path.display());
+    }
+}
+
+#[test]
+fn engines_and_resolvers_are_named_in_one_place() {
+    let homes = [("redb::", "store"), ("hickory_", "dns"), ("tracing_subscriber", "telemetry")];
+    for path in files("src") {
+        let text = fs::read_to_string(&path).expect("a source file is text");
+        for (name, home) in homes {
+            let at_home = path.components().any(|part| part.as_os_str() == home);
+            assert!(at_home || !text.contains(name), "{} names {name}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_import_reader_sees_groups_and_paths() {
+    let code = "use crate::{mail::{A, B}, store}; let x = crate::policy::Y; pub(crate) fn f() {}";
+    assert_eq!(imports(code), ["mail", "store", "policy"]);
+}

@@ -1,2 +1,6 @@
 //! The SMTP protocol without a network or a clock: lines, commands, replies, the server's session, the
 //! client's dialog, message data, SASL.
+
+pub mod client;
+
+pub use client::{Capabilities, DotStuffer, ReplyFault, ReplyParser};

@@ -1,0 +1,238 @@
+//! The client's half of the protocol: replies read within limits, what a server offers, dots stuffed.
+
+use crate::mail::{Reply, Status};
+
+/// Longest line of a reply, in bytes.
+const LINE_MAX: usize = 2 << 10;
+/// Most lines of one reply.
+const LINES_MAX: usize = 100;
+/// Most bytes of one reply.
+const REPLY_MAX: usize = 64 << 10;
+
+/// What a server said is no reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReplyFault {
+    /// A line, or all of it, is too long.
+    #[error("the server's reply is longer than any reply may be")]
+    TooLong,
+    /// No three digits, or other digits than the line before.
+    #[error("the server's reply is not SMTP")]
+    Malformed,
+}
+
+/// Reads replies from bytes as they come.
+#[derive(Debug, Default)]
+pub struct ReplyParser {
+    line: Vec<u8>,
+    code: Option<u16>,
+    status: Option<Status>,
+    lines: Vec<String>,
+    length: usize,
+}
+
+impl ReplyParser {
+    /// At the start of a reply.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes bytes up to the end of a reply: how many, and the reply where it is complete.
+    ///
+    /// # Errors
+    /// [`ReplyFault`]; the connection is then of no more use.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(usize, Option<Reply>), ReplyFault> {
+        for (place, &byte) in bytes.iter().enumerate() {
+            self.length += 1;
+            if self.length > REPLY_MAX || self.line.len() >= LINE_MAX {
+                return Err(ReplyFault::TooLong);
+            }
+            if byte != b'\n' {
+                self.line.push(byte);
+                continue;
+            }
+            if let Some(reply) = self.end_of_line()? {
+                return Ok((place + 1, Some(reply)));
+            }
+        }
+        Ok((bytes.len(), None))
+    }
+
+    fn end_of_line(&mut self) -> Result<Option<Reply>, ReplyFault> {
+        let line = std::mem::take(&mut self.line);
+        let line = line.strip_suffix(b"\r").unwrap_or(&line);
+        let (digits, rest) = line.split_first_chunk::<3>().ok_or(ReplyFault::Malformed)?;
+        if !digits.iter().all(u8::is_ascii_digit) || !(b'2'..=b'5').contains(&digits[0]) {
+            return Err(ReplyFault::Malformed);
+        }
+        let code = digits
+            .iter()
+            .fold(0, |code, digit| code * 10 + u16::from(digit - b'0'));
+        if self.code.is_some_and(|before| before != code) || self.lines.len() >= LINES_MAX {
+            return Err(ReplyFault::Malformed);
+        }
+        self.code = Some(code);
+        let more = match rest.first() {
+            None | Some(b' ') => false,
+            Some(b'-') => true,
+            Some(_) => return Err(ReplyFault::Malformed),
+        };
+        let text = String::from_utf8_lossy(rest.get(1..).unwrap_or_default()).into_owned();
+        let first = text.split(' ').next().unwrap_or_default();
+        let status = first.parse::<Status>().ok();
+        let status = status.filter(|status| u16::from(status.class) == code / 100);
+        let text = match status {
+            Some(_) => text[first.len()..].trim_start().to_owned(),
+            None => text,
+        };
+        self.status = self.status.or(status);
+        self.lines.push(text);
+        if more {
+            return Ok(None);
+        }
+        let whole = std::mem::take(self);
+        let mut reply = Reply::plain(code, whole.lines);
+        reply.status = whole.status;
+        Ok(Some(reply))
+    }
+}
+
+/// What a server offers in its reply to EHLO.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)]
+pub struct Capabilities {
+    /// STARTTLS (RFC 3207).
+    pub starttls: bool,
+    /// PIPELINING (RFC 2920).
+    pub pipelining: bool,
+    /// 8BITMIME (RFC 6152).
+    pub eight_bit: bool,
+    /// SMTPUTF8 (RFC 6531).
+    pub smtputf8: bool,
+    /// CHUNKING (RFC 3030).
+    pub chunking: bool,
+    /// SIZE (RFC 1870): offered, and with what limit; 0 says no limit.
+    pub size: Option<u64>,
+}
+
+impl Capabilities {
+    /// Reads the reply to EHLO; its first line is the greeting.
+    #[must_use]
+    pub fn from_reply(reply: &Reply) -> Self {
+        let mut found = Self::default();
+        for line in reply.lines.iter().skip(1) {
+            let mut words = line.split_ascii_whitespace();
+            let word = words.next().unwrap_or_default().to_ascii_uppercase();
+            match word.as_str() {
+                "STARTTLS" => found.starttls = true,
+                "PIPELINING" => found.pipelining = true,
+                "8BITMIME" => found.eight_bit = true,
+                "SMTPUTF8" => found.smtputf8 = true,
+                "CHUNKING" => found.chunking = true,
+                "SIZE" => {
+                    found.size = Some(words.next().and_then(|n| n.parse().ok()).unwrap_or(0));
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+/// Doubles dots at the start of lines (RFC 5321 §4.5.2), piece by piece.
+#[derive(Debug)]
+pub struct DotStuffer {
+    last: [u8; 2],
+}
+
+impl Default for DotStuffer {
+    fn default() -> Self {
+        Self { last: *b"\r\n" }
+    }
+}
+
+impl DotStuffer {
+    /// At the start of a message.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a piece to `out`, stuffed.
+    pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        for &byte in piece {
+            if byte == b'.' && self.last == *b"\r\n" {
+                out.push(b'.');
+            }
+            out.push(byte);
+            self.last = [self.last[1], byte];
+        }
+    }
+
+    /// What the message still needs before the final dot's line: CRLF, or nothing.
+    #[must_use]
+    pub fn finish(&self) -> &'static [u8] {
+        match self.last {
+            [b'\r', b'\n'] => b"",
+            [_, b'\r'] => b"\n",
+            _ => b"\r\n",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_read_in_any_pieces() {
+        let wire = b"550-5.1.1 no such\r\n550 5.1.1 person\r\n250 next\r\n";
+        for cut in 1..wire.len() - 10 {
+            let mut parser = ReplyParser::new();
+            let (taken, reply) = parser.feed(&wire[..cut]).expect("a reply");
+            let reply = match reply {
+                Some(reply) => reply,
+                None => parser
+                    .feed(&wire[taken..])
+                    .expect("the rest")
+                    .1
+                    .expect("all"),
+            };
+            assert_eq!(reply.to_string(), "550 5.1.1 no such person");
+        }
+    }
+
+    #[test]
+    fn what_is_no_reply_is_refused() {
+        for wire in [
+            "hello\r\n",
+            "25\r\n",
+            "250-a\r\n251 b\r\n",
+            "250?x\r\n",
+            "150 x\r\n",
+        ] {
+            let said = ReplyParser::new().feed(wire.as_bytes());
+            assert_eq!(said, Err(ReplyFault::Malformed), "{wire}");
+        }
+        let said = ReplyParser::new().feed(&[b'2'; 3000]);
+        assert_eq!(said, Err(ReplyFault::TooLong));
+    }
+
+    #[test]
+    fn a_server_says_what_it_offers() {
+        let reply = Reply::plain(250, ["mx.example", "SIZE 1000", "pipelining", "8BITMIME"]);
+        let found = Capabilities::from_reply(&reply);
+        assert_eq!(found.size, Some(1000));
+        assert!(found.pipelining && found.eight_bit && !found.starttls);
+    }
+
+    #[test]
+    fn dots_are_doubled_at_the_start_of_lines_only() {
+        let (mut stuffer, mut out) = (DotStuffer::new(), Vec::new());
+        for piece in [".a.\r", "\n", ".", "b"] {
+            stuffer.push(piece.as_bytes(), &mut out);
+        }
+        assert_eq!(out, b"..a.\r\n..b");
+        assert_eq!(stuffer.finish(), b"\r\n");
+    }
+}

@@ -1,5 +1,78 @@
-//! Mail goes out: route, pool, attempt, signature, outcome. It sends and never decides.
+//! Mail goes out: route, connection, attempt, signature, outcome. It sends and never decides.
+//!
+//! The dispatcher takes what is due and hands it to a connection of its destination, or opens one
+//! ([`Delivery::run`]). A connection sends one recipient's copy at a time: judged, prepared, sent,
+//! permitted, dotted; then it looks for more work of its destination and waits a while before it quits.
 
+mod copy;
 pub mod destination;
+mod dialog;
+mod outcome;
+mod pool;
+mod route;
+mod sign;
+mod transaction;
+mod worker;
 
 pub use destination::{Refused, permitted};
+
+use crate::accounts::Accounts;
+use crate::config::Config;
+use crate::dns::Resolver;
+use crate::policy::Policy;
+use crate::queue::Queue;
+use crate::world::World;
+use pool::Pool;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsConnector;
+
+/// What delivery is made of.
+pub struct Parts {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// What waits.
+    pub queue: Arc<dyn Queue>,
+    /// Streams, accounts and signing keys.
+    pub accounts: Accounts,
+    /// Who may be sent what.
+    pub policy: Policy,
+    /// Where mail goes.
+    pub resolver: Arc<dyn Resolver>,
+    /// Clock and network.
+    pub world: World,
+    /// Where this relay listens, so that it never sends to itself.
+    pub own: Vec<SocketAddr>,
+}
+
+/// Delivery.
+pub struct Delivery {
+    parts: Parts,
+    pool: Pool,
+    connections: Arc<Semaphore>,
+    memory: Arc<Semaphore>,
+    memory_units: u32,
+    sources: AtomicUsize,
+    tls: TlsConnector,
+}
+
+impl Delivery {
+    /// Delivery that does nothing until it is run.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let settings = &parts.config.delivery;
+        let units = (settings.copies_memory_max.0 / copy::UNIT).clamp(1, 1 << 28);
+        let memory_units = u32::try_from(units).unwrap_or(1);
+        Arc::new(Self {
+            pool: Pool::default(),
+            connections: Arc::new(Semaphore::new(settings.connections_max.max(1) as usize)),
+            memory: Arc::new(Semaphore::new(memory_units as usize)),
+            memory_units,
+            sources: AtomicUsize::new(0),
+            tls: crate::tls::opportunistic_connector(),
+            parts,
+        })
+    }
+}

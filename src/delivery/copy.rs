@@ -1,0 +1,248 @@
+//! A recipient's copy: our fields before the message as it was spooled, signed; the body byte for byte.
+
+use super::sign::signatures;
+use super::{Delivery, Parts};
+use crate::accounts::{SendingDomain, Stream};
+use crate::events::message::{Accepted, Origin};
+use crate::mail::{Address, ReversePath, header};
+use crate::policy::Token;
+use crate::queue::Lease;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Bytes that one permit of the copies' memory stands for.
+pub(super) const UNIT: u64 = 1024;
+
+/// A copy ready to leave.
+pub(super) struct Copy {
+    /// The envelope's sender.
+    pub(super) sender: ReversePath,
+    /// Header section and body.
+    pub(super) bytes: Vec<u8>,
+    _memory: Option<OwnedSemaphorePermit>,
+}
+
+/// What our fields say of a submitted message.
+pub(super) struct Marks {
+    /// `stream:account:relent`.
+    pub(super) feedback_id: String,
+    /// The mailto and https addresses that stop the stream.
+    pub(super) unsubscribe: Option<(String, String)>,
+    /// Where replies go.
+    pub(super) reply_to: Option<String>,
+}
+
+impl Delivery {
+    /// Prepares the copy of a leased item.
+    ///
+    /// # Errors
+    /// In words: worth another try.
+    pub(super) async fn copy(&self, lease: &Lease) -> Result<Copy, String> {
+        let message = &lease.message;
+        // Room for the copy and for our fields.
+        let units = message.body.length / UNIT + 16;
+        let units = u32::try_from(units)
+            .unwrap_or(u32::MAX)
+            .min(self.memory_units);
+        let memory = self.memory.clone().acquire_many_owned(units).await.ok();
+        let spooled = self.spooled(message).await?;
+        let (sender, bytes) = match &message.origin {
+            Origin::Submission {
+                account, stream, ..
+            } => {
+                let fault = |f: crate::store::StoreFault| f.to_string();
+                let stream = self.parts.accounts.stream_by_id(*stream).map_err(fault)?;
+                let stream = stream.ok_or("the stream is not in the store")?;
+                let domain = match &message.from {
+                    Some(from) => self
+                        .parts
+                        .accounts
+                        .domain(*account, from.domain())
+                        .map_err(fault)?,
+                    None => None,
+                };
+                let marks = marks(&self.parts, lease, &stream)?;
+                let bytes = marked(&spooled, &marks, domain.as_deref())?;
+                (return_path(&self.parts, lease)?, bytes)
+            }
+            Origin::Report { .. } | Origin::Letter { .. } => (message.sender.clone(), spooled),
+        };
+        Ok(Copy {
+            sender,
+            bytes,
+            _memory: memory,
+        })
+    }
+
+    async fn spooled(&self, message: &Accepted) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::with_capacity(usize::try_from(message.body.length).unwrap_or(0));
+        let mut reader = self.parts.queue.read(&message.body);
+        while let Some(piece) = reader.next().await.map_err(|fault| fault.to_string())? {
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
+    }
+}
+
+/// The host of reply, bounce and unsubscribe addresses.
+fn reply_domain(parts: &Parts) -> &str {
+    let own = parts.config.replies.domain.as_deref();
+    own.unwrap_or(&parts.config.hostname)
+}
+
+fn return_path(parts: &Parts, lease: &Lease) -> Result<ReversePath, String> {
+    let token = Token::Bounce {
+        message: lease.message.id,
+        recipient: lease.recipient,
+    };
+    let local = parts.policy.seal(&token).map_err(|f| f.to_string())?;
+    let address = Address::new(&local, reply_domain(parts)).map_err(|f| f.to_string())?;
+    Ok(ReversePath::Mailbox(address))
+}
+
+fn marks(parts: &Parts, lease: &Lease, stream: &Stream) -> Result<Marks, String> {
+    let place = lease.recipient.0 as usize;
+    let recipient = lease.message.recipients.get(place);
+    let recipient = recipient.ok_or("the message has no such recipient")?.hash;
+    let stream_id = stream.id;
+    let account = parts.accounts.account_by_id(stream.account);
+    let account = account.map_err(|f| f.to_string())?;
+    let account = account.map_or_else(|| stream.account.0.to_string(), |a| a.name.clone());
+    let seal = |token: &Token| parts.policy.seal(token).map_err(|f| f.to_string());
+    let host = reply_domain(parts);
+    let unsubscribe = if stream.can_be_stopped() {
+        let token = seal(&Token::Unsubscribe {
+            stream: stream_id,
+            recipient,
+        })?;
+        let default = format!("https://{}", parts.config.hostname);
+        let base = parts.config.http.public_url.as_deref().unwrap_or(&default);
+        let page = format!("{}/u/{token}", base.trim_end_matches('/'));
+        Some((format!("mailto:{token}@{host}"), page))
+    } else {
+        None
+    };
+    let reply_to = match &stream.reply_to {
+        Some(_) => {
+            let token = seal(&Token::Reply {
+                stream: stream_id,
+                recipient,
+            })?;
+            Some(format!("{token}@{host}"))
+        }
+        None => None,
+    };
+    Ok(Marks {
+        feedback_id: format!("{}:{account}:relent", stream.name),
+        unsubscribe,
+        reply_to,
+    })
+}
+
+/// The message with our fields in front, what they replace left out, signed with the domain's keys.
+///
+/// # Errors
+/// A key that does not sign, in words.
+pub(super) fn marked(
+    spooled: &[u8],
+    marks: &Marks,
+    domain: Option<&SendingDomain>,
+) -> Result<Vec<u8>, String> {
+    let start = header::body_start(spooled);
+    let mut ours = format!("Feedback-ID: {}\r\n", marks.feedback_id);
+    if let Some((mailto, page)) = &marks.unsubscribe {
+        ours += &format!("List-Unsubscribe: <{mailto}>,\r\n <{page}>\r\n");
+        ours += "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n";
+    }
+    if let Some(address) = &marks.reply_to {
+        ours += &format!("Reply-To: <{address}>\r\n");
+    }
+    let mut message = Vec::with_capacity(spooled.len() + ours.len() + 2048);
+    message.extend_from_slice(ours.as_bytes());
+    let fields = header::fields(&spooled[..start]).map_err(|fault| fault.to_string())?;
+    for field in &fields {
+        let replaced = field.is("Feedback-ID")
+            || (marks.unsubscribe.is_some()
+                && (field.is("List-Unsubscribe") || field.is("List-Unsubscribe-Post")))
+            || (marks.reply_to.is_some() && field.is("Reply-To"))
+            || (field.is("DKIM-Signature")
+                && domain.is_some_and(|d| signs_for(&field.text(), d.name.as_str())));
+        if !replaced {
+            message.extend_from_slice(field.raw);
+        }
+    }
+    message.extend_from_slice(b"\r\n");
+    message.extend_from_slice(&spooled[start..]);
+    if let Some(domain) = domain {
+        let signed = signatures(domain, &mut message)?;
+        message.splice(0..0, signed.into_bytes());
+    }
+    Ok(message)
+}
+
+/// Whether a DKIM-Signature's `d=` is this domain.
+fn signs_for(signature: &str, domain: &str) -> bool {
+    signature.split(';').any(|tag| {
+        tag.split_once('=').is_some_and(|(name, value)| {
+            name.trim() == "d" && value.trim().eq_ignore_ascii_case(domain)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::{DkimAlgorithm, DkimKey};
+    use crate::mail::{AccountId, Domain, Timestamp};
+    use ring::rand::SystemRandom;
+    use ring::signature::Ed25519KeyPair;
+
+    fn domain() -> SendingDomain {
+        let private = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key");
+        SendingDomain {
+            account: AccountId(1),
+            name: Domain::parse("acme.example").expect("a domain"),
+            trusted: true,
+            verified: None,
+            challenge: String::new(),
+            keys: vec![DkimKey {
+                selector: "one".into(),
+                algorithm: DkimAlgorithm::Ed25519,
+                private: private.as_ref().to_vec(),
+                public: String::new(),
+            }],
+            created: Timestamp(0),
+        }
+    }
+
+    #[test]
+    fn a_copy_carries_our_fields_and_the_body_unchanged() {
+        let body = "one\r\n .two  \r\n\r\n \t\r\n\r\n";
+        let spooled = format!(
+            "From: a@acme.example\r\nReply-To: x@acme.example\r\nList-Unsubscribe: <mailto:no@x>\r\n\
+             DKIM-Signature: v=1; d=ACME.example;\r\n b=zzz\r\nDKIM-Signature: v=1; d=other.example\r\n\
+             Subject: hi\r\n\r\n{body}"
+        );
+        let marks = Marks {
+            feedback_id: "news:acme:relent".into(),
+            unsubscribe: Some(("mailto:u-x@r.example".into(), "https://h/u/u-x".into())),
+            reply_to: Some("r-x@r.example".into()),
+        };
+        let copy = marked(spooled.as_bytes(), &marks, Some(&domain())).expect("a copy");
+        let text = String::from_utf8(copy).expect("text");
+        assert!(text.starts_with("DKIM-Signature: v=1; a=ed25519-sha256; s=one; d=acme.example"));
+        assert!(text.ends_with(&format!("\r\n\r\n{body}")));
+        for present in [
+            "Feedback-ID: news:acme:relent\r\n",
+            "List-Unsubscribe: <mailto:u-x@r.example>,\r\n <https://h/u/u-x>\r\n",
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+            "Reply-To: <r-x@r.example>\r\n",
+            "d=other.example\r\n",
+        ] {
+            assert_eq!(text.matches(present).count(), 1, "{present}");
+        }
+        for gone in ["no@x", "x@acme.example\r\nList", "ACME", "zzz"] {
+            assert!(!text.contains(gone), "{gone}");
+        }
+        assert!(text.split("\r\n").all(|line| line.len() <= 998));
+    }
+}

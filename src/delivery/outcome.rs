@@ -1,0 +1,74 @@
+//! What an answer means: delivered, worth another try, refused for good, a dead address.
+
+use crate::mail::{Reply, Status};
+use crate::queue::{Attempt, Said};
+
+/// The stages of a transaction whose answers mean different things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Before the recipient was named.
+    Sender,
+    /// The answer to RCPT.
+    Recipient,
+    /// After RCPT.
+    Content,
+}
+
+/// What we say ourselves.
+pub(super) fn ours(relay: Option<&str>, status: Status, text: impl Into<String>) -> Said {
+    Said {
+        relay: relay.map(str::to_owned),
+        status,
+        text: text.into(),
+    }
+}
+
+/// Worth another try, in our words.
+pub(super) fn later(relay: Option<&str>, status: Status, text: impl Into<String>) -> Attempt {
+    Attempt::Deferred(ours(relay, status, text))
+}
+
+/// What a remote's reply is to the item.
+pub(super) fn attempt(relay: &str, stage: Stage, reply: &Reply) -> Attempt {
+    let class = match reply.code / 100 {
+        2 => 2,
+        5 => 5,
+        _ => 4,
+    };
+    let given = reply.status.filter(|status| status.class == class);
+    let status = given.unwrap_or(Status::new(class, 0, 0));
+    let said = ours(Some(relay), status, reply.to_string());
+    match class {
+        2 => Attempt::Delivered(said),
+        5 => Attempt::Failed {
+            said,
+            dead_address: stage != Stage::Sender && is_dead(status),
+        },
+        _ => Attempt::Deferred(said),
+    }
+}
+
+/// The codes that say the address itself is at fault, for good.
+fn is_dead(status: Status) -> bool {
+    status.class == 5 && status.subject == 1 && matches!(status.detail, 1 | 6 | 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_recipient_that_is_not_there_is_dead() {
+        let said = |code, status, stage| {
+            attempt("mx[192.0.2.1]:25", stage, &Reply::new(code, status, "no"))
+        };
+        let dead =
+            |attempt| matches!(attempt, Attempt::Failed { dead_address, .. } if dead_address);
+        assert!(dead(said(550, Status::new(5, 1, 1), Stage::Recipient)));
+        assert!(dead(said(550, Status::new(5, 1, 10), Stage::Content)));
+        assert!(!dead(said(550, Status::new(5, 7, 1), Stage::Recipient)));
+        assert!(!dead(said(550, Status::new(5, 1, 1), Stage::Sender)));
+        let full = said(452, Status::new(4, 2, 2), Stage::Recipient);
+        assert!(matches!(full, Attempt::Deferred(_)));
+    }
+}

@@ -1,0 +1,182 @@
+//! A worker: one destination, one connection at a time, one item after another.
+
+use super::Delivery;
+use super::dialog::Dialog;
+use super::outcome::later;
+use super::pool::Place;
+use super::route::Targets;
+use super::transaction::Ended;
+use crate::events::message::Origin;
+use crate::mail::{Domain, Status};
+use crate::policy::Judgement;
+use crate::queue::{Attempt, Lease};
+use tokio_util::sync::CancellationToken;
+
+/// Most items that end together when a whole destination cannot be reached.
+const TOGETHER: usize = 100;
+
+impl Delivery {
+    /// Serves a destination, beginning with `lease`, until there is no more to do.
+    pub(super) async fn work(
+        &self,
+        domain: Domain,
+        lease: Lease,
+        mut place: Place,
+        shutdown: CancellationToken,
+    ) {
+        let Some(lease) = self.judged(lease).await else {
+            return;
+        };
+        let mut targets = match self.targets(&domain).await {
+            Ok(targets) => targets,
+            Err(attempt) => return self.all(&domain, lease, attempt).await,
+        };
+        let mut dialog = match self.connect(&mut targets).await {
+            Ok(dialog) => dialog,
+            Err(attempt) => return self.unreached(&domain, lease, attempt).await,
+        };
+        place.connected();
+        let mut lease = lease;
+        let most = self.parts.config.delivery.messages_per_connection_max;
+        for sent in 1.. {
+            let Some(usable) = self.one(dialog, lease, &mut targets, sent > 1).await else {
+                return;
+            };
+            dialog = usable;
+            if sent >= most || shutdown.is_cancelled() {
+                break;
+            }
+            let next = loop {
+                match self.more(&domain, &mut dialog, &shutdown).await {
+                    Some(found) => {
+                        if let Some(fit) = self.judged(found).await {
+                            break Some(fit);
+                        }
+                    }
+                    None => break None,
+                }
+            };
+            match next {
+                Some(next) => lease = next,
+                None => break,
+            }
+        }
+        dialog.quit().await;
+    }
+
+    /// Sends one item, at the next server where this one turns away; gives the connection back where
+    /// it may serve on.
+    async fn one(
+        &self,
+        dialog: Dialog,
+        lease: Lease,
+        targets: &mut Targets,
+        reused: bool,
+    ) -> Option<Dialog> {
+        let (mut dialog, mut reused) = (dialog, reused);
+        let copy = match self.copy(&lease).await {
+            Ok(copy) => copy,
+            Err(why) => {
+                let text = format!("the copy could not be prepared: {why}");
+                let attempt = later(None, Status::new(4, 3, 0), text);
+                return self.finish(lease, attempt).await.then_some(dialog);
+            }
+        };
+        loop {
+            match self.transact(&mut dialog, &lease, &copy).await {
+                Ended::Usable(attempt) => {
+                    drop(copy);
+                    return self.finish(lease, attempt).await.then_some(dialog);
+                }
+                Ended::Closed(attempt) => {
+                    drop(dialog);
+                    self.finish(lease, attempt).await;
+                    return None;
+                }
+                Ended::Elsewhere(attempt) => {
+                    targets.failed(attempt);
+                    if std::mem::take(&mut reused) {
+                        // It had enough of the connection, not of the message.
+                        targets.again(dialog.target.clone());
+                    }
+                    drop(dialog);
+                    match self.connect(targets).await {
+                        Ok(next) => dialog = next,
+                        Err(attempt) => {
+                            self.finish(lease, attempt).await;
+                            return None;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The lease again, unless policy stops the item now.
+    async fn judged(&self, lease: Lease) -> Option<Lease> {
+        let Origin::Submission { stream, .. } = &lease.message.origin else {
+            return Some(lease);
+        };
+        let recipient = lease.message.recipients.get(lease.recipient.0 as usize)?;
+        let said = match self.parts.accounts.stream_by_id(*stream) {
+            Ok(Some(stream)) => self.parts.policy.judge(&stream, &recipient.address),
+            // The permit decides about a stream that is not known.
+            Ok(None) => Ok(Judgement::Clear),
+            Err(fault) => Err(fault),
+        };
+        let attempt = match said {
+            Ok(Judgement::Clear) => return Some(lease),
+            Ok(judgement) => Attempt::Stopped(judgement),
+            Err(fault) => {
+                let text = format!("held: the records cannot be read: {fault}");
+                later(None, Status::new(4, 3, 0), text)
+            }
+        };
+        self.finish(lease, attempt).await;
+        None
+    }
+
+    /// The next item of the destination: one that is due, or one that comes while the connection is
+    /// kept. None: the connection ends.
+    async fn more(
+        &self,
+        domain: &Domain,
+        dialog: &mut Dialog,
+        shutdown: &CancellationToken,
+    ) -> Option<Lease> {
+        let waiting = self.pool.idle(domain);
+        if let Some(lease) = self.parts.queue.lease(domain, 1).await.pop() {
+            return Some(lease);
+        }
+        tokio::select! {
+            biased;
+            lease = waiting => lease.ok(),
+            () = shutdown.cancelled() => None,
+            () = dialog.gone() => None,
+            () = tokio::time::sleep(self.parts.config.delivery.connection_idle.0) => None,
+        }
+    }
+
+    /// No server was reached: so it is for all that wait, unless another connection stands.
+    async fn unreached(&self, domain: &Domain, lease: Lease, attempt: Attempt) {
+        if self.pool.reached(domain) {
+            self.finish(lease, attempt).await;
+        } else {
+            self.all(domain, lease, attempt).await;
+        }
+    }
+
+    /// Ends everything that is due for the destination alike, so that it is not tried one by one.
+    async fn all(&self, domain: &Domain, lease: Lease, attempt: Attempt) {
+        if !self.finish(lease, attempt.clone()).await {
+            return;
+        }
+        for lease in self.parts.queue.lease(domain, TOGETHER).await {
+            if let Some(lease) = self.judged(lease).await
+                && !self.finish(lease, attempt.clone()).await
+            {
+                return;
+            }
+        }
+    }
+}

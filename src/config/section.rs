@@ -148,6 +148,14 @@ sections! {
         expiry: Span = Span::minutes(4 * 24 * 60),
         /// Longest time an opt-out waits for a dot that is being written.
         permit_wait_max: Span = Span::seconds(10),
+        /// Most events of messages read at a time by those who follow them.
+        events_batch_max: u32 = 1000,
+        /// How long events may gather before those who follow them read on.
+        events_delay: Span = Span(std::time::Duration::from_millis(100)),
+        /// Longest time that a reader's place among the events, once past them, stays unsaved.
+        events_save: Span = Span::seconds(5),
+        /// The pause after which a reader of events tries again what the disk or the records refused.
+        events_retry: Span = Span::seconds(5),
     }
 
     /// `[delivery]`: mail to other mail servers.

@@ -116,10 +116,15 @@ pub enum Outcome {
 pub enum MessageEvent {
     /// It was accepted.
     Accepted(Accepted),
-    /// Something happened to one of its recipients.
+    /// Something happened to one of its recipients. It names all that a reader needs, because the record
+    /// of the acceptance may lie days before it.
     Recipient {
         /// The message.
         message: MessageId,
+        /// Where the message came from.
+        origin: Origin,
+        /// Who the recipient is.
+        to: Recipient,
         /// Which recipient.
         recipient: RecipientNumber,
         /// What happened.
@@ -138,7 +143,7 @@ pub enum MessageEvent {
 }
 
 /// The version of the encoding that is written.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl MessageEvent {
     /// As a spool record: a version byte, then postcard.

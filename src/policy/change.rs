@@ -32,6 +32,59 @@ fn record(
     Ok(sequence)
 }
 
+/// Records a stop in a recipient's record, or confirms the one that stands: the number of its event.
+pub(super) fn stop(
+    t: &mut Transaction<'_>,
+    (owner, hash): (AccountId, RecipientHash),
+    mut kept: RecipientRecord,
+    mut stop: Suppression,
+) -> Result<u64, StoreFault> {
+    let (scope, reason) = (stop.scope, stop.reason);
+    let same = |s: &Suppression| s.scope == scope && s.reason == reason;
+    if let Some(standing) = kept.suppressions.iter().find(|s| same(s)) {
+        // A consent later than the stop may outrank it: the stop must then be made anew.
+        let later = |consent: &Consent| consent.sequence > standing.sequence;
+        let becomes_own =
+            stop.evidence.source.is_own_act() && !standing.evidence.source.is_own_act();
+        if !becomes_own && !kept.consents.iter().any(later) {
+            return Ok(standing.sequence);
+        }
+    }
+    let change = Change::Suppressed { scope, reason };
+    stop.sequence = record(t, (owner, hash), (change, stop.evidence.clone(), stop.at))?;
+    let standing = kept.suppressions.iter().find(|s| same(s)).cloned();
+    kept.take(same);
+    kept.replaced
+        .extend(standing.map(|old| (stop.sequence, old)));
+    let sequence = stop.sequence;
+    kept.suppressions.push(stop);
+    t.put(&key(owner, hash), &kept);
+    Ok(sequence)
+}
+
+/// Whose record a stop is: global ones are the installation's.
+fn owner_of(account: AccountId, scope: Scope) -> (AccountId, Scope) {
+    if scope == Scope::Global || account == AccountId::INSTALLATION {
+        (AccountId::INSTALLATION, Scope::Global)
+    } else {
+        (account, scope)
+    }
+}
+
+impl RecipientRecord {
+    /// Takes the stop out that matches, with what it had replaced: the outer is none where no stop
+    /// matched, the inner where nothing stood before it.
+    fn take(&mut self, is: impl Fn(&Suppression) -> bool) -> Option<Option<Suppression>> {
+        let at = self.suppressions.iter().position(is)?;
+        let sequence = self.suppressions.remove(at).sequence;
+        let beneath = self
+            .replaced
+            .iter()
+            .position(|(event, _)| *event == sequence);
+        Some(beneath.map(|at| self.replaced.remove(at).1))
+    }
+}
+
 fn never<T>(outcome: Result<T, Infallible>) -> T {
     match outcome {
         Ok(value) => value,
@@ -41,7 +94,9 @@ fn never<T>(outcome: Result<T, Infallible>) -> T {
 
 impl Policy {
     async fn settle(&self, owner: AccountId, hash: RecipientHash) -> Settled {
-        let settled = self.gate.settled(key(owner, hash), self.permit_wait_max);
+        let settled = self
+            .gate
+            .settled(key(owner, hash), self.settings.permit_wait_max.0);
         if settled.await {
             Settled::Fully
         } else {
@@ -50,87 +105,70 @@ impl Policy {
     }
 
     /// Records a stop, waits for the dots it must wait for, and says how it ended. A stop that stands
-    /// already is confirmed, not doubled, unless a later consent had lifted it. Returns the event's
-    /// number with it.
+    /// already is confirmed, not doubled, unless a later consent had lifted it, or the person now says
+    /// what others had recorded before: then the stop is the person's, who can undo it. Returns the
+    /// number of the stop's event with it.
     ///
     /// # Errors
-    /// The store.
+    /// The store; [`StoreFault::Missing`] for a global stop of a hash whose address is not known.
     pub async fn suppress(
         &self,
         account: AccountId,
-        subject: Subject,
+        mut subject: Subject,
         scope: Scope,
         reason: Reason,
         evidence: Evidence,
     ) -> Result<(u64, Settled), StoreFault> {
-        let (owner, scope) = if scope == Scope::Global || account == AccountId::INSTALLATION {
-            (AccountId::INSTALLATION, Scope::Global)
-        } else {
-            (account, scope)
-        };
-        let hash = self.place(owner, &subject)?;
-        let now = self.world.clock.now();
+        let (owner, scope) = owner_of(account, scope);
+        let hash = self.place_of(account, owner, &mut subject)?;
+        let at = self.world.clock.now();
         let done = self.store.transact(move |t| {
-            let place = key(owner, hash);
-            let mut kept = t.get::<RecipientRecord>(&place)?.unwrap_or_default();
+            let mut kept = t
+                .get::<RecipientRecord>(&key(owner, hash))?
+                .unwrap_or_default();
             if let Subject::Address(address) = subject {
                 kept.address.get_or_insert(address);
             }
-            let same = |s: &Suppression| s.scope == scope && s.reason == reason;
-            let standing = kept
-                .suppressions
-                .iter()
-                .find(|s| same(s))
-                .map(|s| s.sequence);
-            // A consent later than the stop may outrank it: the stop must then be made anew.
-            let outranked = standing
-                .is_some_and(|stop| kept.consents.iter().any(|consent| consent.sequence > stop));
-            if let (Some(sequence), false) = (standing, outranked) {
-                return Ok(Ok(sequence));
-            }
-            let change = Change::Suppressed { scope, reason };
-            let sequence = record(t, (owner, hash), (change, evidence.clone(), now))?;
-            kept.suppressions.retain(|s| !same(s));
-            kept.suppressions.push(Suppression {
+            let made = Suppression {
                 scope,
                 reason,
                 evidence,
-                at: now,
-                sequence,
-            });
-            t.put(&place, &kept);
-            Ok(Ok::<_, Infallible>(sequence))
+                at,
+                sequence: 0,
+            };
+            Ok(Ok::<_, Infallible>(stop(t, (owner, hash), kept, made)?))
         });
         let event = never(done.await?);
         Ok((event, self.settle(owner, hash).await))
     }
 
-    /// Lifts a stop by name and reason. False where there was none.
+    /// Lifts a stop by name and reason. False where there was none, and where a person's act names a
+    /// stop that is not the person's to lift.
     ///
     /// # Errors
-    /// The store.
+    /// The store; [`StoreFault::Missing`] as for [`Policy::suppress`].
     pub async fn lift(
         &self,
         account: AccountId,
-        subject: Subject,
+        mut subject: Subject,
         scope: Scope,
         reason: Reason,
         evidence: Evidence,
     ) -> Result<bool, StoreFault> {
-        let (owner, scope) = if scope == Scope::Global || account == AccountId::INSTALLATION {
-            (AccountId::INSTALLATION, Scope::Global)
-        } else {
-            (account, scope)
-        };
-        let hash = self.place(owner, &subject)?;
+        let (owner, scope) = owner_of(account, scope);
+        let of_a_person = matches!(reason, Reason::OptOut | Reason::Complaint);
+        if evidence.source.is_own_act() && (scope == Scope::Global || !of_a_person) {
+            return Ok(false);
+        }
+        let hash = self.place_of(account, owner, &mut subject)?;
         let now = self.world.clock.now();
         let done = self.store.transact(move |t| {
             let place = key(owner, hash);
             let mut kept = t.get::<RecipientRecord>(&place)?.unwrap_or_default();
-            let before = kept.suppressions.len();
-            kept.suppressions
-                .retain(|s| s.scope != scope || s.reason != reason);
-            if kept.suppressions.len() == before {
+            if kept
+                .take(|s| s.scope == scope && s.reason == reason)
+                .is_none()
+            {
                 return Ok(Ok(false));
             }
             let change = Change::Lifted { scope, reason };
@@ -141,15 +179,16 @@ impl Policy {
         Ok(never(done.await?))
     }
 
-    /// Undoes a person's own stop, restoring the state before it. False: undone already, or not a
-    /// stop that stands. Until when it may be undone, the token says.
+    /// Undoes a person's own stop, restoring what stood before it. False: undone already, or not a
+    /// stop that stands, or not the person's own act. Until when it may be undone, the token says.
     ///
     /// # Errors
     /// The store.
     pub async fn undo(&self, event: u64, evidence: Evidence) -> Result<bool, StoreFault> {
         let now = self.world.clock.now();
         let done = self.store.transact(move |t| {
-            let Some(past) = t.get::<RecordEvent>(&event.to_be_bytes())? else {
+            let past = t.get::<RecordEvent>(&event.to_be_bytes())?;
+            let Some(past) = past.filter(|past| past.evidence.source.is_own_act()) else {
                 return Ok(Ok(false));
             };
             let Change::Suppressed { scope, reason } = past.change else {
@@ -157,11 +196,10 @@ impl Policy {
             };
             let place = key(past.account, past.hash);
             let mut kept = t.get::<RecipientRecord>(&place)?.unwrap_or_default();
-            let before = kept.suppressions.len();
-            kept.suppressions.retain(|s| s.sequence != event);
-            if kept.suppressions.len() == before {
+            let Some(before) = kept.take(|s| s.sequence == event) else {
                 return Ok(Ok(false));
-            }
+            };
+            kept.suppressions.extend(before);
             let change = Change::Lifted { scope, reason };
             record(t, (past.account, past.hash), (change, evidence, now))?;
             t.put(&place, &kept);

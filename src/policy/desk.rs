@@ -12,7 +12,6 @@ use crate::mail::{AccountId, Address, Answer, RecipientHash, Status, Verdict};
 use crate::store::{Store, StoreFault};
 use crate::world::World;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The policy. Cheap to clone.
 #[derive(Clone)]
@@ -21,7 +20,7 @@ pub struct Policy {
     pub(super) store: Store,
     pub(super) world: World,
     pub(super) gate: Arc<Gate>,
-    pub(super) permit_wait_max: Duration,
+    pub(super) settings: Arc<config::Queue>,
 }
 
 /// Where a recipient's record lies.
@@ -41,14 +40,17 @@ impl Policy {
             store,
             world,
             gate: Arc::default(),
-            permit_wait_max: settings.permit_wait_max.0,
+            settings: Arc::new(settings.clone()),
         }
     }
 
     /// The four records that concern an address: its own and its domain's, the account's and global.
     fn keys_of(&self, account: AccountId, address: &Address) -> Result<Vec<Key>, StoreFault> {
         let mut keys = Vec::with_capacity(4);
-        for owner in [account, AccountId::INSTALLATION] {
+        let owners = [account, AccountId::INSTALLATION];
+        // The installation has no records beside the global ones.
+        let own_first = usize::from(account == AccountId::INSTALLATION);
+        for &owner in &owners[own_first..] {
             keys.push(key(owner, self.accounts.hash(owner, address)?));
             let domain = self.accounts.domain_hash(owner, address.domain())?;
             keys.push(key(owner, domain));
@@ -123,7 +125,31 @@ impl Policy {
         }
     }
 
-    /// Whose record a subject is, and under which hash.
+    /// Under which hash of the owner a subject's record lies. An account's hash says nothing to
+    /// another owner: for a global stop the address must be known that the account keeps beside it.
+    pub(super) fn place_of(
+        &self,
+        account: AccountId,
+        owner: AccountId,
+        subject: &mut Subject,
+    ) -> Result<RecipientHash, StoreFault> {
+        if let Subject::Hash(hash) = *subject
+            && owner != account
+        {
+            let record = self.store.get::<RecipientRecord>(&key(account, hash))?;
+            let address = record.and_then(|record| record.address).ok_or_else(|| {
+                StoreFault::Missing(format!(
+                    "the address behind {hash} in account {}, without which no global stop can be \
+                     named: name the address itself",
+                    account.0
+                ))
+            })?;
+            *subject = Subject::Address(address);
+        }
+        self.place(owner, subject)
+    }
+
+    /// Under which hash of the owner a subject's record lies.
     pub(super) fn place(
         &self,
         owner: AccountId,

@@ -132,6 +132,8 @@ pub(super) struct RecipientRecord {
     pub(super) address: Option<Address>,
     pub(super) suppressions: Vec<Suppression>,
     pub(super) consents: Vec<Consent>,
+    /// What the stop of the event named has replaced, to be put back when that stop is undone.
+    pub(super) replaced: Vec<(u64, Suppression)>,
 }
 
 impl Record for RecipientRecord {

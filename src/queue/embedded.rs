@@ -157,6 +157,8 @@ impl Embedded {
         metrics::counter!("relent_recipients_total", "outcome" => name).increment(1);
         let event = MessageEvent::Recipient {
             message: message.id,
+            origin: message.origin.clone(),
+            to: message.recipients[number as usize].clone(),
             recipient: RecipientNumber(number),
             outcome,
             attempts,

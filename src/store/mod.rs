@@ -99,6 +99,9 @@ pub enum StoreFault {
         "the store is damaged or unreadable: {0}; stop the daemon and run `relent store recover`"
     )]
     Damaged(String),
+    /// The change rests on a record that is not there: trying again does not help.
+    #[error("not recorded: {0}")]
+    Missing(String),
     /// Too many changes wait.
     #[error("too many changes wait for the store")]
     Busy,

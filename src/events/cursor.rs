@@ -1,0 +1,200 @@
+//! Readers of what happened to messages, each with a durable cursor of its own: what was read and
+//! acted upon is not read again, and what was not acted upon is read again after a restart.
+
+use super::message::MessageEvent;
+use crate::config;
+use crate::spool::{Durability, Sequence, Spool, SpoolFault};
+use crate::store::{Record, Store, StoreFault, Table, Transaction};
+use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How far a reader has come: the first sequence that it has not dealt with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor(pub Sequence);
+
+impl Record for Cursor {
+    const TABLE: Table = Table::Meta;
+}
+
+fn key(name: &str) -> String {
+    format!("cursor/{name}")
+}
+
+impl Cursor {
+    /// Where a reader stands; at the beginning where it never read.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn read(store: &Store, name: &str) -> Result<Self, StoreFault> {
+        let kept = store.get(key(name).as_bytes())?;
+        Ok(kept.unwrap_or(Self(Sequence(0))))
+    }
+
+    /// Moves a reader's cursor with the transaction that does what the events asked for.
+    pub fn put(self, t: &mut Transaction<'_>, name: &str) {
+        t.put(key(name).as_bytes(), &self);
+    }
+}
+
+/// Events read together.
+#[derive(Debug)]
+pub struct Followed {
+    /// The events, each with its place.
+    pub events: Vec<(Sequence, MessageEvent)>,
+    /// The first sequence after all of them.
+    pub end: Sequence,
+}
+
+/// Follows the log of messages from a cursor on.
+pub struct Follower {
+    spool: Spool,
+    name: &'static str,
+    next: Sequence,
+    saved: Sequence,
+    batch: usize,
+    gather: Duration,
+    save_after: Duration,
+    saved_at: Instant,
+}
+
+impl Follower {
+    /// Goes on where the reader of this name last stood.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn open(
+        spool: Spool,
+        store: &Store,
+        name: &'static str,
+        settings: &config::Queue,
+    ) -> Result<Self, StoreFault> {
+        let Cursor(next) = Cursor::read(store, name)?;
+        spool.set_cursor(next);
+        Ok(Self {
+            spool,
+            name,
+            next,
+            saved: next,
+            batch: settings.events_batch_max.max(1) as usize,
+            gather: settings.events_delay.0,
+            save_after: settings.events_save.0,
+            saved_at: Instant::now(),
+        })
+    }
+
+    /// The reader's name, under which its cursor lies.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Waits for events past those read before, and reads them; after `queue.events_save` without any
+    /// it hands over none, so that the cursor can be saved. May be given up at any time: what was
+    /// not handed over is read again.
+    ///
+    /// # Errors
+    /// The spool cannot be read.
+    pub async fn next(&mut self) -> Result<Followed, SpoolFault> {
+        let news = self.spool.wait_for(self.next);
+        if tokio::time::timeout(self.save_after, news).await.is_err() {
+            let (events, end) = (Vec::new(), self.next);
+            return Ok(Followed { events, end });
+        }
+        let (spool, from, limit) = (self.spool.clone(), self.next, self.batch);
+        let read = tokio::task::spawn_blocking(move || spool.read(from, limit)).await;
+        let records = read.map_err(|fault| SpoolFault::Unreadable(fault.to_string()))??;
+        if records.len() < self.batch {
+            // One read serves all that happens in this time.
+            tokio::time::sleep(self.gather).await;
+        }
+        let mut events = Vec::with_capacity(records.len());
+        let mut end = self.next;
+        for record in records {
+            end = Sequence(record.sequence.0 + 1);
+            match MessageEvent::decode(&record) {
+                Some(event) => events.push((record.sequence, event)),
+                None => tracing::error!(target: "relent::events", reader = self.name,
+                    sequence = record.sequence.0, "a spool record cannot be read and was passed over"),
+            }
+        }
+        self.next = end;
+        Ok(Followed { events, end })
+    }
+
+    /// Waits until everything that was read is durable: a cursor must never lie past the log's end
+    /// after a power cut, where new events would take the numbers of those it has passed.
+    ///
+    /// # Errors
+    /// The spool has stopped or too many writes wait.
+    pub async fn secure(&self) -> Result<(), SpoolFault> {
+        self.spool.append(Vec::new(), Durability::Synced).await?;
+        Ok(())
+    }
+
+    /// Tells the log how far the cursor has durably come.
+    pub fn moved(&mut self, to: Sequence) {
+        self.saved = self.saved.max(to);
+        self.spool.set_cursor(self.saved);
+    }
+
+    /// Moves the cursor by itself where much, or for long, was read past it.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn save_when_due(&mut self, store: &Store) -> Result<(), StoreFault> {
+        let lag = self.next.0.saturating_sub(self.saved.0);
+        if lag >= self.batch as u64 || self.saved_at.elapsed() >= self.save_after {
+            return self.save(store).await;
+        }
+        Ok(())
+    }
+
+    /// Moves the cursor to the end of what was read, by itself.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn save(&mut self, store: &Store) -> Result<(), StoreFault> {
+        self.saved_at = Instant::now();
+        if self.saved >= self.next || self.secure().await.is_err() {
+            return Ok(()); // read again after a restart: harmless
+        }
+        let (name, next) = (self.name, self.next);
+        let done = store.transact(move |t| {
+            Cursor(next).put(t, name);
+            Ok(Ok::<_, Infallible>(()))
+        });
+        match done.await? {
+            Ok(()) => self.moved(next),
+            Err(never) => match never {},
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::World;
+
+    #[tokio::test]
+    async fn a_cursor_outlives_its_reader_and_none_begins_at_the_start() {
+        let home = tempfile::tempdir().expect("a folder");
+        let store = Store::open(home.path(), &config::Store::default(), &World::real());
+        let start = Cursor::read(&store, "desk").expect("store");
+        assert_eq!(start, Cursor(Sequence(0)));
+        let put = |t: &mut Transaction<'_>| {
+            Cursor(Sequence(7)).put(t, "desk");
+            Ok(Ok::<_, Infallible>(()))
+        };
+        let _ = store.transact(put).await.expect("store");
+        store.close().await;
+        drop(store);
+        let store = Store::open(home.path(), &config::Store::default(), &World::real());
+        let kept = Cursor::read(&store, "desk").expect("store");
+        assert_eq!(kept, Cursor(Sequence(7)));
+        let other = Cursor::read(&store, "other").expect("store");
+        assert_eq!(other, Cursor(Sequence(0)));
+    }
+}

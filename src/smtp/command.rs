@@ -1,0 +1,258 @@
+//! Commands of a client (RFC 5321 §4.1), parsed once into what they mean.
+
+use crate::mail::{Address, AddressFault, ReversePath};
+
+/// What a client asked.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    /// HELO with its argument.
+    Helo(String),
+    /// EHLO with its argument.
+    Ehlo(String),
+    /// STARTTLS.
+    StartTls,
+    /// AUTH with a mechanism in capitals and, maybe, a first response.
+    Auth(String, Option<String>),
+    /// MAIL with its path and parameters.
+    Mail(ReversePath, MailParameters),
+    /// RCPT with its path.
+    Rcpt(Forward),
+    /// DATA.
+    Data,
+    /// BDAT with its length, and whether it is the last.
+    Bdat(u64, bool),
+    /// RSET.
+    Rset,
+    /// NOOP.
+    Noop,
+    /// HELP.
+    Help,
+    /// VRFY or EXPN.
+    Verify,
+    /// QUIT.
+    Quit,
+    /// A verb of HTTP, or a TLS handshake: no mail client says that.
+    Foreign,
+}
+
+/// Where a recipient is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Forward {
+    /// A mailbox.
+    Mailbox(Address),
+    /// `<postmaster>` without a domain (RFC 5321 §4.1.1.3): ours.
+    Postmaster,
+}
+
+/// Parameters of MAIL that we know.
+#[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
+pub struct MailParameters {
+    /// SIZE, in octets.
+    pub size: Option<u64>,
+    /// BODY=8BITMIME.
+    pub eight_bit: bool,
+    /// SMTPUTF8.
+    pub smtputf8: bool,
+}
+
+/// Why a line is no command.
+#[derive(Debug, PartialEq, Eq)]
+pub enum CommandFault {
+    /// An unknown verb: 500.
+    Unknown,
+    /// A known verb with arguments it does not take, and how it should look: 501.
+    Syntax(&'static str),
+    /// A path that is no address: 501 or 553.
+    Address(AddressFault),
+    /// An address beyond ASCII without SMTPUTF8: 553.
+    NeedsSmtpUtf8,
+    /// A parameter that is not offered: 555.
+    Parameter(String),
+}
+
+const FOREIGN: [&str; 9] =
+    ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "PATCH", "TRACE"];
+
+/// Reads a command line. RCPT with an address beyond ASCII needs `smtputf8`, as MAIL announced it.
+///
+/// # Errors
+/// Any [`CommandFault`].
+pub fn parse(line: &[u8], smtputf8: bool) -> Result<Command, CommandFault> {
+    if line.first() == Some(&0x16) {
+        return Ok(Command::Foreign);
+    }
+    let text = std::str::from_utf8(line).map_err(|_| CommandFault::Unknown)?;
+    let text = text.trim_end_matches(' ');
+    let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let rest = rest.trim_start_matches(' ');
+    let bare = |command: Command, usage| {
+        if rest.is_empty() { Ok(command) } else { Err(CommandFault::Syntax(usage)) }
+    };
+    let verb = verb.to_ascii_uppercase();
+    match verb.as_str() {
+        "HELO" => Ok(Command::Helo(domain(rest, "HELO domain")?)),
+        "EHLO" => Ok(Command::Ehlo(domain(rest, "EHLO domain")?)),
+        "STARTTLS" => bare(Command::StartTls, "STARTTLS takes no argument"),
+        "AUTH" => auth(rest),
+        "MAIL" => mail(rest),
+        "RCPT" => rcpt(rest, smtputf8),
+        "DATA" => bare(Command::Data, "DATA takes no argument"),
+        "BDAT" => bdat(rest),
+        "RSET" => bare(Command::Rset, "RSET takes no argument"),
+        "QUIT" => bare(Command::Quit, "QUIT takes no argument"),
+        "NOOP" => Ok(Command::Noop),
+        "HELP" => Ok(Command::Help),
+        "VRFY" | "EXPN" => Ok(Command::Verify),
+        verb if FOREIGN.contains(&verb) => Ok(Command::Foreign),
+        _ => Err(CommandFault::Unknown),
+    }
+}
+
+fn domain(text: &str, usage: &'static str) -> Result<String, CommandFault> {
+    let sound = !text.is_empty() && text.len() <= 255 && text.chars().all(|c| c.is_ascii_graphic());
+    if sound { Ok(text.to_owned()) } else { Err(CommandFault::Syntax(usage)) }
+}
+
+fn auth(rest: &str) -> Result<Command, CommandFault> {
+    let (mechanism, first) = match rest.split_once(' ') {
+        Some((mechanism, first)) => (mechanism, Some(first.to_owned())),
+        None => (rest, None),
+    };
+    if mechanism.is_empty() {
+        return Err(CommandFault::Syntax("AUTH mechanism [initial-response]"));
+    }
+    Ok(Command::Auth(mechanism.to_ascii_uppercase(), first))
+}
+
+fn bdat(rest: &str) -> Result<Command, CommandFault> {
+    let usage = CommandFault::Syntax("BDAT length [LAST]");
+    let (length, last) = match rest.split_once(' ') {
+        Some((length, last)) if last.eq_ignore_ascii_case("LAST") => (length, true),
+        Some(_) => return Err(usage),
+        None => (rest, false),
+    };
+    let digits = !length.is_empty() && length.bytes().all(|b| b.is_ascii_digit());
+    match length.parse() {
+        Ok(length) if digits => Ok(Command::Bdat(length, last)),
+        _ => Err(usage),
+    }
+}
+
+/// What stands after `FROM:` or `TO:`: the path between its brackets, and the parameters.
+fn path<'a>(
+    rest: &'a str,
+    label: &str,
+    usage: &'static str,
+) -> Result<(&'a str, &'a str), CommandFault> {
+    let usage = CommandFault::Syntax(usage);
+    let after = match rest.get(..label.len()) {
+        Some(start) if start.eq_ignore_ascii_case(label) => rest[label.len()..].trim_start(),
+        _ => return Err(usage),
+    };
+    let Some(after) = after.strip_prefix('<') else { return Err(usage) };
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, c) in after.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '>' if !quoted => {
+                let parameters = &after[at + 1..];
+                let apart = parameters.is_empty() || parameters.starts_with(' ');
+                return if apart { Ok((&after[..at], parameters.trim())) } else { Err(usage) };
+            }
+            _ => {}
+        }
+    }
+    Err(usage)
+}
+
+fn mail(rest: &str) -> Result<Command, CommandFault> {
+    let (path, words) = path(rest, "FROM:", "MAIL FROM:<address> [parameters]")?;
+    let mut parameters = MailParameters::default();
+    for word in words.split_ascii_whitespace() {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        match (name.to_ascii_uppercase().as_str(), value.to_ascii_uppercase().as_str()) {
+            ("SIZE", _) => {
+                let size = value.parse().map_err(|_| CommandFault::Syntax("SIZE=octets"))?;
+                parameters.size = Some(size);
+            }
+            ("BODY", "7BIT") | ("AUTH", _) => {}
+            ("BODY", "8BITMIME") => parameters.eight_bit = true,
+            ("BODY", _) => return Err(CommandFault::Syntax("BODY=7BIT or BODY=8BITMIME")),
+            ("SMTPUTF8", "") => parameters.smtputf8 = true,
+            _ => return Err(CommandFault::Parameter(name.to_owned())),
+        }
+    }
+    if path.is_empty() {
+        return Ok(Command::Mail(ReversePath::Null, parameters));
+    }
+    let address = address(path, parameters.smtputf8)?;
+    Ok(Command::Mail(ReversePath::Mailbox(address), parameters))
+}
+
+fn rcpt(rest: &str, smtputf8: bool) -> Result<Command, CommandFault> {
+    let (path, words) = path(rest, "TO:", "RCPT TO:<address>")?;
+    if let Some(word) = words.split_ascii_whitespace().next() {
+        let name = word.split('=').next().unwrap_or(word);
+        return Err(CommandFault::Parameter(name.to_owned()));
+    }
+    if path.eq_ignore_ascii_case("postmaster") {
+        return Ok(Command::Rcpt(Forward::Postmaster));
+    }
+    Ok(Command::Rcpt(Forward::Mailbox(address(path, smtputf8)?)))
+}
+
+fn address(path: &str, smtputf8: bool) -> Result<Address, CommandFault> {
+    if !smtputf8 && !path.is_ascii() {
+        return Err(CommandFault::NeedsSmtpUtf8);
+    }
+    Address::parse(path).map_err(CommandFault::Address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Command, CommandFault> {
+        parse(line.as_bytes(), false)
+    }
+
+    fn mailbox(text: &str) -> Address {
+        Address::parse(text).expect("an address")
+    }
+
+    #[test]
+    fn commands_are_read_in_any_case() {
+        let parameters = MailParameters { size: Some(5), eight_bit: true, smtputf8: false };
+        assert_eq!(
+            read("mail from:<a@b.example> size=5 BODY=8bitmime"),
+            Ok(Command::Mail(ReversePath::Mailbox(mailbox("a@b.example")), parameters))
+        );
+        assert_eq!(
+            read("MAIL FROM:<>"),
+            Ok(Command::Mail(ReversePath::Null, MailParameters::default()))
+        );
+        assert_eq!(
+            read(r#"RCPT TO:<"a>b"@c.example>"#),
+            Ok(Command::Rcpt(Forward::Mailbox(mailbox(r#""a>b"@c.example"#))))
+        );
+        assert_eq!(read("RCPT TO:<Postmaster>"), Ok(Command::Rcpt(Forward::Postmaster)));
+        assert_eq!(read("BDAT 10 last"), Ok(Command::Bdat(10, true)));
+        assert_eq!(read("POST / HTTP/1.1"), Ok(Command::Foreign));
+    }
+
+    #[test]
+    fn what_is_no_command_is_named() {
+        assert_eq!(read("WHAT"), Err(CommandFault::Unknown));
+        assert!(matches!(read("MAIL FROM:a@b.example"), Err(CommandFault::Syntax(_))));
+        assert!(matches!(read("MAIL FROM:<a@b.example>x"), Err(CommandFault::Syntax(_))));
+        assert!(matches!(read("RCPT TO:<@a,@b:c@d>"), Err(CommandFault::Address(_))));
+        assert!(matches!(read("RCPT TO:<a@[127.0.0.1]>"), Err(CommandFault::Address(_))));
+        assert!(matches!(read("MAIL FROM:<a@b.example> X=1"), Err(CommandFault::Parameter(_))));
+        assert_eq!(read("RCPT TO:<ü@b.example>"), Err(CommandFault::NeedsSmtpUtf8));
+        assert!(matches!(read("BDAT -1"), Err(CommandFault::Syntax(_))));
+        assert!(matches!(read("DATA now"), Err(CommandFault::Syntax(_))));
+    }
+}

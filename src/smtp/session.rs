@@ -1,0 +1,514 @@
+//! The server's session: which command may come now, what is asked of others, and what is answered.
+//! It knows no socket: the driver gives it lines and verdicts, and does what its steps say.
+
+use super::command::{self, Command, CommandFault, Forward, MailParameters};
+use super::sasl::{self, Secret};
+use crate::mail::{Address, AddressFault, Answer, Reply, ReversePath, Status, Verdict};
+use data_encoding::BASE64;
+
+/// What this listener offers.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// Our name.
+    pub hostname: String,
+    /// Largest message, in octets.
+    pub size_max: u64,
+    /// Most recipients of a message.
+    pub recipients_max: u32,
+    /// Most messages on a connection.
+    pub messages_max: u32,
+    /// Refused commands after which the connection is closed.
+    pub errors_max: u32,
+    /// Whether mail needs AUTH: submission.
+    pub needs_auth: bool,
+    /// Whether AUTH may be used on a connection without TLS.
+    pub auth_in_clear: bool,
+}
+
+/// What the driver does next.
+#[derive(Debug)]
+pub enum Step {
+    /// Say this and go on.
+    Say(Reply),
+    /// Find out, then call [`Session::answer`].
+    Ask(Question),
+    /// Say this, forget all input, and speak TLS; then call [`Session::secured`].
+    StartTls(Reply),
+    /// Say this, take message data up to its end, then call [`Session::message_ended`].
+    Data(Reply),
+    /// Take so many octets of message data; after the last chunk the message ends.
+    Chunk {
+        /// Octets to take.
+        length: u64,
+        /// Whether they end the message.
+        last: bool,
+        /// Pass them over: the chunk is refused with this afterwards.
+        refused: Option<Reply>,
+    },
+    /// Say this and close.
+    Close(Reply),
+    /// Close without a word.
+    HangUp,
+}
+
+/// What the session asks of the driver.
+#[derive(Debug)]
+pub enum Question {
+    /// Is this who they say?
+    Login(Secret),
+    /// May they send as this, so much?
+    Mail(ReversePath, MailParameters),
+    /// May they send to this?
+    Recipient(Address),
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing was said yet.
+    Fresh,
+    /// EHLO or HELO was said.
+    Ready,
+    /// AUTH is under way.
+    Auth(AuthStep),
+    /// An answer is awaited.
+    Asking(Asked),
+    /// MAIL was taken.
+    Mail(Transaction),
+}
+
+#[derive(Debug)]
+enum AuthStep {
+    Plain,
+    LoginUser,
+    LoginPassword(String),
+}
+
+#[derive(Debug)]
+enum Asked {
+    Login,
+    Mail(MailParameters),
+    Recipient(Transaction),
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Transaction {
+    smtputf8: bool,
+    recipients: u32,
+    chunked: bool,
+}
+
+/// A session from greeting to close.
+#[derive(Debug)]
+pub struct Session {
+    offer: Offer,
+    state: State,
+    /// The client's name for itself.
+    pub client_name: String,
+    /// Whether EHLO was said.
+    pub extended: bool,
+    tls: bool,
+    authenticated: bool,
+    errors: u32,
+    messages: u32,
+}
+
+fn say(code: u16, status: (u8, u16, u16), text: &str) -> Reply {
+    Reply::new(code, Status::new(status.0, status.1, status.2), text)
+}
+
+impl Session {
+    /// A session that begins; `tls` where the connection began with TLS.
+    #[must_use]
+    pub fn new(offer: Offer, tls: bool) -> Self {
+        Self {
+            offer,
+            state: State::Fresh,
+            client_name: String::new(),
+            extended: false,
+            tls,
+            authenticated: false,
+            errors: 0,
+            messages: 0,
+        }
+    }
+
+    /// The greeting.
+    #[must_use]
+    pub fn greeting(&self) -> Reply {
+        Reply::plain(220, [format!("{} ESMTP Relent", self.offer.hostname)])
+    }
+
+    /// Whether the next line belongs to an AUTH exchange and may be longer.
+    #[must_use]
+    pub fn in_auth(&self) -> bool {
+        matches!(self.state, State::Auth(_))
+    }
+
+    /// Whether a client that stopped talking may be told 421 now.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// The connection speaks TLS from now on: everything said before is forgotten.
+    pub fn secured(&mut self) {
+        self.tls = true;
+        self.state = State::Fresh;
+        self.client_name.clear();
+        self.extended = false;
+    }
+
+    /// A line that is none, or too long.
+    pub fn malformed(&mut self) -> Step {
+        self.refuse(say(500, (5, 5, 2), "lines end with CR LF and hold no bare CR, bare LF or NUL"))
+    }
+
+    /// Reads a line.
+    pub fn line(&mut self, line: &[u8]) -> Step {
+        if let State::Auth(_) = self.state {
+            return self.auth_response(line);
+        }
+        let smtputf8 = matches!(&self.state, State::Mail(mail) if mail.smtputf8);
+        match command::parse(line, smtputf8) {
+            Ok(command) => self.command(command),
+            Err(fault) => self.refuse(refusal(&fault)),
+        }
+    }
+
+    fn refuse(&mut self, reply: Reply) -> Step {
+        self.errors += 1;
+        if self.errors >= self.offer.errors_max {
+            return Step::Close(say(421, (4, 7, 0), "too many refused commands"));
+        }
+        Step::Say(reply)
+    }
+
+    fn command(&mut self, command: Command) -> Step {
+        match command {
+            Command::Foreign => Step::HangUp,
+            Command::Quit => Step::Close(say(221, (2, 0, 0), "bye")),
+            Command::Noop => Step::Say(say(250, (2, 0, 0), "ok")),
+            Command::Help => Step::Say(say(214, (2, 0, 0), "RFC 5321 tells; relent explain tells why")),
+            Command::Verify => Step::Say(say(252, (2, 1, 5), "send some mail and see")),
+            Command::Helo(name) => self.hello(name, false),
+            Command::Ehlo(name) => self.hello(name, true),
+            Command::Rset => {
+                if !matches!(self.state, State::Fresh) {
+                    self.state = State::Ready;
+                }
+                Step::Say(say(250, (2, 0, 0), "ok"))
+            }
+            Command::StartTls if self.tls => self.refuse(say(503, (5, 5, 1), "TLS is on already")),
+            Command::StartTls if !matches!(self.state, State::Ready) => {
+                self.refuse(say(503, (5, 5, 1), "STARTTLS comes after EHLO and not within a mail"))
+            }
+            Command::StartTls => Step::StartTls(say(220, (2, 0, 0), "go ahead")),
+            Command::Auth(mechanism, first) => self.auth(&mechanism, first),
+            Command::Mail(path, parameters) => self.mail(path, parameters),
+            Command::Rcpt(forward) => self.rcpt(forward),
+            Command::Data => self.data(),
+            Command::Bdat(length, last) => self.bdat(length, last),
+        }
+    }
+
+    fn hello(&mut self, name: String, extended: bool) -> Step {
+        self.state = State::Ready;
+        self.client_name = name;
+        self.extended = extended;
+        let hello = format!("{} greets {}", self.offer.hostname, self.client_name);
+        if !extended {
+            return Step::Say(Reply::plain(250, [self.offer.hostname.clone()]));
+        }
+        let mut lines = vec![
+            hello,
+            "PIPELINING".into(),
+            format!("SIZE {}", self.offer.size_max),
+            "8BITMIME".into(),
+            "SMTPUTF8".into(),
+            "CHUNKING".into(),
+            "ENHANCEDSTATUSCODES".into(),
+            format!("LIMITS RCPTMAX={} MAILMAX={}", self.offer.recipients_max, self.offer.messages_max),
+        ];
+        if !self.tls {
+            lines.push("STARTTLS".into());
+        }
+        if self.may_auth() {
+            lines.push("AUTH PLAIN LOGIN".into());
+        }
+        Step::Say(Reply::plain(250, lines))
+    }
+
+    fn may_auth(&self) -> bool {
+        self.offer.needs_auth && !self.authenticated && (self.tls || self.offer.auth_in_clear)
+    }
+
+    fn auth(&mut self, mechanism: &str, first: Option<String>) -> Step {
+        if !self.offer.needs_auth {
+            return self.refuse(say(502, (5, 5, 1), "this port takes no AUTH"));
+        }
+        if self.authenticated || !matches!(self.state, State::Ready) || !self.extended {
+            let text = "AUTH comes once, after EHLO and not within a mail";
+            return self.refuse(say(503, (5, 5, 1), text));
+        }
+        if !self.may_auth() {
+            return self.refuse(say(538, (5, 7, 11), "AUTH needs TLS: say STARTTLS first"));
+        }
+        let (step, prompt) = match mechanism {
+            "PLAIN" => (AuthStep::Plain, String::new()),
+            "LOGIN" => (AuthStep::LoginUser, BASE64.encode(b"Username:")),
+            _ => return self.refuse(say(504, (5, 5, 4), "mechanisms are PLAIN and LOGIN")),
+        };
+        self.state = State::Auth(step);
+        match first {
+            Some(first) if first == "=" => self.auth_response(b""),
+            Some(first) => self.auth_response(first.as_bytes()),
+            None => Step::Say(Reply::plain(334, [prompt])),
+        }
+    }
+
+    fn auth_response(&mut self, line: &[u8]) -> Step {
+        let State::Auth(step) = std::mem::replace(&mut self.state, State::Ready) else {
+            return self.malformed();
+        };
+        if line == b"*" {
+            return self.refuse(say(501, (5, 7, 0), "AUTH was cancelled"));
+        }
+        let secret = match step {
+            AuthStep::Plain => sasl::plain(line),
+            AuthStep::LoginUser => match sasl::login(line).map(String::from_utf8) {
+                Some(Ok(user)) if !user.is_empty() => {
+                    self.state = State::Auth(AuthStep::LoginPassword(user));
+                    return Step::Say(Reply::plain(334, [BASE64.encode(b"Password:")]));
+                }
+                _ => None,
+            },
+            AuthStep::LoginPassword(user) => {
+                sasl::login(line).map(|password| Secret { user, password })
+            }
+        };
+        match secret {
+            Some(secret) => {
+                self.state = State::Asking(Asked::Login);
+                Step::Ask(Question::Login(secret))
+            }
+            None => self.refuse(say(501, (5, 5, 2), "that is not what the mechanism says here")),
+        }
+    }
+
+    fn mail(&mut self, path: ReversePath, parameters: MailParameters) -> Step {
+        if self.offer.needs_auth && !self.authenticated {
+            return self.refuse(say(530, (5, 7, 0), "AUTH comes first"));
+        }
+        match self.state {
+            State::Ready => {}
+            State::Fresh => return self.refuse(say(503, (5, 5, 1), "EHLO comes first")),
+            _ => return self.refuse(say(503, (5, 5, 1), "a mail is under way: end it or say RSET")),
+        }
+        if self.messages >= self.offer.messages_max {
+            return Step::Close(say(421, (4, 7, 0), "enough messages on this connection"));
+        }
+        if parameters.size.is_some_and(|size| size > self.offer.size_max) {
+            let text = format!("messages have at most {} octets here", self.offer.size_max);
+            return self.refuse(say(552, (5, 3, 4), &text));
+        }
+        self.state = State::Asking(Asked::Mail(parameters));
+        Step::Ask(Question::Mail(path, parameters))
+    }
+
+    fn rcpt(&mut self, forward: Forward) -> Step {
+        let State::Mail(mail) = self.state else {
+            return self.refuse(say(503, (5, 5, 1), "MAIL comes first"));
+        };
+        if mail.chunked {
+            return self.refuse(say(503, (5, 5, 1), "chunks are under way"));
+        }
+        if mail.recipients >= self.offer.recipients_max {
+            let text = format!("at most {} recipients a message", self.offer.recipients_max);
+            return Step::Say(say(452, (4, 5, 3), &text));
+        }
+        let address = match forward {
+            Forward::Mailbox(address) => address,
+            Forward::Postmaster => match Address::new("postmaster", &self.offer.hostname) {
+                Ok(address) => address,
+                Err(fault) => return self.refuse(refusal(&CommandFault::Address(fault))),
+            },
+        };
+        self.state = State::Asking(Asked::Recipient(mail));
+        Step::Ask(Question::Recipient(address))
+    }
+
+    fn data(&mut self) -> Step {
+        match self.state {
+            State::Mail(mail) if mail.chunked => {
+                self.refuse(say(503, (5, 5, 1), "DATA and BDAT do not mix"))
+            }
+            State::Mail(mail) if mail.recipients > 0 => {
+                Step::Data(Reply::plain(354, ["send the message; end it with CRLF.CRLF"]))
+            }
+            State::Mail(_) => self.refuse(say(554, (5, 5, 1), "no valid recipients")),
+            _ => self.refuse(say(503, (5, 5, 1), "MAIL and RCPT come first")),
+        }
+    }
+
+    fn bdat(&mut self, length: u64, last: bool) -> Step {
+        let refused = match &mut self.state {
+            State::Mail(mail) if mail.recipients > 0 => {
+                mail.chunked = true;
+                None
+            }
+            State::Mail(_) => Some(say(554, (5, 5, 1), "no valid recipients")),
+            _ => Some(say(503, (5, 5, 1), "MAIL and RCPT come first")),
+        };
+        if refused.is_some() {
+            self.errors += 1;
+        }
+        Step::Chunk { length, last, refused }
+    }
+
+    /// The answer to what was asked.
+    pub fn answer(&mut self, verdict: Verdict) -> Step {
+        let State::Asking(asked) = std::mem::replace(&mut self.state, State::Ready) else {
+            return self.malformed();
+        };
+        let refusal = verdict.refusal();
+        let reply = match (asked, refusal) {
+            (Asked::Login, None) => {
+                self.authenticated = true;
+                say(235, (2, 7, 0), "welcome")
+            }
+            (Asked::Mail(parameters), None) => {
+                let smtputf8 = parameters.smtputf8;
+                self.state = State::Mail(Transaction { smtputf8, ..Transaction::default() });
+                say(250, (2, 1, 0), "ok")
+            }
+            (Asked::Recipient(mail), None) => {
+                self.state = State::Mail(Transaction { recipients: mail.recipients + 1, ..mail });
+                say(250, (2, 1, 5), "ok")
+            }
+            (Asked::Recipient(mail), Some(answer)) => {
+                // A refused recipient is policy's answer, not the client's mistake.
+                self.state = State::Mail(mail);
+                return match answer.reply.status {
+                    Some(Status { class: 5, subject: 7, .. }) if self.authenticated => Step::Say(answer.reply),
+                    _ => self.refuse(answer.reply),
+                };
+            }
+            (_, Some(answer)) => return self.refuse(answer.reply),
+        };
+        Step::Say(reply)
+    }
+
+    /// The message has ended, and this is what became of it.
+    pub fn message_ended(&mut self, answer: Answer) -> Step {
+        self.state = State::Ready;
+        self.messages += 1;
+        if answer.reply.is_positive() { Step::Say(answer.reply) } else { self.refuse(answer.reply) }
+    }
+}
+
+fn refusal(fault: &CommandFault) -> Reply {
+    match fault {
+        CommandFault::Unknown => say(500, (5, 5, 1), "unknown command"),
+        CommandFault::Syntax(usage) => say(501, (5, 5, 4), &format!("syntax: {usage}")),
+        CommandFault::Address(AddressFault::Domain) => {
+            say(501, (5, 1, 2), &AddressFault::Domain.to_string())
+        }
+        CommandFault::Address(fault) => say(501, (5, 1, 3), &fault.to_string()),
+        CommandFault::NeedsSmtpUtf8 => {
+            say(553, (5, 6, 7), "an address beyond ASCII needs SMTPUTF8 on MAIL")
+        }
+        CommandFault::Parameter(name) => say(555, (5, 5, 4), &format!("{name} is not offered here")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer() -> Offer {
+        Offer {
+            hostname: "relay.example".into(),
+            size_max: 1000,
+            recipients_max: 2,
+            messages_max: 10,
+            errors_max: 5,
+            needs_auth: true,
+            auth_in_clear: false,
+        }
+    }
+
+    /// Plays a dialog: lines of the client with what must be answered. Questions are answered yes.
+    fn check(tls: bool, dialog: &[(&str, &str)]) {
+        let mut session = Session::new(offer(), tls);
+        for (line, expected) in dialog {
+            let mut step = session.line(line.as_bytes());
+            if let Step::Ask(_) = step {
+                step = session.answer(Verdict::Accept);
+            }
+            let said = match step {
+                Step::Say(reply) | Step::Data(reply) => reply.wire(),
+                Step::StartTls(reply) => {
+                    session.secured();
+                    reply.wire()
+                }
+                Step::Close(reply) => format!("close {}", reply.wire()),
+                Step::HangUp => "close".into(),
+                Step::Chunk { refused, .. } => refused.map_or("chunk".into(), |reply| reply.wire()),
+                Step::Ask(_) => "asked twice".into(),
+            };
+            assert!(said.starts_with(expected), "{line}: {said:?}, not {expected:?}");
+        }
+    }
+
+    #[test]
+    fn a_submission_needs_tls_then_auth() {
+        check(
+            false,
+            &[
+                ("MAIL FROM:<a@b.example>", "530 5.7.0"),
+                ("EHLO client", "250-relay.example"),
+                ("AUTH PLAIN AGEAYg==", "538 5.7.11"),
+                ("STARTTLS", "220"),
+                ("AUTH PLAIN AGEAYg==", "503"),
+                ("EHLO client", "250-relay.example"),
+                ("AUTH PLAIN AGEAYg==", "235 2.7.0"),
+                ("AUTH PLAIN AGEAYg==", "503"),
+                ("MAIL FROM:<a@b.example>", "250 2.1.0"),
+                ("RCPT TO:<c@d.example>", "250 2.1.5"),
+                ("DATA", "354"),
+            ],
+        );
+    }
+
+    #[test]
+    fn data_needs_an_accepted_recipient() {
+        check(
+            true,
+            &[
+                ("EHLO client", "250-"),
+                ("AUTH LOGIN", "334 VXNlcm5hbWU6"),
+                ("YQ==", "334 UGFzc3dvcmQ6"),
+                ("Yg==", "235"),
+                ("RCPT TO:<c@d.example>", "503 5.5.1"),
+                ("MAIL FROM:<>", "250"),
+                ("DATA", "554 5.5.1"),
+                ("RCPT TO:<c@d.example>", "250"),
+                ("RCPT TO:<d@d.example>", "250"),
+                ("RCPT TO:<e@d.example>", "452 4.5.3"),
+                ("BDAT 5", "chunk"),
+                ("DATA", "503"),
+            ],
+        );
+    }
+
+    #[test]
+    fn mistakes_are_counted_and_an_http_verb_ends_it() {
+        check(true, &[("GET / HTTP/1.1", "close")]);
+        let wrong = ("WHAT", "500 5.5.1");
+        check(true, &[wrong, wrong, wrong, wrong, ("WHAT", "close 421 4.7.0")]);
+        check(
+            true,
+            &[("EHLO a", "250-"), ("AUTH PLAIN", "334"), ("*", "501"), ("AUTH X", "504")],
+        );
+    }
+}

@@ -11,6 +11,8 @@ mod outcome;
 mod pool;
 mod route;
 mod sign;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod worker;
 

@@ -5,8 +5,8 @@ pub mod cursor;
 pub mod message;
 pub mod record;
 
+/// The log that events of messages lie in, an event's place in it, and when a write is answered.
+pub use crate::spool::{Durability, Sequence, Spool};
 pub use cursor::{Cursor, Followed, Follower};
 pub use message::{Accepted, MessageEvent, Origin, Outcome, Recipient};
 pub use record::{Evidence, Reason, RecordEvent, Scope, Source};
-/// The log that events of messages lie in, an event's place in it, and when a write is answered.
-pub use crate::spool::{Durability, Sequence, Spool};

@@ -252,7 +252,7 @@ mod tests {
         let end = spooled(&rig, &event).await;
         cross(&rig, end).await;
         let Judgement::Suppressed(stop) = rig.policy.judge(&stream, &to).expect("store") else {
-            panic!("the dead address may still be sent to");
+            unreachable!("the dead address may still be sent to");
         };
         assert_eq!(
             (stop.scope, stop.reason),

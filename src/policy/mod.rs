@@ -8,6 +8,8 @@ mod permit;
 #[cfg(test)]
 mod race;
 mod record;
+#[cfg(test)]
+mod tests;
 mod token;
 
 pub use desk::Policy;

@@ -244,5 +244,9 @@ mod tests {
             assert!(!text.contains(gone), "{gone}");
         }
         assert!(text.split("\r\n").all(|line| line.len() <= 998));
+        let relaxed = ring::digest::digest(&ring::digest::SHA256, b"one\r\n .two\r\n");
+        let hash = data_encoding::BASE64.encode(relaxed.as_ref());
+        let unfolded = text.replace("\r\n\t", "");
+        assert!(unfolded.contains(&format!("bh={hash}")), "{unfolded}");
     }
 }

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -50,8 +50,8 @@ struct House {
     heard: mpsc::UnboundedReceiver<String>,
 }
 
-/// A house whose mail goes to a server that answers `DATA` only when `gate` lets it.
-async fn house(gate: Arc<tokio::sync::Semaphore>) -> House {
+/// A house whose mail goes to a server that follows `script`.
+async fn house(script: Arc<Script>) -> House {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let world = World::real();
     let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -83,7 +83,7 @@ async fn house(gate: Arc<tokio::sync::Semaphore>) -> House {
     let (p, a, c) = (policy.clone(), accounts.clone(), config.clone());
     let queue = Embedded::open(spool, p, a, c, world.clone()).expect("a queue");
     let (tell, heard) = mpsc::unbounded_channel();
-    tokio::spawn(serve(server, tell, gate));
+    tokio::spawn(serve(server, tell, script));
     let delivery = Delivery::new(Parts {
         config,
         queue: queue.clone(),
@@ -104,46 +104,93 @@ async fn house(gate: Arc<tokio::sync::Semaphore>) -> House {
     }
 }
 
-/// Takes mail for everybody but `nobody@`, and tells every line it hears.
-async fn serve(
-    server: TcpListener,
-    tell: mpsc::UnboundedSender<String>,
-    gate: Arc<tokio::sync::Semaphore>,
-) {
-    while let Ok((mut socket, _)) = server.accept().await {
-        let (tell, gate) = (tell.clone(), gate.clone());
+/// What the scripted server does besides taking mail for everybody but `nobody@`.
+#[derive(Default)]
+struct Script {
+    /// Messages that may pass DATA.
+    gate: Option<tokio::sync::Semaphore>,
+    /// Offers STARTTLS, with this acceptor; without one it talks nonsense.
+    tls: Option<Option<tokio_rustls::TlsAcceptor>>,
+    /// Closes instead of answering the dot.
+    mute: bool,
+}
+
+/// Serves, and tells every line it hears.
+async fn serve(server: TcpListener, tell: mpsc::UnboundedSender<String>, script: Arc<Script>) {
+    while let Ok((socket, _)) = server.accept().await {
+        let (tell, script) = (tell.clone(), script.clone());
         tokio::spawn(async move {
-            let (read, mut write) = socket.split();
-            let mut lines = BufReader::new(read).lines();
-            let mut data = false;
-            write.write_all(b"220 mx\r\n").await.expect("greet");
-            while let Ok(Some(line)) = lines.next_line().await {
-                let answer = match line.as_str() {
-                    "." if data => {
-                        data = false;
-                        "250 2.0.0 taken\r\n"
+            let mut stream = BufReader::new(socket);
+            stream.write_all(b"220 mx\r\n").await.expect("greet");
+            if talk(&mut stream, &tell, &script, false).await {
+                match script.tls.clone().flatten() {
+                    Some(acceptor) => {
+                        let stream = acceptor.accept(stream.into_inner()).await;
+                        let mut stream = BufReader::new(stream.expect("a handshake"));
+                        let _ = tell.send("encrypted".into());
+                        talk(&mut stream, &tell, &script, true).await;
                     }
-                    _ if data => "",
-                    "DATA" => {
-                        data = true;
-                        gate.acquire().await.expect("open").forget();
-                        "354 go\r\n"
+                    None => {
+                        let _ = stream.write_all(b"this is no handshake\r\n").await;
                     }
-                    "QUIT" => "221 bye\r\n",
-                    line if line.starts_with("EHLO") => {
-                        "250-mx\r\n250-SIZE 0\r\n250 PIPELINING\r\n"
-                    }
-                    line if line.contains("nobody@") => "550 5.1.1 no such person\r\n",
-                    _ => "250 2.0.0 ok\r\n",
-                };
-                let _ = tell.send(line);
-                if write.write_all(answer.as_bytes()).await.is_err() {
-                    break;
                 }
             }
             let _ = tell.send("closed".into());
         });
     }
+}
+
+/// Talks until the end, or until STARTTLS: true.
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut BufReader<S>,
+    tell: &mpsc::UnboundedSender<String>,
+    script: &Script,
+    encrypted: bool,
+) -> bool {
+    let mut data = false;
+    let mut line = String::new();
+    while stream
+        .read_line(&mut line)
+        .await
+        .is_ok_and(|count| count > 0)
+    {
+        let heard = std::mem::take(&mut line).trim_end().to_owned();
+        let answer = match heard.as_str() {
+            "." if data && script.mute => {
+                let _ = tell.send(heard);
+                return false;
+            }
+            "." if data => {
+                data = false;
+                "250 2.0.0 taken\r\n"
+            }
+            _ if data => "",
+            "DATA" => {
+                data = true;
+                if let Some(gate) = &script.gate {
+                    gate.acquire().await.expect("open").forget();
+                }
+                "354 go\r\n"
+            }
+            "STARTTLS" => {
+                let _ = stream.write_all(b"220 go\r\n").await;
+                return true;
+            }
+            "QUIT" => "221 bye\r\n",
+            hello if hello.starts_with("EHLO") && script.tls.is_some() && !encrypted => {
+                "250-mx\r\n250 STARTTLS\r\n"
+            }
+            hello if hello.starts_with("EHLO") => "250-mx\r\n250-SIZE 0\r\n250 PIPELINING\r\n",
+            rcpt if rcpt.contains("nobody@") => "550 5.1.1 no such person\r\n",
+            _ => "250 2.0.0 ok\r\n",
+        };
+        let _ = tell.send(heard);
+        let sent = stream.write_all(answer.as_bytes()).await;
+        if sent.is_err() || stream.flush().await.is_err() {
+            break;
+        }
+    }
+    false
 }
 
 impl House {
@@ -152,10 +199,6 @@ impl House {
         let mut body = self.queue.body();
         let text = b"From: a@acme.example\r\nSubject: hi\r\n\r\n.dot\r\n";
         body.write(text).await.expect("room");
-        let hash = self
-            .policy
-            .view(self.account, &Subject::Address(address.clone()));
-        hash.expect("the store");
         let draft = Accepted {
             id: MessageId([0; 12]),
             origin: Origin::Submission {
@@ -197,7 +240,7 @@ impl House {
 
 #[tokio::test]
 async fn mail_leaves_over_one_connection_refusals_in_between() {
-    let mut house = house(Arc::new(tokio::sync::Semaphore::new(100))).await;
+    let mut house = house(Arc::default()).await;
     let stop = CancellationToken::new();
     let running = tokio::spawn(house.delivery.clone().run(stop.clone()));
     house.accept("ann").await;
@@ -225,8 +268,11 @@ async fn mail_leaves_over_one_connection_refusals_in_between() {
 
 #[tokio::test]
 async fn a_person_who_stops_while_the_message_is_on_its_way_gets_no_dot() {
-    let gate = Arc::new(tokio::sync::Semaphore::new(0));
-    let mut house = house(gate.clone()).await;
+    let script = Arc::new(Script {
+        gate: Some(tokio::sync::Semaphore::new(0)),
+        ..Script::default()
+    });
+    let mut house = house(script.clone()).await;
     let address = house.accept("ann").await;
     let stop = CancellationToken::new();
     let running = tokio::spawn(house.delivery.clone().run(stop.clone()));
@@ -245,10 +291,56 @@ async fn a_person_who_stops_while_the_message_is_on_its_way_gets_no_dot() {
         .suppress(account, subject, scope, reason, evidence)
         .await;
     settled.expect("recorded");
-    gate.add_permits(1);
+    script.gate.as_ref().expect("a gate").add_permits(1);
     let heard = house.hear("closed").await;
     assert!(heard.iter().all(|line| line != "."), "{heard:?}");
     assert!(heard.iter().any(|line| line == "..dot"), "{heard:?}");
     stop.cancel();
     running.await.expect("ends");
+}
+
+#[tokio::test]
+async fn mail_is_encrypted_where_the_server_can_and_sent_anyway_where_it_cannot() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let tls = crate::tls::Server::load(&Config::default().tls, folder.path(), "mx.example");
+    let acceptor = tls.expect("a certificate").acceptor();
+    for acceptor in [Some(acceptor), None] {
+        let works = acceptor.is_some();
+        let script = Script {
+            tls: Some(acceptor),
+            ..Script::default()
+        };
+        let mut house = house(Arc::new(script)).await;
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(house.delivery.clone().run(stop.clone()));
+        house.accept("ann").await;
+        let heard = house.hear(".").await;
+        assert!(heard.iter().any(|line| line == "..dot"), "{heard:?}");
+        assert_eq!(
+            heard.iter().any(|line| line == "encrypted"),
+            works,
+            "{heard:?}"
+        );
+        stop.cancel();
+        running.await.expect("ends");
+    }
+}
+
+#[tokio::test]
+async fn a_reply_lost_after_the_dot_is_tried_again_and_said_to_be_in_doubt() {
+    let mut house = house(Arc::new(Script {
+        mute: true,
+        ..Script::default()
+    }))
+    .await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(house.delivery.clone().run(stop.clone()));
+    house.accept("ann").await;
+    house.hear("closed").await;
+    stop.cancel();
+    running.await.expect("ends");
+    let waiting = house.queue.list(crate::queue::Selector::All, 10).await;
+    assert_eq!(waiting.len(), 1);
+    let last = waiting[0].last.clone().unwrap_or_default();
+    assert!(last.contains("possible duplicate"), "{last}");
 }

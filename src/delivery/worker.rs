@@ -148,6 +148,10 @@ impl Delivery {
         if let Some(lease) = self.parts.queue.lease(domain, 1).await.pop() {
             return Some(lease);
         }
+        if self.connections.available_permits() == 0 {
+            // Somebody else may need the place.
+            return None;
+        }
         tokio::select! {
             biased;
             lease = waiting => lease.ok(),

@@ -7,6 +7,8 @@ mod domain;
 mod hash;
 mod record;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use account::Accounts;
 pub use domain::DnsRecord;

@@ -205,26 +205,45 @@ impl Embedded {
         Ok(())
     }
 
-    async fn end_queued(&self, key: Key, outcome: Outcome, text: String) -> Result<(), SpoolFault> {
+    /// Ends an item that no attempt holds; false where one does.
+    async fn end_queued(
+        &self,
+        key: Key,
+        outcome: Outcome,
+        text: String,
+    ) -> Result<bool, SpoolFault> {
         let found = {
-            let state = self.state();
-            let item = state.items.get(&key);
-            item.filter(|item| !matches!(item.stand, Stand::Active(_)))
-                .map(|item| item.attempts)
-                .zip(state.messages.get(&key.0).map(|e| e.message.clone()))
+            let mut state = self.state();
+            let message = state.messages.get(&key.0).map(|e| e.message.clone());
+            let item = state.items.get_mut(&key);
+            let free = item.filter(|item| !matches!(item.stand, Stand::Active(_)));
+            // Held while its end is written, so that no attempt takes it meanwhile.
+            free.map(|item| {
+                (
+                    item.attempts,
+                    std::mem::replace(&mut item.stand, Stand::Held),
+                )
+            })
+            .zip(message)
         };
-        let Some((attempts, message)) = found else {
-            return Ok(());
+        let Some(((attempts, stood), message)) = found else {
+            return Ok(false);
         };
         let said = Said {
             relay: None,
             status: Status::new(5, 7, 1),
             text,
         };
-        self.record(&message, key.1, outcome, attempts, said)
-            .await?;
+        let written = self.record(&message, key.1, outcome, attempts, said).await;
+        if written.is_err() {
+            if stood == Stand::Queued {
+                let now = self.world.clock.now();
+                self.state().schedule(key, now);
+            }
+            return written.map(|()| false);
+        }
         self.end(key);
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -464,7 +483,7 @@ impl Queue for Embedded {
                 && self
                     .end_queued(key, Outcome::Stopped, reason(&judgement))
                     .await
-                    .is_ok()
+                    .is_ok_and(|is_ended| is_ended)
             {
                 ended += 1;
             }
@@ -476,9 +495,8 @@ impl Queue for Embedded {
         let keys = self.state().select(&selector, usize::MAX);
         let mut ended = 0;
         for key in keys {
-            self.end_queued(key, Outcome::Cancelled, reason.to_owned())
-                .await?;
-            ended += 1;
+            let outcome = Outcome::Cancelled;
+            ended += u64::from(self.end_queued(key, outcome, reason.to_owned()).await?);
         }
         Ok(ended)
     }

@@ -4,6 +4,8 @@
 mod embedded;
 mod report;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use embedded::Embedded;
 

@@ -1,9 +1,14 @@
 //! Settings: one TOML file, read into types, with a default and a limit for everything. Unknown keys
 //! are refused. What each key means is said at its field and, word for word, in `config/relent.toml`.
 
+mod check;
+mod load;
 mod section;
+#[cfg(test)]
+mod sheet;
 pub mod unit;
 
+pub use load::ConfigFault;
 pub use section::{
     Delivery, Dns, Http, Inbound, Listen, Log, PlaintextAuth, Process, Queue, Replies, Retention,
     Spool, Store, StoreEngine, Submission, Tls,
@@ -11,7 +16,7 @@ pub use section::{
 pub use unit::{Size, Span};
 
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Where the settings are looked for unless `--config` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/relent/relent.toml";
@@ -24,33 +29,33 @@ pub struct Config {
     pub hostname: String,
     /// The folder that holds everything that must last; created if absent.
     pub data_dir: PathBuf,
-    #[allow(missing_docs)]
+    /// Where connections are taken; port 0 picks a free one.
     pub listen: Listen,
-    #[allow(missing_docs)]
+    /// Mail from applications.
     pub submission: Submission,
-    #[allow(missing_docs)]
+    /// Mail from other mail servers.
     pub inbound: Inbound,
-    #[allow(missing_docs)]
+    /// Our certificate, read again when its files change; absent, a self-signed pair is made in the data folder.
     pub tls: Tls,
-    #[allow(missing_docs)]
+    /// Name resolution.
     pub dns: Dns,
-    #[allow(missing_docs)]
+    /// Mail that waits.
     pub queue: Queue,
-    #[allow(missing_docs)]
+    /// Mail to other mail servers.
     pub delivery: Delivery,
-    #[allow(missing_docs)]
+    /// What comes back.
     pub replies: Replies,
-    #[allow(missing_docs)]
+    /// Pages and API.
     pub http: Http,
-    #[allow(missing_docs)]
+    /// The log on disk that holds accepted mail.
     pub spool: Spool,
-    #[allow(missing_docs)]
+    /// The records: accounts, streams, suppressions, consents.
     pub store: Store,
-    #[allow(missing_docs)]
+    /// How long what has happened is kept.
     pub retention: Retention,
-    #[allow(missing_docs)]
+    /// What is written to standard error, or to the journal.
     pub log: Log,
-    #[allow(missing_docs)]
+    /// The process itself.
     pub process: Process,
 }
 
@@ -74,38 +79,5 @@ impl Default for Config {
             log: Log::default(),
             process: Process::default(),
         }
-    }
-}
-
-/// What is wrong with a settings file: which file, which line, which key, why, what to do.
-#[derive(Debug, thiserror::Error)]
-#[error("{}{}: {reason}", path.display(), line.map(|l| format!(":{l}")).unwrap_or_default())]
-pub struct ConfigFault {
-    /// The file.
-    pub path: PathBuf,
-    /// The line from 1, where it is known.
-    pub line: Option<usize>,
-    /// The key and the reason, in words.
-    pub reason: String,
-}
-
-impl Config {
-    /// Reads and checks a settings file.
-    ///
-    /// # Errors
-    /// [`ConfigFault`] naming file, line, key and reason.
-    pub fn load(path: &Path) -> Result<Self, ConfigFault> {
-        let text = std::fs::read_to_string(path).map_err(|fault| ConfigFault {
-            path: path.into(),
-            line: None,
-            reason: fault.to_string(),
-        })?;
-        toml::from_str(&text).map_err(|fault| ConfigFault {
-            path: path.into(),
-            line: fault
-                .span()
-                .map(|span| 1 + text[..span.start].matches('\n').count()),
-            reason: fault.message().to_owned(),
-        })
     }
 }

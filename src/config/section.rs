@@ -39,10 +39,25 @@ pub enum PlaintextAuth {
 
 /// The engine that keeps the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum StoreEngine {
     /// The embedded B-tree.
     Redb,
+}
+
+impl TryFrom<String> for StoreEngine {
+    type Error = String;
+    fn try_from(name: String) -> Result<Self, String> {
+        match name.as_str() {
+            "redb" => Ok(Self::Redb),
+            "sled" | "postgres" => Err(format!(
+                "this build has no engine \"{name}\": write engine = \"redb\""
+            )),
+            _ => Err(format!(
+                "there is no engine `{name}`: write engine = \"redb\""
+            )),
+        }
+    }
 }
 
 sections! {
@@ -124,6 +139,10 @@ sections! {
     Dns {
         /// Name servers to ask. Absent: the system's.
         nameservers: Vec<SocketAddr> = Vec::new(),
+        /// Checks DNSSEC here; not supported yet, so only false is taken.
+        validate: bool = false,
+        /// The file with the trust anchors that validation starts from; default: those of the root.
+        trust_anchor: Option<PathBuf> = None,
         /// Longest wait for one answer.
         timeout: Span = Span::seconds(5),
         /// Answers kept at a time.
@@ -236,6 +255,8 @@ sections! {
     Store {
         /// The engine: "redb".
         engine: StoreEngine = StoreEngine::Redb,
+        /// Where the engine's server is; "redb" has none.
+        url: Option<String> = None,
         /// Memory for the engine's cache.
         cache: Size = Size::megabytes(16),
         /// Changes that may wait at a time.

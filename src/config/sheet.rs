@@ -1,0 +1,135 @@
+//! Holds `config/relent.toml` and the code equal: every key, its default, and its sentence.
+
+use super::Config;
+use std::path::Path;
+
+const SHEET: &str = include_str!("../../config/relent.toml");
+const ROOT: &str = include_str!("mod.rs");
+const SECTIONS: &str = include_str!("section.rs");
+
+/// A key of the code: its section (empty at the top), its sentence, and whether it has no default.
+struct Key {
+    section: String,
+    name: String,
+    sentence: String,
+    optional: bool,
+}
+
+/// The keys of the code, read from its text.
+fn keys() -> Vec<Key> {
+    let mut keys = Vec::new();
+    let top = &ROOT[ROOT.find("pub struct Config").expect("the settings")..];
+    let top = &top[..top.find("\n}").expect("its end")];
+    read(top, "", "pub ", &mut keys);
+    let sections: Vec<(String, String)> = keys
+        .iter()
+        .filter(|key| !["hostname", "data_dir"].contains(&key.name.as_str()))
+        .map(|key| (key.name.clone(), key.sentence.clone()))
+        .collect();
+    keys.truncate(2);
+    let all = &SECTIONS[SECTIONS.find("sections! {\n").expect("the sections")..];
+    for (section, sentence) in sections {
+        keys.push(Key {
+            section: section.clone(),
+            name: String::new(),
+            sentence,
+            optional: false,
+        });
+        let place = all
+            .find(&format!("/// `[{section}]`"))
+            .expect("each section has its struct");
+        let body = &all[place..];
+        let body =
+            &body[body.find("{\n").expect("its keys")..body.find("\n    }").expect("its end")];
+        read(body, &section, "", &mut keys);
+    }
+    keys
+}
+
+fn read(text: &str, section: &str, before: &str, keys: &mut Vec<Key>) {
+    let mut sentence = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if let Some(words) = line.strip_prefix("/// ") {
+            sentence.push(words);
+        } else if let Some((name, kind)) =
+            line.strip_prefix(before).and_then(|l| l.split_once(": "))
+        {
+            keys.push(Key {
+                section: section.into(),
+                name: name.into(),
+                sentence: std::mem::take(&mut sentence).join(" "),
+                optional: kind.starts_with("Option<"),
+            });
+        }
+    }
+}
+
+#[test]
+fn the_sheet_is_the_defaults() {
+    let read = Config::read(SHEET, Path::new("config/relent.toml")).expect("the sheet is fine");
+    assert_eq!(read, Config::default());
+    let table: toml::Table = toml::from_str(SHEET).expect("TOML");
+    for key in keys()
+        .iter()
+        .filter(|key| !key.optional && !key.name.is_empty())
+    {
+        let section = match key.section.as_str() {
+            "" => Some(&table),
+            name => table.get(name).and_then(toml::Value::as_table),
+        };
+        let stands = section.is_some_and(|section| section.contains_key(&key.name));
+        assert!(
+            stands,
+            "{}.{} is not in config/relent.toml",
+            key.section, key.name
+        );
+    }
+}
+
+#[test]
+fn the_sheet_says_of_each_key_what_the_code_says() {
+    let mut section = "";
+    let (mut found, mut comment) = (Vec::new(), Vec::new());
+    for line in SHEET.lines() {
+        if let Some(words) = line.strip_prefix("# ") {
+            comment.push(words);
+            continue;
+        }
+        let sentence = std::mem::take(&mut comment).join(" ");
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+            found.push((section, "", false, sentence));
+        } else if let Some((name, _)) = line.split_once(" = ") {
+            let optional = name.strip_prefix('#');
+            found.push((
+                section,
+                optional.unwrap_or(name),
+                optional.is_some(),
+                sentence,
+            ));
+        }
+    }
+    let keys = keys();
+    assert!(
+        keys.len() > 90,
+        "only {} keys were read from the code",
+        keys.len()
+    );
+    for key in &keys {
+        let place = (
+            key.section.as_str(),
+            key.name.as_str(),
+            key.optional,
+            key.sentence.clone(),
+        );
+        assert!(
+            found.contains(&place),
+            "not so in config/relent.toml: {place:?}"
+        );
+    }
+    assert_eq!(
+        found.len(),
+        keys.len(),
+        "config/relent.toml names keys that the code does not"
+    );
+}

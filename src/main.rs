@@ -1,3 +1,5 @@
 //! The program: hands its arguments to the command line.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    relent::cli::run()
+}

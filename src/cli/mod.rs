@@ -1,1 +1,17 @@
-//! The operator's verbs: a client of the API over the admin socket.
+//! The operator's verbs. Most are a client of the API, over the admin socket that the settings name;
+//! `serve` and `demo` run the whole here; `check`, `classify` and `store recover` need no daemon.
+//!
+//! Exit codes: 0 done; 1 refused, not found, or recorded while one message may still arrive; 2 usage;
+//! 3 the daemon cannot be reached.
+
+mod arguments;
+mod client;
+mod local;
+mod queue;
+mod recipients;
+mod run;
+mod senders;
+mod show;
+
+pub use arguments::Cli;
+pub use run::run;

@@ -1,0 +1,595 @@
+//! What may be typed: every verb of the command line with its arguments.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use crate::mail::Timestamp;
+
+/// An SMTP relay that knows when to stop.
+#[derive(Debug, Parser)]
+#[command(name = "relent", version, disable_help_subcommand = true)]
+pub struct Cli {
+    /// The settings file [default: /etc/relent/relent.toml].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Run the relay until it is told to stop.
+    Serve,
+    /// See the main job on this machine: real daemon, real SMTP, nothing installed.
+    Demo {
+        /// Leave everything running and print the settings for a client of your own.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Check the settings file: what is wrong, on which line, and why.
+    Check {
+        /// Print what differs from the defaults, as TOML.
+        #[arg(long)]
+        changed: bool,
+    },
+    /// Say whether mail would be sent to an address, and the whole history behind it.
+    Explain {
+        #[command(flatten)]
+        person: Person,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Say what messages are: a person's words, an auto-reply, a bounce, a complaint.
+    Classify {
+        /// Messages, one a file; `-` is standard input.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Customers who send.
+    #[command(subcommand)]
+    Account(AccountVerb),
+    /// Secrets for SMTP.
+    #[command(subcommand)]
+    Credential(CredentialVerb),
+    /// The domains an account sends from.
+    #[command(subcommand)]
+    Domain(DomainVerb),
+    /// The kinds of mail of an account.
+    #[command(subcommand)]
+    Stream(StreamVerb),
+    /// Stops: who must not be sent to.
+    #[command(subcommand)]
+    Suppression(SuppressionVerb),
+    /// Agreements: who may be sent to.
+    #[command(subcommand)]
+    Consent(ConsentVerb),
+    /// Mail that waits.
+    #[command(subcommand)]
+    Queue(QueueVerb),
+    /// The records on disk, while the daemon is stopped.
+    #[command(subcommand)]
+    Store(StoreVerb),
+}
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Form {
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AccountVerb {
+    /// Make an account.
+    Add {
+        /// Its name: 1 to 32 of a-z, 0-9 and `-`.
+        name: String,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// List the accounts.
+    List {
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Show one account.
+    Show {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        form: Form,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Refuse {
+    /// With 550 at RCPT.
+    Openly,
+    /// Accepted and dropped with an event, for clients that abort whole messages.
+    Silently,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CredentialVerb {
+    /// Make a credential; its password is shown once.
+    Add {
+        /// Whose.
+        account: String,
+        /// The user name.
+        #[arg(long)]
+        name: String,
+        /// The one stream it may send on [default: all of the account's].
+        #[arg(long)]
+        stream: Option<String>,
+        /// How recipients are refused who must not be sent to.
+        #[arg(long)]
+        refuse: Option<Refuse>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// List an account's credentials.
+    List {
+        /// Whose.
+        account: String,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Revoke a credential.
+    Remove {
+        /// Whose.
+        account: String,
+        /// The user name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Dkim {
+    /// One key of each kind.
+    Both,
+    /// Ed25519 (RFC 8463).
+    Ed25519,
+    /// RSA with 2,048 bits.
+    Rsa,
+    /// No signature of ours.
+    None,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DomainVerb {
+    /// Add a domain and print the records to publish.
+    Add {
+        /// Whose.
+        account: String,
+        /// The domain of From addresses.
+        domain: String,
+        /// The operator vouches for it: no proof in DNS is asked for.
+        #[arg(long)]
+        trust: bool,
+        /// The keys to sign with.
+        #[arg(long, default_value = "both")]
+        dkim: Dkim,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// List an account's domains.
+    List {
+        /// Whose.
+        account: String,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Show a domain and the records to publish.
+    Show {
+        /// Whose.
+        account: String,
+        /// The domain.
+        domain: String,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Look the records up in DNS.
+    Verify {
+        /// Whose.
+        account: String,
+        /// The domain.
+        domain: String,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Remove a domain.
+    Remove {
+        /// Whose.
+        account: String,
+        /// The domain.
+        domain: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum StreamKind {
+    /// Mail that people agree to and may end.
+    Marketing,
+    /// Mail that answers what a person did.
+    Transactional,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ConsentRule {
+    /// A recipient must have agreed.
+    Required,
+    /// Nobody need agree.
+    NotRequired,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StreamVerb {
+    /// Make a stream.
+    Add {
+        /// Whose.
+        account: String,
+        /// Its name: 1 to 32 of a-z, 0-9 and `-`.
+        name: String,
+        /// What kind of mail it is.
+        #[arg(long)]
+        kind: StreamKind,
+        /// Whether recipients must have agreed [default: required on marketing streams].
+        #[arg(long)]
+        consent: Option<ConsentRule>,
+        /// The mailbox for people's letters.
+        #[arg(long, value_name = "ADDRESS")]
+        reply_to: Option<String>,
+        /// Let a person's opt-out bind this transactional stream too.
+        #[arg(long)]
+        honour_opt_out: bool,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// List an account's streams.
+    List {
+        /// Whose.
+        account: String,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Show a stream.
+    Show {
+        /// Whose.
+        account: String,
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Remove a stream: its number stays taken, and answers to its mail stop the whole account's.
+    Remove {
+        /// Whose.
+        account: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// An account, or a stream of it.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) account: String,
+    pub(super) stream: Option<String>,
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    let (account, stream) = match text.split_once('/') {
+        Some((account, stream)) => (account, Some(stream)),
+        None => (text, None),
+    };
+    if account.is_empty() || stream.is_some_and(|name| name.is_empty() || name.contains('/')) {
+        return Err("write ACCOUNT or ACCOUNT/STREAM, as in acme/newsletter".into());
+    }
+    Ok(Target {
+        account: account.into(),
+        stream: stream.map(Into::into),
+    })
+}
+
+fn stream_target(text: &str) -> Result<Target, String> {
+    match target(text) {
+        Ok(Target { stream: None, .. }) | Err(_) => {
+            Err("write ACCOUNT/STREAM, as in acme/newsletter".into())
+        }
+        found => found,
+    }
+}
+
+/// A person as a stream knows them.
+#[derive(Debug, Args)]
+pub(super) struct Person {
+    /// The account and its stream, as in acme/newsletter.
+    #[arg(value_name = "ACCOUNT/STREAM", value_parser = stream_target)]
+    pub(super) target: Target,
+    /// The person's address.
+    #[arg(value_name = "ADDRESS")]
+    pub(super) address: String,
+}
+
+/// Whom a stop is about, and how far it reaches.
+#[derive(Debug, Args)]
+pub(super) struct Stopped {
+    /// An account, a stream of it, or `global`.
+    #[arg(value_name = "ACCOUNT[/STREAM]", value_parser = target)]
+    pub(super) target: Target,
+    /// An address, or `@domain` for everybody there.
+    #[arg(value_name = "ADDRESS")]
+    pub(super) address: String,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Reason {
+    /// The person asked.
+    #[value(name = "opt_out", alias = "opt-out")]
+    OptOut,
+    /// The person complained.
+    Complaint,
+    /// The address is dead.
+    #[value(name = "hard_bounce", alias = "hard-bounce")]
+    HardBounce,
+    /// The account or the operator said so.
+    Manual,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SuppressionVerb {
+    /// Stop mail to an address or a whole domain.
+    Add {
+        #[command(flatten)]
+        stopped: Stopped,
+        /// Why, in words that are kept with the record.
+        #[arg(long)]
+        text: Option<String>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Lift a stop by its reason; what lies beneath it stays.
+    Remove {
+        #[command(flatten)]
+        stopped: Stopped,
+        /// The reason of the stop to lift.
+        #[arg(long)]
+        reason: Reason,
+    },
+    /// Show the stops of an address.
+    Show {
+        #[command(flatten)]
+        stopped: Stopped,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// List stops.
+    List {
+        /// An account, a stream of it, or `global`.
+        #[arg(value_name = "ACCOUNT[/STREAM]", value_parser = target)]
+        target: Target,
+        /// Only those of this address or `@domain`.
+        address: Option<String>,
+        #[command(flatten)]
+        form: Form,
+    },
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    text.parse()
+        .map_err(|_| "write a time as in 2026-03-01T09:30:00Z".into())
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConsentVerb {
+    /// Record that a person has agreed.
+    Grant {
+        #[command(flatten)]
+        person: Person,
+        /// Where the agreement comes from, as in "sign-up form".
+        #[arg(long, value_name = "TEXT")]
+        source: String,
+        /// When the person agreed [default: now].
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        at: Option<Timestamp>,
+        /// From which address.
+        #[arg(long)]
+        ip: Option<IpAddr>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Record that a person has taken it back.
+    Withdraw {
+        #[command(flatten)]
+        person: Person,
+        /// Where that is known from.
+        #[arg(long, value_name = "TEXT", default_value = "operator")]
+        source: String,
+        /// When [default: now].
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        at: Option<Timestamp>,
+        /// From which address.
+        #[arg(long)]
+        ip: Option<IpAddr>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Show what a person has agreed to.
+    Show {
+        #[command(flatten)]
+        person: Person,
+        #[command(flatten)]
+        form: Form,
+    },
+}
+
+/// Which waiting mail is meant.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(super) struct Selector {
+    /// One message.
+    #[arg(value_name = "ID")]
+    pub(super) message: Option<String>,
+    /// One recipient's mail, whoever sends.
+    #[arg(long)]
+    pub(super) address: Option<String>,
+    /// Mail to a domain.
+    #[arg(long)]
+    pub(super) domain: Option<String>,
+    /// An account's mail.
+    #[arg(long)]
+    pub(super) account: Option<String>,
+    /// A stream's mail.
+    #[arg(long, value_name = "ACCOUNT/STREAM", value_parser = stream_target)]
+    pub(super) stream: Option<Target>,
+}
+
+/// Which waiting mail a verb acts on: one must be named.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Chosen {
+    /// One message.
+    #[arg(value_name = "ID")]
+    pub(super) message: Option<String>,
+    /// One recipient's mail, whoever sends.
+    #[arg(long)]
+    pub(super) address: Option<String>,
+    /// Mail to a domain.
+    #[arg(long)]
+    pub(super) domain: Option<String>,
+    /// An account's mail.
+    #[arg(long)]
+    pub(super) account: Option<String>,
+    /// A stream's mail.
+    #[arg(long, value_name = "ACCOUNT/STREAM", value_parser = stream_target)]
+    pub(super) stream: Option<Target>,
+    /// Everything.
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum QueueVerb {
+    /// List mail that waits.
+    List {
+        #[command(flatten)]
+        selector: Selector,
+        /// Most lines.
+        #[arg(long)]
+        limit: Option<u32>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Show one message's recipients that wait.
+    Show {
+        /// The message.
+        #[arg(value_name = "ID")]
+        message: String,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Make mail due now; what is under attempt is due again when that attempt ends.
+    Retry {
+        #[command(flatten)]
+        chosen: Chosen,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Keep mail from being sent until it is released.
+    Hold {
+        #[command(flatten)]
+        chosen: Chosen,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Let held mail go on.
+    Release {
+        #[command(flatten)]
+        chosen: Chosen,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// End waiting mail without sending it.
+    Cancel {
+        #[command(flatten)]
+        chosen: Chosen,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Show how much waits, and for whom.
+    Summary {
+        #[command(flatten)]
+        form: Form,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StoreVerb {
+    /// Save what a damaged store still holds into a new one; the damaged file is kept.
+    Recover,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_verb_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    fn fits(line: &str) -> bool {
+        Cli::try_parse_from(line.split_whitespace()).is_ok()
+    }
+
+    #[test]
+    fn the_contracts_lines_are_read() {
+        for line in [
+            "relent serve --config x.toml",
+            "relent demo --keep",
+            "relent check --changed",
+            "relent explain acme/newsletter ann@reader.example",
+            "relent classify a.eml b.eml --json",
+            "relent account list --json --config x.toml",
+            "relent stream add acme news --kind marketing --consent not-required --reply-to a@b.example",
+            "relent domain add acme acme.example --trust --dkim none",
+            "relent credential add acme --name app --stream news --refuse silently --json",
+            "relent credential remove acme app",
+            "relent suppression add acme/news ann@reader.example",
+            "relent suppression remove global @reader.example --reason hard_bounce",
+            "relent consent grant acme/news a@b.example --source form --at 2026-03-01T09:30:00Z --ip ::1",
+            "relent queue list",
+            "relent queue list --stream acme/news --limit 5 --json",
+            "relent queue retry --all",
+            "relent queue retry abc",
+            "relent queue hold --domain b.example",
+            "relent queue cancel --address a@b.example",
+            "relent store recover",
+        ] {
+            assert!(fits(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_that_leave_something_open_are_refused() {
+        for line in [
+            "relent",
+            "relent queue cancel",
+            "relent queue cancel abc --all",
+            "relent queue hold --domain a.example --address b@a.example",
+            "relent explain acme ann@reader.example",
+            "relent suppression remove acme ann@reader.example",
+            "relent suppression add acme/ ann@reader.example",
+            "relent consent grant acme/news a@b.example",
+            "relent consent grant acme/news a@b.example --source form --at yesterday",
+            "relent stream add acme news",
+        ] {
+            assert!(!fits(line), "{line}");
+        }
+    }
+}

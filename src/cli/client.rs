@@ -1,0 +1,279 @@
+//! One request over the admin socket: JSON there, JSON back, and what went wrong in words.
+
+use crate::config::Config;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::net::UnixStream;
+
+/// Largest answer taken: a page of a listing.
+const ANSWER_SIZE_MAX: usize = 256 << 20;
+
+/// Why a verb did not do what it was asked; each is an exit code.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// Refused, not found, or recorded while a message may still arrive: 1.
+    Refused(String),
+    /// The daemon cannot be reached: 3.
+    Unreachable(String),
+}
+
+impl Fault {
+    /// The exit code.
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Self::Refused(_) => 1,
+            Self::Unreachable(_) => 3,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Refused(text) | Self::Unreachable(text)) = self;
+        f.write_str(text)
+    }
+}
+
+/// The daemon as its admin socket shows it.
+pub(super) struct Client {
+    socket: PathBuf,
+    settings: PathBuf,
+    patience: Duration,
+}
+
+impl Client {
+    /// A client of the daemon that runs with these settings.
+    pub(super) fn new(config: &Config, settings: &Path) -> Self {
+        Self {
+            socket: config.listen.admin.clone(),
+            settings: settings.into(),
+            // The daemon gives up first, so that its own words are heard.
+            patience: config.http.request_timeout.0.saturating_mul(2),
+        }
+    }
+
+    /// Asks; `path` begins with `/` and follows `/api/v1`.
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Fault> {
+        let stream = UnixStream::connect(&self.socket)
+            .await
+            .map_err(|fault| self.absent(&fault))?;
+        let exchange = self.exchange(stream, method, path, body);
+        let (status, bytes) = tokio::time::timeout(self.patience, exchange)
+            .await
+            .map_err(|_| self.broken(&format!("no answer within {} s", self.patience.as_secs())))?
+            .map_err(|fault| self.broken(&fault))?;
+        read(status, &bytes)
+    }
+
+    /// GET.
+    pub(super) async fn get(&self, path: &str) -> Result<Value, Fault> {
+        self.ask(Method::GET, path, None).await
+    }
+
+    /// POST.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Fault> {
+        self.ask(Method::POST, path, Some(body)).await
+    }
+
+    /// DELETE.
+    pub(super) async fn delete(&self, path: &str, body: Option<&Value>) -> Result<Value, Fault> {
+        self.ask(Method::DELETE, path, body).await
+    }
+
+    async fn exchange(
+        &self,
+        stream: UnixStream,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Bytes), String> {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|fault| fault.to_string())?;
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v1{path}"))
+            .header("host", "localhost")
+            .header("accept", "application/json");
+        let bytes = match body {
+            Some(value) => {
+                request = request.header("content-type", "application/json");
+                Bytes::from(value.to_string())
+            }
+            None => Bytes::new(),
+        };
+        let request = request
+            .body(Full::new(bytes))
+            .map_err(|fault| fault.to_string())?;
+        let answer = async {
+            let response = sender
+                .send_request(request)
+                .await
+                .map_err(|fault| fault.to_string())?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), ANSWER_SIZE_MAX)
+                .collect()
+                .await;
+            Ok((status, body.map_err(|fault| fault.to_string())?.to_bytes()))
+        };
+        tokio::pin!(answer);
+        tokio::pin!(connection);
+        tokio::select! {
+            biased;
+            answered = &mut answer => answered,
+            // The connection may end first, with the answer complete.
+            _ = &mut connection => answer.await,
+        }
+    }
+
+    fn absent(&self, fault: &std::io::Error) -> Fault {
+        let why = match fault.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                "only the user of the daemon and root may use it: try again with sudo".into()
+            }
+            _ => format!(
+                "is the daemon running with these settings? Start it with `systemctl start relent` \
+                 or `relent serve --config {}`",
+                self.settings.display()
+            ),
+        };
+        Fault::Unreachable(format!(
+            "cannot reach the daemon at {}: {fault}; {why}",
+            self.socket.display()
+        ))
+    }
+
+    fn broken(&self, why: &str) -> Fault {
+        Fault::Unreachable(format!(
+            "the daemon at {} did not answer: {why}; its log says more, and the command may be repeated",
+            self.socket.display()
+        ))
+    }
+}
+
+fn read(status: StatusCode, bytes: &[u8]) -> Result<Value, Fault> {
+    let value: Value = if bytes.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_slice(bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
+    };
+    if status == StatusCode::ACCEPTED {
+        let said = words(&value);
+        return Err(Fault::Refused(said.unwrap_or_else(|| {
+            "recorded; one message may still arrive".into()
+        })));
+    }
+    if status.is_success() {
+        return Ok(value);
+    }
+    let said = words(&value).unwrap_or_else(|| format!("the daemon answered {status}"));
+    let hint = match status {
+        StatusCode::NOT_FOUND if !said.contains("`relent ") => {
+            "; `relent account list` shows the accounts, `list` of each noun what they have"
+        }
+        _ => "",
+    };
+    Err(Fault::Refused(said + hint))
+}
+
+/// What the answer says to a person (RFC 9457: `detail`, else `title`).
+fn words(value: &Value) -> Option<String> {
+    ["detail", "text", "title"]
+        .iter()
+        .find_map(|key| value[key].as_str())
+        .or_else(|| value.as_str())
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(Into::into)
+}
+
+/// A path of segments, each escaped.
+pub(super) fn path(segments: &[&str]) -> String {
+    segments
+        .iter()
+        .flat_map(|segment| ["/".to_owned(), escape(segment)])
+        .collect()
+}
+
+/// A query of the pairs that have a value, each escaped; with `?` unless empty.
+pub(super) fn query(pairs: &[(&str, Option<&str>)]) -> String {
+    let pairs: Vec<String> = pairs
+        .iter()
+        .filter_map(|(name, value)| Some(format!("{name}={}", escape((*value)?))))
+        .collect();
+    if pairs.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", pairs.join("&"))
+    }
+}
+
+/// Percent-encodes all but RFC 3986's unreserved characters.
+fn escape(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_their_place_in_a_path() {
+        assert_eq!(
+            path(&["accounts", "a/b?c#d é"]),
+            "/accounts/a%2Fb%3Fc%23d%20%C3%A9"
+        );
+        assert_eq!(query(&[("a", Some("x&y=1")), ("b", None)]), "?a=x%26y%3D1");
+        assert_eq!(query(&[("b", None)]), "");
+    }
+
+    #[test]
+    fn a_stop_that_may_be_late_is_not_reported_as_done() {
+        let late = read(StatusCode::ACCEPTED, b"").expect_err("202 is not done");
+        assert_eq!(late.code(), 1);
+        assert!(late.to_string().contains("may still arrive"));
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_the_daemons_words() {
+        let body = br#"{"title":"Conflict","status":409,"detail":"an account `acme` exists"}"#;
+        let fault = read(StatusCode::CONFLICT, body).expect_err("refused");
+        assert_eq!(fault.to_string(), "an account `acme` exists");
+        let fault =
+            read(StatusCode::NOT_FOUND, br#"{"detail":"no account `x`"}"#).expect_err("none");
+        assert!(fault.to_string().contains("relent account list"));
+    }
+
+    #[tokio::test]
+    async fn an_absent_daemon_is_named_with_its_socket_and_how_to_start_it() {
+        let mut config = Config::default();
+        config.listen.admin = "/nonexistent/admin.sock".into();
+        let client = Client::new(&config, Path::new("x.toml"));
+        let fault = client.get("/accounts").await.expect_err("nobody is there");
+        assert_eq!(fault.code(), 3);
+        let text = fault.to_string();
+        assert!(
+            text.contains("/nonexistent/admin.sock")
+                && text.contains("relent serve --config x.toml")
+        );
+    }
+}

@@ -1,0 +1,94 @@
+//! Verbs that need no running daemon: `serve` and `demo` are it; `check` and `store recover` work on
+//! files.
+
+use super::arguments::StoreVerb;
+use super::client::Fault;
+use super::show;
+use crate::config::Config;
+use crate::{daemon, demo as story, store as records};
+use std::path::Path;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+
+/// Longest wait for blocking work that has outlived the demo.
+const DEMO_END_MAX: Duration = Duration::from_secs(5);
+
+/// Settings from a file, with what is wrong in words.
+pub(super) fn load(path: &Path) -> Result<Config, Fault> {
+    Config::load(path).map_err(|fault| Fault::Refused(fault.to_string()))
+}
+
+fn runtime(threads: u32) -> Result<Runtime, Fault> {
+    let mut builder = Builder::new_multi_thread();
+    if let Ok(threads @ 1..) = usize::try_from(threads) {
+        builder.worker_threads(threads);
+    }
+    builder.enable_all().build().map_err(|fault| {
+        Fault::Refused(format!(
+            "cannot start the threads that run sessions: {fault}"
+        ))
+    })
+}
+
+/// Runs the daemon until it is told to stop.
+pub(super) fn serve(path: &Path) -> Result<(), Fault> {
+    let config = load(path)?;
+    let runtime = runtime(config.process.threads)?;
+    let drain_timeout = config.process.drain_timeout.0;
+    let ended = runtime.block_on(daemon::serve(config));
+    runtime.shutdown_timeout(drain_timeout);
+    ended.map_err(|fault| Fault::Refused(format!("{fault:#}")))
+}
+
+/// Tells the story of the README.
+pub(super) fn demo(keep: bool) -> Result<(), Fault> {
+    let runtime = runtime(0)?;
+    let told = runtime.block_on(story::run(keep));
+    runtime.shutdown_timeout(DEMO_END_MAX);
+    told.map_err(|fault| Fault::Refused(format!("{fault:#}")))
+}
+
+/// Says whether a settings file is fine; with `changed`, what it changes.
+pub(super) fn check(path: &Path, changed: bool) -> Result<(), Fault> {
+    let config = load(path)?;
+    if changed {
+        let text = config.changed().map_err(Fault::Refused)?;
+        show::put(&text);
+    } else {
+        show::line(&format!("{}: fine", path.display()));
+    }
+    Ok(())
+}
+
+/// Repairs the records while nobody else has them.
+pub(super) fn store(verb: &StoreVerb, path: &Path) -> Result<(), Fault> {
+    let StoreVerb::Recover = verb;
+    let config = load(path)?;
+    let lock_path = config.data_dir.join("lock");
+    let unlocked = |why: String| {
+        Fault::Refused(format!(
+            "{}: {why}; nothing was changed",
+            lock_path.display()
+        ))
+    };
+    let lock = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)
+        .map_err(|fault| unlocked(fault.to_string()))?;
+    lock.try_lock().map_err(|_| {
+        unlocked("the daemon is running: stop it first, as with `systemctl stop relent`".into())
+    })?;
+    let recovered = records::recover(&config.data_dir).map_err(Fault::Refused)?;
+    for (table, rows) in &recovered.rows {
+        show::line(&format!("{table:16} {rows:>10} rows saved"));
+    }
+    show::line(&format!("{:16} {:>10}", "lost", recovered.lost));
+    show::line(&format!(
+        "the damaged file is kept as {}",
+        recovered.damaged.display()
+    ));
+    drop(lock);
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! Verbs about those who are sent to: stops, agreements, and why mail goes or does not.
+
+use super::arguments::{ConsentVerb, Form, Person, Reason, Stopped, SuppressionVerb};
+use super::client::{Client, Fault, query};
+use super::show::{self, Column, Table};
+use crate::mail::Timestamp;
+use serde_json::{Value, json};
+use std::net::IpAddr;
+
+const SUPPRESSION: [Column; 7] = [
+    ("RECIPIENT", "recipient"),
+    ("SCOPE", "scope"),
+    ("STREAM", "stream"),
+    ("REASON", "reason"),
+    ("AT", "at"),
+    ("SOURCE", "source"),
+    ("TEXT", "text"),
+];
+
+/// `relent suppression …`
+pub(super) async fn suppression(client: &Client, verb: SuppressionVerb) -> Result<(), Fault> {
+    match verb {
+        SuppressionVerb::Add {
+            stopped,
+            text,
+            form,
+        } => {
+            let mut body = about(&stopped);
+            if let Some(text) = text {
+                body["text"] = text.into();
+            }
+            let made = client.post("/suppressions", &body).await?;
+            if form.json {
+                show::json(&made);
+            } else {
+                show::line(&format!("{} is stopped", stopped.address));
+            }
+            Ok(())
+        }
+        SuppressionVerb::Remove { stopped, reason } => {
+            let mut body = about(&stopped);
+            let reason = match reason {
+                Reason::OptOut => "opt_out",
+                Reason::Complaint => "complaint",
+                Reason::HardBounce => "hard_bounce",
+                Reason::Manual => "manual",
+            };
+            body["reason"] = reason.into();
+            client.delete("/suppressions", Some(&body)).await?;
+            show::line(&format!(
+                "the {reason} stop of {} is lifted",
+                stopped.address
+            ));
+            Ok(())
+        }
+        SuppressionVerb::Show { stopped, form } => {
+            let target = &stopped.target;
+            let asked = [
+                ("account", Some(target.account.as_str())),
+                ("stream", target.stream.as_deref()),
+                ("recipient", Some(stopped.address.as_str())),
+            ];
+            match show::listing(client, "/suppressions", &asked, &SUPPRESSION, form.json).await? {
+                0 => Err(Fault::Refused(format!(
+                    "no stop of {} is recorded",
+                    stopped.address
+                ))),
+                _ => Ok(()),
+            }
+        }
+        SuppressionVerb::List {
+            target,
+            address,
+            form,
+        } => {
+            let asked = [
+                ("account", Some(target.account.as_str())),
+                ("stream", target.stream.as_deref()),
+                ("recipient", address.as_deref()),
+            ];
+            show::listing(client, "/suppressions", &asked, &SUPPRESSION, form.json).await?;
+            Ok(())
+        }
+    }
+}
+
+fn about(stopped: &Stopped) -> Value {
+    let mut body = json!({"account": stopped.target.account, "recipient": stopped.address});
+    if let Some(stream) = &stopped.target.stream {
+        body["stream"] = stream.as_str().into();
+    }
+    body
+}
+
+/// `relent consent …`
+pub(super) async fn consent(client: &Client, verb: ConsentVerb) -> Result<(), Fault> {
+    match verb {
+        ConsentVerb::Grant {
+            person,
+            source,
+            at,
+            ip,
+            form,
+        } => {
+            let body = evidence(&person, &source, at, ip);
+            let made = client.post("/consents", &body).await?;
+            told(
+                &made,
+                form,
+                &format!("the consent of {} is recorded", person.address),
+            );
+        }
+        ConsentVerb::Withdraw {
+            person,
+            source,
+            at,
+            ip,
+            form,
+        } => {
+            let body = evidence(&person, &source, at, ip);
+            let made = client.delete("/consents", Some(&body)).await?;
+            told(
+                &made,
+                form,
+                &format!("the consent of {} is withdrawn", person.address),
+            );
+        }
+        ConsentVerb::Show { person, form } => {
+            let found = client.get(&format!("/consents{}", asked(&person))).await?;
+            let items = show::items(&found, "items");
+            if form.json {
+                show::json(&Value::Array(items.to_vec()));
+            } else {
+                show::put(&Table::of_all(items).rows(items));
+            }
+            if items.is_empty() {
+                let text = format!("no consent of {} is recorded", person.address);
+                return Err(Fault::Refused(text));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn evidence(person: &Person, source: &str, at: Option<Timestamp>, ip: Option<IpAddr>) -> Value {
+    let mut body = json!({
+        "account": person.target.account,
+        "stream": person.target.stream,
+        "recipient": person.address,
+        "source": source,
+    });
+    if let Some(at) = at {
+        body["at"] = at.to_string().into();
+    }
+    if let Some(ip) = ip {
+        body["ip"] = ip.to_string().into();
+    }
+    body
+}
+
+fn told(answer: &Value, form: Form, said: &str) {
+    if form.json {
+        show::json(answer);
+    } else {
+        show::line(said);
+    }
+}
+
+fn asked(person: &Person) -> String {
+    query(&[
+        ("account", Some(&person.target.account)),
+        ("stream", person.target.stream.as_deref()),
+        ("recipient", Some(&person.address)),
+    ])
+}
+
+/// `relent explain …`: the verdict first, then all it rests on.
+pub(super) async fn explain(client: &Client, person: &Person, form: Form) -> Result<(), Fault> {
+    let found = client.get(&format!("/explain{}", asked(person))).await?;
+    if form.json {
+        show::json(&found);
+        return Ok(());
+    }
+    let text = |key: &str| show::cell(key, &found[key]);
+    let stream = person.target.stream.as_deref().unwrap_or_default();
+    show::line(&format!(
+        "{} on {}/{stream}: {}",
+        person.address,
+        person.target.account,
+        text("verdict")
+    ));
+    let reply = ["code", "status", "text"]
+        .iter()
+        .filter(|key| !found[**key].is_null())
+        .map(|key| text(key))
+        .collect::<Vec<_>>()
+        .join(" ");
+    if !reply.is_empty() {
+        show::line(&format!("SMTP answer: {reply}"));
+    }
+    for (title, key, none) in [
+        ("Stops", "suppressions", "none"),
+        ("Consents", "consents", "none"),
+        ("What happened to the records", "records", "nothing"),
+        ("What happened to mail", "messages", "nothing"),
+    ] {
+        let items = show::items(&found[key], "items");
+        show::line(&format!("\n{title}:"));
+        if items.is_empty() {
+            show::line(none);
+        } else {
+            show::put(&Table::of_all(items).rows(items));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! From a typed line to its exit code.
+
+use super::arguments::{Cli, Verb};
+use super::client::{Client, Fault};
+use super::{local, queue, recipients, senders, show};
+use crate::config::{Config, DEFAULT_PATH};
+use clap::Parser;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Reads the command line, does what it says, and returns the exit code of the contract.
+#[must_use]
+pub fn run() -> ExitCode {
+    // Clap ends the process itself with 2 when the line is not understood, 0 for help.
+    let cli = Cli::parse();
+    match obey(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            let text = show::clean(&fault.to_string());
+            let _ = writeln!(std::io::stderr().lock(), "relent: {text}");
+            ExitCode::from(fault.code())
+        }
+    }
+}
+
+fn obey(cli: Cli) -> Result<(), Fault> {
+    let named = cli.config.as_deref();
+    let path = named.unwrap_or(Path::new(DEFAULT_PATH));
+    match cli.verb {
+        Verb::Serve => local::serve(path),
+        Verb::Demo { keep } => local::demo(keep),
+        Verb::Check { changed } => local::check(path, changed),
+        Verb::Store(verb) => local::store(&verb, path),
+        Verb::Classify { .. } => Err(Fault::Refused("this build cannot classify yet".into())),
+        verb => {
+            let client = Client::new(&settings(named)?, path);
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|fault| Fault::Refused(format!("cannot start: {fault}")))?
+                .block_on(speak(&client, verb))
+        }
+    }
+}
+
+/// Settings for a verb that only needs to find the daemon: those of a file that is named must be
+/// there; without any, the daemon's defaults hold here too.
+fn settings(named: Option<&Path>) -> Result<Config, Fault> {
+    let path = named.unwrap_or(Path::new(DEFAULT_PATH));
+    if named.is_none() && !path.exists() {
+        return Ok(Config::default());
+    }
+    local::load(path)
+}
+
+async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
+    match verb {
+        Verb::Account(verb) => senders::account(client, verb).await,
+        Verb::Credential(verb) => senders::credential(client, verb).await,
+        Verb::Domain(verb) => senders::domain(client, verb).await,
+        Verb::Stream(verb) => senders::stream(client, verb).await,
+        Verb::Suppression(verb) => recipients::suppression(client, verb).await,
+        Verb::Consent(verb) => recipients::consent(client, verb).await,
+        Verb::Explain { person, form } => recipients::explain(client, &person, form).await,
+        Verb::Queue(verb) => queue::queue(client, verb).await,
+        Verb::Serve
+        | Verb::Demo { .. }
+        | Verb::Check { .. }
+        | Verb::Store(_)
+        | Verb::Classify { .. } => Ok(()),
+    }
+}

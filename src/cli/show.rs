@@ -1,0 +1,285 @@
+//! How answers look: JSON as it came, or aligned tables for people.
+
+use super::client::{Client, Fault, query};
+use crate::mail::Timestamp;
+use serde_json::Value;
+use std::io::Write;
+
+/// Keys whose numbers are moments.
+const MOMENTS: [&str; 7] = [
+    "accepted",
+    "at",
+    "created",
+    "next_at",
+    "removed",
+    "since",
+    "verified_at",
+];
+/// Keys that stand first in tables whose columns are not chosen.
+const FIRST: [&str; 12] = [
+    "at",
+    "kind",
+    "event",
+    "message",
+    "recipient",
+    "state",
+    "reason",
+    "scope",
+    "stream",
+    "source",
+    "status",
+    "text",
+];
+/// The last column is not padded, and none is padded wider than this.
+const WIDTH_MAX: usize = 60;
+
+/// A column: its heading and its key.
+pub(super) type Column = (&'static str, &'static str);
+
+/// Writes to standard output. A reader that has gone away is nobody's fault.
+pub(super) fn put(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Writes a line.
+pub(super) fn line(text: &str) {
+    put(&format!("{text}\n"));
+}
+
+/// Writes JSON, indented.
+pub(super) fn json(value: &Value) {
+    line(&serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string()));
+}
+
+/// One line of text that cannot move a terminal's cursor: what peers said is shown, not obeyed.
+pub(super) fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+/// A value as a table shows it.
+pub(super) fn cell(key: &str, value: &Value) -> String {
+    match value {
+        Value::Null => "-".into(),
+        Value::Bool(true) => "yes".into(),
+        Value::Bool(false) => "no".into(),
+        Value::String(text) if text.is_empty() => "-".into(),
+        Value::String(text) => clean(text),
+        Value::Number(number) => match number.as_u64() {
+            Some(ms) if MOMENTS.contains(&key) => Timestamp(ms).to_string(),
+            _ => number.to_string(),
+        },
+        Value::Array(items) if items.is_empty() => "-".into(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| cell(key, item))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| format!("{key}={}", cell(key, value)))
+            .collect::<Vec<_>>()
+            .join(" "),
+    }
+}
+
+/// Rows under headings, aligned.
+pub(super) struct Table {
+    columns: Vec<(String, String)>,
+    widths: Vec<usize>,
+    headed: bool,
+}
+
+impl Table {
+    /// A table of chosen columns.
+    pub(super) fn new(columns: &[Column]) -> Self {
+        let columns = columns
+            .iter()
+            .map(|(head, key)| ((*head).into(), (*key).into()))
+            .collect();
+        Self::of(columns)
+    }
+
+    /// A table of every field that some item has.
+    pub(super) fn of_all(items: &[Value]) -> Self {
+        let mut keys: Vec<&str> = Vec::new();
+        for item in items.iter().filter_map(Value::as_object) {
+            for (key, value) in item {
+                if !value.is_null() && !keys.contains(&key.as_str()) {
+                    keys.push(key);
+                }
+            }
+        }
+        keys.sort_by_key(|key| {
+            FIRST
+                .iter()
+                .position(|first| first == key)
+                .unwrap_or(FIRST.len())
+        });
+        Self::of(
+            keys.into_iter()
+                .map(|key| (key.to_uppercase(), key.into()))
+                .collect(),
+        )
+    }
+
+    fn of(columns: Vec<(String, String)>) -> Self {
+        let widths = columns
+            .iter()
+            .map(|(head, _)| head.chars().count())
+            .collect();
+        Self {
+            columns,
+            widths,
+            headed: false,
+        }
+    }
+
+    /// Adds rows; the first call writes the headings too.
+    pub(super) fn rows(&mut self, items: &[Value]) -> String {
+        let mut rows: Vec<Vec<String>> = items
+            .iter()
+            .map(|item| {
+                self.columns
+                    .iter()
+                    .map(|(_, key)| cell(key, &item[key.as_str()]))
+                    .collect()
+            })
+            .collect();
+        if !std::mem::replace(&mut self.headed, true) {
+            rows.insert(
+                0,
+                self.columns.iter().map(|(head, _)| head.clone()).collect(),
+            );
+        }
+        for row in &rows {
+            for (width, text) in self.widths.iter_mut().zip(row) {
+                *width = (*width).max(text.chars().count().min(WIDTH_MAX));
+            }
+        }
+        let mut out = String::new();
+        for row in rows {
+            let mut text = String::new();
+            for (width, cell) in self.widths.iter().zip(row) {
+                text.push_str(&format!("{cell:width$}  "));
+            }
+            out.push_str(text.trim_end());
+            out.push('\n');
+        }
+        out
+    }
+}
+
+/// The fields of one thing, a line each.
+pub(super) fn fields(value: &Value, columns: &[Column]) -> String {
+    let width = columns
+        .iter()
+        .map(|(head, _)| head.len())
+        .max()
+        .unwrap_or_default();
+    columns
+        .iter()
+        .map(|(head, key)| format!("{head:width$}  {}\n", cell(key, &value[*key])))
+        .collect()
+}
+
+/// The array of an answer, whether bare or under `key`.
+pub(super) fn items<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key]
+        .as_array()
+        .or_else(|| value.as_array())
+        .map_or(&[], Vec::as_slice)
+}
+
+/// Prints a listing page by page, and says how many items there were.
+pub(super) async fn listing(
+    client: &Client,
+    path: &str,
+    asked: &[(&str, Option<&str>)],
+    columns: &[Column],
+    as_json: bool,
+) -> Result<usize, Fault> {
+    let mut table = Table::new(columns);
+    let mut count = 0;
+    let mut after: Option<String> = None;
+    let limited = asked
+        .iter()
+        .any(|(name, value)| *name == "limit" && value.is_some());
+    if as_json {
+        put("[");
+    }
+    loop {
+        let mut pairs = asked.to_vec();
+        pairs.push(("after", after.as_deref()));
+        let page = match client.get(&format!("{path}{}", query(&pairs))).await {
+            Ok(page) => page,
+            Err(fault) => {
+                // What has been printed ends there; the exit code says that it is not whole.
+                if as_json {
+                    line("]");
+                }
+                return Err(fault);
+            }
+        };
+        let rows = items(&page, "items");
+        if as_json {
+            for (place, row) in rows.iter().enumerate() {
+                put(&format!(
+                    "{}\n  {row}",
+                    if count + place > 0 { "," } else { "" }
+                ));
+            }
+        } else if !rows.is_empty() {
+            put(&table.rows(rows));
+        }
+        count += rows.len();
+        let next = match &page["next"] {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        // A cursor that does not move would never end.
+        if next.is_none() || rows.is_empty() || next == after || limited {
+            break;
+        }
+        after = next;
+    }
+    if as_json {
+        line(if count > 0 { "\n]" } else { "]" });
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn columns_line_up_and_show_moments_as_people_read_them() {
+        let mut table = Table::new(&[("NAME", "name"), ("SINCE", "created"), ("TEXT", "text")]);
+        let text = table.rows(&[
+            json!({"name": "acme", "created": 0, "text": "a\u{1b}[2Jb"}),
+            json!({"name": "longer-name", "created": 1_000, "text": null}),
+        ]);
+        assert_eq!(
+            text,
+            "NAME         SINCE                 TEXT\n\
+             acme         1970-01-01T00:00:00Z  a [2Jb\n\
+             longer-name  1970-01-01T00:00:01Z  -\n"
+        );
+    }
+
+    #[test]
+    fn a_table_of_everything_begins_with_what_matters() {
+        let all = [json!({"zeta": 1, "reason": "opt_out", "at": 0, "gone": null})];
+        let text = Table::of_all(&all).rows(&all);
+        assert!(
+            text.starts_with("AT                    REASON   ZETA\n"),
+            "{text}"
+        );
+    }
+}

@@ -121,6 +121,8 @@ sections! {
         data_timeout: Span = Span::minutes(3),
         /// Longest life of a connection.
         session_timeout: Span = Span::minutes(30),
+        /// Memory that messages coming in may take together.
+        memory_max: Size = Size::megabytes(128),
         /// Received fields past which a message is taken for a loop.
         hops_max: u32 = 50,
     }

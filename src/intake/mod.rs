@@ -1,1 +1,82 @@
-//! Mail comes in: listeners, authentication, admission, submission, inbound.
+//! Mail comes in: listeners, authentication, admission, submission, inbound. Here the protocol's steps
+//! meet sockets, policy and the queue.
+
+mod admission;
+mod authentication;
+mod connection;
+mod driver;
+mod inbound;
+mod limits;
+mod listener;
+mod submission;
+
+use crate::accounts::Accounts;
+use crate::config::Config;
+use crate::policy::Policy;
+use crate::queue::Queue;
+use crate::replies::Desk;
+use crate::tls;
+use crate::world::World;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// What a listener is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Port {
+    /// Submission with STARTTLS.
+    Submission,
+    /// Submission over implicit TLS.
+    Submissions,
+    /// Mail from other mail servers.
+    Inbound,
+}
+
+/// What intake needs.
+pub struct Parts {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// Where accepted mail goes.
+    pub queue: Arc<dyn Queue>,
+    /// Who may send.
+    pub accounts: Accounts,
+    /// Whom they may send to.
+    pub policy: Policy,
+    /// Who reads what comes back.
+    pub desk: Arc<Desk>,
+    /// Our certificate.
+    pub tls: Arc<tls::Server>,
+    /// Clock and chance.
+    pub world: World,
+}
+
+/// Mail's way in.
+pub struct Intake {
+    parts: Parts,
+    submission_limits: limits::Connections,
+    inbound_limits: limits::Connections,
+    failures: authentication::Failures,
+    /// Kibibytes that inbound messages may take in memory together.
+    inbound_memory: Arc<Semaphore>,
+}
+
+impl Intake {
+    /// Builds the way in.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let (submission, inbound) = (&parts.config.submission, &parts.config.inbound);
+        let kibibytes = inbound.memory_max.bytes() / 1024;
+        Arc::new(Self {
+            submission_limits: limits::Connections::new(
+                submission.connections_max,
+                submission.connections_per_address_max,
+            ),
+            inbound_limits: limits::Connections::new(
+                inbound.connections_max,
+                inbound.connections_per_address_max,
+            ),
+            failures: authentication::Failures::new(submission.auth_failures_max),
+            inbound_memory: Arc::new(Semaphore::new(kibibytes.min(Semaphore::MAX_PERMITS))),
+            parts,
+        })
+    }
+}

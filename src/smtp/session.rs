@@ -144,7 +144,13 @@ impl Session {
         matches!(self.state, State::Auth(_))
     }
 
-    /// Whether a client that stopped talking may be told 421 now.
+    /// Whether a message is coming in chunks.
+    #[must_use]
+    pub fn in_chunks(&self) -> bool {
+        matches!(&self.state, State::Mail(mail) if mail.chunked)
+    }
+
+    /// Whether the connection speaks TLS.
     #[must_use]
     pub fn is_tls(&self) -> bool {
         self.tls

@@ -1,0 +1,78 @@
+//! AUTH: who says what password how often. Failures are counted for an address and a user together, so
+//! that a stranger's guesses never lock the owner out.
+
+use super::Intake;
+use super::limits::network;
+use crate::accounts::Login;
+use crate::mail::{Answer, Status, Verdict};
+use crate::smtp::sasl::Secret;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long failures are remembered.
+const MEMORY: Duration = Duration::from_secs(600);
+/// Most pairs of address and user remembered; past it the oldest are forgotten.
+const PAIRS_MAX: usize = 10_000;
+
+/// Failed attempts.
+pub(super) struct Failures {
+    seen: Mutex<HashMap<(IpAddr, String), (u32, Duration)>>,
+    failures_max: u32,
+}
+
+impl Failures {
+    pub(super) fn new(failures_max: u32) -> Self {
+        Self { seen: Mutex::default(), failures_max }
+    }
+
+    fn are_too_many(&self, pair: &(IpAddr, String), now: Duration) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(pair).is_some_and(|(count, since)| {
+            *count >= self.failures_max && now.saturating_sub(*since) < MEMORY
+        })
+    }
+
+    fn add(&self, pair: (IpAddr, String), now: Duration) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= PAIRS_MAX {
+            seen.retain(|_, (_, since)| now.saturating_sub(*since) < MEMORY);
+        }
+        if seen.len() >= PAIRS_MAX {
+            seen.clear();
+        }
+        let entry = seen.entry(pair).or_insert((0, now));
+        if now.saturating_sub(entry.1) >= MEMORY {
+            *entry = (0, now);
+        }
+        entry.0 += 1;
+    }
+}
+
+impl Intake {
+    /// Checks a secret; the login where it is right.
+    pub(super) fn authenticate(&self, secret: &Secret, peer: IpAddr) -> Result<Login, Verdict> {
+        let now = self.parts.world.clock.steady();
+        let pair = (network(peer), secret.user.chars().take(64).collect::<String>());
+        if self.failures.are_too_many(&pair, now) {
+            let text = "too many failed attempts; try again in ten minutes";
+            return Err(Verdict::Defer(Answer::new(454, Status::new(4, 7, 0), text)));
+        }
+        match self.parts.accounts.authenticate(&secret.user, &secret.password) {
+            Ok(Some(login)) => Ok(login),
+            Ok(None) => {
+                self.failures.add(pair, now);
+                tracing::info!(target: "relent::intake", user = %secret.user.escape_debug(), client = %peer, "AUTH refused");
+                metrics::counter!("relent_auth_failures_total").increment(1);
+                let text = "user name or password is wrong";
+                Err(Verdict::Refuse(Answer::new(535, Status::new(5, 7, 8), text)))
+            }
+            Err(fault) => {
+                tracing::error!(target: "relent::intake", %fault, "AUTH cannot be checked");
+                let text = "credentials cannot be checked now; try again later";
+                Err(Verdict::Defer(Answer::new(454, Status::new(4, 7, 0), text)))
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A connection: what came in and was not read yet, what is to go out, and TLS switched on under them.
+
+use bytes::{Buf, BytesMut};
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+/// Bytes read at a time.
+const READ_SIZE: usize = 16 << 10;
+/// Longest wait for a client to take our replies.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What a connection runs over.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+pub(super) struct Connection {
+    stream: Box<dyn Stream>,
+    pub(super) input: BytesMut,
+    output: Vec<u8>,
+}
+
+/// Why nothing more was read.
+#[derive(Debug)]
+pub(super) enum Silence {
+    /// The client took too long.
+    Timeout,
+    /// The client has gone.
+    Gone,
+}
+
+impl Connection {
+    pub(super) fn new(stream: Box<dyn Stream>) -> Self {
+        Self { stream, input: BytesMut::new(), output: Vec::new() }
+    }
+
+    /// Keeps a reply until the input that came with its command is read too: replies to pipelined
+    /// commands leave together.
+    pub(super) fn say(&mut self, wire: &str) {
+        self.output.extend_from_slice(wire.as_bytes());
+    }
+
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        if !self.output.is_empty() {
+            let write = async {
+                self.stream.write_all(&self.output).await?;
+                self.stream.flush().await
+            };
+            timeout(WRITE_TIMEOUT, write).await??;
+            self.output.clear();
+        }
+        Ok(())
+    }
+
+    /// Reads more.
+    pub(super) async fn fill(&mut self, limit: Duration) -> Result<(), Silence> {
+        self.flush().await.map_err(|_| Silence::Gone)?;
+        self.input.reserve(READ_SIZE);
+        match timeout(limit, self.stream.read_buf(&mut self.input)).await {
+            Err(_) => Err(Silence::Timeout),
+            Ok(Ok(0) | Err(_)) => Err(Silence::Gone),
+            Ok(Ok(_)) => Ok(()),
+        }
+    }
+
+    pub(super) fn pass(&mut self, count: usize) {
+        self.input.advance(count);
+    }
+
+    /// Speaks TLS from now on. Whatever came before the handshake is forgotten.
+    pub(super) async fn secure(self, acceptor: &TlsAcceptor, limit: Duration) -> io::Result<Self> {
+        let secure = timeout(limit, acceptor.accept(self.stream)).await??;
+        Ok(Self::new(Box::new(secure)))
+    }
+
+    /// Says what is left and closes.
+    pub(super) async fn close(mut self) {
+        if self.flush().await.is_ok() {
+            let _ = timeout(WRITE_TIMEOUT, self.stream.shutdown()).await;
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! Drives a session over a connection: gives it lines, does what its steps say, takes message data.
+
+use super::connection::{Connection, Silence};
+use super::inbound::Inbound;
+use super::submission::Submission;
+use super::{Intake, Port};
+use crate::config::PlaintextAuth;
+use crate::mail::{Answer, Reply, Status, Verdict};
+use crate::smtp::data::{DataFault, DataReader, LineRules};
+use crate::smtp::line::{self, AUTH_LINE_MAX, COMMAND_LINE_MAX, Line};
+use crate::smtp::session::{Offer, Question, Session, Step};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long a client whose message broke the line rules may take to end it before it is told.
+const FAULT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What mail on this port means.
+enum Role {
+    Submission(Box<Submission>),
+    Inbound(Box<Inbound>),
+}
+
+impl Role {
+    async fn ask(&mut self, question: Question) -> Verdict {
+        match self {
+            Self::Submission(role) => role.ask(question),
+            Self::Inbound(role) => role.ask(question).await,
+        }
+    }
+
+    fn begin(&mut self, client: &str, tls: bool) {
+        match self {
+            Self::Submission(role) => role.begin(client, tls),
+            Self::Inbound(role) => role.begin(client, tls),
+        }
+    }
+
+    async fn write(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Submission(role) => role.write(bytes).await,
+            Self::Inbound(role) => role.write(bytes),
+        }
+    }
+
+    async fn finish(&mut self) -> Answer {
+        match self {
+            Self::Submission(role) => role.finish().await,
+            Self::Inbound(role) => role.finish().await,
+        }
+    }
+
+    fn abandon(&mut self) {
+        match self {
+            Self::Submission(role) => role.abandon(),
+            Self::Inbound(role) => role.abandon(),
+        }
+    }
+}
+
+pub(super) struct Driver {
+    intake: Arc<Intake>,
+    connection: Connection,
+    session: Session,
+    role: Role,
+    shutdown: CancellationToken,
+    command_timeout: Duration,
+    data_timeout: Duration,
+    /// The rules of a message that comes in chunks.
+    chunks: Option<LineRules>,
+}
+
+/// Whether the session goes on.
+enum Flow {
+    On,
+    End,
+}
+
+impl Driver {
+    pub(super) fn new(
+        intake: Arc<Intake>,
+        connection: Connection,
+        peer: SocketAddr,
+        port: Port,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let config = intake.parts.config.clone();
+        let inbound = port == Port::Inbound;
+        let (submission, other) = (&config.submission, &config.inbound);
+        let loopback = peer.ip().to_canonical().is_loopback();
+        let offer = Offer {
+            hostname: config.hostname.clone(),
+            size_max: if inbound { other.message_size_max.0 } else { submission.message_size_max.0 },
+            recipients_max: if inbound { other.recipients_max } else { submission.recipients_max },
+            messages_max: if inbound { other.messages_max } else { submission.messages_max },
+            errors_max: if inbound { other.errors_max } else { submission.errors_max },
+            needs_auth: !inbound,
+            auth_in_clear: loopback && submission.plaintext_auth == PlaintextAuth::Loopback,
+        };
+        let role = if inbound {
+            Role::Inbound(Box::new(Inbound::new(intake.clone(), peer)))
+        } else {
+            Role::Submission(Box::new(Submission::new(intake.clone(), peer)))
+        };
+        let timeouts = if inbound {
+            (other.command_timeout.0, other.data_timeout.0)
+        } else {
+            (submission.command_timeout.0, submission.data_timeout.0)
+        };
+        Self {
+            session: Session::new(offer, port == Port::Submissions),
+            intake,
+            connection,
+            role,
+            shutdown,
+            command_timeout: timeouts.0,
+            data_timeout: timeouts.1,
+            chunks: None,
+        }
+    }
+
+    /// Runs the session to its end.
+    pub(super) async fn run(mut self) {
+        let greeting = self.session.greeting();
+        self.connection.say(&greeting.wire());
+        loop {
+            let limit = if self.session.in_auth() { AUTH_LINE_MAX } else { COMMAND_LINE_MAX };
+            // A TLS handshake where a command belongs.
+            if self.connection.input.first() == Some(&0x16) {
+                return;
+            }
+            let step = match line::take(&self.connection.input, limit) {
+                Line::Whole(text, length) => {
+                    let text = text.to_vec();
+                    self.connection.pass(length);
+                    self.session.line(&text)
+                }
+                Line::Malformed(length) => {
+                    self.connection.pass(length);
+                    self.session.malformed()
+                }
+                Line::TooLong => {
+                    Step::Close(Reply::new(500, Status::new(5, 5, 6), "the line is too long"))
+                }
+                Line::Partial => match self.more().await {
+                    Ok(()) => continue,
+                    Err(step) => step,
+                },
+            };
+            let unended = self.chunks.is_some();
+            let flow;
+            (self, flow) = self.perform(step).await;
+            if matches!(flow, Flow::End) {
+                return self.connection.close().await;
+            }
+            if unended && !self.session.in_chunks() && self.chunks.take().is_some() {
+                self.role.abandon();
+            }
+        }
+    }
+
+    /// Waits for more input, for the end of patience, or for our own end.
+    async fn more(&mut self) -> Result<(), Step> {
+        let closing = |text| Step::Close(Reply::new(421, Status::new(4, 3, 2), text));
+        let filled = tokio::select! {
+            filled = self.connection.fill(self.command_timeout) => filled,
+            () = self.shutdown.cancelled() => return Err(closing("this relay is stopping; try again")),
+        };
+        match filled {
+            Ok(()) => Ok(()),
+            Err(Silence::Gone) => Err(Step::HangUp),
+            Err(Silence::Timeout) => {
+                let text = "nothing came for too long";
+                Err(Step::Close(Reply::new(421, Status::new(4, 4, 2), text)))
+            }
+        }
+    }
+
+    /// Does what a step says. TLS takes the connection apart, so the driver is handed through.
+    async fn perform(mut self, mut step: Step) -> (Self, Flow) {
+        loop {
+            step = match step {
+                Step::Say(reply) => {
+                    self.connection.say(&reply.wire());
+                    return (self, Flow::On);
+                }
+                Step::Ask(question) => {
+                    let verdict = self.role.ask(question).await;
+                    self.session.answer(verdict)
+                }
+                Step::StartTls(reply) => return self.start_tls(&reply).await,
+                Step::Data(reply) => {
+                    self.connection.say(&reply.wire());
+                    match self.take_data().await {
+                        Some(step) => step,
+                        None => return (self, Flow::End),
+                    }
+                }
+                Step::Chunk { length, last, refused } => {
+                    match self.take_chunk(length, last, refused).await {
+                        Some(step) => step,
+                        None => return (self, Flow::End),
+                    }
+                }
+                Step::Close(reply) => {
+                    self.connection.say(&reply.wire());
+                    return (self, Flow::End);
+                }
+                Step::HangUp => return (self, Flow::End),
+            };
+        }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc3207#section-4.2
+    //# The server MUST discard any knowledge
+    //# obtained from the client, such as the argument to the EHLO command,
+    //# which was not obtained from the TLS negotiation itself.
+    async fn start_tls(mut self, reply: &Reply) -> (Self, Flow) {
+        self.connection.input.clear();
+        self.connection.say(&reply.wire());
+        if self.connection.flush().await.is_err() {
+            return (self, Flow::End);
+        }
+        let limit = self.intake.parts.config.tls.handshake_timeout.0;
+        let acceptor = self.intake.parts.tls.acceptor();
+        let nobody = Connection::new(Box::new(tokio::io::empty()));
+        let plain = std::mem::replace(&mut self.connection, nobody);
+        match plain.secure(&acceptor, limit).await {
+            Ok(secure) => {
+                self.connection = secure;
+                self.session.secured();
+                (self, Flow::On)
+            }
+            Err(fault) => {
+                tracing::debug!(target: "relent::intake", %fault, "TLS handshake failed");
+                (self, Flow::End)
+            }
+        }
+    }
+
+    async fn take_data(&mut self) -> Option<Step> {
+        self.role.begin(&self.session.client_name, self.session.is_tls());
+        let mut reader = DataReader::default();
+        let mut out = Vec::new();
+        loop {
+            let taken = reader.feed(&self.connection.input, &mut out);
+            self.connection.pass(taken);
+            if reader.fault().is_none() {
+                self.role.write(&out).await;
+            }
+            out.clear();
+            if reader.ended() {
+                break;
+            }
+            let patience = if reader.fault().is_some() {
+                FAULT_PATIENCE
+            } else {
+                self.data_timeout
+            };
+            match (self.connection.fill(patience).await, reader.fault()) {
+                (Ok(()), _) => {}
+                (Err(Silence::Timeout), Some(fault)) => return Some(self.smuggled(fault)),
+                (Err(_), _) => {
+                    self.role.abandon();
+                    return None;
+                }
+            }
+        }
+        match reader.fault() {
+            Some(fault) => Some(self.smuggled(fault)),
+            None => {
+                let answer = self.role.finish().await;
+                Some(self.session.message_ended(answer))
+            }
+        }
+    }
+
+    /// A message that two systems could read differently is refused, and so is all that follows it.
+    fn smuggled(&mut self, fault: DataFault) -> Step {
+        self.role.abandon();
+        tracing::warn!(target: "relent::intake", %fault, "a message was refused for its lines");
+        let text = format!("{fault}: lines end with CR LF and have at most 1000 octets");
+        Step::Close(Reply::new(550, Status::new(5, 6, 11), text))
+    }
+
+    async fn take_chunk(
+        &mut self,
+        mut length: u64,
+        last: bool,
+        refused: Option<Reply>,
+    ) -> Option<Step> {
+        if refused.is_none() && self.chunks.is_none() {
+            self.chunks = Some(LineRules::default());
+            self.role.begin(&self.session.client_name, self.session.is_tls());
+        }
+        while length > 0 {
+            if self.connection.input.is_empty() {
+                if self.connection.fill(self.data_timeout).await.is_err() {
+                    self.role.abandon();
+                    return None;
+                }
+                continue;
+            }
+            let here = self.connection.input.len();
+            let count = usize::try_from(length).unwrap_or(usize::MAX).min(here);
+            let piece = self.connection.input.split_to(count);
+            length -= count as u64;
+            if let Some(rules) = &mut self.chunks
+                && refused.is_none()
+            {
+                rules.check(&piece);
+                if rules.fault().is_none() {
+                    self.role.write(&piece).await;
+                }
+            }
+        }
+        if let Some(reply) = refused {
+            return Some(Step::Say(reply));
+        }
+        if !last {
+            return Some(Step::Say(Reply::new(250, Status::new(2, 0, 0), "chunk taken")));
+        }
+        match self.chunks.take().unwrap_or_default().fault_at_end() {
+            Some(fault) => Some(self.smuggled(fault)),
+            None => {
+                let answer = self.role.finish().await;
+                Some(self.session.message_ended(answer))
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Mail from other mail servers: replies, bounces, complaints. Only our own addresses are taken, and what
+//! a message does is done before its 250.
+
+use super::Intake;
+use crate::mail::{Answer, ReversePath, Status, Verdict, header};
+use crate::replies::Destination;
+use crate::smtp::session::Question;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Bytes of memory taken at a time.
+const MEMORY_STEP: usize = 64 << 10;
+
+/// A message under way, kept in memory within `inbound.memory_max`.
+#[derive(Default)]
+struct Message {
+    bytes: Vec<u8>,
+    memory: Vec<OwnedSemaphorePermit>,
+    refused: Option<Answer>,
+}
+
+/// What inbound keeps of a session.
+pub(super) struct Inbound {
+    intake: Arc<Intake>,
+    peer: SocketAddr,
+    sender: ReversePath,
+    to: Vec<Destination>,
+    message: Message,
+    trace: String,
+}
+
+impl Inbound {
+    pub(super) fn new(intake: Arc<Intake>, peer: SocketAddr) -> Self {
+        Self {
+            intake,
+            peer,
+            sender: ReversePath::Null,
+            to: Vec::new(),
+            message: Message::default(),
+            trace: String::new(),
+        }
+    }
+
+    pub(super) async fn ask(&mut self, question: Question) -> Verdict {
+        match question {
+            Question::Login(_) => {
+                let text = "this port takes no AUTH";
+                Verdict::Refuse(Answer::new(502, Status::new(5, 5, 1), text))
+            }
+            Question::Mail(sender, _) => {
+                self.abandon();
+                if let Err(fault) = self.intake.parts.queue.ready() {
+                    // Opt-outs are taken even where no mail is: letters are refused at their end.
+                    tracing::warn!(target: "relent::intake", %fault, "inbound mail while the spool is not ready");
+                }
+                self.sender = sender;
+                Verdict::Accept
+            }
+            Question::Recipient(address) => {
+                match self.intake.parts.desk.recipient(&address).await {
+                    Ok(destination) => {
+                        self.to.push(destination);
+                        Verdict::Accept
+                    }
+                    Err(answer) => {
+                        tracing::info!(
+                            target: "relent::intake", to = %address, client = %self.peer.ip(),
+                            reason = %answer.log.escape_debug(), "recipient refused"
+                        );
+                        if answer.reply.is_transient() { Verdict::Defer(answer) } else { Verdict::Refuse(answer) }
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn begin(&mut self, client: &str, tls: bool) {
+        let parts = &self.intake.parts;
+        let with = if tls { "ESMTPS" } else { "ESMTP" };
+        self.message = Message::default();
+        self.trace = format!(
+            "Received: from {client} ([{}])\r\n\tby {} with {with}; {}\r\n",
+            self.peer.ip().to_canonical(),
+            parts.config.hostname,
+            parts.world.clock.now().rfc5322()
+        );
+        self.message.bytes.extend_from_slice(self.trace.as_bytes());
+    }
+
+    pub(super) fn abandon(&mut self) {
+        self.to.clear();
+        self.message = Message::default();
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        let message = &mut self.message;
+        if message.refused.is_some() {
+            return;
+        }
+        let size_max = self.intake.parts.config.inbound.message_size_max.bytes();
+        if message.bytes.len() + bytes.len() > size_max.saturating_add(self.trace.len()) {
+            let text = format!("messages have at most {size_max} octets here");
+            message.refused = Some(Answer::new(552, Status::new(5, 3, 4), text));
+            return;
+        }
+        while message.bytes.len() + bytes.len() > message.memory.len() * MEMORY_STEP {
+            let kibibytes = u32::try_from(MEMORY_STEP / 1024).unwrap_or(u32::MAX);
+            match self.intake.inbound_memory.clone().try_acquire_many_owned(kibibytes) {
+                Ok(permit) => message.memory.push(permit),
+                Err(_) => {
+                    let text = "no memory for this message now; try again later";
+                    message.refused = Some(Answer::new(452, Status::new(4, 3, 1), text));
+                    message.bytes = Vec::new();
+                    return;
+                }
+            }
+        }
+        message.bytes.extend_from_slice(bytes);
+    }
+
+    pub(super) async fn finish(&mut self) -> Answer {
+        let message = std::mem::take(&mut self.message);
+        let to = std::mem::take(&mut self.to);
+        if let Some(answer) = message.refused {
+            return answer;
+        }
+        let end = header::body_start(&message.bytes);
+        let hops_max = self.intake.parts.config.inbound.hops_max as usize;
+        let hops = header::fields(&message.bytes[..end])
+            .map_or(0, |fields| fields.iter().filter(|field| field.is("Received")).count());
+        if hops > hops_max {
+            let text = format!("more than {hops_max} hops: a mail loop");
+            return Answer::new(554, Status::new(5, 4, 6), text);
+        }
+        let verdict = self.intake.parts.desk.receive(&self.sender, to, message.bytes.into()).await;
+        drop(message.memory);
+        match verdict.refusal() {
+            None => Answer::new(250, Status::new(2, 0, 0), "ok"),
+            Some(answer) => {
+                tracing::info!(
+                    target: "relent::intake", client = %self.peer.ip(), code = answer.reply.code,
+                    reason = %answer.log.escape_debug(), "inbound message refused"
+                );
+                answer
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Accepts connections within their limits and gives each a task of its own.
+
+use super::connection::{Connection, Stream};
+use super::driver::Driver;
+use super::{Intake, Port};
+use crate::mail::{Reply, Status};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Pause after a failed accept (no file descriptors left, say).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+impl Intake {
+    /// Takes connections until shut down, then waits for the sessions under way.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        port: Port,
+        shutdown: CancellationToken,
+    ) {
+        let mut sessions = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                Some(_) = sessions.join_next(), if !sessions.is_empty() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        let (intake, shutdown) = (self.clone(), shutdown.clone());
+                        sessions.spawn(async move { intake.session(stream, peer, port, shutdown).await });
+                    }
+                    Err(fault) => {
+                        tracing::warn!(target: "relent::intake", %fault, "a connection could not be taken");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        drop(listener);
+        while sessions.join_next().await.is_some() {}
+    }
+
+    async fn session(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        port: Port,
+        shutdown: CancellationToken,
+    ) {
+        let _ = stream.set_nodelay(true);
+        let limits =
+            if port == Port::Inbound { &self.inbound_limits } else { &self.submission_limits };
+        let counted = match limits.enter(peer.ip()) {
+            Ok(counted) => counted,
+            Err(text) => {
+                metrics::counter!("relent_connections_refused_total").increment(1);
+                if port != Port::Submissions {
+                    let reply = Reply::new(421, Status::new(4, 7, 0), text);
+                    let mut connection = Connection::new(Box::new(stream));
+                    connection.say(&reply.wire());
+                    connection.close().await;
+                }
+                return;
+            }
+        };
+        let stream: Box<dyn Stream> = if port == Port::Submissions {
+            let limit = self.parts.config.tls.handshake_timeout.0;
+            match timeout(limit, self.parts.tls.acceptor().accept(stream)).await {
+                Ok(Ok(secure)) => Box::new(secure),
+                _ => return,
+            }
+        } else {
+            Box::new(stream)
+        };
+        let whole = if port == Port::Inbound {
+            self.parts.config.inbound.session_timeout.0
+        } else {
+            self.parts.config.submission.session_timeout.0
+        };
+        metrics::counter!("relent_connections_total").increment(1);
+        let driver = Driver::new(self.clone(), Connection::new(stream), peer, port, shutdown);
+        let _ = timeout(whole, driver.run()).await;
+        drop(counted);
+    }
+}

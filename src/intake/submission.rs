@@ -1,0 +1,315 @@
+//! Mail from applications: who sends, as whom, to whom; then the message streams to the spool.
+
+use super::Intake;
+use super::admission::{Context, HEADER_MAX, unreadable};
+use crate::accounts::{Login, Refusal, Stream};
+use crate::events::message::{Accepted, Origin, Recipient};
+use crate::mail::{Address, Answer, MessageId, ReversePath, Status, Verdict, header};
+use crate::policy::Policy;
+use crate::smtp::command::MailParameters;
+use crate::smtp::session::Question;
+use crate::spool::{Body, BodyWriter, SpoolFault};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+fn refuse(code: u16, status: (u8, u16, u16), text: impl Into<String>) -> Answer {
+    Answer::new(code, Status::new(status.0, status.1, status.2), text)
+}
+
+/// What the spool could not do, as the client hears it.
+fn spool_answer(fault: &SpoolFault) -> Answer {
+    match fault {
+        SpoolFault::Full => refuse(452, (4, 3, 1), "no room for mail now; try again later"),
+        _ => refuse(451, (4, 3, 0), "mail cannot be stored now; try again later"),
+    }
+    .logged(fault.to_string())
+}
+
+/// A mail under way.
+struct Envelope {
+    sender: ReversePath,
+    smtputf8: bool,
+    recipients: Vec<Recipient>,
+}
+
+/// A message under way.
+struct Message {
+    id: MessageId,
+    trace: String,
+    header: Vec<u8>,
+    body: BodyWriter,
+    /// Set once the header is whole.
+    from: Option<Address>,
+    stream: Option<Arc<Stream>>,
+    size: u64,
+    eight_bit: bool,
+    refused: Option<Answer>,
+}
+
+/// What submission keeps of a session.
+pub(super) struct Submission {
+    intake: Arc<Intake>,
+    peer: SocketAddr,
+    login: Option<Login>,
+    envelope: Option<Envelope>,
+    message: Option<Message>,
+}
+
+impl Submission {
+    pub(super) fn new(intake: Arc<Intake>, peer: SocketAddr) -> Self {
+        Self { intake, peer, login: None, envelope: None, message: None }
+    }
+
+    pub(super) fn ask(&mut self, question: Question) -> Verdict {
+        match question {
+            Question::Login(secret) => match self.intake.authenticate(&secret, self.peer.ip()) {
+                Ok(login) => {
+                    self.login = Some(login);
+                    Verdict::Accept
+                }
+                Err(verdict) => verdict,
+            },
+            Question::Mail(sender, parameters) => self.mail(sender, parameters),
+            Question::Recipient(address) => self.recipient(address),
+        }
+    }
+
+    fn mail(&mut self, sender: ReversePath, parameters: MailParameters) -> Verdict {
+        self.envelope = None;
+        let Some(login) = &self.login else {
+            return Verdict::Refuse(refuse(530, (5, 7, 0), "AUTH comes first"));
+        };
+        let parts = &self.intake.parts;
+        match parts.accounts.stands(&login.credential.name) {
+            Ok(true) => {}
+            Ok(false) => {
+                return Verdict::Refuse(refuse(535, (5, 7, 8), "this credential was removed"));
+            }
+            Err(fault) => return Verdict::Defer(unreadable(&fault)),
+        }
+        if login.stream.is_none() {
+            let text = format!(
+                "account {} has no stream: `relent stream add {} NAME --kind marketing|transactional`",
+                login.account.name, login.account.name
+            );
+            return Verdict::Refuse(refuse(550, (5, 7, 1), text));
+        }
+        if let Err(fault) = parts.queue.ready() {
+            return Verdict::Defer(spool_answer(&fault));
+        }
+        if let Some(address) = sender.address()
+            && let Err(answer) = self.intake.may_send_from(login, address, "MAIL FROM")
+        {
+            self.log_refusal(&answer);
+            return Verdict::Refuse(answer);
+        }
+        let smtputf8 = parameters.smtputf8;
+        self.envelope = Some(Envelope { sender, smtputf8, recipients: Vec::new() });
+        Verdict::Accept
+    }
+
+    fn recipient(&mut self, address: Address) -> Verdict {
+        let parts = &self.intake.parts;
+        let (Some(login), Some(envelope)) = (&self.login, &mut self.envelope) else {
+            return Verdict::Refuse(refuse(503, (5, 5, 1), "MAIL comes first"));
+        };
+        let Some(stream) = &login.stream else {
+            return Verdict::Refuse(refuse(550, (5, 7, 1), "the account has no stream"));
+        };
+        let hash = match parts.accounts.hash(login.account.id, &address) {
+            Ok(hash) => hash,
+            Err(fault) => return Verdict::Defer(unreadable(&fault)),
+        };
+        let verdict = Policy::answer(parts.policy.judge(stream, &address));
+        // Refused silently: taken here, and stopped with a record when its turn comes.
+        let silently = login.credential.refuse == Refusal::Silently;
+        match verdict {
+            Verdict::Refuse(answer) if !silently => {
+                metrics::counter!("relent_recipients_refused_total").increment(1);
+                tracing::info!(
+                    target: "relent::intake", account = %login.account.name, stream = %stream.name,
+                    to = %address, reason = %answer.log, "recipient refused"
+                );
+                Verdict::Refuse(answer)
+            }
+            Verdict::Defer(answer) => Verdict::Defer(answer),
+            _ => {
+                envelope.recipients.push(Recipient { address, hash });
+                Verdict::Accept
+            }
+        }
+    }
+
+    pub(super) fn begin(&mut self, client: &str, tls: bool) {
+        let parts = &self.intake.parts;
+        let mut chance = [0; 6];
+        parts.world.chance.fill(&mut chance);
+        let id = MessageId::new(parts.world.clock.now(), chance);
+        let with = if tls { "ESMTPSA" } else { "ESMTPA" };
+        let trace = format!(
+            "from {client} ([{}])\r\n\tby {} with {with}",
+            self.peer.ip().to_canonical(),
+            parts.config.hostname
+        );
+        self.message = Some(Message {
+            id,
+            trace,
+            header: Vec::new(),
+            body: parts.queue.body(),
+            from: None,
+            stream: None,
+            size: 0,
+            eight_bit: false,
+            refused: None,
+        });
+    }
+
+    pub(super) fn abandon(&mut self) {
+        self.message = None;
+        self.envelope = None;
+    }
+
+    /// Takes more of the message. What is refused is passed over until its end.
+    pub(super) async fn write(&mut self, bytes: &[u8]) {
+        let Some(message) = &mut self.message else { return };
+        message.size += bytes.len() as u64;
+        let size_max = self.intake.parts.config.submission.message_size_max.0;
+        if message.size > size_max && message.refused.is_none() {
+            let text = format!("messages have at most {size_max} octets here");
+            message.refused = Some(refuse(552, (5, 3, 4), text));
+        }
+        if message.refused.is_some() {
+            return;
+        }
+        message.eight_bit |= !bytes.is_ascii();
+        if message.from.is_some() {
+            if let Err(fault) = message.body.write(bytes).await {
+                message.refused = Some(spool_answer(&fault));
+            }
+            return;
+        }
+        let searched = message.header.len().saturating_sub(3);
+        message.header.extend_from_slice(bytes);
+        let whole = message.header.starts_with(b"\r\n")
+            || message.header[searched..].windows(4).any(|window| window == b"\r\n\r\n");
+        if whole {
+            self.admit_header().await;
+        } else if message.header.len() > HEADER_MAX {
+            let text = format!("a header has at most {HEADER_MAX} octets");
+            message.refused = Some(refuse(550, (5, 6, 0), text));
+        }
+    }
+
+    async fn admit_header(&mut self) {
+        let (Some(message), Some(login)) = (&mut self.message, &self.login) else { return };
+        let taken = std::mem::take(&mut message.header);
+        let (head, rest) = taken.split_at(header::body_start(&taken));
+        if head.len() > HEADER_MAX {
+            let text = format!("a header has at most {HEADER_MAX} octets");
+            message.refused = Some(refuse(550, (5, 6, 0), text));
+            return;
+        }
+        let context = Context {
+            login,
+            id: message.id,
+            now: self.intake.parts.world.clock.now(),
+            trace: &message.trace,
+        };
+        let admitted = match self.intake.admit(head, &context) {
+            Ok(admitted) => admitted,
+            Err(answer) => {
+                message.refused = Some(answer);
+                return;
+            }
+        };
+        message.from = Some(admitted.from);
+        message.stream = admitted.stream;
+        for piece in [&admitted.header[..], rest] {
+            if let Err(fault) = message.body.write(piece).await {
+                message.refused = Some(spool_answer(&fault));
+                return;
+            }
+        }
+    }
+
+    /// The message has ended: accepts it, durably, or says why not.
+    pub(super) async fn finish(&mut self) -> Answer {
+        if self.message.as_ref().is_some_and(|m| m.from.is_none() && m.refused.is_none()) {
+            self.admit_header().await;
+        }
+        let (message, envelope) = (self.message.take(), self.envelope.take());
+        let (Some(login), Some(message), Some(envelope)) = (&self.login, message, envelope) else {
+            return refuse(503, (5, 5, 1), "MAIL and RCPT come first");
+        };
+        if let Some(answer) = message.refused {
+            self.log_refusal(&answer);
+            return answer;
+        }
+        let Some(stream) = message.stream.clone().or_else(|| login.stream.clone()) else {
+            return refuse(550, (5, 7, 1), "the account has no stream");
+        };
+        if message.stream.is_some()
+            && let Some(answer) = self.nobody_left(&stream, &envelope)
+        {
+            self.log_refusal(&answer);
+            return answer;
+        }
+        let parts = &self.intake.parts;
+        let draft = Accepted {
+            id: message.id,
+            origin: Origin::Submission {
+                account: login.account.id,
+                stream: stream.id,
+                credential: login.credential.name.clone(),
+            },
+            sender: envelope.sender,
+            recipients: envelope.recipients,
+            body: Body::default(),
+            at: parts.world.clock.now(),
+            from: message.from,
+            smtputf8: envelope.smtputf8,
+            eight_bit: message.eight_bit,
+        };
+        let (sender, count) = (draft.sender.to_string(), draft.recipients.len());
+        match parts.queue.enqueue(draft, message.body).await {
+            Ok(id) => {
+                metrics::counter!("relent_messages_accepted_total").increment(1);
+                tracing::info!(
+                    target: "relent::intake", id = %id, account = %login.account.name,
+                    stream = %stream.name, from = %sender, recipients = count,
+                    size = message.size, client = %self.peer.ip(), "accepted"
+                );
+                refuse(250, (2, 0, 0), format!("{id} accepted"))
+            }
+            Err(fault) => {
+                let answer = spool_answer(&fault);
+                self.log_refusal(&answer);
+                answer
+            }
+        }
+    }
+
+    /// The answer where a stream that the header named leaves no recipient. Where some are left, the
+    /// others are stopped with a record when their turn comes.
+    fn nobody_left(&self, stream: &Stream, envelope: &Envelope) -> Option<Answer> {
+        let mut last = None;
+        for recipient in &envelope.recipients {
+            let judgement = self.intake.parts.policy.judge(stream, &recipient.address);
+            match Policy::answer(judgement) {
+                Verdict::Accept => return None,
+                Verdict::Defer(answer) => return Some(answer),
+                Verdict::Refuse(answer) => last = Some(answer),
+            }
+        }
+        last
+    }
+
+    fn log_refusal(&self, answer: &Answer) {
+        let account = self.login.as_ref().map_or("", |login| login.account.name.as_str());
+        metrics::counter!("relent_messages_refused_total").increment(1);
+        tracing::info!(
+            target: "relent::intake", account, client = %self.peer.ip(),
+            code = answer.reply.code, reason = %answer.log.escape_debug(), "refused"
+        );
+    }
+}

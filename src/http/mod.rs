@@ -1,1 +1,30 @@
-//! People and programs come in: unsubscribe, API, metrics, health.
+//! People and programs come in: the unsubscribe page and one-click POST, the operator's API, metrics
+//! and health. `public` is for everybody; `admin` has the operator's authority and is only ever
+//! served over the admin socket, whose file mode is its lock.
+
+mod site;
+
+mod serve;
+
+mod health;
+
+mod form;
+mod page;
+mod unsubscribe;
+
+mod account;
+mod consent;
+mod credential;
+mod domain;
+mod explain;
+mod named;
+mod problem;
+mod stream;
+mod suppression;
+mod waiting;
+
+#[cfg(test)]
+mod tests;
+
+pub use serve::{serve_tcp, serve_unix};
+pub use site::{Parts, Site, admin, public};

@@ -1,0 +1,165 @@
+//! `/api/v1/explain`: the verdict on a recipient, and the whole history behind it.
+
+use super::problem::{Asked, Problem};
+use super::site::Parts;
+use super::{consent, named, suppression};
+use crate::events::message::{MessageEvent, Outcome};
+use crate::events::record::{Change, RecordEvent};
+use crate::mail::{AccountId, Address, Verdict};
+use crate::policy::{Policy, Subject};
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Most record events shown of each kind of subject.
+const RECORDS_MAX: usize = 1000;
+/// Most message events shown.
+const MESSAGES_MAX: usize = 100;
+
+/// About whom, on which stream.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    account: Option<String>,
+    stream: Option<String>,
+    recipient: Option<String>,
+}
+
+fn record(parts: &Parts, event: &RecordEvent) -> Result<Value, Problem> {
+    let (change, (scope, stream), reason) = match event.change {
+        Change::Suppressed { scope, reason } => {
+            ("suppressed", named::scope(parts, scope)?, Some(reason))
+        }
+        Change::Lifted { scope, reason } => ("lifted", named::scope(parts, scope)?, Some(reason)),
+        Change::Granted { stream } => (
+            "granted",
+            ("stream", named::stream_name(parts, stream)?),
+            None,
+        ),
+        Change::Withdrawn { stream } => (
+            "withdrawn",
+            ("stream", named::stream_name(parts, stream)?),
+            None,
+        ),
+    };
+    Ok(json!({
+        "event": event.sequence,
+        "at": event.at.to_string(),
+        "change": change,
+        "scope": scope,
+        "stream": stream,
+        "reason": reason,
+        "source": event.evidence.source,
+        "text": event.evidence.text,
+        "ip": event.evidence.ip,
+    }))
+}
+
+fn message(event: &MessageEvent) -> Value {
+    match event {
+        MessageEvent::Accepted(message) => json!({
+            "message": message.id.to_string(),
+            "at": message.at.to_string(),
+            "outcome": "accepted",
+            "status": "2.0.0",
+            "text": format!("from <{}>", message.sender),
+            "relay": null,
+        }),
+        MessageEvent::Recipient {
+            message,
+            outcome,
+            relay,
+            status,
+            text,
+            at,
+            ..
+        } => json!({
+            "message": message.to_string(),
+            "at": at.to_string(),
+            "outcome": match outcome {
+                Outcome::Delivered => "delivered",
+                Outcome::Deferred { .. } => "deferred",
+                Outcome::Failed { .. } => "failed",
+                Outcome::Stopped => "stopped",
+                Outcome::Cancelled => "cancelled",
+            },
+            "status": status.to_string(),
+            "text": text,
+            "relay": relay,
+        }),
+    }
+}
+
+/// What happened to the records that concern an address: its own and its domain's, here and globally.
+fn history(
+    parts: &Parts,
+    account: AccountId,
+    address: &Address,
+) -> Result<Vec<RecordEvent>, Problem> {
+    let person = Subject::Address(address.clone());
+    let domain = Subject::Domain(address.domain().clone());
+    let mut events = Vec::new();
+    for owner in [account, AccountId::INSTALLATION] {
+        for subject in [&person, &domain] {
+            events.extend(parts.policy.history(owner, subject, RECORDS_MAX)?);
+        }
+    }
+    events.sort_by_key(|event| event.sequence);
+    Ok(events)
+}
+
+pub(super) async fn explain(
+    State(parts): State<Parts>,
+    Asked(wanted): Asked<Wanted>,
+) -> Result<Json<Value>, Problem> {
+    let account = named::needed("account", wanted.account.as_ref())?;
+    let stream = named::needed("stream", wanted.stream.as_ref())?;
+    let recipient = named::needed("recipient", wanted.recipient.as_ref())?;
+    let stream = named::stream(&parts, account, stream)?;
+    let address = Address::parse(recipient)?;
+    let subject = Subject::Address(address.clone());
+    let hash = parts.accounts.hash(stream.account, &address)?;
+    let (verdict, answer) = match Policy::answer(parts.policy.judge(&stream, &address)) {
+        Verdict::Accept => ("accept", None),
+        Verdict::Defer(answer) => ("defer", Some(answer.reply)),
+        Verdict::Refuse(answer) => ("refuse", Some(answer.reply)),
+    };
+    let (code, status, text) = match answer {
+        None => (250, "2.1.5".to_owned(), "may be sent".to_owned()),
+        Some(reply) => {
+            let status = reply
+                .status
+                .map(|status| status.to_string())
+                .unwrap_or_default();
+            (reply.code, status, reply.lines.join(" "))
+        }
+    };
+    let mut suppressions = Vec::new();
+    for stop in suppression::stops(&parts, stream.account, &subject)? {
+        suppressions.push(suppression::view(&parts, Some(recipient), hash, &stop)?);
+    }
+    let view = parts.policy.view(stream.account, &subject)?;
+    let consents = consent::items(&parts, recipient, &view, None)?;
+    let mut records = Vec::new();
+    for event in history(&parts, stream.account, &address)? {
+        records.push(record(&parts, &event)?);
+    }
+    let events = parts
+        .queue
+        .events_for(stream.account, hash, MESSAGES_MAX)
+        .await;
+    Ok(Json(json!({
+        "account": account,
+        "stream": stream.name,
+        "recipient": recipient,
+        "verdict": verdict,
+        "code": code,
+        "status": status,
+        "text": text,
+        "suppressions": suppressions,
+        "consents": consents,
+        "records": records,
+        "messages": events.iter().map(message).collect::<Vec<_>>(),
+    })))
+}

@@ -1,0 +1,146 @@
+//! Names in requests and what they stand for; things recorded and how they are shown.
+
+use super::problem::Problem;
+use super::site::Parts;
+use crate::accounts::Stream;
+use crate::events::record::{Evidence, Reason, Scope, Source};
+use crate::mail::id::BASE32;
+use crate::mail::{AccountId, Address, Domain, RecipientHash, StreamId};
+use crate::policy::{Settled, Subject};
+use crate::queue::Selector;
+use axum::http::StatusCode;
+
+/// The name that stands for every account.
+pub(super) const GLOBAL: &str = "global";
+/// Longest text of evidence, in characters.
+const TEXT_MAX: usize = 1000;
+
+/// What a request gave, unless it is empty.
+pub(super) fn given(text: Option<&String>) -> Option<&str> {
+    text.map(|text| text.trim()).filter(|text| !text.is_empty())
+}
+
+/// What a request must give.
+pub(super) fn needed<'a>(key: &str, text: Option<&'a String>) -> Result<&'a str, Problem> {
+    given(text).ok_or_else(|| Problem::unfit(format!("`{key}` is missing")))
+}
+
+/// An account by name; `global` is the installation.
+pub(super) fn account(parts: &Parts, name: &str) -> Result<AccountId, Problem> {
+    if name == GLOBAL {
+        return Ok(AccountId::INSTALLATION);
+    }
+    Ok(parts.accounts.account(name)?.id)
+}
+
+/// A stream by the names of its account and itself.
+pub(super) fn stream(parts: &Parts, account: &str, name: &str) -> Result<Stream, Problem> {
+    let account = parts.accounts.account(account)?;
+    Ok(parts.accounts.stream(account.id, name)?)
+}
+
+/// A stream's name by its number, removed ones too.
+pub(super) fn stream_name(parts: &Parts, id: StreamId) -> Result<Option<String>, Problem> {
+    Ok(parts
+        .accounts
+        .stream_by_id(id)?
+        .map(|stream| stream.name.clone()))
+}
+
+/// A recipient: an address, `@domain`, or the hash that listings show where no address is kept.
+pub(super) fn subject(text: &str) -> Result<Subject, Problem> {
+    if let Some(domain) = text.strip_prefix('@') {
+        return Ok(Subject::Domain(Domain::parse(domain)?));
+    }
+    if !text.contains('@')
+        && let Some(hash) = hash(text)
+    {
+        return Ok(Subject::Hash(hash));
+    }
+    let fault = |fault| Problem::unfit(format!("`{text}`: {fault}"));
+    Ok(Subject::Address(Address::parse(text).map_err(fault)?))
+}
+
+/// A hash as listings show it.
+pub(super) fn hash(text: &str) -> Option<RecipientHash> {
+    let bytes = BASE32.decode(text.as_bytes()).ok()?;
+    bytes.try_into().ok().map(RecipientHash)
+}
+
+/// Under which hash an account keeps a subject.
+pub(super) fn hash_of(
+    parts: &Parts,
+    account: AccountId,
+    subject: &Subject,
+) -> Result<RecipientHash, Problem> {
+    Ok(match subject {
+        Subject::Address(address) => parts.accounts.hash(account, address)?,
+        Subject::Hash(hash) => *hash,
+        Subject::Domain(domain) => parts.accounts.domain_hash(account, domain)?,
+    })
+}
+
+/// The queued mail that a change of these records may stop. None: a global hash names no mail.
+pub(super) fn concerned(
+    parts: &Parts,
+    account: AccountId,
+    subject: &Subject,
+) -> Result<Option<Selector>, Problem> {
+    Ok(match subject {
+        Subject::Domain(domain) => Some(Selector::Domain(domain.clone())),
+        Subject::Address(address) if account == AccountId::INSTALLATION => {
+            Some(Selector::Address(address.clone()))
+        }
+        Subject::Hash(_) if account == AccountId::INSTALLATION => None,
+        _ => Some(Selector::Recipient(
+            account,
+            hash_of(parts, account, subject)?,
+        )),
+    })
+}
+
+/// A reason by its name.
+pub(super) fn reason(text: &str) -> Result<Reason, Problem> {
+    Reason::ALL
+        .into_iter()
+        .find(|reason| reason.name() == text)
+        .ok_or_else(|| {
+            let names = Reason::ALL.map(Reason::name).join(", ");
+            Problem::unfit(format!("`{text}` is no reason: use one of {names}"))
+        })
+}
+
+/// What the operator says of a change.
+pub(super) fn evidence(text: &str, ip: Option<String>) -> Result<Evidence, Problem> {
+    if text.chars().count() > TEXT_MAX {
+        return Err(Problem::unfit(format!(
+            "the text is longer than {TEXT_MAX} characters"
+        )));
+    }
+    Ok(Evidence {
+        source: Source::Operator,
+        text: text.to_owned(),
+        ip,
+        message: None,
+    })
+}
+
+/// How far a stop reaches, in a word, and the stream it names.
+pub(super) fn scope(
+    parts: &Parts,
+    scope: Scope,
+) -> Result<(&'static str, Option<String>), Problem> {
+    Ok(match scope {
+        Scope::Stream(id) => ("stream", stream_name(parts, id)?),
+        Scope::Account => ("account", None),
+        Scope::Global => ("global", None),
+    })
+}
+
+/// 200, or 202 where one message may still arrive.
+pub(super) fn status(settled: Settled) -> StatusCode {
+    match settled {
+        Settled::Fully => StatusCode::OK,
+        Settled::WithDotInFlight => StatusCode::ACCEPTED,
+    }
+}

@@ -1,0 +1,101 @@
+//! Connections: how many at a time, how long each may live, and how they end when the daemon stops.
+
+use super::site::Site;
+use axum::extract::Request;
+use axum::serve::Listener;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Largest header section of a request, in bytes.
+const HEADER_SIZE_MAX: usize = 32 << 10;
+/// A connection lives as long as so many requests may take.
+const REQUESTS_LONG: u32 = 10;
+/// How often collected figures are tidied, so that they stay few where nobody reads them.
+const UPKEEP: Duration = Duration::from_secs(10);
+
+/// Who is at the other end; nobody knows over a Unix socket.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) Option<IpAddr>);
+
+/// Serves a site over TCP until `shutdown`, then lets requests under way end.
+pub async fn serve_tcp(listener: TcpListener, site: Site, shutdown: CancellationToken) {
+    serve(listener, site, shutdown, |from| {
+        Peer(Some(from.ip().to_canonical()))
+    })
+    .await;
+}
+
+/// Serves a site over a Unix socket until `shutdown`, then lets requests under way end.
+pub async fn serve_unix(listener: UnixListener, site: Site, shutdown: CancellationToken) {
+    serve(listener, site, shutdown, |_| Peer(None)).await;
+}
+
+async fn serve<L: Listener>(
+    mut listener: L,
+    site: Site,
+    shutdown: CancellationToken,
+    peer: impl Fn(&L::Addr) -> Peer,
+) {
+    let most = usize::try_from(site.settings.connections_max).unwrap_or(usize::MAX);
+    let places = Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
+    let mut connections = JoinSet::new();
+    let mut upkeep = tokio::time::interval(UPKEEP);
+    loop {
+        let accept = async {
+            let place = places.clone().acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            _ = upkeep.tick() => site.metrics.run_upkeep(),
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            (place, (io, from)) = accept => {
+                let talk = converse(io, site.clone(), peer(&from), shutdown.clone());
+                connections.spawn(async move {
+                    talk.await;
+                    drop(place);
+                });
+            }
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn converse<I>(io: I, site: Site, peer: Peer, shutdown: CancellationToken)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let longest = site.settings.request_timeout.0;
+    let routes = TowerToHyperService::new(site.router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        routes.call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(longest)
+        .max_buf_size(HEADER_SIZE_MAX)
+        .serve_connection(TokioIo::new(io), service);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        // A peer that breaks off or speaks no HTTP concerns nobody else.
+        _ = connection.as_mut() => return,
+        () = shutdown.cancelled() => {}
+        () = tokio::time::sleep(longest * REQUESTS_LONG) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = tokio::time::timeout(longest, connection).await;
+}

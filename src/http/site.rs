@@ -1,0 +1,159 @@
+//! The two faces: which routes each has, and what binds every request: a size, a time, headers.
+
+use super::{
+    account, consent, credential, domain, explain, health, problem::Problem, stream, suppression,
+    unsubscribe, waiting,
+};
+use crate::accounts::Accounts;
+use crate::config::{self, Config};
+use crate::dns::Resolver;
+use crate::policy::Policy;
+use crate::queue::Queue;
+use crate::store::Store;
+use crate::world::World;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// What the routes reach. Cheap to clone.
+#[derive(Clone)]
+pub struct Parts {
+    /// All settings.
+    pub config: Arc<Config>,
+    /// Mail that waits.
+    pub queue: Arc<dyn Queue>,
+    /// Accounts, credentials, domains, streams.
+    pub accounts: Accounts,
+    /// Stops and consents.
+    pub policy: Policy,
+    /// To check published records.
+    pub resolver: Arc<dyn Resolver>,
+    /// Asked for its health only.
+    pub store: Store,
+    /// The registry that `/metrics` shows.
+    pub metrics: PrometheusHandle,
+    /// Clock and the rest.
+    pub world: World,
+    /// Whether every listener is open and no stop has begun.
+    pub ready: Arc<AtomicBool>,
+}
+
+/// Routes with the limits they are served under.
+#[derive(Clone)]
+pub struct Site {
+    /// The routes.
+    pub router: Router,
+    pub(super) settings: config::Http,
+    pub(super) metrics: PrometheusHandle,
+}
+
+/// What everybody may reach: the unsubscribe page, metrics and health.
+#[must_use]
+pub fn public(parts: Parts) -> Site {
+    let routes = Router::new().route("/u/{token}", get(unsubscribe::show).post(unsubscribe::act));
+    site(routes.merge(health::routes()), parts)
+}
+
+/// What the operator may reach, and nobody else: `/api/v1`, metrics and health.
+#[must_use]
+pub fn admin(parts: Parts) -> Site {
+    let account = "/api/v1/accounts/{account}";
+    let below = |rest: &str| format!("{account}/{rest}");
+    let routes = Router::new()
+        .route("/api/v1/accounts", get(account::list).post(account::add))
+        .route(account, get(account::show))
+        .route(&below("streams"), get(stream::list).post(stream::add))
+        .route(
+            &below("streams/{stream}"),
+            get(stream::show).delete(stream::remove),
+        )
+        .route(
+            &below("credentials"),
+            get(credential::list).post(credential::add),
+        )
+        .route(&below("credentials/{name}"), delete(credential::remove))
+        .route(&below("domains"), get(domain::list).post(domain::add))
+        .route(
+            &below("domains/{domain}"),
+            get(domain::show).delete(domain::remove),
+        )
+        .route(&below("domains/{domain}/verify"), post(domain::verify))
+        .route(
+            "/api/v1/suppressions",
+            get(suppression::list)
+                .post(suppression::add)
+                .delete(suppression::remove),
+        )
+        .route(
+            "/api/v1/consents",
+            get(consent::show)
+                .post(consent::grant)
+                .delete(consent::withdraw),
+        )
+        .route("/api/v1/explain", get(explain::explain))
+        .route("/api/v1/queue", get(waiting::list))
+        .route("/api/v1/queue/summary", get(waiting::summary))
+        .route("/api/v1/queue/{verb}", post(waiting::act));
+    site(routes.merge(health::routes()), parts)
+}
+
+fn site(routes: Router<Parts>, parts: Parts) -> Site {
+    let settings = parts.config.http.clone();
+    let metrics = parts.metrics.clone();
+    let router = routes
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
+        .method_not_allowed_fallback(|| async {
+            let text = "this can be done here only with the methods in the Allow field";
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, text)
+        })
+        .with_state(parts)
+        .layer(DefaultBodyLimit::max(settings.body_size_max.bytes()))
+        .layer(from_fn_with_state(settings.request_timeout.0, bound));
+    Site {
+        router,
+        settings,
+        metrics,
+    }
+}
+
+/// Sets a limit to a request's time, counts it, and guards its answer with headers.
+async fn bound(State(longest): State<Duration>, request: Request, next: Next) -> Response {
+    let matched = request.extensions().get::<MatchedPath>();
+    let route = matched.map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let mut response = match tokio::time::timeout(longest, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let text = "the request took too long and was given up; it is safe to try again";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
+    };
+    let status = response.status().as_u16().to_string();
+    metrics::counter!("relent_http_requests_total", "route" => route, "status" => status)
+        .increment(1);
+    let headers = response.headers_mut();
+    let nothing = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, nothing),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+    ] {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,352 @@
+//! `/u/TOKEN`: looking changes nothing; a POST stops, at once, and is acknowledged only when no dot
+//! can follow.
+
+use super::form::Fields;
+use super::page::{Button, Language, page};
+use super::problem::Problem;
+use super::serve::Peer;
+use super::site::Parts;
+use crate::accounts::{Account, Stream};
+use crate::events::record::{Evidence, Reason, Scope, Source};
+use crate::mail::{RecipientHash, Timestamp};
+use crate::policy::{Settled, Subject, Token};
+use crate::queue::Selector;
+use crate::store::StoreFault;
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a stop can be undone after it was made.
+const UNDO_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Whom a token names.
+struct Person {
+    account: Arc<Account>,
+    stream: Arc<Stream>,
+    hash: RecipientHash,
+}
+
+impl Person {
+    /// None where the token is forged, is of another kind, or names what never was.
+    fn find(parts: &Parts, token: &str) -> Result<Option<Self>, StoreFault> {
+        let Some(Token::Unsubscribe { stream, recipient }) = parts.policy.open(token)? else {
+            return Ok(None);
+        };
+        let Some(stream) = parts.accounts.stream_by_id(stream)? else {
+            return Ok(None);
+        };
+        let account = parts.accounts.account_by_id(stream.account)?;
+        Ok(account.map(|account| Self {
+            account,
+            stream,
+            hash: recipient,
+        }))
+    }
+
+    /// What "this mail" means: the stream, or the account where the stream is gone or where an opt-out
+    /// would not bind it.
+    fn scope(&self) -> Scope {
+        if self.stream.removed.is_none() && self.stream.can_be_stopped() {
+            Scope::Stream(self.stream.id)
+        } else {
+            Scope::Account
+        }
+    }
+}
+
+/// What a stop came to.
+struct Stopped {
+    settled: Settled,
+    /// The token to undo it, while it can be undone.
+    undo: Option<String>,
+}
+
+/// Records the stop on a task of its own, so that one who hangs up is stopped all the same.
+async fn stop(
+    parts: &Parts,
+    person: &Person,
+    scope: Scope,
+    evidence: Evidence,
+) -> Result<Stopped, Problem> {
+    let (parts, account, hash) = (parts.clone(), person.account.clone(), person.hash);
+    let (way, ip) = (evidence.source, evidence.ip.clone().unwrap_or_default());
+    let subject = Subject::Hash(hash);
+    let work = async move {
+        let (policy, reason) = (&parts.policy, Reason::OptOut);
+        let done = policy
+            .suppress(account.id, subject.clone(), scope, reason, evidence)
+            .await?;
+        let (event, settled) = done;
+        let ended = parts
+            .queue
+            .cancel(Selector::Recipient(account.id, hash))
+            .await;
+        metrics::counter!("relent_opt_outs_total", "way" => way.name()).increment(1);
+        tracing::info!(target: "relent::http", account = account.name, recipient = %hash,
+            ?scope, event, ended, ip, "opted out: {}", way.name());
+        // A stop that stood already keeps its age: asking again opens no new way back.
+        let stops = policy.view(account.id, &subject)?.suppressions;
+        let made = stops
+            .iter()
+            .find(|stop| stop.sequence == event)
+            .map(|stop| stop.at);
+        let until = made.map(|at| at.after(UNDO_AGE_MAX));
+        let undo = until
+            .filter(|until| *until > parts.world.clock.now())
+            .map(|until| policy.seal(&Token::Undo { event, until }))
+            .transpose()?;
+        Ok::<_, StoreFault>(Stopped { settled, undo })
+    };
+    let done = tokio::spawn(work)
+        .await
+        .map_err(|fault| super::suppression::broken(&fault))?;
+    Ok(done?)
+}
+
+/// The asker's address on the network. A peer on loopback is the proxy before us, whose word on whom
+/// it speaks for is taken.
+fn asker(peer: Option<Extension<Peer>>, headers: &HeaderMap) -> Option<String> {
+    let Extension(Peer(ip)) = peer?;
+    let ip = ip?;
+    let named = headers.get_all("x-forwarded-for").iter().next_back();
+    let named =
+        named.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+    let ip: IpAddr = named.filter(|_| ip.is_loopback()).unwrap_or(ip);
+    Some(ip.to_string())
+}
+
+fn evidence(source: Source, ip: Option<String>) -> Evidence {
+    Evidence {
+        source,
+        text: String::new(),
+        ip,
+        message: None,
+    }
+}
+
+/// The page that asks.
+pub(super) async fn show(
+    State(parts): State<Parts>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let language = Language::of(&headers);
+    let found = Person::find(&parts, &token).and_then(|found| {
+        let Some(person) = found else { return Ok(None) };
+        let view = parts
+            .policy
+            .view(person.account.id, &Subject::Hash(person.hash))?;
+        Ok(Some((person, view.address)))
+    });
+    let (person, address) = match found {
+        Ok(Some(found)) => found,
+        Ok(None) => return unknown(language),
+        Err(fault) => return failed(language, &fault.into()),
+    };
+    let (sender, stream) = (&person.account.name, &person.stream.name);
+    let to = address.map_or_else(
+        || language.say("you", "您").to_owned(),
+        |address| address.masked(),
+    );
+    let whole = Button {
+        choice: "account",
+        undo: None,
+        label: match language {
+            Language::English => format!("Stop all newsletters and offers from {sender}"),
+            Language::Chinese => format!("退订 {sender} 的全部推广邮件"),
+        },
+    };
+    let (line, buttons) = match (person.scope(), language) {
+        (Scope::Stream(_), Language::English) => {
+            let label = format!("Stop “{stream}”");
+            let this = Button {
+                choice: "stream",
+                undo: None,
+                label,
+            };
+            (
+                format!("{sender} sends “{stream}” to {to}. What should end?"),
+                vec![this, whole],
+            )
+        }
+        (Scope::Stream(_), Language::Chinese) => {
+            let label = format!("退订“{stream}”");
+            let this = Button {
+                choice: "stream",
+                undo: None,
+                label,
+            };
+            (
+                format!("{sender} 向 {to} 发送“{stream}”。请选择要退订的内容："),
+                vec![this, whole],
+            )
+        }
+        (_, Language::English) => (format!("{sender} sends mail to {to}."), vec![whole]),
+        (_, Language::Chinese) => (format!("{sender} 向 {to} 发送邮件。"), vec![whole]),
+    };
+    let heading = language.say("Unsubscribe", "退订邮件");
+    page(StatusCode::OK, language, heading, &[line], &buttons)
+}
+
+/// A form: a mail client's one click (RFC 8058), or one of the page's own.
+pub(super) async fn act(
+    State(parts): State<Parts>,
+    Path(token): Path<String>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    fields: Result<Fields, Problem>,
+) -> Response {
+    let language = Language::of(&headers);
+    let person = match Person::find(&parts, &token) {
+        Ok(Some(person)) => person,
+        Ok(None) => return unknown(language),
+        Err(fault) => return failed(language, &fault.into()),
+    };
+    let fields = match fields {
+        Ok(fields) => fields,
+        Err(problem) => return problem.into_response(),
+    };
+    let ip = asker(peer, &headers);
+    //= https://www.rfc-editor.org/rfc/rfc8058#section-3.2
+    //# The target of the POST action is the same as the one in the GET action for a manual
+    //# unsubscription
+    let one_click = fields.value("List-Unsubscribe");
+    if one_click.is_some_and(|value| value.trim().eq_ignore_ascii_case("One-Click")) {
+        let evidence = evidence(Source::OneClick, ip);
+        return match stop(&parts, &person, person.scope(), evidence).await {
+            Ok(Stopped {
+                settled: Settled::Fully,
+                ..
+            }) => "unsubscribed\n".into_response(),
+            Ok(_) => {
+                let text = "recorded; one message may still arrive\n";
+                (StatusCode::ACCEPTED, text).into_response()
+            }
+            Err(problem) => problem.into_response(),
+        };
+    }
+    let scope = match fields.value("choice") {
+        Some("stream") => person.scope(),
+        Some("account") => Scope::Account,
+        Some("undo") => {
+            return undo(
+                &parts,
+                language,
+                fields.value("undo").unwrap_or_default(),
+                ip,
+            )
+            .await;
+        }
+        _ => {
+            let text =
+                "the form says neither `List-Unsubscribe=One-Click` nor a choice of the page";
+            return Problem::new(StatusCode::BAD_REQUEST, text).into_response();
+        }
+    };
+    match stop(&parts, &person, scope, evidence(Source::Page, ip)).await {
+        Ok(stopped) => farewell(language, &person, scope, stopped),
+        Err(problem) => failed(language, &problem),
+    }
+}
+
+/// The page after a stop, with the way back.
+fn farewell(language: Language, person: &Person, scope: Scope, stopped: Stopped) -> Response {
+    let (sender, stream) = (&person.account.name, &person.stream.name);
+    let mut lines = vec![match (scope, language) {
+        (Scope::Stream(_), Language::English) => {
+            format!("{sender} will not send you “{stream}” any more.")
+        }
+        (Scope::Stream(_), Language::Chinese) => format!("{sender} 不会再向您发送“{stream}”。"),
+        (_, Language::English) => {
+            format!("{sender} will not send you newsletters or offers any more.")
+        }
+        (_, Language::Chinese) => format!("{sender} 不会再向您发送推广邮件。"),
+    }];
+    let status = match stopped.settled {
+        Settled::Fully => StatusCode::OK,
+        Settled::WithDotInFlight => {
+            let line = language.say(
+                "One message may still arrive.",
+                "可能还会收到一封正在发送的邮件。",
+            );
+            lines.push(line.to_owned());
+            StatusCode::ACCEPTED
+        }
+    };
+    let buttons: Vec<_> = stopped
+        .undo
+        .map(|token| Button {
+            choice: "undo",
+            undo: Some(token),
+            label: language
+                .say("That was a mistake: undo", "点错了，撤销退订")
+                .to_owned(),
+        })
+        .into_iter()
+        .collect();
+    if !buttons.is_empty() {
+        let line = language.say(
+            "You can undo this for 24 hours.",
+            "您可以在 24 小时内撤销。",
+        );
+        lines.push(line.to_owned());
+    }
+    let heading = language.say("You are unsubscribed", "您已退订");
+    page(status, language, heading, &lines, &buttons)
+}
+
+async fn undo(parts: &Parts, language: Language, token: &str, ip: Option<String>) -> Response {
+    let now: Timestamp = parts.world.clock.now();
+    let event = match parts.policy.open(token) {
+        Ok(Some(Token::Undo { event, until })) if until > now => event,
+        Ok(_) => return no_way_back(language),
+        Err(fault) => return failed(language, &fault.into()),
+    };
+    match parts.policy.undo(event, evidence(Source::Page, ip)).await {
+        Ok(true) => {
+            tracing::info!(target: "relent::http", event, "opt-out undone: {}", Source::Page.name());
+            let heading = language.say("Undone", "已撤销");
+            let line = language.say("Everything is as it was before.", "一切恢复如前。");
+            page(StatusCode::OK, language, heading, &[line.to_owned()], &[])
+        }
+        Ok(false) => no_way_back(language),
+        Err(fault) => failed(language, &fault.into()),
+    }
+}
+
+fn no_way_back(language: Language) -> Response {
+    let heading = language.say("Nothing to undo", "无法撤销");
+    let line = language.say(
+        "It was undone already, or more than 24 hours have passed. The sender can ask you anew.",
+        "已经撤销过，或已超过 24 小时。如需恢复，请联系发件人。",
+    );
+    page(StatusCode::GONE, language, heading, &[line.to_owned()], &[])
+}
+
+fn unknown(language: Language) -> Response {
+    let heading = language.say("This link is not valid", "链接无效");
+    let line = language.say(
+        "Please open the link from the message once more, whole.",
+        "请从邮件中重新打开完整的链接。",
+    );
+    page(
+        StatusCode::NOT_FOUND,
+        language,
+        heading,
+        &[line.to_owned()],
+        &[],
+    )
+}
+
+fn failed(language: Language, problem: &Problem) -> Response {
+    let heading = language.say("Not now", "暂时无法处理");
+    let line = language.say(
+        "Your wish could not be recorded. Please try again in a minute.",
+        "您的请求尚未记录，请稍后再试。",
+    );
+    page(problem.status, language, heading, &[line.to_owned()], &[])
+}

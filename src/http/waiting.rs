@@ -1,0 +1,111 @@
+//! `/api/v1/queue`: mail that waits, shown, hurried, held and taken out.
+
+use super::named;
+use super::problem::{Asked, Draft, Problem};
+use super::site::Parts;
+use crate::mail::{Address, Domain};
+use crate::queue::{Selector, Summary};
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Most items in one answer.
+const ITEMS_MAX: usize = 10_000;
+/// Items in one answer unless the request says otherwise.
+const ITEMS: usize = 100;
+
+/// Which mail is meant: one of these, an address of one account, or a stream of an account.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    message: Option<String>,
+    address: Option<String>,
+    domain: Option<String>,
+    account: Option<String>,
+    stream: Option<String>,
+    all: Option<bool>,
+    limit: Option<usize>,
+}
+
+/// The mail a request means; none where it names nothing.
+fn selector(parts: &Parts, wanted: &Wanted) -> Result<Option<Selector>, Problem> {
+    let message = named::given(wanted.message.as_ref());
+    let address = named::given(wanted.address.as_ref());
+    let domain = named::given(wanted.domain.as_ref());
+    let account = named::given(wanted.account.as_ref());
+    let stream = named::given(wanted.stream.as_ref());
+    let selector = match (message, address, domain, account, stream) {
+        (None, None, None, None, None) => {
+            return Ok(wanted.all.unwrap_or(false).then_some(Selector::All));
+        }
+        _ if wanted.all == Some(true) => {
+            return Err(Problem::unfit("`all` goes alone: leave the others out"));
+        }
+        (Some(id), None, None, None, None) => {
+            Selector::Message(id.parse().map_err(Problem::unfit)?)
+        }
+        (None, Some(address), None, None, None) => Selector::Address(Address::parse(address)?),
+        (None, Some(address), None, Some(account), None) => {
+            let account = parts.accounts.account(account)?;
+            let hash = parts.accounts.hash(account.id, &Address::parse(address)?)?;
+            Selector::Recipient(account.id, hash)
+        }
+        (None, None, Some(domain), None, None) => Selector::Domain(Domain::parse(domain)?),
+        (None, None, None, Some(account), None) => {
+            Selector::Account(named::account(parts, account)?)
+        }
+        (None, None, None, Some(account), Some(stream)) => {
+            Selector::Stream(named::stream(parts, account, stream)?.id)
+        }
+        _ => {
+            return Err(Problem::unfit(
+                "name the mail by one of `message`, `address`, `domain`, `account`; only `address` \
+                 or `stream` may stand beside `account`",
+            ));
+        }
+    };
+    Ok(Some(selector))
+}
+
+pub(super) async fn list(
+    State(parts): State<Parts>,
+    Asked(wanted): Asked<Wanted>,
+) -> Result<Json<Value>, Problem> {
+    let selector = selector(&parts, &wanted)?.unwrap_or(Selector::All);
+    let limit = wanted.limit.unwrap_or(ITEMS).clamp(1, ITEMS_MAX);
+    let items = parts.queue.list(selector, limit).await;
+    Ok(Json(json!({ "items": items })))
+}
+
+pub(super) async fn summary(State(parts): State<Parts>) -> Json<Summary> {
+    Json(parts.queue.summary().await)
+}
+
+pub(super) async fn act(
+    State(parts): State<Parts>,
+    Path(verb): Path<String>,
+    Draft(wanted): Draft<Wanted>,
+) -> Result<Json<Value>, Problem> {
+    let selector = selector(&parts, &wanted)?.ok_or_else(|| {
+        Problem::unfit(
+            "say which mail: `message`, `address`, `domain`, `account`, `stream` or `all`",
+        )
+    })?;
+    let count = match verb.as_str() {
+        "retry" => parts.queue.retry(selector).await,
+        "hold" => parts.queue.hold(selector, true).await,
+        "release" => parts.queue.hold(selector, false).await,
+        "cancel" => {
+            parts
+                .queue
+                .remove(selector, "taken out by the operator")
+                .await?
+        }
+        _ => {
+            let text = format!("`{verb}` is no verb of the queue: retry, hold, release, cancel");
+            return Err(Problem::unknown(text));
+        }
+    };
+    Ok(Json(json!({ "count": count })))
+}

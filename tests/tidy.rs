@@ -150,3 +150,32 @@ fn the_import_reader_sees_groups_and_paths() {
     let code = "use crate::{mail::{A, B}, store}; let x = crate::policy::Y; pub(crate) fn f() {}";
     assert_eq!(imports(code), ["mail", "store", "policy"]);
 }
+
+/// Most exposure that `systemd-analyze security` may find, in tenths.
+const EXPOSURE_MAX: u32 = 12;
+
+#[test]
+fn the_service_is_exposed_to_little() {
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/relent.service");
+    let run = std::process::Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--no-pager", unit])
+        .output();
+    // A machine without systemd has nothing to say here.
+    let Ok(output) = run else { return };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().find(|line| line.contains("Overall exposure level")).unwrap_or_default();
+    let level = line.split_once(".service: ").and_then(|(_, rest)| rest.split(' ').next());
+    let tenths = level.and_then(|level| level.replace('.', "").parse::<u32>().ok());
+    assert!(tenths.is_some_and(|found| found <= EXPOSURE_MAX), "{line}{text}");
+}
+
+#[test]
+fn the_sockets_are_those_of_the_settings() {
+    let settings = include_str!("../config/relent.toml");
+    let sockets = include_str!("../systemd/relent.socket");
+    let listened: Vec<_> = sockets.lines().filter_map(|l| l.strip_prefix("ListenStream=")).collect();
+    assert_eq!(listened.len(), 4);
+    for address in listened {
+        assert!(settings.contains(&format!("[\"{address}\"]")), "{address} is not in the settings");
+    }
+}

@@ -1,32 +1,24 @@
-//! What people and machines answer: `classify` says what a message is, purely; the desk acts on it.
+//! What people and machines answer. [`classify`] is a pure function of a message: a person's words, an
+//! automatic reply, a bounce or a complaint. The desk acts on it: a wish becomes a stop before the
+//! `250` leaves, and whatever else a person wrote goes to the mailbox that reads it.
 
-use crate::mail::{Address, Answer, ReversePath, Status, Verdict};
+mod classify;
 
-/// Where a message for us goes.
-#[derive(Clone, Debug)]
-pub struct Destination;
+mod decode;
+mod html;
 
-/// Who reads what comes back.
-pub struct Desk;
+mod autoreply;
+mod bounce;
+mod complaint;
 
-impl Desk {
-    /// Whether an address is one of ours.
-    ///
-    /// # Errors
-    /// The refusal.
-    pub async fn recipient(&self, address: &Address) -> Result<Destination, Answer> {
-        let text = format!("{address} is not one of our addresses");
-        Err(Answer::new(550, Status::new(5, 7, 1), text))
-    }
+mod keyword;
+mod written;
 
-    /// Reads a message for us.
-    pub async fn receive(
-        &self,
-        _sender: &ReversePath,
-        _to: Vec<Destination>,
-        _message: bytes::Bytes,
-    ) -> Verdict {
-        let text = "nothing is read here";
-        Verdict::Refuse(Answer::new(550, Status::new(5, 7, 1), text))
-    }
-}
+mod desk;
+
+#[cfg(test)]
+mod corpus;
+
+pub use bounce::Bounced;
+pub use classify::{Classification, Kind, Wish, classify};
+pub use desk::{Desk, Destination};

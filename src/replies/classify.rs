@@ -1,0 +1,147 @@
+//! What a message is and what its writer wants: a pure function of the message and the limits.
+
+use super::autoreply;
+use super::bounce::{self, Bounced};
+use super::complaint;
+use super::decode::Letter;
+use super::keyword::{self, Found};
+use super::written;
+use crate::config;
+use serde::Serialize;
+use std::borrow::Cow;
+
+/// What a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A person wrote it.
+    Person,
+    /// A machine answers for a person.
+    AutoReply,
+    /// A mail server could not deliver.
+    Bounce,
+    /// A feedback report.
+    Complaint,
+}
+
+/// What a person wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// Nothing more from this sender.
+    Reject,
+    /// Nothing more of this kind of mail.
+    Unsubscribe,
+    /// Back in.
+    Resubscribe,
+    /// To know what can be done.
+    Help,
+    /// None that is certain: a letter.
+    None,
+}
+
+/// A message understood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Classification {
+    /// What it is.
+    pub kind: Kind,
+    /// What its writer wants.
+    pub wish: Wish,
+    /// What the person wrote, without quotes and signatures.
+    pub written: String,
+    /// Of a bounce: for whom.
+    pub recipients: Vec<Bounced>,
+    /// Of a complaint: its type.
+    pub feedback_type: Option<String>,
+    /// Whether the person wrote more than the wish, so that somebody must read it.
+    #[serde(skip)]
+    pub beyond: bool,
+    /// Whether the wish can only be about mail: CANCEL may answer an order, `T` does not.
+    #[serde(skip)]
+    pub about_mail: bool,
+}
+
+impl Classification {
+    fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            wish: Wish::None,
+            written: String::new(),
+            recipients: Vec::new(),
+            feedback_type: None,
+            beyond: kind == Kind::Person,
+            about_mail: false,
+        }
+    }
+}
+
+/// Says what a message is and, of a person's, what it asks. What is nested deeper, or has more parts,
+/// than the limits allow is a person's letter without a wish.
+#[must_use]
+pub fn classify(message: &[u8], limits: &config::Replies) -> Classification {
+    let message = crlf(message);
+    let Some(letter) = Letter::read(&message, limits) else {
+        return Classification::new(Kind::Person);
+    };
+    if let Some(complaint) = complaint::read(&letter) {
+        let mut read = Classification::new(Kind::Complaint);
+        read.feedback_type = complaint.feedback_type;
+        return read;
+    }
+    if let Some(recipients) = bounce::read(&letter) {
+        let mut read = Classification::new(Kind::Bounce);
+        read.recipients = recipients;
+        return read;
+    }
+    if autoreply::is_automatic(&letter.head) {
+        let mut read = Classification::new(Kind::AutoReply);
+        read.written = body(&letter);
+        return read;
+    }
+    let mut read = Classification::new(Kind::Person);
+    read.written = body(&letter);
+    let subject = letter.head.text("subject").unwrap_or_default();
+    let found = if keyword::says_nothing(&read.written) {
+        keyword::in_subject(&subject)
+    } else {
+        keyword::wish(&read.written)
+    };
+    let Found {
+        wish,
+        beyond,
+        about_mail,
+    } = found;
+    let attached = letter.parts.iter().any(|part| part.attached);
+    read.beyond = wish == Wish::None || beyond || attached;
+    (read.wish, read.about_mail) = (wish, about_mail);
+    read
+}
+
+/// What the person wrote: of the plain text, or of the HTML where that says nothing.
+fn body(letter: &Letter) -> String {
+    let plain = letter
+        .part("text/plain")
+        .map(|part| written::of_plain(&part.text()));
+    if let Some(plain) = plain.filter(|plain| !keyword::says_nothing(plain)) {
+        return plain;
+    }
+    let html = letter
+        .part("text/html")
+        .map(|part| written::of_html(&part.text()));
+    html.unwrap_or_default()
+}
+
+/// The message with CRLF line ends, as files from elsewhere may not have them.
+fn crlf(message: &[u8]) -> Cow<'_, [u8]> {
+    if !message.contains(&b'\n') || message.windows(2).any(|pair| pair == b"\r\n") {
+        return Cow::Borrowed(message);
+    }
+    let mut out = Vec::with_capacity(message.len() + message.len() / 32);
+    for &byte in message {
+        if byte == b'\n' {
+            out.push(b'\r');
+        }
+        out.push(byte);
+    }
+    Cow::Owned(out)
+}

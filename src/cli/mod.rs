@@ -5,6 +5,7 @@
 //! 3 the daemon cannot be reached.
 
 mod arguments;
+mod classify;
 mod client;
 mod local;
 mod queue;

@@ -2,7 +2,7 @@
 
 use super::arguments::{Cli, Verb};
 use super::client::{Client, Fault};
-use super::{local, queue, recipients, senders, show};
+use super::{classify, local, queue, recipients, senders, show};
 use crate::config::{Config, DEFAULT_PATH};
 use clap::Parser;
 use std::io::Write;
@@ -18,7 +18,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             let text = show::clean(&fault.to_string());
-            let _ = writeln!(std::io::stderr().lock(), "relent: {text}");
+            let _ = writeln!(std::io::stderr().lock(), "{text}");
             ExitCode::from(fault.code())
         }
     }
@@ -32,7 +32,7 @@ fn obey(cli: Cli) -> Result<(), Fault> {
         Verb::Demo { keep } => local::demo(keep),
         Verb::Check { changed } => local::check(path, changed),
         Verb::Store(verb) => local::store(&verb, path),
-        Verb::Classify { .. } => Err(Fault::Refused("this build cannot classify yet".into())),
+        Verb::Classify { files, form } => classify::classify(&files, named, form),
         verb => {
             let client = Client::new(&settings(named)?, path);
             tokio::runtime::Builder::new_current_thread()

@@ -1,0 +1,83 @@
+//! `relent classify`: what messages are, straight from `replies`, without daemon or settings.
+
+use super::arguments::Form;
+use super::client::Fault;
+use super::show;
+use crate::config::{Config, Replies};
+use crate::replies;
+use serde_json::{Value, json};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Longest line of a person's words that is shown to a person.
+const WRITTEN_MAX: usize = 200;
+
+/// Says of each file what it is. A file that cannot be read does not keep the others from being read.
+pub(super) fn classify(files: &[PathBuf], named: Option<&Path>, form: Form) -> Result<(), Fault> {
+    let config = named.map(super::local::load).transpose()?;
+    let Config { replies: limits, submission, inbound, .. } = config.unwrap_or_default();
+    let size_max = submission.message_size_max.0.max(inbound.message_size_max.0);
+    let mut unread = Vec::new();
+    for file in files {
+        match read(file, size_max) {
+            Ok(message) => tell(file, &said(&message, &limits), form),
+            Err(why) => unread.push(format!("{}: {why}", file.display())),
+        }
+    }
+    if unread.is_empty() { Ok(()) } else { Err(Fault::Refused(unread.join("; "))) }
+}
+
+fn said(message: &[u8], limits: &Replies) -> Value {
+    let found = replies::classify(message, limits);
+    serde_json::to_value(&found).unwrap_or_else(|fault| json!({"fault": fault.to_string()}))
+}
+
+/// Reads at most what the relay would take.
+fn read(file: &Path, size_max: u64) -> Result<Vec<u8>, String> {
+    let mut message = Vec::new();
+    let room = size_max.saturating_add(1);
+    let done = if file == Path::new("-") {
+        std::io::stdin().lock().take(room).read_to_end(&mut message)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(room).read_to_end(&mut message))
+    };
+    done.map_err(|fault| fault.to_string())?;
+    if u64::try_from(message.len()).is_ok_and(|size| size > size_max) {
+        return Err(format!("larger than {size_max} bytes, the largest message that is taken"));
+    }
+    Ok(message)
+}
+
+fn tell(file: &Path, found: &Value, form: Form) {
+    let name = file.display().to_string();
+    if form.json {
+        // `file` first, the rest as it came.
+        let rest = found.to_string();
+        let rest = rest.strip_prefix('{').unwrap_or("}");
+        let comma = if rest == "}" { "" } else { "," };
+        show::line(&format!("{{\"file\":{}{comma}{rest}", Value::from(name)));
+        return;
+    }
+    let mut words = vec![format!("{name}: {}", show::cell("kind", &found["kind"]))];
+    match found["wish"].as_str() {
+        None | Some("none") => {}
+        Some(wish) => words.push(format!("wishes to {wish}")),
+    }
+    if let Some(kind) = found["feedback_type"].as_str() {
+        words.push(show::clean(kind));
+    }
+    for recipient in show::items(&found["recipients"], "items") {
+        let permanent = recipient["permanent"].as_bool().unwrap_or_default();
+        words.push(format!(
+            "{} {} {}",
+            show::cell("address", &recipient["address"]),
+            show::cell("status", &recipient["status"]),
+            if permanent { "for good" } else { "for now" }
+        ));
+    }
+    if let Some(written) = found["written"].as_str().filter(|text| !text.trim().is_empty()) {
+        let text: String = show::clean(written.trim()).chars().take(WRITTEN_MAX).collect();
+        words.push(format!("wrote “{text}”"));
+    }
+    show::line(&words.join(", "));
+}

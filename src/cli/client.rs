@@ -190,7 +190,7 @@ fn read(status: StatusCode, bytes: &[u8]) -> Result<Value, Fault> {
 
 /// What the answer says to a person (RFC 9457: `detail`, else `title`).
 fn words(value: &Value) -> Option<String> {
-    ["detail", "text", "title"]
+    ["detail", "title"]
         .iter()
         .find_map(|key| value[key].as_str())
         .or_else(|| value.as_str())

@@ -58,13 +58,21 @@ impl Intake {
         if fields.len() > FIELDS_MAX {
             return Err(malformed(format!("a header has at most {FIELDS_MAX} fields")));
         }
+        let hops_max = self.parts.config.inbound.hops_max as usize;
+        if fields.iter().filter(|field| field.is("Received")).count() > hops_max {
+            let text = format!("more than {hops_max} hops: a mail loop");
+            return Err(refused(554, (5, 4, 6), text));
+        }
         let from = self.author(&fields, context.login)?;
         let mut stream = None;
         let mut kept: Vec<&Field<'_>> = Vec::with_capacity(fields.len());
         for field in &fields {
             match control(field.name) {
+                Some(Control::Stream) if stream.is_some() => {
+                    return Err(malformed("X-Relent-Stream stands there twice"));
+                }
                 Some(Control::Stream) => stream = Some(self.named_stream(field, context.login)?),
-                Some(control) => control.check(field)?,
+                Some(control) => control.check(field, context.now)?,
                 None if field.is("Bcc") || field.is("Return-Path") => {}
                 None => kept.push(field),
             }
@@ -146,11 +154,16 @@ impl Intake {
 
     fn named_stream(&self, field: &Field<'_>, login: &Login) -> Result<Arc<Stream>, Answer> {
         let name = field.text();
+        let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if !(1..=32).contains(&name.len()) || !name.bytes().all(sound) {
+            let text = format!("X-Relent-Stream: {} is no stream's name", short(&name));
+            return Err(malformed(text));
+        }
         match self.parts.accounts.stream_for(login, &name) {
             Ok(Some(stream)) => Ok(stream),
             Ok(None) => {
-                let text = format!("X-Relent-Stream: {} is no stream of this credential", short(&name));
-                Err(malformed(text))
+                let text = format!("X-Relent-Stream: {name} is no stream of this credential");
+                Err(refused(550, (5, 7, 1), text))
             }
             Err(fault) => Err(unreadable(&fault)),
         }
@@ -184,7 +197,7 @@ fn control(name: &str) -> Option<Control> {
 }
 
 impl Control {
-    fn check(&self, field: &Field<'_>) -> Result<(), Answer> {
+    fn check(&self, field: &Field<'_>, now: Timestamp) -> Result<(), Answer> {
         let value = field.text();
         let length = value.chars().count();
         let sound = match self {
@@ -192,7 +205,12 @@ impl Control {
             Self::Tag => (1..=TAG_MAX).contains(&length),
             Self::Metadata => length <= METADATA_MAX,
             Self::Switch => matches!(value.to_ascii_lowercase().as_str(), "yes" | "no" | "true" | "false"),
-            Self::SendAt => value.parse::<Timestamp>().is_ok() || value.parse::<u64>().is_ok(),
+            Self::SendAt => match moment(&value) {
+                Some(at) if at > now => {
+                    return Err(malformed("X-Relent-Send-At: mail for later is not kept: send it then"));
+                }
+                at => at.is_some(),
+            },
             Self::SmtpApi => return smtp_api(&value),
             Self::Unknown => false,
         };
@@ -203,6 +221,12 @@ impl Control {
     }
 }
 
+/// A moment as RFC 3339 or in seconds since 1970.
+fn moment(value: &str) -> Option<Timestamp> {
+    let seconds = value.parse::<u64>().ok().map(|seconds| Timestamp(seconds.saturating_mul(1000)));
+    seconds.or_else(|| value.parse().ok())
+}
+
 /// The field of two large services, plain or base64: read tolerantly, taken out. Recipients named there
 /// are not sent to yet, and must not be lost without a word.
 fn smtp_api(value: &str) -> Result<(), Answer> {
@@ -211,10 +235,11 @@ fn smtp_api(value: &str) -> Result<(), Answer> {
     let text = decoded.as_deref().unwrap_or(value.as_bytes());
     let named = serde_json::from_slice::<serde_json::Value>(text).ok().and_then(|json| json.get("to").cloned());
     match named {
-        Some(serde_json::Value::Array(list)) if !list.is_empty() => {
+        None | Some(serde_json::Value::Null) => Ok(()),
+        Some(serde_json::Value::Array(list)) if list.is_empty() => Ok(()),
+        Some(_) => {
             Err(malformed("X-SMTPAPI: recipients in \"to\" are not taken: name each by RCPT TO"))
         }
-        _ => Ok(()),
     }
 }
 

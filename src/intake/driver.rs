@@ -72,6 +72,15 @@ pub(super) struct Driver {
     chunks: Option<LineRules>,
 }
 
+impl Silence {
+    /// What is said to a client that took too long; nothing to one that has gone.
+    fn goodbye(&self) -> Option<Step> {
+        let text = "nothing came for too long";
+        let reply = Reply::new(421, Status::new(4, 4, 2), text);
+        matches!(self, Self::Timeout).then_some(Step::Close(reply))
+    }
+}
+
 /// Whether the session goes on.
 enum Flow {
     On,
@@ -126,7 +135,10 @@ impl Driver {
         let greeting = self.session.greeting();
         self.connection.say(&greeting.wire());
         loop {
-            let limit = if self.session.in_auth() { AUTH_LINE_MAX } else { COMMAND_LINE_MAX };
+            let input = &self.connection.input;
+            let begins = input.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
+            let limit =
+                if begins || self.session.in_auth() { AUTH_LINE_MAX } else { COMMAND_LINE_MAX };
             // A TLS handshake where a command belongs.
             if self.connection.input.first() == Some(&0x16) {
                 return;
@@ -140,6 +152,10 @@ impl Driver {
                 Line::Malformed(length) => {
                     self.connection.pass(length);
                     self.session.malformed()
+                }
+                Line::BareLf => {
+                    let text = "a line feed without a carriage return: lines end with CR LF";
+                    Step::Close(Reply::new(500, Status::new(5, 5, 2), text))
                 }
                 Line::TooLong => {
                     Step::Close(Reply::new(500, Status::new(5, 5, 6), "the line is too long"))
@@ -170,11 +186,7 @@ impl Driver {
         };
         match filled {
             Ok(()) => Ok(()),
-            Err(Silence::Gone) => Err(Step::HangUp),
-            Err(Silence::Timeout) => {
-                let text = "nothing came for too long";
-                Err(Step::Close(Reply::new(421, Status::new(4, 4, 2), text)))
-            }
+            Err(silence) => Err(silence.goodbye().unwrap_or(Step::HangUp)),
         }
     }
 
@@ -262,9 +274,9 @@ impl Driver {
             match (self.connection.fill(patience).await, reader.fault()) {
                 (Ok(()), _) => {}
                 (Err(Silence::Timeout), Some(fault)) => return Some(self.smuggled(fault)),
-                (Err(_), _) => {
+                (Err(silence), _) => {
                     self.role.abandon();
-                    return None;
+                    return silence.goodbye();
                 }
             }
         }
@@ -282,7 +294,8 @@ impl Driver {
         self.role.abandon();
         tracing::warn!(target: "relent::intake", %fault, "a message was refused for its lines");
         let text = format!("{fault}: lines end with CR LF and have at most 1000 octets");
-        Step::Close(Reply::new(550, Status::new(5, 6, 11), text))
+        let detail = if fault == DataFault::LineTooLong { 0 } else { 11 };
+        Step::Close(Reply::new(550, Status::new(5, 6, detail), text))
     }
 
     async fn take_chunk(
@@ -297,9 +310,9 @@ impl Driver {
         }
         while length > 0 {
             if self.connection.input.is_empty() {
-                if self.connection.fill(self.data_timeout).await.is_err() {
+                if let Err(silence) = self.connection.fill(self.data_timeout).await {
                     self.role.abandon();
-                    return None;
+                    return silence.goodbye();
                 }
                 continue;
             }

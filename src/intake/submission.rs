@@ -43,6 +43,8 @@ struct Message {
     stream: Option<Arc<Stream>>,
     size: u64,
     eight_bit: bool,
+    /// The header holds octets above 127.
+    international: bool,
     refused: Option<Answer>,
 }
 
@@ -160,6 +162,7 @@ impl Submission {
             stream: None,
             size: 0,
             eight_bit: false,
+            international: false,
             refused: None,
         });
     }
@@ -222,6 +225,7 @@ impl Submission {
                 return;
             }
         };
+        message.international = !admitted.header.is_ascii();
         message.from = Some(admitted.from);
         message.stream = admitted.stream;
         for piece in [&admitted.header[..], rest] {
@@ -255,6 +259,11 @@ impl Submission {
             return answer;
         }
         let parts = &self.intake.parts;
+        // Asked for is not needed: mail that is ASCII throughout may go where SMTPUTF8 is not known.
+        let beyond = |address: &Address| address.needs_smtputf8();
+        let needs_smtputf8 = message.international
+            || envelope.sender.address().is_some_and(beyond)
+            || envelope.recipients.iter().any(|recipient| beyond(&recipient.address));
         let draft = Accepted {
             id: message.id,
             origin: Origin::Submission {
@@ -267,7 +276,7 @@ impl Submission {
             body: Body::default(),
             at: parts.world.clock.now(),
             from: message.from,
-            smtputf8: envelope.smtputf8,
+            smtputf8: envelope.smtputf8 && needs_smtputf8,
             eight_bit: message.eight_bit,
         };
         let (sender, count) = (draft.sender.to_string(), draft.recipients.len());

@@ -14,8 +14,10 @@ pub enum Line<'a> {
     Whole(&'a [u8], usize),
     /// Not a whole line yet.
     Partial,
-    /// Ended by a bare LF, or with a bare CR or a NUL inside; so many bytes are to be passed over.
+    /// A line with a bare CR or a NUL inside; so many bytes are to be passed over.
     Malformed(usize),
+    /// Ended by a bare LF: what follows may not be a command, so nothing more is read.
+    BareLf,
     /// No line end within the limit.
     TooLong,
 }
@@ -30,7 +32,8 @@ pub fn take(input: &[u8], limit: usize) -> Line<'_> {
         Some((b'\r', text)) if !text.iter().any(|b| matches!(b, b'\r' | 0)) => {
             Line::Whole(text, end + 1)
         }
-        _ => Line::Malformed(end + 1),
+        Some((b'\r', _)) => Line::Malformed(end + 1),
+        _ => Line::BareLf,
     }
 }
 
@@ -42,10 +45,11 @@ mod tests {
     fn only_crlf_ends_a_line() {
         assert_eq!(take(b"NOOP\r\nQUIT\r\n", 512), Line::Whole(b"NOOP", 6));
         assert_eq!(take(b"NOOP\r", 512), Line::Partial);
-        assert_eq!(take(b"NOOP\nQUIT\r\n", 512), Line::Malformed(5));
+        assert_eq!(take(b"NOOP\nQUIT\r\n", 512), Line::BareLf);
         assert_eq!(take(b"NO\rOP\r\n", 512), Line::Malformed(7));
         assert_eq!(take(b"NO\0OP\r\n", 512), Line::Malformed(7));
-        assert_eq!(take(b"\n", 512), Line::Malformed(1));
+        assert_eq!(take(b"NOOP\r\r\n", 512), Line::Malformed(7));
+        assert_eq!(take(b"\n", 512), Line::BareLf);
         assert_eq!(take(&[b'a'; 512], 512), Line::TooLong);
     }
 }

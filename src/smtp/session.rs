@@ -159,6 +159,7 @@ impl Session {
     /// The connection speaks TLS from now on: everything said before is forgotten.
     pub fn secured(&mut self) {
         self.tls = true;
+        self.authenticated = false;
         self.state = State::Fresh;
         self.client_name.clear();
         self.extended = false;
@@ -177,6 +178,10 @@ impl Session {
         let smtputf8 = matches!(&self.state, State::Mail(mail) if mail.smtputf8);
         match command::parse(line, smtputf8) {
             Ok(command) => self.command(command),
+            // The octets that follow such a BDAT are a message's, not commands.
+            Err(fault) if line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT")) => {
+                Step::Close(refusal(&fault))
+            }
             Err(fault) => self.refuse(refusal(&fault)),
         }
     }
@@ -219,7 +224,9 @@ impl Session {
 
     fn hello(&mut self, name: String, extended: bool) -> Step {
         self.state = State::Ready;
-        self.client_name = name;
+        // It stands in Received, where brackets begin comments.
+        let known = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+        self.client_name = if name.chars().all(known) { name } else { "unknown".into() };
         self.extended = extended;
         let hello = format!("{} greets {}", self.offer.hostname, self.client_name);
         if !extended {

@@ -1,3 +1,9 @@
-//! Relent tested from outside: the house's own rules.
+//! Relent tested from outside: the house's own rules, stories over the real daemon with real clients,
+//! a name server on loopback and a mail server that misbehaves on command, and crashes.
 
+mod support;
+
+mod crash;
+mod interop;
+mod journeys;
 mod tidy;

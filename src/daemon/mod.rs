@@ -1,9 +1,7 @@
-//! Builds every part, runs them, reloads, drains: the only place that knows everyone.
+//! The whole: builds every part from the settings, opens the listeners in order, says `ready`, runs
+//! until it is told to stop, and drains. The only place that knows everyone.
 
-/// Runs the daemon until it is told to stop.
-///
-/// # Errors
-/// What kept it from starting.
-pub async fn serve(_config: crate::config::Config) -> anyhow::Result<()> {
-    anyhow::bail!("this build cannot serve yet")
-}
+mod listeners;
+mod run;
+
+pub use run::{Running, serve, start};

@@ -1,0 +1,150 @@
+//! The sockets: handed over by systemd, or bound here; and `ports.json`, which says where they are.
+
+use crate::config::{Config, Listen};
+use anyhow::{Context, Result};
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+/// Waiting connections that the kernel keeps for a listener.
+const BACKLOG: i32 = 1024;
+
+/// Every TCP listener, by what it is for.
+pub(crate) struct Listeners {
+    pub(crate) submission: Vec<TcpListener>,
+    pub(crate) submissions: Vec<TcpListener>,
+    pub(crate) inbound: Vec<TcpListener>,
+    pub(crate) http: Vec<TcpListener>,
+}
+
+impl Listeners {
+    /// Takes systemd's sockets for the addresses whose port they have, and binds the others.
+    pub(crate) fn open(listen: &Listen) -> Result<Self> {
+        let mut handed = handed_over()?;
+        let mut group = |key: &str, addresses: &[SocketAddr]| {
+            addresses
+                .iter()
+                .map(|&address| {
+                    let taken = handed.iter().position(|(port, _)| *port == address.port());
+                    let listener = match taken {
+                        Some(place) => handed.swap_remove(place).1,
+                        None => bind(address)
+                            .with_context(|| format!("[listen] {key}: cannot listen on {address}"))?,
+                    };
+                    Ok(TcpListener::from_std(listener)?)
+                })
+                .collect::<Result<Vec<_>>>()
+        };
+        Ok(Self {
+            submission: group("submission", &listen.submission)?,
+            submissions: group("submissions", &listen.submissions)?,
+            inbound: group("inbound", &listen.inbound)?,
+            http: group("http", &listen.http)?,
+        })
+    }
+
+    fn named(&self) -> [(&'static str, &[TcpListener]); 4] {
+        [
+            ("submission", &self.submission),
+            ("submissions", &self.submissions),
+            ("inbound", &self.inbound),
+            ("http", &self.http),
+        ]
+    }
+
+    /// Every address that is ours, for loop checks.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let all = self.named().into_iter().flat_map(|(_, listeners)| listeners);
+        all.filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Writes `ports.json`: the ports bound for each key of `[listen]`, in the settings' order.
+    pub(crate) fn write_ports(&self, data_dir: &Path) -> Result<()> {
+        let ports: BTreeMap<&str, Vec<u16>> = self
+            .named()
+            .into_iter()
+            .map(|(key, listeners)| {
+                let bound = listeners.iter().filter_map(|listener| listener.local_addr().ok());
+                (key, bound.map(|address| address.port()).collect())
+            })
+            .collect();
+        let path = data_dir.join("ports.json");
+        let fresh = data_dir.join("ports.json.new");
+        std::fs::write(&fresh, serde_json::to_vec(&ports)?)
+            .and_then(|()| std::fs::rename(&fresh, &path))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        for (key, bound) in &ports {
+            tracing::info!(target: "relent::daemon", listener = key, ports = ?bound, "listening");
+        }
+        Ok(())
+    }
+}
+
+/// The sockets systemd opened for us, each with its port.
+fn handed_over() -> Result<Vec<(u16, StdListener)>> {
+    let mut sockets = listenfd::ListenFd::from_env();
+    let mut found = Vec::new();
+    for place in 0..sockets.len() {
+        if let Some(listener) = sockets.take_tcp_listener(place)? {
+            listener.set_nonblocking(true)?;
+            found.push((listener.local_addr()?.port(), listener));
+        }
+    }
+    Ok(found)
+}
+
+fn bind(address: SocketAddr) -> Result<StdListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Opens the admin socket, mode 0600. A socket file that nobody answers on is replaced; one that
+/// somebody answers on belongs to a daemon that runs.
+pub(crate) async fn admin(path: &Path) -> Result<UnixListener> {
+    if UnixStream::connect(path).await.is_ok() {
+        anyhow::bail!("another daemon answers on {}: stop it first", path.display());
+    }
+    match std::fs::remove_file(path) {
+        Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => {
+            return Err(fault).with_context(|| format!("cannot replace {}", path.display()));
+        }
+        _ => {}
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    // Bound under another name and renamed once its mode is right, so that nobody else ever gets in.
+    let fresh = path.with_extension("new");
+    let _ = std::fs::remove_file(&fresh);
+    let listener = UnixListener::bind(&fresh)
+        .with_context(|| format!("[listen] admin: cannot listen on {}", path.display()))?;
+    std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&fresh, path)?;
+    Ok(listener)
+}
+
+/// Refuses to share a data folder: two writers of one spool would destroy it.
+pub(crate) fn lock(config: &Config) -> Result<std::fs::File> {
+    let path = config.data_dir.join("lock");
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("data_dir: cannot write {}", path.display()))?;
+    file.try_lock().with_context(|| {
+        format!("data_dir: another process holds {}: stop that daemon first", path.display())
+    })?;
+    Ok(file)
+}

@@ -1,0 +1,219 @@
+//! Start and drain in time order. Start: data folder, spool and store, queue, admin socket, listeners,
+//! `ready`. Stop: listeners close, sessions end at their next command, attempts end, spool and store
+//! are synced and closed.
+
+use super::listeners::{self, Listeners};
+use crate::accounts::Accounts;
+use crate::config::Config;
+use crate::delivery::{self, Delivery};
+use crate::dns::{HickoryResolver, Resolver};
+use crate::intake::{self, Intake, Port};
+use crate::policy::Policy;
+use crate::queue::{Embedded, Queue};
+use crate::replies::{self, Desk};
+use crate::spool::Spool;
+use crate::store::Store;
+use crate::world::World;
+use crate::{http, telemetry, tls};
+use anyhow::{Context, Result};
+use std::os::unix::fs::DirBuilderExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How often the certificate files are looked at for a change.
+const TLS_RELOAD_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A daemon that runs. Dropped without [`Running::stop`], its tasks end where they stand.
+pub struct Running {
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+    spool: Spool,
+    store: Store,
+    config: Arc<Config>,
+    ready: Arc<AtomicBool>,
+    /// Held until the process has written its last byte.
+    _lock: std::fs::File,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT, then drains.
+///
+/// # Errors
+/// What kept it from starting: which setting or file, and why.
+pub async fn serve(config: Config) -> Result<()> {
+    telemetry::init_logs(&config.log);
+    let running = start(config).await?;
+    say_ready()?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    running.stop().await;
+    Ok(())
+}
+
+/// Builds every part and opens every listener. When this returns, all of them answer.
+///
+/// # Errors
+/// What kept it from starting.
+pub async fn start(config: Config) -> Result<Running> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&config.data_dir)
+        .with_context(|| format!("data_dir: cannot create {}", config.data_dir.display()))?;
+    let lock = listeners::lock(&config)?;
+    let config = Arc::new(config);
+    let world = World::real();
+    let metrics = telemetry::metrics();
+    let stop = CancellationToken::new();
+    let ready = Arc::new(AtomicBool::new(false));
+
+    // Ground and doors.
+    let resolver: Arc<dyn Resolver> =
+        HickoryResolver::new(&config.dns, &world).context("[dns]: cannot build the resolver")?;
+    let tls = tls::Server::load(&config.tls, &config.data_dir, &config.hostname).context("[tls]")?;
+    let store = Store::open(&config.data_dir, &config.store, &world);
+    if let Err(fault) = store.ready() {
+        tracing::error!(target: "relent::store", "{fault}; mail is held and answered 451 until then");
+    }
+    let spool = open_spool(&config, &world).await?;
+
+    // Rules and flow.
+    let accounts = Accounts::new(store.clone(), world.clone());
+    let policy = Policy::new(accounts.clone(), store.clone(), world.clone(), &config.queue);
+    let rebuilt = {
+        let (spool, policy, accounts) = (spool.clone(), policy.clone(), accounts.clone());
+        let (config, world) = (config.clone(), world.clone());
+        tokio::task::spawn_blocking(move || Embedded::open(spool, policy, accounts, config, world))
+    };
+    let queue: Arc<dyn Queue> = rebuilt.await?.context("the queue cannot be rebuilt from the spool")?;
+    let desk = Desk::new(replies::Parts {
+        config: config.clone(),
+        queue: queue.clone(),
+        accounts: accounts.clone(),
+        policy: policy.clone(),
+        world: world.clone(),
+    });
+
+    // Edges.
+    let intake = Intake::new(intake::Parts {
+        config: config.clone(),
+        queue: queue.clone(),
+        accounts: accounts.clone(),
+        policy: policy.clone(),
+        desk,
+        tls: tls.clone(),
+        world: world.clone(),
+    });
+    let parts = http::Parts {
+        config: config.clone(),
+        queue: queue.clone(),
+        accounts: accounts.clone(),
+        policy: policy.clone(),
+        resolver: resolver.clone(),
+        store: store.clone(),
+        metrics,
+        world: world.clone(),
+        ready: ready.clone(),
+    };
+    let admin = listeners::admin(&config.listen.admin).await?;
+    let sockets = Listeners::open(&config.listen)?;
+    let delivery = Delivery::new(delivery::Parts {
+        config: config.clone(),
+        queue: queue.clone(),
+        accounts,
+        policy,
+        resolver,
+        world,
+        own: sockets.addresses(),
+    });
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(http::serve_unix(admin, http::admin(parts.clone()), stop.clone()));
+    sockets.write_ports(&config.data_dir)?;
+    for (port, listeners) in [
+        (Port::Submission, sockets.submission),
+        (Port::Submissions, sockets.submissions),
+        (Port::Inbound, sockets.inbound),
+    ] {
+        for listener in listeners {
+            let (intake, stop) = (intake.clone(), stop.clone());
+            tasks.spawn(async move { intake.serve(listener, port, stop).await });
+        }
+    }
+    for listener in sockets.http {
+        tasks.spawn(http::serve_tcp(listener, http::public(parts.clone()), stop.clone()));
+    }
+    {
+        let stop = stop.clone();
+        tasks.spawn(async move { delivery.run(stop).await });
+    }
+    tasks.spawn(watch_certificate(tls, stop.clone()));
+    ready.store(true, Ordering::Release);
+    Ok(Running { stop, tasks, spool, store, config, ready, _lock: lock })
+}
+
+impl Running {
+    /// Stops taking mail, lets sessions and attempts end, and closes spool and store.
+    pub async fn stop(mut self) {
+        self.ready.store(false, Ordering::Release);
+        self.stop.cancel();
+        let drained = async { while self.tasks.join_next().await.is_some() {} };
+        let limit = self.config.process.drain_timeout.0;
+        if tokio::time::timeout(limit, drained).await.is_err() {
+            tracing::warn!(target: "relent::daemon", "drain time is over: closing what is left");
+            self.tasks.abort_all();
+        }
+        self.spool.close().await;
+        self.store.close().await;
+        tracing::info!(target: "relent::daemon", "stopped");
+    }
+}
+
+/// Opens the spool on a blocking thread and says what a crash left there.
+async fn open_spool(config: &Arc<Config>, world: &World) -> Result<Spool> {
+    let (config, world) = (config.clone(), world.clone());
+    let opened = tokio::task::spawn_blocking(move || {
+        let folder = config.data_dir.join("spool");
+        Spool::open(&folder, &config.spool, config.retention.events.0, &world)
+    });
+    let (spool, recovery) = opened.await?.context("the spool cannot be opened")?;
+    tracing::info!(
+        target: "relent::spool",
+        segments = recovery.segments,
+        records = recovery.records,
+        torn_bytes = recovery.torn_bytes,
+        quarantined = recovery.quarantined,
+        "spool opened"
+    );
+    Ok(spool)
+}
+
+async fn watch_certificate(tls: Arc<tls::Server>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(TLS_RELOAD_INTERVAL);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => tls.reload(),
+        }
+    }
+}
+
+/// Tells systemd, or whoever reads standard output, that every listener is open.
+fn say_ready() -> Result<()> {
+    use std::io::Write;
+    if std::env::var_os("NOTIFY_SOCKET").is_some() {
+        sd_notify::notify(&[sd_notify::NotifyState::Ready])?;
+    } else {
+        let mut out = std::io::stdout().lock();
+        let _ = writeln!(out, "ready").and_then(|()| out.flush());
+    }
+    Ok(())
+}

@@ -1,0 +1,343 @@
+//! A receiving mail server for demo and tests: takes everything, remembers it with the moment of its
+//! dot, and misbehaves on command.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+/// Longest line read.
+const LINE_MAX: u64 = 8192;
+
+/// A message that was received: the dot came, and was answered 250.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// Between the brackets of MAIL FROM.
+    pub sender: String,
+    /// Between the brackets of each RCPT TO that was taken.
+    pub recipients: Vec<String>,
+    /// The message, dot-stuffing undone.
+    pub message: Vec<u8>,
+    /// When the dot was read.
+    pub at: Instant,
+    /// Whether it came over TLS.
+    pub tls: bool,
+}
+
+/// What the receiver does wrong, from now on, until told otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Greets with this line.
+    Greeting(String),
+    /// Answers RCPT with this line where the address contains the text.
+    Recipient(String, String),
+    /// Answers the dot with this line and keeps nothing.
+    Dot(String),
+    /// Keeps the message and closes the connection without an answer to the dot.
+    SilentAfterDot,
+    /// Closes the connection when DATA or BDAT comes.
+    DropAtData,
+    /// Offers STARTTLS, says 220, and then talks nonsense.
+    BrokenTls,
+    /// Answers the dot only after this long.
+    SlowDot(Duration),
+    /// Does not answer the greeting at all.
+    Mute,
+    /// Answers MAIL with a reply of endless lines.
+    EndlessReply,
+}
+
+#[derive(Default)]
+struct Shared {
+    faults: Mutex<Vec<Fault>>,
+    mailbox: Mutex<Vec<Received>>,
+    connections: Mutex<u64>,
+    arrived: Notify,
+}
+
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn fault<T>(&self, pick: impl Fn(&Fault) -> Option<T>) -> Option<T> {
+        held(&self.faults).iter().find_map(pick)
+    }
+}
+
+/// The server. Stops when dropped.
+pub struct Receiver {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Receiver {
+    /// Listens on an address; port 0 picks a free one. With an acceptor, STARTTLS is offered.
+    ///
+    /// # Errors
+    /// What binding said.
+    pub async fn start(bind: SocketAddr, tls: Option<TlsAcceptor>) -> io::Result<Self> {
+        let listener = TcpListener::bind(bind).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::default());
+        let served = shared.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                *held(&served.connections) += 1;
+                tokio::spawn(serve(stream, tls.clone(), served.clone()));
+            }
+        });
+        Ok(Self { address, shared, task })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Misbehaves so from now on; an empty list: behaves well.
+    pub fn misbehave(&self, faults: Vec<Fault>) {
+        *held(&self.shared.faults) = faults;
+    }
+
+    /// Everything received so far.
+    #[must_use]
+    pub fn mailbox(&self) -> Vec<Received> {
+        held(&self.shared.mailbox).clone()
+    }
+
+    /// Connections taken so far.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        *held(&self.shared.connections)
+    }
+
+    /// Waits until `enough` holds for what has been received, at most `patience`.
+    pub async fn wait(
+        &self,
+        patience: Duration,
+        enough: impl Fn(&[Received]) -> bool,
+    ) -> Option<Vec<Received>> {
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let arrived = self.shared.arrived.notified();
+            let mailbox = self.mailbox();
+            if enough(&mailbox) {
+                return Some(mailbox);
+            }
+            tokio::time::timeout_at(deadline, arrived).await.ok()?;
+        }
+    }
+
+    /// Waits for a message to this recipient.
+    pub async fn message_to(&self, recipient: &str, patience: Duration) -> Option<Received> {
+        let is_for = |mail: &Received| mail.recipients.iter().any(|to| to == recipient);
+        let mailbox = self.wait(patience, |all| all.iter().any(is_for)).await?;
+        mailbox.into_iter().rfind(is_for)
+    }
+}
+
+async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    if shared.fault(|fault| (*fault == Fault::Mute).then_some(())).is_some() {
+        let _keep_open = stream;
+        std::future::pending::<()>().await;
+    }
+    let greeting = shared.fault(|fault| match fault {
+        Fault::Greeting(line) => Some(line.clone()),
+        _ => None,
+    });
+    let mut session = Session { shared: shared.clone(), tls: false, offers_tls: tls.is_some() };
+    let mut stream = BufStream::new(stream);
+    let greeting = greeting.unwrap_or_else(|| "220 receiver ready".into());
+    if say(&mut stream, &greeting).await.is_err() {
+        return;
+    }
+    let Ok(End::StartTls) = session.dialog(&mut stream).await else { return };
+    let Some(acceptor) = tls else { return };
+    if shared.fault(|fault| (*fault == Fault::BrokenTls).then_some(())).is_some() {
+        let _ = say(&mut stream, "this is not a handshake").await;
+        return;
+    }
+    if let Ok(secure) = acceptor.accept(stream.into_inner()).await {
+        session.tls = true;
+        let _ = session.dialog(&mut BufStream::new(secure)).await;
+    }
+}
+
+async fn say<S: AsyncWrite + Unpin>(stream: &mut S, line: &str) -> io::Result<()> {
+    stream.write_all(line.as_bytes()).await?;
+    stream.write_all(b"\r\n").await?;
+    stream.flush().await
+}
+
+enum End {
+    StartTls,
+    Closed,
+}
+
+struct Session {
+    shared: Arc<Shared>,
+    tls: bool,
+    offers_tls: bool,
+}
+
+#[derive(Default)]
+struct Envelope {
+    sender: String,
+    recipients: Vec<String>,
+    chunks: Vec<u8>,
+}
+
+impl Session {
+    async fn dialog<S>(&mut self, stream: &mut BufStream<S>) -> io::Result<End>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut mail = Envelope::default();
+        loop {
+            let mut line = Vec::new();
+            if (&mut *stream).take(LINE_MAX).read_until(b'\n', &mut line).await? == 0 {
+                return Ok(End::Closed);
+            }
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            let verb = text.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+            match verb.as_str() {
+                "EHLO" => {
+                    let tls = if self.offers_tls && !self.tls { "250-STARTTLS\r\n" } else { "" };
+                    let offer = "250-receiver\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-SMTPUTF8";
+                    say(stream, &format!("{offer}\r\n{tls}250 8BITMIME")).await?;
+                }
+                "STARTTLS" => {
+                    say(stream, "220 go").await?;
+                    return Ok(End::StartTls);
+                }
+                "MAIL" => {
+                    mail = Envelope { sender: path(&text), ..Envelope::default() };
+                    self.endless(stream).await?;
+                    say(stream, "250 2.1.0 ok").await?;
+                }
+                "RCPT" => {
+                    let reply = self.recipient_fault(&text);
+                    if reply.is_none() {
+                        mail.recipients.push(path(&text));
+                    }
+                    say(stream, reply.as_deref().unwrap_or("250 2.1.5 ok")).await?;
+                }
+                "DATA" if mail.recipients.is_empty() => say(stream, "503 5.5.1 no recipients").await?,
+                "DATA" => {
+                    if self.has(&Fault::DropAtData) {
+                        return Ok(End::Closed);
+                    }
+                    say(stream, "354 go").await?;
+                    let Some(message) = read_data(stream).await? else { return Ok(End::Closed) };
+                    if !self.receive(stream, std::mem::take(&mut mail), message).await? {
+                        return Ok(End::Closed);
+                    }
+                }
+                "RSET" => {
+                    mail = Envelope::default();
+                    say(stream, "250 2.0.0 ok").await?;
+                }
+                "NOOP" | "HELO" => say(stream, "250 2.0.0 ok").await?,
+                "QUIT" => {
+                    say(stream, "221 2.0.0 bye").await?;
+                    return Ok(End::Closed);
+                }
+                _ => say(stream, "500 5.5.1 what?").await?,
+            }
+        }
+    }
+
+    fn has(&self, fault: &Fault) -> bool {
+        self.shared.fault(|known| (known == fault).then_some(())).is_some()
+    }
+
+    fn recipient_fault(&self, command: &str) -> Option<String> {
+        self.shared.fault(|fault| match fault {
+            Fault::Recipient(part, reply) if command.contains(part.as_str()) => Some(reply.clone()),
+            _ => None,
+        })
+    }
+
+    async fn endless<S: AsyncWrite + Unpin>(&self, stream: &mut S) -> io::Result<()> {
+        while self.has(&Fault::EndlessReply) {
+            say(stream, "250-and another line").await?;
+        }
+        Ok(())
+    }
+
+    /// Answers the dot; false: the connection is to be closed.
+    async fn receive<S>(&self, stream: &mut S, mail: Envelope, message: Vec<u8>) -> io::Result<bool>
+    where
+        S: AsyncWrite + Unpin,
+    {
+        let at = Instant::now();
+        let wait = self.shared.fault(|fault| match fault {
+            Fault::SlowDot(wait) => Some(*wait),
+            _ => None,
+        });
+        if let Some(wait) = wait {
+            tokio::time::sleep(wait).await;
+        }
+        let refusal = self.shared.fault(|fault| match fault {
+            Fault::Dot(reply) => Some(reply.clone()),
+            _ => None,
+        });
+        if let Some(reply) = refusal {
+            say(stream, &reply).await?;
+            return Ok(true);
+        }
+        let message = if message.is_empty() { mail.chunks } else { message };
+        held(&self.shared.mailbox).push(Received {
+            sender: mail.sender,
+            recipients: mail.recipients,
+            message,
+            at,
+            tls: self.tls,
+        });
+        self.shared.arrived.notify_waiters();
+        if self.has(&Fault::SilentAfterDot) {
+            return Ok(false);
+        }
+        say(stream, "250 2.0.0 taken").await?;
+        Ok(true)
+    }
+}
+
+/// What stands between the brackets of MAIL or RCPT.
+fn path(command: &str) -> String {
+    let inside = command.split_once('<').and_then(|(_, rest)| rest.rsplit_once('>'));
+    inside.map(|(path, _)| path.to_owned()).unwrap_or_default()
+}
+
+/// Reads up to the final dot, and undoes dot-stuffing; `None` where the client left before it.
+async fn read_data<S>(stream: &mut BufStream<S>) -> io::Result<Option<Vec<u8>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut message = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        if stream.read_until(b'\n', &mut line).await? == 0 {
+            return Ok(None);
+        }
+        match line.as_slice() {
+            b".\r\n" => return Ok(Some(message)),
+            [b'.', rest @ ..] => message.extend_from_slice(rest),
+            whole => message.extend_from_slice(whole),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Stories over the real daemon: an application submits, a mail server receives, a person answers.
+
+mod bad_input;
+mod main_job;
+
+use crate::support::{PATIENCE, World};
+use relent::demo::receiver::Received;
+
+/// The field's value in a received message, folds undone.
+fn field(mail: &Received, name: &str) -> Option<String> {
+    let end = relent::mail::header::body_start(&mail.message);
+    let fields = relent::mail::header::fields(&mail.message[..end]).expect("a valid header");
+    fields.iter().find(|field| field.is(name)).map(|field| field.text())
+}
+
+/// The address between the brackets of the Reply-To field.
+fn reply_address(mail: &Received) -> String {
+    let value = field(mail, "Reply-To").expect("a Reply-To field");
+    let (_, rest) = value.split_once('<').unwrap_or(("", &value));
+    rest.trim_end_matches('>').to_owned()
+}
+
+/// A person's answer, in plain text, to an address of ours; the relay's reply to the dot.
+fn answer(world: &World, from: &str, to: &str, text: &str) -> String {
+    let mut client = crate::support::client::Client::connect(world.ports.inbound[0]);
+    client.say("EHLO mx.reader.example");
+    let message = format!(
+        "From: <{from}>\r\nTo: <{to}>\r\nSubject: Re: News\r\nMIME-Version: 1.0\r\n\
+         Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{text}\r\n"
+    );
+    client.submit(from, &[to], &message)
+}
+
+async fn delivered(world: &World, to: &str) -> Received {
+    let mail = world.receiver.message_to(to, PATIENCE).await;
+    mail.unwrap_or_else(|| panic!("nothing came for {to}"))
+}

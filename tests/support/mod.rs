@@ -1,0 +1,205 @@
+//! A small world for stories: the real daemon as a process, a real name server, a receiving mail server
+//! that misbehaves on command, all on loopback with free ports and a temporary folder.
+
+pub mod client;
+
+use relent::config::Tls;
+use relent::demo::receiver::Receiver;
+use relent::dns::{NameServer, Rdata};
+use relent::tls::Server;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long a test waits for something that must happen.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The small world. The daemon ends with it.
+pub struct World {
+    pub folder: TempDir,
+    pub receiver: Receiver,
+    pub ports: Ports,
+    names: NameServer,
+    daemon: Option<Child>,
+    pub password: String,
+}
+
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+pub struct Ports {
+    pub submission: Vec<u16>,
+    pub submissions: Vec<u16>,
+    pub inbound: Vec<u16>,
+    pub http: Vec<u16>,
+}
+
+/// What a command of the operator said.
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|fault| panic!("{fault} in {:?}", self.out))
+    }
+}
+
+impl World {
+    /// Starts everything: account `acme` with the trusted domain acme.example, the marketing stream
+    /// `newsletter`, the transactional stream `receipts`, and the credential `app` for both.
+    pub async fn start() -> Self {
+        let world = Self::bare("").await;
+        world.done(&["account", "add", "acme"]);
+        world.done(&["domain", "add", "acme", "acme.example", "--trust", "--dkim", "ed25519"]);
+        let letters = ["--reply-to", "support@acme.example"];
+        world.done(&[&["stream", "add", "acme", "newsletter", "--kind", "marketing"][..], &letters].concat());
+        world.done(&[&["stream", "add", "acme", "receipts", "--kind", "transactional"][..], &letters].concat());
+        let made = world.done(&["credential", "add", "acme", "--name", "app", "--json"]).json();
+        let password = made["password"].as_str().expect("a password").to_owned();
+        Self { password, ..world }
+    }
+
+    /// Starts the daemon with nothing in it; `more` is added to its settings.
+    pub async fn bare(more: &str) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let certificate = Server::load(&Tls::default(), folder.path(), "mx.reader.example")
+            .expect("a certificate for the receiver");
+        let receiver =
+            Receiver::start(loopback, Some(certificate.acceptor())).await.expect("a receiver");
+        let records = vec![
+            ("reader.example".into(), Rdata::Mx(10, "mx.reader.example".into())),
+            ("mx.reader.example".into(), Rdata::A(Ipv4Addr::LOCALHOST)),
+            ("acme.example".into(), Rdata::Mx(10, "mx.reader.example".into())),
+            ("null.example".into(), Rdata::Mx(0, ".".into())),
+            ("bare.example".into(), Rdata::A(Ipv4Addr::LOCALHOST)),
+        ];
+        let names = NameServer::start(loopback, records).await.expect("a name server");
+        let mut world = Self {
+            folder,
+            receiver,
+            ports: Ports::default(),
+            names,
+            daemon: None,
+            password: String::new(),
+        };
+        std::fs::write(world.path("relent.toml"), world.settings(more)).expect("settings");
+        world.launch(&[]);
+        world
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn settings(&self, more: &str) -> String {
+        format!(
+            "hostname = \"relay.relent.example\"\ndata_dir = \"{data}\"\n\
+             [listen]\nsubmission = [\"127.0.0.1:0\"]\nsubmissions = [\"127.0.0.1:0\"]\n\
+             inbound = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nadmin = \"{admin}\"\n\
+             [submission]\nplaintext_auth = \"loopback\"\n\
+             [dns]\nnameservers = [\"{names}\"]\n\
+             [delivery]\nport = {port}\nallow_private = true\n\
+             [queue]\nretry_delays = [\"1s\"]\n\
+             [replies]\ndomain = \"reply.relent.example\"\n{more}\n",
+            data = self.path("data").display(),
+            admin = self.path("admin.sock").display(),
+            names = self.names.address(),
+            port = self.receiver.address().port(),
+        )
+    }
+
+    /// Starts the daemon's process and waits for `ready`.
+    pub fn launch(&mut self, environment: &[(&str, &str)]) {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.path("relent.log"))
+            .expect("a log file");
+        let mut daemon = Command::new(program())
+            .args(["serve", "--config"])
+            .arg(self.path("relent.toml"))
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the daemon starts");
+        let mut line = String::new();
+        let out = daemon.stdout.take().expect("standard output");
+        BufReader::new(out).read_line(&mut line).expect("a line");
+        assert_eq!(line, "ready\n", "the daemon did not start:\n{}", self.log());
+        self.daemon = Some(daemon);
+        let ports = std::fs::read(self.path("data/ports.json")).expect("ports.json");
+        self.ports = serde_json::from_slice(&ports).expect("ports.json is JSON");
+    }
+
+    /// SIGKILL, as a crash would.
+    pub fn kill(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
+    }
+
+    /// SIGTERM, and the end waited for.
+    pub fn stop(&mut self) -> i32 {
+        let Some(mut daemon) = self.daemon.take() else { return -1 };
+        let id = i32::try_from(daemon.id()).expect("a process id");
+        let process = rustix::process::Pid::from_raw(id).expect("a process id");
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("a signal");
+        daemon.wait().expect("an end").code().unwrap_or(-1)
+    }
+
+    /// Runs a verb of the command line.
+    pub fn relent(&self, arguments: &[&str]) -> Said {
+        let output = Command::new(program())
+            .args(arguments)
+            .arg("--config")
+            .arg(self.path("relent.toml"))
+            .output()
+            .expect("the command line runs");
+        said(output)
+    }
+
+    /// Runs a verb that must succeed.
+    pub fn done(&self, arguments: &[&str]) -> Said {
+        let said = self.relent(arguments);
+        assert_eq!(said.code, 0, "relent {}: {}{}", arguments.join(" "), said.out, said.err);
+        said
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.path("relent.log")).unwrap_or_default()
+    }
+
+    pub fn agree(&self, address: &str) {
+        self.done(&["consent", "grant", "acme/newsletter", address, "--source", "sign-up form"]);
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let from = log.len().saturating_sub(6000);
+            eprintln!("--- the daemon's log ends:\n{}", log.get(from..).unwrap_or(&log));
+        }
+    }
+}
+
+pub fn program() -> &'static str {
+    env!("CARGO_BIN_EXE_relent")
+}
+
+pub fn said(output: Output) -> Said {
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

@@ -77,7 +77,8 @@ pub async fn start(config: Config) -> Result<Running> {
 
     // Ground and doors.
     let resolver: Arc<dyn Resolver> =
-        HickoryResolver::new(&config.dns, &world).context("[dns]: cannot build the resolver")?;
+        HickoryResolver::with_chance(&config.dns, world.chance.clone())
+            .context("[dns]: cannot build the resolver")?;
     let tls = tls::Server::load(&config.tls, &config.data_dir, &config.hostname).context("[tls]")?;
     let store = Store::open(&config.data_dir, &config.store, &world);
     if let Err(fault) = store.ready() {

@@ -48,8 +48,7 @@ impl Lab {
                 ("mx.reader.example".into(), Rdata::A(Ipv4Addr::LOCALHOST)),
                 ("acme.example".into(), Rdata::Mx(10, "mx.reader.example".into())),
             ],
-        )
-        .await?;
+        )?;
         let settings = settings(&folder, names.address(), receiver.address().port());
         std::fs::write(folder.join("relent.toml"), settings)?;
         let program = std::env::current_exe()?;

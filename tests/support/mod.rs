@@ -78,7 +78,7 @@ impl World {
             ("null.example".into(), Rdata::Mx(0, ".".into())),
             ("bare.example".into(), Rdata::A(Ipv4Addr::LOCALHOST)),
         ];
-        let names = NameServer::start(loopback, records).await.expect("a name server");
+        let names = NameServer::start(loopback, records).expect("a name server");
         let mut world = Self {
             folder,
             receiver,

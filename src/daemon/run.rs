@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::delivery::{self, Delivery};
 use crate::dns::{HickoryResolver, Resolver};
 use crate::intake::{self, Intake, Port};
-use crate::policy::Policy;
+use crate::policy::{Policy, crossing};
 use crate::queue::{Embedded, Queue};
 use crate::replies::{self, Desk};
 use crate::spool::Spool;
@@ -88,6 +88,9 @@ pub async fn start(config: Config) -> Result<Running> {
 
     // Rules and flow.
     let accounts = Accounts::new(store.clone(), world.clone());
+    if let Err(fault) = accounts.make_keys().await {
+        tracing::error!(target: "relent::store", "{fault}");
+    }
     let policy = Policy::new(accounts.clone(), store.clone(), world.clone(), &config.queue);
     let rebuilt = {
         let (spool, policy, accounts) = (spool.clone(), policy.clone(), accounts.clone());
@@ -126,6 +129,7 @@ pub async fn start(config: Config) -> Result<Running> {
     };
     let admin = listeners::admin(&config.listen.admin).await?;
     let sockets = Listeners::open(&config.listen)?;
+    let follower = crossing::run(spool.clone(), policy.clone(), stop.clone());
     let delivery = Delivery::new(delivery::Parts {
         config: config.clone(),
         queue: queue.clone(),
@@ -156,6 +160,7 @@ pub async fn start(config: Config) -> Result<Running> {
         let stop = stop.clone();
         tasks.spawn(async move { delivery.run(stop).await });
     }
+    tasks.spawn(follower);
     tasks.spawn(watch_certificate(tls, stop.clone()));
     ready.store(true, Ordering::Release);
     Ok(Running { stop, tasks, spool, store, config, ready, _lock: lock })

@@ -153,7 +153,7 @@ impl Receiver {
 async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     if shared.fault(|fault| (*fault == Fault::Mute).then_some(())).is_some() {
         let _keep_open = stream;
-        std::future::pending::<()>().await;
+        return std::future::pending().await;
     }
     let greeting = shared.fault(|fault| match fault {
         Fault::Greeting(line) => Some(line.clone()),

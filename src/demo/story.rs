@@ -166,8 +166,8 @@ where
 {
     say(&format!("   C: {line}"));
     let reply = client.cmd(format!("{line}\r\n").as_bytes()).await?;
-    let [a, b, c] = reply.esc();
-    let status = if *a == 0 { String::new() } else { format!("{a}.{b}.{c} ") };
+    let [a, b, c] = reply.esc;
+    let status = if a == 0 { String::new() } else { format!("{a}.{b}.{c} ") };
     let text = format!("{} {status}{}", reply.code(), reply.message().trim());
     say(&format!("   S: {text}"));
     Ok(text)
@@ -193,7 +193,7 @@ where
 {
     say("   C: .");
     let reply = client.cmd(format!("{data}.\r\n").as_bytes()).await?;
-    let [a, b, c] = reply.esc();
+    let [a, b, c] = reply.esc;
     let text = format!("{} {a}.{b}.{c} {}", reply.code(), reply.message().trim());
     say(&format!("   S: {text}"));
     Ok(text)

@@ -52,15 +52,15 @@ impl World {
     /// Starts everything: account `acme` with the trusted domain acme.example, the marketing stream
     /// `newsletter`, the transactional stream `receipts`, and the credential `app` for both.
     pub async fn start() -> Self {
-        let world = Self::bare("").await;
+        let mut world = Self::bare("").await;
         world.done(&["account", "add", "acme"]);
         world.done(&["domain", "add", "acme", "acme.example", "--trust", "--dkim", "ed25519"]);
         let letters = ["--reply-to", "support@acme.example"];
         world.done(&[&["stream", "add", "acme", "newsletter", "--kind", "marketing"][..], &letters].concat());
         world.done(&[&["stream", "add", "acme", "receipts", "--kind", "transactional"][..], &letters].concat());
         let made = world.done(&["credential", "add", "acme", "--name", "app", "--json"]).json();
-        let password = made["password"].as_str().expect("a password").to_owned();
-        Self { password, ..world }
+        world.password = made["password"].as_str().expect("a password").to_owned();
+        world
     }
 
     /// Starts the daemon with nothing in it; `more` is added to its settings.

@@ -3,7 +3,6 @@
 
 mod support;
 
-mod crash;
 mod interop;
 mod journeys;
 mod tidy;

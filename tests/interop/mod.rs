@@ -60,11 +60,3 @@ async fn mail_send_submits_over_implicit_tls() {
     world.receiver.message_to(ANN, PATIENCE).await.expect("a delivery");
 }
 
-#[test]
-fn the_demo_tells_its_story_to_the_end() {
-    let output =
-        Command::new(crate::support::program()).arg("demo").output().expect("the demo runs");
-    let said = crate::support::said(output);
-    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
-    assert!(said.out.contains("Every step held."), "{}", said.out);
-}

@@ -17,8 +17,6 @@ async fn nobody_gets_in_without_a_credential() {
     inbound.say("EHLO x.example");
     inbound.say("MAIL FROM:<x@x.example>");
     assert!(inbound.say(&format!("RCPT TO:<{ANN}>")).starts_with("550 5.7.1"));
-    let forged = format!("RCPT TO:<r-{}@reply.relent.example>", "a".repeat(61));
-    assert!(inbound.say(&forged).starts_with("550 5.1.1"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,9 @@
 //! Submit, ask, spool, deliver, hear "R", refuse.
 
-use super::{answer, delivered, field, reply_address};
+use super::{delivered, field};
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World};
 use relent::demo::receiver::Fault;
-use std::time::Duration;
 
 const ANN: &str = "ann@reader.example";
 
@@ -37,52 +36,6 @@ async fn who_has_not_agreed_is_refused_and_who_has_gets_a_copy() {
     let sent = sent.split_once("\r\n\r\n").expect("a body").1.as_bytes();
     let start = relent::mail::header::body_start(&mail.message);
     assert_eq!(&mail.message[start..], sent, "the body is byte for byte what came in");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reply_of_r_stops_what_waits_and_what_comes() {
-    let world = World::start().await;
-    world.agree(ANN);
-    let port = world.ports.submission[0];
-    let mut app = Client::login(port, "app/newsletter", &world.password);
-    assert!(app.submit("news@acme.example", &[ANN], &letter("One")).starts_with("250"));
-    let first = delivered(&world, ANN).await;
-
-    world.receiver.misbehave(vec![Fault::Recipient("ann@".into(), "451 4.2.0 later".into())]);
-    assert!(app.submit("news@acme.example", &[ANN], &letter("Two")).starts_with("250"));
-
-    let reply = answer(&world, ANN, &reply_address(&first), "R\r\n\r\n> To reject, please reply R.");
-    assert!(reply.starts_with("250"), "{reply}");
-    world.receiver.misbehave(Vec::new());
-
-    let next = app.submit("news@acme.example", &[ANN], &letter("Three"));
-    assert!(next.starts_with("550 5.7.1"), "{next}");
-    let more = world.receiver.wait(Duration::from_secs(4), |all| all.len() > 1).await;
-    assert!(more.is_none(), "mail left after the stop");
-    let listed = world.done(&["queue", "list", "--json"]).out;
-    assert!(!listed.contains(ANN), "{listed}");
-    let explained = world.done(&["explain", "acme/newsletter", ANN]).out;
-    assert!(explained.contains("opt_out"), "{explained}");
-
-    // Transactional mail without `honour_opt_out` goes on.
-    let mut receipts = Client::login(port, "app/receipts", &world.password);
-    let reply = receipts.submit("shop@acme.example", &[ANN], &letter("Receipt").replace("news@", "shop@"));
-    assert!(reply.starts_with("250"), "{reply}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_letter_is_forwarded_whole_and_stops_nothing() {
-    let world = World::start().await;
-    world.agree(ANN);
-    let mut app = Client::login(world.ports.submission[0], "app/newsletter", &world.password);
-    assert!(app.submit("news@acme.example", &[ANN], &letter("One")).starts_with("250"));
-    let first = delivered(&world, ANN).await;
-    let words = "Could you stop by our office on Tuesday?";
-    let reply = answer(&world, ANN, &reply_address(&first), words);
-    assert!(reply.starts_with("250"), "{reply}");
-    let letter_in = delivered(&world, "support@acme.example").await;
-    assert!(String::from_utf8_lossy(&letter_in.message).contains(words));
-    assert!(app.submit("news@acme.example", &[ANN], &letter("Two")).starts_with("250"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,10 +6,30 @@ use crate::mail::{Address, Answer, ReversePath, Status, Verdict};
 #[derive(Clone, Debug)]
 pub struct Destination;
 
+/// What the desk needs.
+pub struct Parts {
+    /// The settings.
+    pub config: std::sync::Arc<crate::config::Config>,
+    /// Where letters go.
+    pub queue: std::sync::Arc<dyn crate::queue::Queue>,
+    /// Whose mail it is.
+    pub accounts: crate::accounts::Accounts,
+    /// Where stops are recorded.
+    pub policy: crate::policy::Policy,
+    /// Clock and chance.
+    pub world: crate::world::World,
+}
+
 /// Who reads what comes back.
 pub struct Desk;
 
 impl Desk {
+    /// Opens the desk.
+    #[must_use]
+    pub fn new(_parts: Parts) -> std::sync::Arc<Self> {
+        std::sync::Arc::new(Self)
+    }
+
     /// Whether an address is one of ours.
     ///
     /// # Errors

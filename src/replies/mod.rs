@@ -21,4 +21,4 @@ mod corpus;
 
 pub use bounce::Bounced;
 pub use classify::{Classification, Kind, Wish, classify};
-pub use desk::{Desk, Destination};
+pub use desk::{Desk, Destination, Parts};

@@ -29,6 +29,9 @@ const DETAIL: [Column; 12] = [
     ("last answer", "last"),
 ];
 
+/// Most lines of a listing, as the daemon has it.
+const ITEMS_MAX: u32 = 10_000;
+
 /// `relent queue …`
 pub(super) async fn queue(client: &Client, verb: QueueVerb) -> Result<(), Fault> {
     match verb {
@@ -37,7 +40,8 @@ pub(super) async fn queue(client: &Client, verb: QueueVerb) -> Result<(), Fault>
             limit,
             form,
         } => {
-            let limit = limit.map(|limit| limit.to_string());
+            let most = limit.unwrap_or(ITEMS_MAX).clamp(1, ITEMS_MAX);
+            let limit = most.to_string();
             let (account, stream) = match &selector.stream {
                 Some(target) => (Some(target.account.as_str()), target.stream.as_deref()),
                 None => (selector.account.as_deref(), None),
@@ -48,9 +52,14 @@ pub(super) async fn queue(client: &Client, verb: QueueVerb) -> Result<(), Fault>
                 ("domain", selector.domain.as_deref()),
                 ("account", account),
                 ("stream", stream),
-                ("limit", limit.as_deref()),
+                ("limit", Some(limit.as_str())),
             ];
-            show::listing(client, "/queue", &asked, &ITEM, form.json).await?;
+            let count = show::listing(client, "/queue", &asked, &ITEM, form.json).await?;
+            if u32::try_from(count).is_ok_and(|count| count >= most) {
+                show::aside(&format!(
+                    "these are the first {count}; `relent queue summary` counts all, --domain and others choose"
+                ));
+            }
             Ok(())
         }
         QueueVerb::Show { message, form } => {

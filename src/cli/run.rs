@@ -5,7 +5,6 @@ use super::client::{Client, Fault};
 use super::{classify, local, queue, recipients, senders, show};
 use crate::config::{Config, DEFAULT_PATH};
 use clap::Parser;
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -17,8 +16,7 @@ pub fn run() -> ExitCode {
     match obey(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            let text = show::clean(&fault.to_string());
-            let _ = writeln!(std::io::stderr().lock(), "{text}");
+            show::aside(&fault.to_string());
             ExitCode::from(fault.code())
         }
     }

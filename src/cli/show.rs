@@ -42,6 +42,11 @@ pub(super) fn put(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
+/// Says something beside the answer, on standard error.
+pub(super) fn aside(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", clean(text));
+}
+
 /// Writes a line.
 pub(super) fn line(text: &str) {
     put(&format!("{text}\n"));
@@ -242,7 +247,7 @@ pub(super) async fn listing(
             _ => None,
         };
         // A cursor that does not move would never end.
-        if next.is_none() || rows.is_empty() || next == after || limited {
+        if next.is_none() || next == after || limited {
             break;
         }
         after = next;

@@ -29,7 +29,11 @@ fn locked(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
 
 impl Connections {
     pub(super) fn new(all_max: u32, per_address_max: u32) -> Self {
-        Self { counts: Arc::default(), all_max, per_address_max }
+        Self {
+            counts: Arc::default(),
+            all_max,
+            per_address_max,
+        }
     }
 
     /// Counts a connection in, or says which limit it would break.
@@ -45,7 +49,10 @@ impl Connections {
         }
         *here += 1;
         counts.all += 1;
-        Ok(Counted { counts: self.counts.clone(), address })
+        Ok(Counted {
+            counts: self.counts.clone(),
+            address,
+        })
     }
 }
 

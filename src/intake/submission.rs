@@ -59,7 +59,13 @@ pub(super) struct Submission {
 
 impl Submission {
     pub(super) fn new(intake: Arc<Intake>, peer: SocketAddr) -> Self {
-        Self { intake, peer, login: None, envelope: None, message: None }
+        Self {
+            intake,
+            peer,
+            login: None,
+            envelope: None,
+            message: None,
+        }
     }
 
     pub(super) fn ask(&mut self, question: Question) -> Verdict {
@@ -106,7 +112,11 @@ impl Submission {
             return Verdict::Refuse(answer);
         }
         let smtputf8 = parameters.smtputf8;
-        self.envelope = Some(Envelope { sender, smtputf8, recipients: Vec::new() });
+        self.envelope = Some(Envelope {
+            sender,
+            smtputf8,
+            recipients: Vec::new(),
+        });
         Verdict::Accept
     }
 
@@ -174,7 +184,9 @@ impl Submission {
 
     /// Takes more of the message. What is refused is passed over until its end.
     pub(super) async fn write(&mut self, bytes: &[u8]) {
-        let Some(message) = &mut self.message else { return };
+        let Some(message) = &mut self.message else {
+            return;
+        };
         message.size += bytes.len() as u64;
         let size_max = self.intake.parts.config.submission.message_size_max.0;
         if message.size > size_max && message.refused.is_none() {
@@ -194,7 +206,9 @@ impl Submission {
         let searched = message.header.len().saturating_sub(3);
         message.header.extend_from_slice(bytes);
         let whole = message.header.starts_with(b"\r\n")
-            || message.header[searched..].windows(4).any(|window| window == b"\r\n\r\n");
+            || message.header[searched..]
+                .windows(4)
+                .any(|window| window == b"\r\n\r\n");
         if whole {
             self.admit_header().await;
         } else if message.header.len() > HEADER_MAX {
@@ -204,7 +218,9 @@ impl Submission {
     }
 
     async fn admit_header(&mut self) {
-        let (Some(message), Some(login)) = (&mut self.message, &self.login) else { return };
+        let (Some(message), Some(login)) = (&mut self.message, &self.login) else {
+            return;
+        };
         let taken = std::mem::take(&mut message.header);
         let (head, rest) = taken.split_at(header::body_start(&taken));
         if head.len() > HEADER_MAX {
@@ -238,7 +254,11 @@ impl Submission {
 
     /// The message has ended: accepts it, durably, or says why not.
     pub(super) async fn finish(&mut self) -> Answer {
-        if self.message.as_ref().is_some_and(|m| m.from.is_none() && m.refused.is_none()) {
+        if self
+            .message
+            .as_ref()
+            .is_some_and(|m| m.from.is_none() && m.refused.is_none())
+        {
             self.admit_header().await;
         }
         let (message, envelope) = (self.message.take(), self.envelope.take());
@@ -263,7 +283,10 @@ impl Submission {
         let beyond = |address: &Address| address.needs_smtputf8();
         let needs_smtputf8 = message.international
             || envelope.sender.address().is_some_and(beyond)
-            || envelope.recipients.iter().any(|recipient| beyond(&recipient.address));
+            || envelope
+                .recipients
+                .iter()
+                .any(|recipient| beyond(&recipient.address));
         let draft = Accepted {
             id: message.id,
             origin: Origin::Submission {
@@ -314,7 +337,10 @@ impl Submission {
     }
 
     fn log_refusal(&self, answer: &Answer) {
-        let account = self.login.as_ref().map_or("", |login| login.account.name.as_str());
+        let account = self
+            .login
+            .as_ref()
+            .map_or("", |login| login.account.name.as_str());
         metrics::counter!("relent_messages_refused_total").increment(1);
         tracing::info!(
             target: "relent::intake", account, client = %self.peer.ip(),

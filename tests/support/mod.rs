@@ -54,11 +54,40 @@ impl World {
     pub async fn start() -> Self {
         let mut world = Self::bare("").await;
         world.done(&["account", "add", "acme"]);
-        world.done(&["domain", "add", "acme", "acme.example", "--trust", "--dkim", "ed25519"]);
+        world.done(&[
+            "domain",
+            "add",
+            "acme",
+            "acme.example",
+            "--trust",
+            "--dkim",
+            "ed25519",
+        ]);
         let letters = ["--reply-to", "support@acme.example"];
-        world.done(&[&["stream", "add", "acme", "newsletter", "--kind", "marketing"][..], &letters].concat());
-        world.done(&[&["stream", "add", "acme", "receipts", "--kind", "transactional"][..], &letters].concat());
-        let made = world.done(&["credential", "add", "acme", "--name", "app", "--json"]).json();
+        world.done(
+            &[
+                &["stream", "add", "acme", "newsletter", "--kind", "marketing"][..],
+                &letters,
+            ]
+            .concat(),
+        );
+        world.done(
+            &[
+                &[
+                    "stream",
+                    "add",
+                    "acme",
+                    "receipts",
+                    "--kind",
+                    "transactional",
+                ][..],
+                &letters,
+            ]
+            .concat(),
+        );
+        let made = world
+            .done(&["credential", "add", "acme", "--name", "app", "--json"])
+            .json();
         world.password = made["password"].as_str().expect("a password").to_owned();
         world
     }
@@ -69,12 +98,19 @@ impl World {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let certificate = Server::load(&Tls::default(), folder.path(), "mx.reader.example")
             .expect("a certificate for the receiver");
-        let receiver =
-            Receiver::start(loopback, Some(certificate.acceptor())).await.expect("a receiver");
+        let receiver = Receiver::start(loopback, Some(certificate.acceptor()))
+            .await
+            .expect("a receiver");
         let records = vec![
-            ("reader.example".into(), Rdata::Mx(10, "mx.reader.example".into())),
+            (
+                "reader.example".into(),
+                Rdata::Mx(10, "mx.reader.example".into()),
+            ),
             ("mx.reader.example".into(), Rdata::A(Ipv4Addr::LOCALHOST)),
-            ("acme.example".into(), Rdata::Mx(10, "mx.reader.example".into())),
+            (
+                "acme.example".into(),
+                Rdata::Mx(10, "mx.reader.example".into()),
+            ),
             ("null.example".into(), Rdata::Mx(0, ".".into())),
             ("bare.example".into(), Rdata::A(Ipv4Addr::LOCALHOST)),
         ];
@@ -147,7 +183,9 @@ impl World {
 
     /// SIGTERM, and the end waited for.
     pub fn stop(&mut self) -> i32 {
-        let Some(mut daemon) = self.daemon.take() else { return -1 };
+        let Some(mut daemon) = self.daemon.take() else {
+            return -1;
+        };
         let id = i32::try_from(daemon.id()).expect("a process id");
         let process = rustix::process::Pid::from_raw(id).expect("a process id");
         rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("a signal");
@@ -168,7 +206,14 @@ impl World {
     /// Runs a verb that must succeed.
     pub fn done(&self, arguments: &[&str]) -> Said {
         let said = self.relent(arguments);
-        assert_eq!(said.code, 0, "relent {}: {}{}", arguments.join(" "), said.out, said.err);
+        assert_eq!(
+            said.code,
+            0,
+            "relent {}: {}{}",
+            arguments.join(" "),
+            said.out,
+            said.err
+        );
         said
     }
 
@@ -177,7 +222,14 @@ impl World {
     }
 
     pub fn agree(&self, address: &str) {
-        self.done(&["consent", "grant", "acme/newsletter", address, "--source", "sign-up form"]);
+        self.done(&[
+            "consent",
+            "grant",
+            "acme/newsletter",
+            address,
+            "--source",
+            "sign-up form",
+        ]);
     }
 }
 
@@ -187,7 +239,10 @@ impl Drop for World {
         if std::thread::panicking() {
             let log = self.log();
             let from = log.len().saturating_sub(6000);
-            eprintln!("--- the daemon's log ends:\n{}", log.get(from..).unwrap_or(&log));
+            eprintln!(
+                "--- the daemon's log ends:\n{}",
+                log.get(from..).unwrap_or(&log)
+            );
         }
     }
 }

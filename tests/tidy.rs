@@ -21,10 +21,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    sources(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join(folder),
-        &mut found,
-    );
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut found);
     found.sort();
     found
 }
@@ -39,25 +36,16 @@ fn table() -> BTreeMap<String, Vec<String>> {
         let [_, module, _, may] = cells[..] else {
             continue;
         };
-        let Some(module) = module
-            .strip_prefix('`')
-            .and_then(|name| name.strip_suffix('`'))
-        else {
+        let Some(module) = module.strip_prefix('`').and_then(|name| name.strip_suffix('`')) else {
             continue;
         };
-        let named = may
-            .split_whitespace()
-            .map(|word| word.trim_matches(',').to_owned());
+        let named = may.split_whitespace().map(|word| word.trim_matches(',').to_owned());
         let allowed = match may {
             "–" => Vec::new(),
             "all above" => above.clone(),
             _ if may.starts_with("all above but ") => {
                 let left_out: Vec<String> = named.skip(3).collect();
-                above
-                    .iter()
-                    .filter(|name| !left_out.contains(name))
-                    .cloned()
-                    .collect()
+                above.iter().filter(|name| !left_out.contains(name)).cloned().collect()
             }
             _ => named.collect(),
         };
@@ -98,9 +86,7 @@ fn imports(code: &str) -> Vec<String> {
         .iter()
         .map(|text| {
             let text = text.trim_start();
-            text.chars()
-                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
-                .collect()
+            text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
         })
         .filter(|name: &String| !name.is_empty())
         .collect()
@@ -109,28 +95,18 @@ fn imports(code: &str) -> Vec<String> {
 #[test]
 fn imports_run_one_way() {
     let table = table();
-    assert!(
-        table.len() >= 20,
-        "the layer table of src/README.md was not found: {table:?}"
-    );
+    assert!(table.len() >= 20, "the layer table of src/README.md was not found: {table:?}");
     let mut wrong = Vec::new();
     for path in files("src") {
         let text = fs::read_to_string(&path).expect("a source file is text");
-        let inside = path
-            .strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))
-            .expect("below src");
-        let Some(module) = inside
-            .components()
-            .next()
-            .map(|c| c.as_os_str().to_string_lossy())
+        let inside =
+            path.strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).expect("below src");
+        let Some(module) = inside.components().next().map(|c| c.as_os_str().to_string_lossy())
         else {
             continue;
         };
         let Some(allowed) = table.get(module.as_ref()) else {
-            assert!(
-                module.ends_with(".rs"),
-                "`{module}` is not in the table of src/README.md"
-            );
+            assert!(module.ends_with(".rs"), "`{module}` is not in the table of src/README.md");
             continue;
         };
         for name in imports(&text) {
@@ -140,11 +116,7 @@ fn imports_run_one_way() {
         }
     }
     wrong.dedup();
-    assert!(
-        wrong.is_empty(),
-        "against the layer table:\n{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "against the layer table:\n{}", wrong.join("\n"));
 }
 
 #[test]
@@ -163,10 +135,7 @@ fn every_file_says_what_it_is() {
 #[test]
 fn no_file_outgrows_its_reader() {
     for path in files("src").into_iter().chain(files("tests")) {
-        let lines = fs::read_to_string(&path)
-            .expect("a source file is text")
-            .lines()
-            .count();
+        let lines = fs::read_to_string(&path).expect("a source file is text").lines().count();
         assert!(
             lines <= FILE_LINES_MAX,
             "{} has {lines} lines: which two things is it?",
@@ -177,20 +146,12 @@ fn no_file_outgrows_its_reader() {
 
 #[test]
 fn engines_and_resolvers_are_named_in_one_place() {
-    let homes = [
-        ("redb::", "store"),
-        ("hickory_", "dns"),
-        ("tracing_subscriber", "telemetry"),
-    ];
+    let homes = [("redb::", "store"), ("hickory_", "dns"), ("tracing_subscriber", "telemetry")];
     for path in files("src") {
         let text = fs::read_to_string(&path).expect("a source file is text");
         for (name, home) in homes {
             let at_home = path.components().any(|part| part.as_os_str() == home);
-            assert!(
-                at_home || !text.contains(name),
-                "{} names {name}",
-                path.display()
-            );
+            assert!(at_home || !text.contains(name), "{} names {name}", path.display());
         }
     }
 }
@@ -213,33 +174,21 @@ fn the_service_is_exposed_to_little() {
     // A machine without systemd has nothing to say here.
     let Ok(output) = run else { return };
     let text = String::from_utf8_lossy(&output.stdout);
-    let line = text
-        .lines()
-        .find(|line| line.contains("Overall exposure level"))
-        .unwrap_or_default();
-    let level = line
-        .split_once(".service: ")
-        .and_then(|(_, rest)| rest.split(' ').next());
+    let line =
+        text.lines().find(|line| line.contains("Overall exposure level")).unwrap_or_default();
+    let level = line.split_once(".service: ").and_then(|(_, rest)| rest.split(' ').next());
     let tenths = level.and_then(|level| level.replace('.', "").parse::<u32>().ok());
-    assert!(
-        tenths.is_some_and(|found| found <= EXPOSURE_MAX),
-        "{line}{text}"
-    );
+    assert!(tenths.is_some_and(|found| found <= EXPOSURE_MAX), "{line}{text}");
 }
 
 #[test]
 fn the_sockets_are_those_of_the_settings() {
     let settings = include_str!("../config/relent.toml");
     let sockets = include_str!("../systemd/relent.socket");
-    let listened: Vec<_> = sockets
-        .lines()
-        .filter_map(|l| l.strip_prefix("ListenStream="))
-        .collect();
+    let listened: Vec<_> =
+        sockets.lines().filter_map(|l| l.strip_prefix("ListenStream=")).collect();
     assert_eq!(listened.len(), 4);
     for address in listened {
-        assert!(
-            settings.contains(&format!("[\"{address}\"]")),
-            "{address} is not in the settings"
-        );
+        assert!(settings.contains(&format!("[\"{address}\"]")), "{address} is not in the settings");
     }
 }

@@ -64,10 +64,7 @@ impl Accounts {
                 let id = AccountId(number(t, "account")?);
                 t.put(name.as_bytes(), &AccountNumber(id));
                 let account = Account { id, name, created };
-                let record = AccountRecord {
-                    account: account.clone(),
-                    hash_key,
-                };
+                let record = AccountRecord { account: account.clone(), hash_key };
                 t.put(&id.0.to_be_bytes(), &record);
                 Ok(Ok(account))
             })
@@ -82,9 +79,7 @@ impl Accounts {
         let mut found = Vec::new();
         let mut after: Option<Vec<u8>> = None;
         loop {
-            let page = self
-                .store
-                .scan::<AccountRecord>(b"", after.as_deref(), PAGE)?;
+            let page = self.store.scan::<AccountRecord>(b"", after.as_deref(), PAGE)?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             found.extend(page.into_iter().map(|(_, record)| record.account));

@@ -23,13 +23,7 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// What a server keeps of a password for SCRAM-SHA-256 (RFC 5802 §3).
 fn verifier(password: &[u8], salt: [u8; 16]) -> ScramVerifier {
     let mut salted = [0; 32];
-    pbkdf2::derive(
-        pbkdf2::PBKDF2_HMAC_SHA256,
-        ROUNDS,
-        &salt,
-        password,
-        &mut salted,
-    );
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, &salt, password, &mut salted);
     let key = hmac::Key::new(hmac::HMAC_SHA256, &salted);
     let client_key = hmac::sign(&key, b"Client Key");
     let mut server_key = [0; 32];
@@ -153,9 +147,7 @@ impl Accounts {
         let (name, _) = split(user);
         let found = self.store.get::<Credential>(name.as_bytes())?;
         // Unknown users are compared too, with a digest that no password has.
-        let expected = found
-            .as_ref()
-            .map_or([0; 32], |credential| credential.sha256);
+        let expected = found.as_ref().map_or([0; 32], |credential| credential.sha256);
         let right: bool = sha256(password).ct_eq(&expected).into();
         match found {
             Some(credential) if right => self.login(user, credential),
@@ -196,15 +188,10 @@ impl Accounts {
         if stream.is_none() && !credential.streams.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Login {
-            credential: Arc::new(credential),
-            account,
-            stream: stream.map(Arc::new),
-        }))
+        Ok(Some(Login { credential: Arc::new(credential), account, stream: stream.map(Arc::new) }))
     }
 }
 
 fn split(user: &str) -> (&str, Option<&str>) {
-    user.split_once('/')
-        .map_or((user, None), |(name, stream)| (name, Some(stream)))
+    user.split_once('/').map_or((user, None), |(name, stream)| (name, Some(stream)))
 }

@@ -29,11 +29,7 @@ pub struct DnsRecord {
 
 impl DnsRecord {
     fn text(name: String, value: String) -> Self {
-        Self {
-            kind: "TXT".into(),
-            name,
-            value,
-        }
+        Self { kind: "TXT".into(), name, value }
     }
 }
 
@@ -49,13 +45,9 @@ impl SendingDomain {
         ));
         if hostname == reply_domain {
             let spf = records.last_mut();
-            spf.into_iter()
-                .for_each(|spf| spf.value = format!("v=spf1 a:{hostname} ~all"));
+            spf.into_iter().for_each(|spf| spf.value = format!("v=spf1 a:{hostname} ~all"));
         }
-        records.push(DnsRecord::text(
-            format!("_dmarc.{}", self.name),
-            "v=DMARC1; p=none".into(),
-        ));
+        records.push(DnsRecord::text(format!("_dmarc.{}", self.name), "v=DMARC1; p=none".into()));
         records
     }
 
@@ -101,10 +93,7 @@ impl TryCryptoRng for Dice {}
 fn rsa_key(selector: String, world: World) -> Result<DkimKey, String> {
     let key = rsa::RsaPrivateKey::new(&mut Dice(world), 2048).map_err(|f| f.to_string())?;
     let private = key.to_pkcs8_der().map_err(|f| f.to_string())?;
-    let public = key
-        .to_public_key()
-        .to_public_key_der()
-        .map_err(|f| f.to_string())?;
+    let public = key.to_public_key().to_public_key_der().map_err(|f| f.to_string())?;
     Ok(DkimKey {
         selector,
         algorithm: DkimAlgorithm::Rsa,
@@ -164,12 +153,9 @@ impl Accounts {
         let mut proof = [0; 16];
         world.chance.fill(&mut proof);
         let keys = tokio::task::spawn_blocking(move || make_keys(dkim, now, world)).await;
-        let keys = keys
-            .map_err(|fault| fault.to_string())
-            .flatten()
-            .map_err(|fault| {
-                AccountFault::Refused(format!("no DKIM key could be made: {fault}"))
-            })?;
+        let keys = keys.map_err(|fault| fault.to_string()).flatten().map_err(|fault| {
+            AccountFault::Refused(format!("no DKIM key could be made: {fault}"))
+        })?;
         let domain = SendingDomain {
             account,
             name: name.clone(),
@@ -203,9 +189,7 @@ impl Accounts {
         let mut found = Vec::new();
         let mut after: Option<Vec<u8>> = None;
         loop {
-            let page = self
-                .store
-                .scan::<SendingDomain>(&prefix, after.as_deref(), PAGE)?;
+            let page = self.store.scan::<SendingDomain>(&prefix, after.as_deref(), PAGE)?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             found.extend(page.into_iter().map(|(_, domain)| domain));

@@ -26,10 +26,7 @@ impl Accounts {
         if let Some(keys) = self.store.get::<InstallationKeys>(KEYS)? {
             return Ok(keys);
         }
-        let mut keys = InstallationKeys {
-            hash: [0; 32],
-            token: [0; 32],
-        };
+        let mut keys = InstallationKeys { hash: [0; 32], token: [0; 32] };
         self.world.chance.fill(&mut keys.hash);
         self.world.chance.fill(&mut keys.token);
         let made = self.store.transact(move |t| {

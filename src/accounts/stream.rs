@@ -71,9 +71,7 @@ impl Accounts {
         let mut found = Vec::new();
         let mut after: Option<Vec<u8>> = None;
         loop {
-            let page = self
-                .store
-                .scan::<StreamNumber>(&prefix, after.as_deref(), PAGE)?;
+            let page = self.store.scan::<StreamNumber>(&prefix, after.as_deref(), PAGE)?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             for (_, StreamNumber(id)) in page {
@@ -100,8 +98,7 @@ impl Accounts {
     /// # Errors
     /// There is none; the store.
     pub fn stream(&self, account: AccountId, name: &str) -> Result<Stream, AccountFault> {
-        self.live_stream(account, name)?
-            .ok_or_else(|| unknown(name))
+        self.live_stream(account, name)?.ok_or_else(|| unknown(name))
     }
 
     /// A stream by number, removed ones too.
@@ -141,8 +138,6 @@ impl Accounts {
     pub fn stream_for(&self, login: &Login, name: &str) -> Result<Option<Arc<Stream>>, StoreFault> {
         let found = self.live_stream(login.account.id, name)?;
         let allowed = &login.credential.streams;
-        Ok(found
-            .filter(|stream| allowed.is_empty() || allowed.contains(&stream.id))
-            .map(Arc::new))
+        Ok(found.filter(|stream| allowed.is_empty() || allowed.contains(&stream.id)).map(Arc::new))
     }
 }

@@ -60,18 +60,13 @@ async fn stream(accounts: &Accounts, account: &Account, name: &str) -> Stream {
         honour_opt_out: false,
         reply_to: None,
     };
-    accounts
-        .add_stream(account.id, draft)
-        .await
-        .expect("stream")
+    accounts.add_stream(account.id, draft).await.expect("stream")
 }
 
 /// The stream a login is given: the outer is none where it is refused.
 fn login(accounts: &Accounts, user: &str, password: &str) -> Option<Option<String>> {
     let login = accounts.authenticate(user, password.as_bytes());
-    login
-        .expect("store")
-        .map(|login| login.stream.map(|stream| stream.name.clone()))
+    login.expect("store").map(|login| login.stream.map(|stream| stream.name.clone()))
 }
 
 #[tokio::test]
@@ -89,15 +84,7 @@ async fn a_login_names_its_stream_and_nothing_of_others() {
     let named = |name: &str| Some(Some(name.to_owned()));
     assert_eq!(login(&accounts, "app", &password), named("news"));
     assert_eq!(login(&accounts, "app/offers", &password), named("offers"));
-    for wrong in [
-        "app/theirs",
-        "app/none",
-        "app/",
-        "ap",
-        "",
-        "/",
-        "app/news/x",
-    ] {
+    for wrong in ["app/theirs", "app/none", "app/", "ap", "", "/", "app/news/x"] {
         assert_eq!(login(&accounts, wrong, &password), None, "{wrong}");
     }
     for wrong in ["", "x", &password[1..], &password.to_uppercase()] {
@@ -113,17 +100,9 @@ async fn a_login_names_its_stream_and_nothing_of_others() {
     assert_eq!(login(&accounts, "scoped/offers", &scoped), None);
     let held = accounts.authenticate("scoped", scoped.as_bytes());
     let held = held.expect("store").expect("login");
-    assert!(
-        accounts
-            .stream_for(&held, "offers")
-            .expect("store")
-            .is_none()
-    );
+    assert!(accounts.stream_for(&held, "offers").expect("store").is_none());
     assert!(accounts.stream_for(&held, "news").expect("store").is_some());
-    accounts
-        .remove_stream(acme.id, "news")
-        .await
-        .expect("removed");
+    accounts.remove_stream(acme.id, "news").await.expect("removed");
     assert_eq!(login(&accounts, "scoped", &scoped), None);
     // Removed, it is refused at once.
     assert!(accounts.stands(&credential.name).expect("store"));
@@ -228,10 +207,7 @@ async fn a_domain_tells_what_to_publish() {
     assert!(records.iter().all(|record| record.kind == "TXT"));
     let again = accounts.add_domain(acme.id, &name, true, DkimChoice::None);
     assert!(matches!(again.await, Err(AccountFault::Refused(_))));
-    accounts
-        .mark_verified(acme.id, &name)
-        .await
-        .expect("marked");
+    accounts.mark_verified(acme.id, &name).await.expect("marked");
     let kept = accounts.domain(acme.id, &name).expect("store");
     assert!(kept.expect("the domain").may_send());
 }
@@ -255,11 +231,9 @@ async fn one_person_has_one_hash_in_an_account_and_another_in_the_next() {
     ] {
         assert_eq!(hash(acme.id, same), one, "{same}");
     }
-    for different in [
-        "patdoe+news@bücher.example",
-        "pat.doe@bücher.example",
-        "pat.doe+news@bucher.example",
-    ] {
+    for different in
+        ["patdoe+news@bücher.example", "pat.doe@bücher.example", "pat.doe+news@bucher.example"]
+    {
         assert_ne!(hash(acme.id, different), one, "{different}");
     }
     assert_ne!(hash(other.id, "pat.doe+news@bücher.example"), one);

@@ -289,10 +289,7 @@ fn target(text: &str) -> Result<Target, String> {
     if account.is_empty() || stream.is_some_and(|name| name.is_empty() || name.contains('/')) {
         return Err("write ACCOUNT or ACCOUNT/STREAM, as in acme/newsletter".into());
     }
-    Ok(Target {
-        account: account.into(),
-        stream: stream.map(Into::into),
-    })
+    Ok(Target { account: account.into(), stream: stream.map(Into::into) })
 }
 
 fn stream_target(text: &str) -> Result<Target, String> {
@@ -380,8 +377,7 @@ pub(super) enum SuppressionVerb {
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {
-    text.parse()
-        .map_err(|_| "write a time as in 2026-03-01T09:30:00Z".into())
+    text.parse().map_err(|_| "write a time as in 2026-03-01T09:30:00Z".into())
 }
 
 #[derive(Debug, Subcommand)]

@@ -15,16 +15,8 @@ const WRITTEN_MAX: usize = 200;
 /// Says of each file what it is. A file that cannot be read does not keep the others from being read.
 pub(super) fn classify(files: &[PathBuf], named: Option<&Path>, form: Form) -> Result<(), Fault> {
     let config = named.map(super::local::load).transpose()?;
-    let Config {
-        replies: limits,
-        submission,
-        inbound,
-        ..
-    } = config.unwrap_or_default();
-    let size_max = submission
-        .message_size_max
-        .0
-        .max(inbound.message_size_max.0);
+    let Config { replies: limits, submission, inbound, .. } = config.unwrap_or_default();
+    let size_max = submission.message_size_max.0.max(inbound.message_size_max.0);
     let mut unread = Vec::new();
     for file in files {
         match read(file, size_max) {
@@ -32,11 +24,7 @@ pub(super) fn classify(files: &[PathBuf], named: Option<&Path>, form: Form) -> R
             Err(why) => unread.push(format!("{}: {why}", file.display())),
         }
     }
-    if unread.is_empty() {
-        Ok(())
-    } else {
-        Err(Fault::Refused(unread.join("; ")))
-    }
+    if unread.is_empty() { Ok(()) } else { Err(Fault::Refused(unread.join("; "))) }
 }
 
 fn said(message: &[u8], limits: &Replies) -> Value {
@@ -55,9 +43,7 @@ fn read(file: &Path, size_max: u64) -> Result<Vec<u8>, String> {
     };
     done.map_err(|fault| fault.to_string())?;
     if u64::try_from(message.len()).is_ok_and(|size| size > size_max) {
-        return Err(format!(
-            "larger than {size_max} bytes, the largest message that is taken"
-        ));
+        return Err(format!("larger than {size_max} bytes, the largest message that is taken"));
     }
     Ok(message)
 }
@@ -89,14 +75,8 @@ fn tell(file: &Path, found: &Value, form: Form) {
             if permanent { "for good" } else { "for now" }
         ));
     }
-    if let Some(written) = found["written"]
-        .as_str()
-        .filter(|text| !text.trim().is_empty())
-    {
-        let text: String = show::clean(written.trim())
-            .chars()
-            .take(WRITTEN_MAX)
-            .collect();
+    if let Some(written) = found["written"].as_str().filter(|text| !text.trim().is_empty()) {
+        let text: String = show::clean(written.trim()).chars().take(WRITTEN_MAX).collect();
         words.push(format!("wrote “{text}”"));
     }
     show::line(&words.join(", "));

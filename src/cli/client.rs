@@ -65,9 +65,8 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Fault> {
-        let stream = UnixStream::connect(&self.socket)
-            .await
-            .map_err(|fault| self.absent(&fault))?;
+        let stream =
+            UnixStream::connect(&self.socket).await.map_err(|fault| self.absent(&fault))?;
         let exchange = self.exchange(stream, method, path, body);
         let (status, bytes) = tokio::time::timeout(self.patience, exchange)
             .await
@@ -113,18 +112,11 @@ impl Client {
             }
             None => Bytes::new(),
         };
-        let request = request
-            .body(Full::new(bytes))
-            .map_err(|fault| fault.to_string())?;
+        let request = request.body(Full::new(bytes)).map_err(|fault| fault.to_string())?;
         let answer = async {
-            let response = sender
-                .send_request(request)
-                .await
-                .map_err(|fault| fault.to_string())?;
+            let response = sender.send_request(request).await.map_err(|fault| fault.to_string())?;
             let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_SIZE_MAX)
-                .collect()
-                .await;
+            let body = Limited::new(response.into_body(), ANSWER_SIZE_MAX).collect().await;
             Ok((status, body.map_err(|fault| fault.to_string())?.to_bytes()))
         };
         tokio::pin!(answer);
@@ -171,9 +163,9 @@ fn read(status: StatusCode, bytes: &[u8]) -> Result<Value, Fault> {
     };
     if status == StatusCode::ACCEPTED {
         let said = words(&value);
-        return Err(Fault::Refused(said.unwrap_or_else(|| {
-            "recorded; one message may still arrive".into()
-        })));
+        return Err(Fault::Refused(
+            said.unwrap_or_else(|| "recorded; one message may still arrive".into()),
+        ));
     }
     if status.is_success() {
         return Ok(value);
@@ -201,10 +193,7 @@ fn words(value: &Value) -> Option<String> {
 
 /// A path of segments, each escaped.
 pub(super) fn path(segments: &[&str]) -> String {
-    segments
-        .iter()
-        .flat_map(|segment| ["/".to_owned(), escape(segment)])
-        .collect()
+    segments.iter().flat_map(|segment| ["/".to_owned(), escape(segment)]).collect()
 }
 
 /// A query of the pairs that have a value, each escaped; with `?` unless empty.
@@ -213,11 +202,7 @@ pub(super) fn query(pairs: &[(&str, Option<&str>)]) -> String {
         .iter()
         .filter_map(|(name, value)| Some(format!("{name}={}", escape((*value)?))))
         .collect();
-    if pairs.is_empty() {
-        String::new()
-    } else {
-        format!("?{}", pairs.join("&"))
-    }
+    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
 }
 
 /// Percent-encodes all but RFC 3986's unreserved characters.
@@ -238,10 +223,7 @@ mod tests {
 
     #[test]
     fn names_cannot_leave_their_place_in_a_path() {
-        assert_eq!(
-            path(&["accounts", "a/b?c#d é"]),
-            "/accounts/a%2Fb%3Fc%23d%20%C3%A9"
-        );
+        assert_eq!(path(&["accounts", "a/b?c#d é"]), "/accounts/a%2Fb%3Fc%23d%20%C3%A9");
         assert_eq!(query(&[("a", Some("x&y=1")), ("b", None)]), "?a=x%26y%3D1");
         assert_eq!(query(&[("b", None)]), "");
     }

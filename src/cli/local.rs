@@ -24,9 +24,7 @@ fn runtime(threads: u32) -> Result<Runtime, Fault> {
         builder.worker_threads(threads);
     }
     builder.enable_all().build().map_err(|fault| {
-        Fault::Refused(format!(
-            "cannot start the threads that run sessions: {fault}"
-        ))
+        Fault::Refused(format!("cannot start the threads that run sessions: {fault}"))
     })
 }
 
@@ -66,10 +64,7 @@ pub(super) fn store(verb: &StoreVerb, path: &Path) -> Result<(), Fault> {
     let config = load(path)?;
     let lock_path = config.data_dir.join("lock");
     let unlocked = |why: String| {
-        Fault::Refused(format!(
-            "{}: {why}; nothing was changed",
-            lock_path.display()
-        ))
+        Fault::Refused(format!("{}: {why}; nothing was changed", lock_path.display()))
     };
     let lock = std::fs::OpenOptions::new()
         .create(true)
@@ -85,10 +80,7 @@ pub(super) fn store(verb: &StoreVerb, path: &Path) -> Result<(), Fault> {
         show::line(&format!("{table:16} {rows:>10} rows saved"));
     }
     show::line(&format!("{:16} {:>10}", "lost", recovered.lost));
-    show::line(&format!(
-        "the damaged file is kept as {}",
-        recovered.damaged.display()
-    ));
+    show::line(&format!("the damaged file is kept as {}", recovered.damaged.display()));
     drop(lock);
     Ok(())
 }

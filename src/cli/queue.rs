@@ -35,11 +35,7 @@ const ITEMS_MAX: u32 = 10_000;
 /// `relent queue …`
 pub(super) async fn queue(client: &Client, verb: QueueVerb) -> Result<(), Fault> {
     match verb {
-        QueueVerb::List {
-            selector,
-            limit,
-            form,
-        } => {
+        QueueVerb::List { selector, limit, form } => {
             let most = limit.unwrap_or(ITEMS_MAX).clamp(1, ITEMS_MAX);
             let limit = most.to_string();
             let (account, stream) = match &selector.stream {
@@ -69,10 +65,8 @@ pub(super) async fn queue(client: &Client, verb: QueueVerb) -> Result<(), Fault>
             if form.json {
                 show::json(&Value::Array(items.to_vec()));
             } else {
-                let each: Vec<String> = items
-                    .iter()
-                    .map(|item| show::fields(item, &DETAIL))
-                    .collect();
+                let each: Vec<String> =
+                    items.iter().map(|item| show::fields(item, &DETAIL)).collect();
                 show::put(&each.join("\n"));
             }
             if items.is_empty() {
@@ -123,11 +117,7 @@ async fn act(
     if form.json {
         show::json(&answer);
     } else {
-        let people = if count == 1 {
-            "recipient"
-        } else {
-            "recipients"
-        };
+        let people = if count == 1 { "recipient" } else { "recipients" };
         show::line(&format!("{count} {people} {done}"));
     }
     match &chosen.message {

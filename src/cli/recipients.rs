@@ -20,11 +20,7 @@ const SUPPRESSION: [Column; 7] = [
 /// `relent suppression …`
 pub(super) async fn suppression(client: &Client, verb: SuppressionVerb) -> Result<(), Fault> {
     match verb {
-        SuppressionVerb::Add {
-            stopped,
-            text,
-            form,
-        } => {
+        SuppressionVerb::Add { stopped, text, form } => {
             let mut body = about(&stopped);
             if let Some(text) = text {
                 body["text"] = text.into();
@@ -47,10 +43,7 @@ pub(super) async fn suppression(client: &Client, verb: SuppressionVerb) -> Resul
             };
             body["reason"] = reason.into();
             client.delete("/suppressions", Some(&body)).await?;
-            show::line(&format!(
-                "the {reason} stop of {} is lifted",
-                stopped.address
-            ));
+            show::line(&format!("the {reason} stop of {} is lifted", stopped.address));
             Ok(())
         }
         SuppressionVerb::Show { stopped, form } => {
@@ -61,18 +54,11 @@ pub(super) async fn suppression(client: &Client, verb: SuppressionVerb) -> Resul
                 ("recipient", Some(stopped.address.as_str())),
             ];
             match show::listing(client, "/suppressions", &asked, &SUPPRESSION, form.json).await? {
-                0 => Err(Fault::Refused(format!(
-                    "no stop of {} is recorded",
-                    stopped.address
-                ))),
+                0 => Err(Fault::Refused(format!("no stop of {} is recorded", stopped.address))),
                 _ => Ok(()),
             }
         }
-        SuppressionVerb::List {
-            target,
-            address,
-            form,
-        } => {
+        SuppressionVerb::List { target, address, form } => {
             let asked = [
                 ("account", Some(target.account.as_str())),
                 ("stream", target.stream.as_deref()),
@@ -95,35 +81,15 @@ fn about(stopped: &Stopped) -> Value {
 /// `relent consent …`
 pub(super) async fn consent(client: &Client, verb: ConsentVerb) -> Result<(), Fault> {
     match verb {
-        ConsentVerb::Grant {
-            person,
-            source,
-            at,
-            ip,
-            form,
-        } => {
+        ConsentVerb::Grant { person, source, at, ip, form } => {
             let body = evidence(&person, &source, at, ip);
             let made = client.post("/consents", &body).await?;
-            told(
-                &made,
-                form,
-                &format!("the consent of {} is recorded", person.address),
-            );
+            told(&made, form, &format!("the consent of {} is recorded", person.address));
         }
-        ConsentVerb::Withdraw {
-            person,
-            source,
-            at,
-            ip,
-            form,
-        } => {
+        ConsentVerb::Withdraw { person, source, at, ip, form } => {
             let body = evidence(&person, &source, at, ip);
             let made = client.delete("/consents", Some(&body)).await?;
-            told(
-                &made,
-                form,
-                &format!("the consent of {} is withdrawn", person.address),
-            );
+            told(&made, form, &format!("the consent of {} is withdrawn", person.address));
         }
         ConsentVerb::Show { person, form } => {
             let found = client.get(&format!("/consents{}", asked(&person))).await?;

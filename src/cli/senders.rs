@@ -9,17 +9,9 @@ use super::show::{self, Column, Table};
 use serde_json::{Value, json};
 
 const ACCOUNT: [Column; 3] = [("ID", "id"), ("NAME", "name"), ("SINCE", "created")];
-const CREDENTIAL: [Column; 4] = [
-    ("NAME", "name"),
-    ("STREAMS", "streams"),
-    ("REFUSE", "refuse"),
-    ("SINCE", "created"),
-];
-const DOMAIN: [Column; 3] = [
-    ("NAME", "name"),
-    ("TRUSTED", "trusted"),
-    ("VERIFIED", "verified"),
-];
+const CREDENTIAL: [Column; 4] =
+    [("NAME", "name"), ("STREAMS", "streams"), ("REFUSE", "refuse"), ("SINCE", "created")];
+const DOMAIN: [Column; 3] = [("NAME", "name"), ("TRUSTED", "trusted"), ("VERIFIED", "verified")];
 const STREAM: [Column; 7] = [
     ("ID", "id"),
     ("NAME", "name"),
@@ -30,12 +22,8 @@ const STREAM: [Column; 7] = [
     ("SINCE", "created"),
 ];
 const RECORD: [Column; 3] = [("TYPE", "type"), ("NAME", "name"), ("VALUE", "value")];
-const FOUND: [Column; 4] = [
-    ("FOUND", "found"),
-    ("TYPE", "type"),
-    ("NAME", "name"),
-    ("VALUE", "value"),
-];
+const FOUND: [Column; 4] =
+    [("FOUND", "found"), ("TYPE", "type"), ("NAME", "name"), ("VALUE", "value")];
 
 /// `relent account …`
 pub(super) async fn account(client: &Client, verb: AccountVerb) -> Result<(), Fault> {
@@ -48,11 +36,7 @@ pub(super) async fn account(client: &Client, verb: AccountVerb) -> Result<(), Fa
             show::listing(client, "/accounts", &[], &ACCOUNT, form.json).await?;
         }
         AccountVerb::Show { name, form } => {
-            one(
-                &client.get(&path(&["accounts", &name])).await?,
-                &ACCOUNT,
-                form,
-            );
+            one(&client.get(&path(&["accounts", &name])).await?, &ACCOUNT, form);
         }
     }
     Ok(())
@@ -61,13 +45,7 @@ pub(super) async fn account(client: &Client, verb: AccountVerb) -> Result<(), Fa
 /// `relent credential …`
 pub(super) async fn credential(client: &Client, verb: CredentialVerb) -> Result<(), Fault> {
     match verb {
-        CredentialVerb::Add {
-            account,
-            name,
-            stream,
-            refuse,
-            form,
-        } => {
+        CredentialVerb::Add { account, name, stream, refuse, form } => {
             let mut body = json!({"name": name});
             put(&mut body, "stream", stream);
             put(
@@ -78,17 +56,12 @@ pub(super) async fn credential(client: &Client, verb: CredentialVerb) -> Result<
                     Refuse::Silently => "silently",
                 }),
             );
-            let made = client
-                .post(&path(&["accounts", &account, "credentials"]), &body)
-                .await?;
+            let made = client.post(&path(&["accounts", &account, "credentials"]), &body).await?;
             if form.json {
                 show::json(&made);
             } else {
-                let columns = [
-                    ("username", "username"),
-                    ("password", "password"),
-                    ("streams", "streams"),
-                ];
+                let columns =
+                    [("username", "username"), ("password", "password"), ("streams", "streams")];
                 show::put(&show::fields(&made, &columns));
                 show::line("The password is shown this once. No streams: all of the account's.");
             }
@@ -98,9 +71,7 @@ pub(super) async fn credential(client: &Client, verb: CredentialVerb) -> Result<
             show::listing(client, &path, &[], &CREDENTIAL, form.json).await?;
         }
         CredentialVerb::Remove { account, name } => {
-            client
-                .delete(&path(&["accounts", &account, "credentials", &name]), None)
-                .await?;
+            client.delete(&path(&["accounts", &account, "credentials", &name]), None).await?;
             show::line(&format!("credential {name} revoked"));
         }
     }
@@ -110,13 +81,7 @@ pub(super) async fn credential(client: &Client, verb: CredentialVerb) -> Result<
 /// `relent domain …`
 pub(super) async fn domain(client: &Client, verb: DomainVerb) -> Result<(), Fault> {
     match verb {
-        DomainVerb::Add {
-            account,
-            domain,
-            trust,
-            dkim,
-            form,
-        } => {
+        DomainVerb::Add { account, domain, trust, dkim, form } => {
             let dkim = match dkim {
                 Dkim::Both => "both",
                 Dkim::Ed25519 => "ed25519",
@@ -124,9 +89,7 @@ pub(super) async fn domain(client: &Client, verb: DomainVerb) -> Result<(), Faul
                 Dkim::None => "none",
             };
             let body = json!({"name": domain, "trust": trust, "dkim": dkim});
-            let made = client
-                .post(&path(&["accounts", &account, "domains"]), &body)
-                .await?;
+            let made = client.post(&path(&["accounts", &account, "domains"]), &body).await?;
             if form.json {
                 show::json(&made);
             } else {
@@ -141,25 +104,15 @@ pub(super) async fn domain(client: &Client, verb: DomainVerb) -> Result<(), Faul
             let path = path(&["accounts", &account, "domains"]);
             show::listing(client, &path, &[], &DOMAIN, form.json).await?;
         }
-        DomainVerb::Show {
-            account,
-            domain,
-            form,
-        } => {
-            let found = client
-                .get(&path(&["accounts", &account, "domains", &domain]))
-                .await?;
+        DomainVerb::Show { account, domain, form } => {
+            let found = client.get(&path(&["accounts", &account, "domains", &domain])).await?;
             one(&found, &DOMAIN, form);
             if !form.json {
                 show::line("");
                 records(&found, &RECORD);
             }
         }
-        DomainVerb::Verify {
-            account,
-            domain,
-            form,
-        } => {
+        DomainVerb::Verify { account, domain, form } => {
             let path = path(&["accounts", &account, "domains", &domain, "verify"]);
             let found = client.post(&path, &json!({})).await?;
             if form.json {
@@ -178,9 +131,7 @@ pub(super) async fn domain(client: &Client, verb: DomainVerb) -> Result<(), Faul
             }
         }
         DomainVerb::Remove { account, domain } => {
-            client
-                .delete(&path(&["accounts", &account, "domains", &domain]), None)
-                .await?;
+            client.delete(&path(&["accounts", &account, "domains", &domain]), None).await?;
             show::line(&format!("domain {domain} removed"));
         }
     }
@@ -190,53 +141,31 @@ pub(super) async fn domain(client: &Client, verb: DomainVerb) -> Result<(), Faul
 /// `relent stream …`
 pub(super) async fn stream(client: &Client, verb: StreamVerb) -> Result<(), Fault> {
     match verb {
-        StreamVerb::Add {
-            account,
-            name,
-            kind,
-            consent,
-            reply_to,
-            honour_opt_out,
-            form,
-        } => {
+        StreamVerb::Add { account, name, kind, consent, reply_to, honour_opt_out, form } => {
             let kind = match kind {
                 StreamKind::Marketing => "marketing",
                 StreamKind::Transactional => "transactional",
             };
             let mut body = json!({"name": name, "kind": kind});
-            put(
-                &mut body,
-                "consent_required",
-                consent.map(|rule| rule == ConsentRule::Required),
-            );
+            put(&mut body, "consent_required", consent.map(|rule| rule == ConsentRule::Required));
             put(&mut body, "honour_opt_out", honour_opt_out.then_some(true));
             put(&mut body, "reply_to", reply_to);
-            let made = client
-                .post(&path(&["accounts", &account, "streams"]), &body)
-                .await?;
+            let made = client.post(&path(&["accounts", &account, "streams"]), &body).await?;
             tell(&made, form, &format!("stream {account}/{name} made"));
         }
         StreamVerb::List { account, form } => {
             let path = path(&["accounts", &account, "streams"]);
             show::listing(client, &path, &[], &STREAM, form.json).await?;
         }
-        StreamVerb::Show {
-            account,
-            name,
-            form,
-        } => {
+        StreamVerb::Show { account, name, form } => {
             one(
-                &client
-                    .get(&path(&["accounts", &account, "streams", &name]))
-                    .await?,
+                &client.get(&path(&["accounts", &account, "streams", &name])).await?,
                 &STREAM,
                 form,
             );
         }
         StreamVerb::Remove { account, name } => {
-            client
-                .delete(&path(&["accounts", &account, "streams", &name]), None)
-                .await?;
+            client.delete(&path(&["accounts", &account, "streams", &name]), None).await?;
             show::line(&format!("stream {account}/{name} removed"));
         }
     }

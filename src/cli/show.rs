@@ -6,15 +6,8 @@ use serde_json::Value;
 use std::io::Write;
 
 /// Keys whose numbers are moments.
-const MOMENTS: [&str; 7] = [
-    "accepted",
-    "at",
-    "created",
-    "next_at",
-    "removed",
-    "since",
-    "verified_at",
-];
+const MOMENTS: [&str; 7] =
+    ["accepted", "at", "created", "next_at", "removed", "since", "verified_at"];
 /// Keys that stand first in tables whose columns are not chosen.
 const FIRST: [&str; 12] = [
     "at",
@@ -59,9 +52,7 @@ pub(super) fn json(value: &Value) {
 
 /// One line of text that cannot move a terminal's cursor: what peers said is shown, not obeyed.
 pub(super) fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// A value as a table shows it.
@@ -77,11 +68,9 @@ pub(super) fn cell(key: &str, value: &Value) -> String {
             _ => number.to_string(),
         },
         Value::Array(items) if items.is_empty() => "-".into(),
-        Value::Array(items) => items
-            .iter()
-            .map(|item| cell(key, item))
-            .collect::<Vec<_>>()
-            .join(", "),
+        Value::Array(items) => {
+            items.iter().map(|item| cell(key, item)).collect::<Vec<_>>().join(", ")
+        }
         Value::Object(fields) => fields
             .iter()
             .filter(|(_, value)| !value.is_null())
@@ -101,10 +90,7 @@ pub(super) struct Table {
 impl Table {
     /// A table of chosen columns.
     pub(super) fn new(columns: &[Column]) -> Self {
-        let columns = columns
-            .iter()
-            .map(|(head, key)| ((*head).into(), (*key).into()))
-            .collect();
+        let columns = columns.iter().map(|(head, key)| ((*head).into(), (*key).into())).collect();
         Self::of(columns)
     }
 
@@ -118,29 +104,13 @@ impl Table {
                 }
             }
         }
-        keys.sort_by_key(|key| {
-            FIRST
-                .iter()
-                .position(|first| first == key)
-                .unwrap_or(FIRST.len())
-        });
-        Self::of(
-            keys.into_iter()
-                .map(|key| (key.to_uppercase(), key.into()))
-                .collect(),
-        )
+        keys.sort_by_key(|key| FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()));
+        Self::of(keys.into_iter().map(|key| (key.to_uppercase(), key.into())).collect())
     }
 
     fn of(columns: Vec<(String, String)>) -> Self {
-        let widths = columns
-            .iter()
-            .map(|(head, _)| head.chars().count())
-            .collect();
-        Self {
-            columns,
-            widths,
-            headed: false,
-        }
+        let widths = columns.iter().map(|(head, _)| head.chars().count()).collect();
+        Self { columns, widths, headed: false }
     }
 
     /// Adds rows; the first call writes the headings too.
@@ -148,17 +118,11 @@ impl Table {
         let mut rows: Vec<Vec<String>> = items
             .iter()
             .map(|item| {
-                self.columns
-                    .iter()
-                    .map(|(_, key)| cell(key, &item[key.as_str()]))
-                    .collect()
+                self.columns.iter().map(|(_, key)| cell(key, &item[key.as_str()])).collect()
             })
             .collect();
         if !std::mem::replace(&mut self.headed, true) {
-            rows.insert(
-                0,
-                self.columns.iter().map(|(head, _)| head.clone()).collect(),
-            );
+            rows.insert(0, self.columns.iter().map(|(head, _)| head.clone()).collect());
         }
         for row in &rows {
             for (width, text) in self.widths.iter_mut().zip(row) {
@@ -180,11 +144,7 @@ impl Table {
 
 /// The fields of one thing, a line each.
 pub(super) fn fields(value: &Value, columns: &[Column]) -> String {
-    let width = columns
-        .iter()
-        .map(|(head, _)| head.len())
-        .max()
-        .unwrap_or_default();
+    let width = columns.iter().map(|(head, _)| head.len()).max().unwrap_or_default();
     columns
         .iter()
         .map(|(head, key)| format!("{head:width$}  {}\n", cell(key, &value[*key])))
@@ -193,10 +153,7 @@ pub(super) fn fields(value: &Value, columns: &[Column]) -> String {
 
 /// The array of an answer, whether bare or under `key`.
 pub(super) fn items<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value[key]
-        .as_array()
-        .or_else(|| value.as_array())
-        .map_or(&[], Vec::as_slice)
+    value[key].as_array().or_else(|| value.as_array()).map_or(&[], Vec::as_slice)
 }
 
 /// Prints a listing page by page, and says how many items there were.
@@ -210,9 +167,7 @@ pub(super) async fn listing(
     let mut table = Table::new(columns);
     let mut count = 0;
     let mut after: Option<String> = None;
-    let limited = asked
-        .iter()
-        .any(|(name, value)| *name == "limit" && value.is_some());
+    let limited = asked.iter().any(|(name, value)| *name == "limit" && value.is_some());
     if as_json {
         put("[");
     }
@@ -232,10 +187,7 @@ pub(super) async fn listing(
         let rows = items(&page, "items");
         if as_json {
             for (place, row) in rows.iter().enumerate() {
-                put(&format!(
-                    "{}\n  {row}",
-                    if count + place > 0 { "," } else { "" }
-                ));
+                put(&format!("{}\n  {row}", if count + place > 0 { "," } else { "" }));
             }
         } else if !rows.is_empty() {
             put(&table.rows(rows));
@@ -282,9 +234,6 @@ mod tests {
     fn a_table_of_everything_begins_with_what_matters() {
         let all = [json!({"zeta": 1, "reason": "opt_out", "at": 0, "gone": null})];
         let text = Table::of_all(&all).rows(&all);
-        assert!(
-            text.starts_with("AT                    REASON   ZETA\n"),
-            "{text}"
-        );
+        assert!(text.starts_with("AT                    REASON   ZETA\n"), "{text}");
     }
 }

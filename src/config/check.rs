@@ -23,16 +23,10 @@ const ZERO: [&str; 8] = [
 pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     let refuse = |key: &str, reason: String| Err((key.to_owned(), reason));
     if let Err(fault) = Domain::parse(&config.hostname) {
-        return refuse(
-            "hostname",
-            format!("{fault}: write a name such as \"relay.example.com\""),
-        );
+        return refuse("hostname", format!("{fault}: write a name such as \"relay.example.com\""));
     }
     if config.data_dir.as_os_str().is_empty() {
-        return refuse(
-            "data_dir",
-            "it is empty: name a folder, as in \"/var/lib/relent\"".into(),
-        );
+        return refuse("data_dir", "it is empty: name a folder, as in \"/var/lib/relent\"".into());
     }
     let socket = config.listen.admin.as_os_str().len();
     if !(1..=SOCKET_PATH_MAX).contains(&socket) {
@@ -66,10 +60,7 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         return refuse("queue.retry_delays", reason.into());
     }
     if config.queue.retry_jitter_percent > 100 {
-        return refuse(
-            "queue.retry_jitter_percent",
-            "it is a share: 0 to 100".into(),
-        );
+        return refuse("queue.retry_jitter_percent", "it is a share: 0 to 100".into());
     }
     if let Some(Err(fault)) = config.replies.domain.as_deref().map(Domain::parse) {
         let reason = format!("{fault}: write a name such as \"reply.example.com\"");
@@ -87,27 +78,20 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         return refuse("store.url", reason.into());
     }
     nothing(config).map_or(Ok(()), |key| {
-        refuse(
-            &key,
-            "it must be more than nothing: leave it out for the default".into(),
-        )
+        refuse(&key, "it must be more than nothing: leave it out for the default".into())
     })
 }
 
 /// Whether pages can be linked below this address.
 fn is_public(url: &str) -> Result<(), String> {
-    let rest = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"));
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
     let (name, port) = match host.map(|host| host.rsplit_once(':').unwrap_or((host, "443"))) {
         Some(found) => found,
         None => return Err("it must begin with https:// (or, for labs, http://)".into()),
     };
     if Domain::parse(name).is_err() && name.parse::<std::net::Ipv4Addr>().is_err() {
-        return Err(format!(
-            "`{name}` is not a host: write as in \"https://mail.example.com\""
-        ));
+        return Err(format!("`{name}` is not a host: write as in \"https://mail.example.com\""));
     }
     if port.parse::<u16>().is_err() {
         return Err(format!("`{port}` is not a port"));
@@ -162,32 +146,14 @@ mod tests {
             ("tls.key", "[tls]\nkey = \"k.pem\""),
             ("dns.validate", "[dns]\nvalidate = true"),
             ("queue.retry_delays", "[queue]\nretry_delays = []"),
-            (
-                "queue.retry_delays",
-                "[queue]\nretry_delays = [\"5m\", \"0s\"]",
-            ),
-            (
-                "queue.retry_jitter_percent",
-                "[queue]\nretry_jitter_percent = 101",
-            ),
+            ("queue.retry_delays", "[queue]\nretry_delays = [\"5m\", \"0s\"]"),
+            ("queue.retry_jitter_percent", "[queue]\nretry_jitter_percent = 101"),
             ("replies.domain", "[replies]\ndomain = \"a b\""),
-            (
-                "replies.postmaster",
-                "[replies]\npostmaster = \"postmaster\"",
-            ),
-            (
-                "http.public_url",
-                "[http]\npublic_url = \"mail.example.com\"",
-            ),
-            (
-                "http.public_url",
-                "[http]\npublic_url = \"https://mail.example.com/?x\"",
-            ),
+            ("replies.postmaster", "[replies]\npostmaster = \"postmaster\""),
+            ("http.public_url", "[http]\npublic_url = \"mail.example.com\""),
+            ("http.public_url", "[http]\npublic_url = \"https://mail.example.com/?x\""),
             ("store.url", "[store]\nurl = \"postgres://x\""),
-            (
-                "submission.message_size_max",
-                "[submission]\nmessage_size_max = \"0MB\"",
-            ),
+            ("submission.message_size_max", "[submission]\nmessage_size_max = \"0MB\""),
             ("inbound.connections_max", "[inbound]\nconnections_max = 0"),
             ("queue.expiry", "[queue]\nexpiry = \"0d\""),
             ("delivery.port", "[delivery]\nport = 0"),

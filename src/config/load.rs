@@ -119,11 +119,7 @@ fn keys(text: &str) -> Vec<Key> {
             if let DeValue::Table(section) = value.get_ref() {
                 walk(section, &format!("{name}."), found);
             }
-            found.push(Key {
-                name,
-                start: key.span().start,
-                end: value.span().end,
-            });
+            found.push(Key { name, start: key.span().start, end: value.span().end });
         }
     }
     let mut found = Vec::new();
@@ -145,9 +141,7 @@ mod tests {
     use super::*;
 
     fn fault(text: &str) -> String {
-        Config::read(text, Path::new("relent.toml"))
-            .expect_err("must be refused")
-            .to_string()
+        Config::read(text, Path::new("relent.toml")).expect_err("must be refused").to_string()
     }
 
     #[test]
@@ -158,10 +152,7 @@ mod tests {
             "{text}"
         );
         let text = fault("[queue]\n\nretry_delay = \"1m\"\n");
-        assert!(
-            text.starts_with("relent.toml:3: ") && text.contains("retry_delay"),
-            "{text}"
-        );
+        assert!(text.starts_with("relent.toml:3: ") && text.contains("retry_delay"), "{text}");
         let text = fault("[listen\n");
         assert!(text.starts_with("relent.toml:1: "), "{text}");
         let text = fault("[store]\nengine = \"postgres\"\n");
@@ -174,10 +165,7 @@ mod tests {
             text.starts_with("relent.toml:3: dns.validate: ") && text.contains("not supported yet")
         );
         let text = fault("hostname = \"x\"\ntls.certificate = \"c.pem\"\n");
-        assert!(
-            text.starts_with("relent.toml:2: tls.certificate: "),
-            "{text}"
-        );
+        assert!(text.starts_with("relent.toml:2: tls.certificate: "), "{text}");
     }
 
     #[test]
@@ -190,10 +178,7 @@ mod tests {
             changed,
             "hostname = \"a.example\"\n\n[queue]\nexpiry = \"2d\"\n\n[store]\ncache = \"32MB\"\n"
         );
-        assert_eq!(
-            Config::read(&changed, Path::new("x")).expect("fine"),
-            config
-        );
+        assert_eq!(Config::read(&changed, Path::new("x")).expect("fine"), config);
         assert_eq!(Config::default().changed().expect("TOML"), "");
     }
 }

@@ -50,12 +50,10 @@ impl TryFrom<String> for StoreEngine {
     fn try_from(name: String) -> Result<Self, String> {
         match name.as_str() {
             "redb" => Ok(Self::Redb),
-            "sled" | "postgres" => Err(format!(
-                "this build has no engine \"{name}\": write engine = \"redb\""
-            )),
-            _ => Err(format!(
-                "there is no engine `{name}`: write engine = \"redb\""
-            )),
+            "sled" | "postgres" => {
+                Err(format!("this build has no engine \"{name}\": write engine = \"redb\""))
+            }
+            _ => Err(format!("there is no engine `{name}`: write engine = \"redb\"")),
         }
     }
 }

@@ -29,15 +29,8 @@ fn keys() -> Vec<Key> {
     keys.truncate(2);
     let all = &SECTIONS[SECTIONS.find("sections! {\n").expect("the sections")..];
     for (section, sentence) in sections {
-        keys.push(Key {
-            section: section.clone(),
-            name: String::new(),
-            sentence,
-            optional: false,
-        });
-        let place = all
-            .find(&format!("/// `[{section}]`"))
-            .expect("each section has its struct");
+        keys.push(Key { section: section.clone(), name: String::new(), sentence, optional: false });
+        let place = all.find(&format!("/// `[{section}]`")).expect("each section has its struct");
         let body = &all[place..];
         let body =
             &body[body.find("{\n").expect("its keys")..body.find("\n    }").expect("its end")];
@@ -69,20 +62,13 @@ fn the_sheet_is_the_defaults() {
     let read = Config::read(SHEET, Path::new("config/relent.toml")).expect("the sheet is fine");
     assert_eq!(read, Config::default());
     let table: toml::Table = toml::from_str(SHEET).expect("TOML");
-    for key in keys()
-        .iter()
-        .filter(|key| !key.optional && !key.name.is_empty())
-    {
+    for key in keys().iter().filter(|key| !key.optional && !key.name.is_empty()) {
         let section = match key.section.as_str() {
             "" => Some(&table),
             name => table.get(name).and_then(toml::Value::as_table),
         };
         let stands = section.is_some_and(|section| section.contains_key(&key.name));
-        assert!(
-            stands,
-            "{}.{} is not in config/relent.toml",
-            key.section, key.name
-        );
+        assert!(stands, "{}.{} is not in config/relent.toml", key.section, key.name);
     }
 }
 
@@ -101,35 +87,14 @@ fn the_sheet_says_of_each_key_what_the_code_says() {
             found.push((section, "", false, sentence));
         } else if let Some((name, _)) = line.split_once(" = ") {
             let optional = name.strip_prefix('#');
-            found.push((
-                section,
-                optional.unwrap_or(name),
-                optional.is_some(),
-                sentence,
-            ));
+            found.push((section, optional.unwrap_or(name), optional.is_some(), sentence));
         }
     }
     let keys = keys();
-    assert!(
-        keys.len() > 90,
-        "only {} keys were read from the code",
-        keys.len()
-    );
+    assert!(keys.len() > 90, "only {} keys were read from the code", keys.len());
     for key in &keys {
-        let place = (
-            key.section.as_str(),
-            key.name.as_str(),
-            key.optional,
-            key.sentence.clone(),
-        );
-        assert!(
-            found.contains(&place),
-            "not so in config/relent.toml: {place:?}"
-        );
+        let place = (key.section.as_str(), key.name.as_str(), key.optional, key.sentence.clone());
+        assert!(found.contains(&place), "not so in config/relent.toml: {place:?}");
     }
-    assert_eq!(
-        found.len(),
-        keys.len(),
-        "config/relent.toml names keys that the code does not"
-    );
+    assert_eq!(found.len(), keys.len(), "config/relent.toml names keys that the code does not");
 }

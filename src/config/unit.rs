@@ -5,13 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-const SPANS: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1000),
-    ("ms", 1),
-];
+const SPANS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 const SIZES: [(&str, u64); 4] = [("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10), ("B", 1)];
 
 /// A duration in settings: a whole number and one of `ms`, `s`, `m`, `h`, `d`.
@@ -53,26 +48,19 @@ impl Size {
 }
 
 fn split(text: &str) -> (&str, &str) {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     (&text[..end], text[end..].trim_start())
 }
 
 fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let (digits, unit) = split(text.trim());
-    let (_, factor) = units
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
+    let (_, factor) = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
     digits.parse::<u64>().ok()?.checked_mul(*factor)
 }
 
 fn write(f: &mut fmt::Formatter<'_>, value: u64, units: &[(&str, u64)]) -> fmt::Result {
     let fits = |factor: u64| value % factor == 0 && value >= factor;
-    let (name, factor) = units
-        .iter()
-        .find(|(_, factor)| fits(*factor))
-        .unwrap_or(&units[3]);
+    let (name, factor) = units.iter().find(|(_, factor)| fits(*factor)).unwrap_or(&units[3]);
     write!(f, "{}{name}", value / factor)
 }
 
@@ -98,11 +86,7 @@ impl FromStr for Size {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write(
-            f,
-            u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX),
-            &SPANS,
-        )
+        write(f, u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX), &SPANS)
     }
 }
 

@@ -57,12 +57,8 @@ impl Listeners {
 
     /// Every address that is ours, for loop checks.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        let all = self
-            .named()
-            .into_iter()
-            .flat_map(|(_, listeners)| listeners);
-        all.filter_map(|listener| listener.local_addr().ok())
-            .collect()
+        let all = self.named().into_iter().flat_map(|(_, listeners)| listeners);
+        all.filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
     /// Writes `ports.json`: the ports bound for each key of `[listen]`, in the settings' order.
@@ -71,9 +67,7 @@ impl Listeners {
             .named()
             .into_iter()
             .map(|(key, listeners)| {
-                let bound = listeners
-                    .iter()
-                    .filter_map(|listener| listener.local_addr().ok());
+                let bound = listeners.iter().filter_map(|listener| listener.local_addr().ok());
                 (key, bound.map(|address| address.port()).collect())
             })
             .collect();
@@ -104,11 +98,7 @@ fn handed_over() -> Result<Vec<(u16, StdListener)>> {
 
 fn bind(address: SocketAddr) -> Result<StdListener> {
     use socket2::{Domain, Protocol, Socket, Type};
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -123,10 +113,7 @@ fn bind(address: SocketAddr) -> Result<StdListener> {
 /// somebody answers on belongs to a daemon that runs.
 pub(crate) async fn admin(path: &Path) -> Result<UnixListener> {
     if UnixStream::connect(path).await.is_ok() {
-        anyhow::bail!(
-            "another daemon answers on {}: stop it first",
-            path.display()
-        );
+        anyhow::bail!("another daemon answers on {}: stop it first", path.display());
     }
     match std::fs::remove_file(path) {
         Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => {
@@ -158,10 +145,7 @@ pub(crate) fn lock(config: &Config) -> Result<std::fs::File> {
         .open(&path)
         .with_context(|| format!("data_dir: cannot write {}", path.display()))?;
     file.try_lock().with_context(|| {
-        format!(
-            "data_dir: another process holds {}: stop that daemon first",
-            path.display()
-        )
+        format!("data_dir: another process holds {}: stop that daemon first", path.display())
     })?;
     Ok(file)
 }

@@ -92,20 +92,14 @@ pub async fn start(config: Config) -> Result<Running> {
     if let Err(fault) = accounts.make_keys().await {
         tracing::error!(target: "relent::store", "{fault}");
     }
-    let policy = Policy::new(
-        accounts.clone(),
-        store.clone(),
-        world.clone(),
-        &config.queue,
-    );
+    let policy = Policy::new(accounts.clone(), store.clone(), world.clone(), &config.queue);
     let rebuilt = {
         let (spool, policy, accounts) = (spool.clone(), policy.clone(), accounts.clone());
         let (config, world) = (config.clone(), world.clone());
         tokio::task::spawn_blocking(move || Embedded::open(spool, policy, accounts, config, world))
     };
-    let queue: Arc<dyn Queue> = rebuilt
-        .await?
-        .context("the queue cannot be rebuilt from the spool")?;
+    let queue: Arc<dyn Queue> =
+        rebuilt.await?.context("the queue cannot be rebuilt from the spool")?;
     let desk = Desk::new(replies::Parts {
         config: config.clone(),
         queue: queue.clone(),
@@ -149,11 +143,7 @@ pub async fn start(config: Config) -> Result<Running> {
     });
 
     let mut tasks = JoinSet::new();
-    tasks.spawn(http::serve_unix(
-        admin,
-        http::admin(parts.clone()),
-        stop.clone(),
-    ));
+    tasks.spawn(http::serve_unix(admin, http::admin(parts.clone()), stop.clone()));
     sockets.write_ports(&config.data_dir)?;
     for (port, listeners) in [
         (Port::Submission, sockets.submission),
@@ -166,11 +156,7 @@ pub async fn start(config: Config) -> Result<Running> {
         }
     }
     for listener in sockets.http {
-        tasks.spawn(http::serve_tcp(
-            listener,
-            http::public(parts.clone()),
-            stop.clone(),
-        ));
+        tasks.spawn(http::serve_tcp(listener, http::public(parts.clone()), stop.clone()));
     }
     {
         let stop = stop.clone();
@@ -179,15 +165,7 @@ pub async fn start(config: Config) -> Result<Running> {
     tasks.spawn(follower);
     tasks.spawn(watch_certificate(tls, stop.clone()));
     ready.store(true, Ordering::Release);
-    Ok(Running {
-        stop,
-        tasks,
-        spool,
-        store,
-        config,
-        ready,
-        _lock: lock,
-    })
+    Ok(Running { stop, tasks, spool, store, config, ready, _lock: lock })
 }
 
 impl Running {

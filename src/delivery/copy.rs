@@ -40,24 +40,18 @@ impl Delivery {
         let message = &lease.message;
         // Room for the copy and for our fields.
         let units = message.body.length / UNIT + 16;
-        let units = u32::try_from(units)
-            .unwrap_or(u32::MAX)
-            .min(self.memory_units);
+        let units = u32::try_from(units).unwrap_or(u32::MAX).min(self.memory_units);
         let memory = self.memory.clone().acquire_many_owned(units).await.ok();
         let spooled = self.spooled(message).await?;
         let (sender, bytes) = match &message.origin {
-            Origin::Submission {
-                account, stream, ..
-            } => {
+            Origin::Submission { account, stream, .. } => {
                 let fault = |f: crate::store::StoreFault| f.to_string();
                 let stream = self.parts.accounts.stream_by_id(*stream).map_err(fault)?;
                 let stream = stream.ok_or("the stream is not in the store")?;
                 let domain = match &message.from {
-                    Some(from) => self
-                        .parts
-                        .accounts
-                        .domain(*account, from.domain())
-                        .map_err(fault)?,
+                    Some(from) => {
+                        self.parts.accounts.domain(*account, from.domain()).map_err(fault)?
+                    }
                     None => None,
                 };
                 let marks = marks(&self.parts, lease, &stream)?;
@@ -66,11 +60,7 @@ impl Delivery {
             }
             Origin::Report { .. } | Origin::Letter { .. } => (message.sender.clone(), spooled),
         };
-        Ok(Copy {
-            sender,
-            bytes,
-            _memory: memory,
-        })
+        Ok(Copy { sender, bytes, _memory: memory })
     }
 
     async fn spooled(&self, message: &Accepted) -> Result<Vec<u8>, String> {
@@ -90,10 +80,7 @@ fn reply_domain(parts: &Parts) -> &str {
 }
 
 fn return_path(parts: &Parts, lease: &Lease) -> Result<ReversePath, String> {
-    let token = Token::Bounce {
-        message: lease.message.id,
-        recipient: lease.recipient,
-    };
+    let token = Token::Bounce { message: lease.message.id, recipient: lease.recipient };
     let local = parts.policy.seal(&token).map_err(|f| f.to_string())?;
     let address = Address::new(&local, reply_domain(parts)).map_err(|f| f.to_string())?;
     Ok(ReversePath::Mailbox(address))
@@ -110,10 +97,7 @@ fn marks(parts: &Parts, lease: &Lease, stream: &Stream) -> Result<Marks, String>
     let seal = |token: &Token| parts.policy.seal(token).map_err(|f| f.to_string());
     let host = reply_domain(parts);
     let unsubscribe = if stream.can_be_stopped() {
-        let token = seal(&Token::Unsubscribe {
-            stream: stream_id,
-            recipient,
-        })?;
+        let token = seal(&Token::Unsubscribe { stream: stream_id, recipient })?;
         let default = format!("https://{}", parts.config.hostname);
         let base = parts.config.http.public_url.as_deref().unwrap_or(&default);
         let page = format!("{}/u/{token}", base.trim_end_matches('/'));
@@ -123,19 +107,12 @@ fn marks(parts: &Parts, lease: &Lease, stream: &Stream) -> Result<Marks, String>
     };
     let reply_to = match &stream.reply_to {
         Some(_) => {
-            let token = seal(&Token::Reply {
-                stream: stream_id,
-                recipient,
-            })?;
+            let token = seal(&Token::Reply { stream: stream_id, recipient })?;
             Some(format!("{token}@{host}"))
         }
         None => None,
     };
-    Ok(Marks {
-        feedback_id: format!("{}:{account}:relent", stream.name),
-        unsubscribe,
-        reply_to,
-    })
+    Ok(Marks { feedback_id: format!("{}:{account}:relent", stream.name), unsubscribe, reply_to })
 }
 
 /// The message with our fields in front, what they replace left out, signed with the domain's keys.

@@ -16,11 +16,7 @@ pub(super) enum Stage {
 
 /// What we say ourselves.
 pub(super) fn ours(relay: Option<&str>, status: Status, text: impl Into<String>) -> Said {
-    Said {
-        relay: relay.map(str::to_owned),
-        status,
-        text: text.into(),
-    }
+    Said { relay: relay.map(str::to_owned), status, text: text.into() }
 }
 
 /// Worth another try, in our words.
@@ -40,10 +36,7 @@ pub(super) fn attempt(relay: &str, stage: Stage, reply: &Reply) -> Attempt {
     let said = ours(Some(relay), status, reply.to_string());
     match class {
         2 => Attempt::Delivered(said),
-        5 => Attempt::Failed {
-            said,
-            dead_address: stage != Stage::Sender && is_dead(status),
-        },
+        5 => Attempt::Failed { said, dead_address: stage != Stage::Sender && is_dead(status) },
         _ => Attempt::Deferred(said),
     }
 }

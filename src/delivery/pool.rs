@@ -93,9 +93,7 @@ impl Pool {
 
     /// Whether a server of this destination is connected now.
     pub(super) fn reached(&self, domain: &Domain) -> bool {
-        self.sites()
-            .get(domain)
-            .is_some_and(|site| site.connected > 0)
+        self.sites().get(domain).is_some_and(|site| site.connected > 0)
     }
 
     /// Ends the longest idle connection of some destination: its place is needed.
@@ -123,10 +121,7 @@ impl Delivery {
         workers.close();
         let longest = self.parts.config.process.drain_timeout.0;
         if tokio::time::timeout(longest, workers.wait()).await.is_err() {
-            tracing::warn!(
-                count = workers.len(),
-                "attempts were still under way at the stop"
-            );
+            tracing::warn!(count = workers.len(), "attempts were still under way at the stop");
         }
     }
 
@@ -173,11 +168,7 @@ impl Delivery {
         let mut sites = self.pool.sites();
         sites.entry(domain.clone()).or_default().workers += 1;
         drop(sites);
-        let place = Place {
-            delivery: Arc::clone(self),
-            domain: domain.clone(),
-            connected: false,
-        };
+        let place = Place { delivery: Arc::clone(self), domain: domain.clone(), connected: false };
         let (delivery, shutdown) = (Arc::clone(self), shutdown.clone());
         workers.spawn(async move {
             delivery.work(domain, lease, place, shutdown).await;

@@ -124,25 +124,16 @@ impl Delivery {
     }
 
     fn may(&self, to: SocketAddr) -> Result<(), Refused> {
-        permitted(
-            to,
-            self.parts.config.delivery.allow_private,
-            &self.parts.own,
-        )
+        permitted(to, self.parts.config.delivery.allow_private, &self.parts.own)
     }
 
     fn refused(&self, targets: &mut Targets, host: &MailHost, to: SocketAddr, refused: Refused) {
         let relay = format!("{}[{}]:{}", host.name, to.ip(), to.port());
         if refused == Refused::Ourselves {
             // Hosts no better than ourselves would send it back to us (RFC 5321 §5.1).
-            targets
-                .hosts
-                .retain(|other| other.preference < host.preference);
+            targets.hosts.retain(|other| other.preference < host.preference);
             let said = ours(Some(&relay), Status::new(5, 4, 6), refused.to_string());
-            targets.last = Attempt::Failed {
-                said,
-                dead_address: false,
-            };
+            targets.last = Attempt::Failed { said, dead_address: false };
         } else {
             targets.last = later(Some(&relay), Status::new(4, 4, 1), refused.to_string());
         }
@@ -172,11 +163,8 @@ impl Delivery {
             Ok(Err(fault)) => return Err(lost(fault.to_string())),
             Err(_) => return Err(lost(format!("no connection within {limit:?}"))),
         };
-        let peer = socket
-            .peer_addr()
-            .map_err(|fault| lost(fault.to_string()))?;
-        self.may(peer)
-            .map_err(|refused| lost(refused.to_string()))?;
+        let peer = socket.peer_addr().map_err(|fault| lost(fault.to_string()))?;
+        self.may(peer).map_err(|refused| lost(refused.to_string()))?;
         Ok(socket)
     }
 
@@ -186,16 +174,11 @@ impl Delivery {
         if all.is_empty() {
             return Ok(None);
         }
-        let fit: Vec<&IpAddr> = all
-            .iter()
-            .filter(|own| own.is_ipv4() == to.is_ipv4())
-            .collect();
+        let fit: Vec<&IpAddr> = all.iter().filter(|own| own.is_ipv4() == to.is_ipv4()).collect();
         let turn = self.sources.fetch_add(1, Ordering::Relaxed);
         let chosen = fit.get(turn.checked_rem(fit.len()).unwrap_or(0));
         chosen.map(|own| Some(**own)).ok_or_else(|| {
-            Broken::Lost(format!(
-                "{to}: delivery.source_addresses has none of its family"
-            ))
+            Broken::Lost(format!("{to}: delivery.source_addresses has none of its family"))
         })
     }
 }

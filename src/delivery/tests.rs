@@ -27,10 +27,7 @@ struct Here;
 #[async_trait]
 impl Resolver for Here {
     async fn route(&self, _domain: &Domain) -> Result<Route, DnsFault> {
-        Ok(Route::Hosts(vec![MailHost {
-            preference: 0,
-            name: "mx.example".into(),
-        }]))
+        Ok(Route::Hosts(vec![MailHost { preference: 0, name: "mx.example".into() }]))
     }
     async fn addresses(&self, _host: &str) -> Result<Vec<IpAddr>, DnsFault> {
         Ok(vec![IpAddr::from([127, 0, 0, 1])])
@@ -72,11 +69,7 @@ async fn house(script: Arc<Script>) -> House {
         honour_opt_out: false,
         reply_to: None,
     };
-    let stream = accounts
-        .add_stream(account, draft)
-        .await
-        .expect("stream")
-        .id;
+    let stream = accounts.add_stream(account, draft).await.expect("stream").id;
     let spool = folder.path().join("spool");
     let keep = config.retention.events.0;
     let (spool, _) = Spool::open(&spool, &config.spool, keep, &world).expect("a spool");
@@ -93,15 +86,7 @@ async fn house(script: Arc<Script>) -> House {
         world,
         own: Vec::new(),
     });
-    House {
-        _folder: folder,
-        policy,
-        queue,
-        delivery,
-        account,
-        stream,
-        heard,
-    }
+    House { _folder: folder, policy, queue, delivery, account, stream, heard }
 }
 
 /// What the scripted server does besides taking mail for everybody but `nobody@`.
@@ -149,11 +134,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> bool {
     let mut data = false;
     let mut line = String::new();
-    while stream
-        .read_line(&mut line)
-        .await
-        .is_ok_and(|count| count > 0)
-    {
+    while stream.read_line(&mut line).await.is_ok_and(|count| count > 0) {
         let heard = std::mem::take(&mut line).trim_end().to_owned();
         let answer = match heard.as_str() {
             "." if data && script.mute => {
@@ -247,19 +228,12 @@ async fn mail_leaves_over_one_connection_refusals_in_between() {
     let first = house.hear(".").await;
     assert!(first.iter().any(|line| line == "..dot"), "{first:?}");
     assert!(first[1].starts_with("MAIL FROM:<b-"), "{first:?}");
-    assert!(
-        first
-            .iter()
-            .any(|line| line.starts_with("List-Unsubscribe: <mailto:u-"))
-    );
+    assert!(first.iter().any(|line| line.starts_with("List-Unsubscribe: <mailto:u-")));
     house.accept("nobody").await;
     house.hear("RSET").await;
     house.accept("bob").await;
     let third = house.hear("RCPT TO:<bob@").await;
-    assert!(
-        !third.iter().any(|line| line.starts_with("EHLO")),
-        "{third:?}"
-    );
+    assert!(!third.iter().any(|line| line.starts_with("EHLO")), "{third:?}");
     house.hear(".").await;
     stop.cancel();
     running.await.expect("ends");
@@ -268,28 +242,19 @@ async fn mail_leaves_over_one_connection_refusals_in_between() {
 
 #[tokio::test]
 async fn a_person_who_stops_while_the_message_is_on_its_way_gets_no_dot() {
-    let script = Arc::new(Script {
-        gate: Some(tokio::sync::Semaphore::new(0)),
-        ..Script::default()
-    });
+    let script =
+        Arc::new(Script { gate: Some(tokio::sync::Semaphore::new(0)), ..Script::default() });
     let mut house = house(script.clone()).await;
     let address = house.accept("ann").await;
     let stop = CancellationToken::new();
     let running = tokio::spawn(house.delivery.clone().run(stop.clone()));
     house.hear("RCPT").await;
-    let evidence = Evidence {
-        source: Source::OneClick,
-        text: String::new(),
-        ip: None,
-        message: None,
-    };
+    let evidence =
+        Evidence { source: Source::OneClick, text: String::new(), ip: None, message: None };
     let scope = Scope::Stream(house.stream);
     let subject = Subject::Address(address);
     let (account, reason) = (house.account, Reason::OptOut);
-    let settled = house
-        .policy
-        .suppress(account, subject, scope, reason, evidence)
-        .await;
+    let settled = house.policy.suppress(account, subject, scope, reason, evidence).await;
     settled.expect("recorded");
     script.gate.as_ref().expect("a gate").add_permits(1);
     let heard = house.hear("closed").await;
@@ -306,21 +271,14 @@ async fn mail_is_encrypted_where_the_server_can_and_sent_anyway_where_it_cannot(
     let acceptor = tls.expect("a certificate").acceptor();
     for acceptor in [Some(acceptor), None] {
         let works = acceptor.is_some();
-        let script = Script {
-            tls: Some(acceptor),
-            ..Script::default()
-        };
+        let script = Script { tls: Some(acceptor), ..Script::default() };
         let mut house = house(Arc::new(script)).await;
         let stop = CancellationToken::new();
         let running = tokio::spawn(house.delivery.clone().run(stop.clone()));
         house.accept("ann").await;
         let heard = house.hear(".").await;
         assert!(heard.iter().any(|line| line == "..dot"), "{heard:?}");
-        assert_eq!(
-            heard.iter().any(|line| line == "encrypted"),
-            works,
-            "{heard:?}"
-        );
+        assert_eq!(heard.iter().any(|line| line == "encrypted"), works, "{heard:?}");
         stop.cancel();
         running.await.expect("ends");
     }
@@ -328,11 +286,7 @@ async fn mail_is_encrypted_where_the_server_can_and_sent_anyway_where_it_cannot(
 
 #[tokio::test]
 async fn a_reply_lost_after_the_dot_is_tried_again_and_said_to_be_in_doubt() {
-    let mut house = house(Arc::new(Script {
-        mute: true,
-        ..Script::default()
-    }))
-    .await;
+    let mut house = house(Arc::new(Script { mute: true, ..Script::default() })).await;
     let stop = CancellationToken::new();
     let running = tokio::spawn(house.delivery.clone().run(stop.clone()));
     house.accept("ann").await;

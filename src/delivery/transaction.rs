@@ -45,10 +45,7 @@ impl Delivery {
         if let Err(ended) = self.dot(on, lease).await {
             return ended;
         }
-        match on
-            .reply(limits.dot_timeout.0, "the reply to the message")
-            .await
-        {
+        match on.reply(limits.dot_timeout.0, "the reply to the message").await {
             Ok(reply) if reply.code == 421 => {
                 Ended::Closed(attempt(&on.relay, Stage::Content, &reply))
             }
@@ -116,10 +113,7 @@ impl Delivery {
         if reply.code == 421 {
             return Ended::Elsewhere(result);
         }
-        match on
-            .ask("RSET\r\n", self.parts.config.delivery.mail_timeout.0)
-            .await
-        {
+        match on.ask("RSET\r\n", self.parts.config.delivery.mail_timeout.0).await {
             Ok(reply) if reply.is_positive() => Ended::Usable(result),
             _ => Ended::Closed(result),
         }

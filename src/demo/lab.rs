@@ -44,15 +44,9 @@ impl Lab {
         let names = NameServer::start(
             loopback,
             vec![
-                (
-                    "reader.example".into(),
-                    Rdata::Mx(10, "mx.reader.example".into()),
-                ),
+                ("reader.example".into(), Rdata::Mx(10, "mx.reader.example".into())),
                 ("mx.reader.example".into(), Rdata::A(Ipv4Addr::LOCALHOST)),
-                (
-                    "acme.example".into(),
-                    Rdata::Mx(10, "mx.reader.example".into()),
-                ),
+                ("acme.example".into(), Rdata::Mx(10, "mx.reader.example".into())),
             ],
         )?;
         let settings = settings(&folder, names.address(), receiver.address().port());
@@ -60,14 +54,7 @@ impl Lab {
         let program = std::env::current_exe()?;
         let daemon = start_daemon(&program, &folder).await?;
         let ports = serde_json::from_slice(&std::fs::read(folder.join("data/ports.json"))?)?;
-        Ok(Self {
-            folder,
-            receiver,
-            ports,
-            _names: names,
-            daemon,
-            program,
-        })
+        Ok(Self { folder, receiver, ports, _names: names, daemon, program })
     }
 
     /// Runs a verb of the command line as the operator would.
@@ -86,11 +73,7 @@ impl Lab {
     /// As [`Lab::relent`], for a verb that must succeed.
     pub(crate) async fn done(&self, arguments: &[&str]) -> Result<String> {
         let (code, text) = self.relent(arguments).await?;
-        ensure!(
-            code == 0,
-            "`relent {}` ended {code}: {text}",
-            arguments.join(" ")
-        );
+        ensure!(code == 0, "`relent {}` ended {code}: {text}", arguments.join(" "));
         Ok(text)
     }
 
@@ -156,10 +139,7 @@ async fn start_daemon(program: &Path, folder: &Path) -> Result<Child> {
         .kill_on_drop(true)
         .spawn()
         .context("cannot start the daemon")?;
-    let out = daemon
-        .stdout
-        .take()
-        .context("the daemon has no standard output")?;
+    let out = daemon.stdout.take().context("the daemon has no standard output")?;
     let mut lines = BufReader::new(out).lines();
     let first = tokio::time::timeout(START_MAX, lines.next_line()).await??;
     if first.as_deref() != Some("ready") {

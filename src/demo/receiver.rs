@@ -99,11 +99,7 @@ impl Receiver {
                 tokio::spawn(serve(stream, tls.clone(), served.clone()));
             }
         });
-        Ok(Self {
-            address,
-            shared,
-            task,
-        })
+        Ok(Self { address, shared, task })
     }
 
     /// Where it listens.
@@ -155,10 +151,7 @@ impl Receiver {
 }
 
 async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
-    if shared
-        .fault(|fault| (*fault == Fault::Mute).then_some(()))
-        .is_some()
-    {
+    if shared.fault(|fault| (*fault == Fault::Mute).then_some(())).is_some() {
         let _keep_open = stream;
         return std::future::pending().await;
     }
@@ -166,11 +159,7 @@ async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>)
         Fault::Greeting(line) => Some(line.clone()),
         _ => None,
     });
-    let mut session = Session {
-        shared: shared.clone(),
-        tls: false,
-        offers_tls: tls.is_some(),
-    };
+    let mut session = Session { shared: shared.clone(), tls: false, offers_tls: tls.is_some() };
     let mut stream = BufStream::new(stream);
     let greeting = greeting.unwrap_or_else(|| "220 receiver ready".into());
     if say(&mut stream, &greeting).await.is_err() {
@@ -180,10 +169,7 @@ async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>)
         return;
     };
     let Some(acceptor) = tls else { return };
-    if shared
-        .fault(|fault| (*fault == Fault::BrokenTls).then_some(()))
-        .is_some()
-    {
+    if shared.fault(|fault| (*fault == Fault::BrokenTls).then_some(())).is_some() {
         let _ = say(&mut stream, "this is not a handshake").await;
         return;
     }
@@ -225,27 +211,14 @@ impl Session {
         let mut mail = Envelope::default();
         loop {
             let mut line = Vec::new();
-            if (&mut *stream)
-                .take(LINE_MAX)
-                .read_until(b'\n', &mut line)
-                .await?
-                == 0
-            {
+            if (&mut *stream).take(LINE_MAX).read_until(b'\n', &mut line).await? == 0 {
                 return Ok(End::Closed);
             }
             let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-            let verb = text
-                .split([' ', ':'])
-                .next()
-                .unwrap_or_default()
-                .to_ascii_uppercase();
+            let verb = text.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
             match verb.as_str() {
                 "EHLO" => {
-                    let tls = if self.offers_tls && !self.tls {
-                        "250-STARTTLS\r\n"
-                    } else {
-                        ""
-                    };
+                    let tls = if self.offers_tls && !self.tls { "250-STARTTLS\r\n" } else { "" };
                     let offer =
                         "250-receiver\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-SMTPUTF8";
                     say(stream, &format!("{offer}\r\n{tls}250 8BITMIME")).await?;
@@ -255,10 +228,7 @@ impl Session {
                     return Ok(End::StartTls);
                 }
                 "MAIL" => {
-                    mail = Envelope {
-                        sender: path(&text),
-                        ..Envelope::default()
-                    };
+                    mail = Envelope { sender: path(&text), ..Envelope::default() };
                     self.endless(stream).await?;
                     say(stream, "250 2.1.0 ok").await?;
                 }
@@ -280,10 +250,7 @@ impl Session {
                     let Some(message) = read_data(stream).await? else {
                         return Ok(End::Closed);
                     };
-                    if !self
-                        .receive(stream, std::mem::take(&mut mail), message)
-                        .await?
-                    {
+                    if !self.receive(stream, std::mem::take(&mut mail), message).await? {
                         return Ok(End::Closed);
                     }
                 }
@@ -302,9 +269,7 @@ impl Session {
     }
 
     fn has(&self, fault: &Fault) -> bool {
-        self.shared
-            .fault(|known| (known == fault).then_some(()))
-            .is_some()
+        self.shared.fault(|known| (known == fault).then_some(())).is_some()
     }
 
     fn recipient_fault(&self, command: &str) -> Option<String> {
@@ -342,11 +307,7 @@ impl Session {
             say(stream, &reply).await?;
             return Ok(true);
         }
-        let message = if message.is_empty() {
-            mail.chunks
-        } else {
-            message
-        };
+        let message = if message.is_empty() { mail.chunks } else { message };
         held(&self.shared.mailbox).push(Received {
             sender: mail.sender,
             recipients: mail.recipients,
@@ -365,9 +326,7 @@ impl Session {
 
 /// What stands between the brackets of MAIL or RCPT.
 fn path(command: &str) -> String {
-    let inside = command
-        .split_once('<')
-        .and_then(|(_, rest)| rest.rsplit_once('>'));
+    let inside = command.split_once('<').and_then(|(_, rest)| rest.rsplit_once('>'));
     inside.map(|(path, _)| path.to_owned()).unwrap_or_default()
 }
 

@@ -26,10 +26,7 @@ pub async fn run(keep: bool) -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let told = tell(&folder, keep).await;
     if told.is_err() {
-        say(&format!(
-            "\nThe daemon's log is in {}",
-            folder.join("relent.log").display()
-        ));
+        say(&format!("\nThe daemon's log is in {}", folder.join("relent.log").display()));
     } else if !keep {
         std::fs::remove_dir_all(&folder)?;
     }
@@ -45,18 +42,11 @@ async fn tell(folder: &std::path::Path, keep: bool) -> Result<()> {
     submit(&lab, &password, "Spring news", &[BOB, ANN], &[false, true]).await?;
 
     title("3. Ann's mail server gets her copy: signed, with a way out");
-    let mail = lab
-        .receiver
-        .message_to(ANN, PATIENCE)
-        .await
-        .context("Ann's copy did not arrive")?;
+    let mail = lab.receiver.message_to(ANN, PATIENCE).await.context("Ann's copy did not arrive")?;
     let reply_address = show_copy(&mail)?;
 
     title("4. More mail for Ann waits in the queue: her server says \"later\"");
-    lab.receiver.misbehave(vec![Fault::Recipient(
-        "ann@".into(),
-        "451 4.2.0 mailbox busy".into(),
-    )]);
+    lab.receiver.misbehave(vec![Fault::Recipient("ann@".into(), "451 4.2.0 mailbox busy".into())]);
     submit(&lab, &password, "Summer news", &[ANN], &[true]).await?;
     let waiting = lab.done(&["queue", "list"]).await?;
     ensure!(waiting.contains(ANN), "nothing waits for Ann:\n{waiting}");
@@ -66,21 +56,13 @@ async fn tell(folder: &std::path::Path, keep: bool) -> Result<()> {
     answer(&lab, &reply_address, &mail).await?;
 
     title("6. The record, and what has become of the mail that waited");
-    say(&indent(
-        &lab.done(&["suppression", "show", "acme", ANN]).await?,
-    ));
+    say(&indent(&lab.done(&["suppression", "show", "acme", ANN]).await?));
     let waiting = lab.done(&["queue", "list"]).await?;
-    ensure!(
-        !waiting.contains(ANN),
-        "mail still waits for Ann:\n{waiting}"
-    );
+    ensure!(!waiting.contains(ANN), "mail still waits for Ann:\n{waiting}");
     lab.receiver.misbehave(Vec::new());
     let before = lab.receiver.mailbox().len();
     lab.done(&["queue", "retry", "--all"]).await?;
-    let after = lab
-        .receiver
-        .wait(Duration::from_secs(3), |all| all.len() > before)
-        .await;
+    let after = lab.receiver.wait(Duration::from_secs(3), |all| all.len() > before).await;
     ensure!(after.is_none(), "mail for Ann left after her stop");
     say("   nothing waits for her any more, and nothing has left since");
 
@@ -88,9 +70,7 @@ async fn tell(folder: &std::path::Path, keep: bool) -> Result<()> {
     submit(&lab, &password, "Autumn news", &[ANN], &[false]).await?;
 
     title("8. Why? `relent explain acme/newsletter ann@reader.example`");
-    say(&indent(
-        &lab.done(&["explain", "acme/newsletter", ANN]).await?,
-    ));
+    say(&indent(&lab.done(&["explain", "acme/newsletter", ANN]).await?));
 
     if keep {
         show_settings(&lab, &password);
@@ -116,33 +96,15 @@ async fn set_up(lab: &Lab) -> Result<String> {
             "--reply-to",
             "support@acme.example",
         ],
-        &[
-            "consent",
-            "grant",
-            "acme/newsletter",
-            ANN,
-            "--source",
-            "sign-up form",
-        ],
+        &["consent", "grant", "acme/newsletter", ANN, "--source", "sign-up form"],
     ] {
         say(&format!("   $ relent {}", verb.join(" ")));
         lab.done(verb).await?;
     }
-    let verb = [
-        "credential",
-        "add",
-        "acme",
-        "--name",
-        "app",
-        "--stream",
-        "newsletter",
-        "--json",
-    ];
+    let verb = ["credential", "add", "acme", "--name", "app", "--stream", "newsletter", "--json"];
     say(&format!("   $ relent {}", verb.join(" ")));
     let made: serde_json::Value = serde_json::from_str(&lab.done(&verb).await?)?;
-    let password = made["password"]
-        .as_str()
-        .context("no password in the credential's JSON")?;
+    let password = made["password"].as_str().context("no password in the credential's JSON")?;
     Ok(password.to_owned())
 }
 
@@ -164,17 +126,10 @@ async fn submit(
         .connect()
         .await?;
     say("   (TLS, EHLO, AUTH: 235)");
-    ensure!(
-        command(&mut client, "MAIL FROM:<news@acme.example>")
-            .await?
-            .starts_with("250")
-    );
+    ensure!(command(&mut client, "MAIL FROM:<news@acme.example>").await?.starts_with("250"));
     for (recipient, taken) in recipients.iter().zip(taken) {
         let reply = command(&mut client, &format!("RCPT TO:<{recipient}>")).await?;
-        ensure!(
-            reply.starts_with(if *taken { "250" } else { "550 5.7.1" }),
-            "{reply}"
-        );
+        ensure!(reply.starts_with(if *taken { "250" } else { "550 5.7.1" }), "{reply}");
     }
     if taken.contains(&true) {
         let message = format!(
@@ -221,11 +176,7 @@ where
     say(&format!("   C: {line}"));
     let reply = client.cmd(format!("{line}\r\n").as_bytes()).await?;
     let [a, b, c] = reply.esc;
-    let status = if a == 0 {
-        String::new()
-    } else {
-        format!("{a}.{b}.{c} ")
-    };
+    let status = if a == 0 { String::new() } else { format!("{a}.{b}.{c} ") };
     let text = format!("{} {status}{}", reply.code(), reply.message().trim());
     say(&format!("   S: {text}"));
     Ok(text)
@@ -272,10 +223,7 @@ fn show_copy(mail: &Received) -> Result<String> {
         ("List-Unsubscribe-Post:", "One-Click"),
         ("Reply-To:", "<r-"),
     ] {
-        ensure!(
-            header.contains(field) && header.contains(part),
-            "no {field} with {part}"
-        );
+        ensure!(header.contains(field) && header.contains(part), "no {field} with {part}");
     }
     let reply_to = header
         .lines()
@@ -288,9 +236,7 @@ fn show_copy(mail: &Received) -> Result<String> {
 
 fn mail_body(message: &[u8]) -> String {
     let text = String::from_utf8_lossy(message).into_owned();
-    text.split_once("\r\n\r\n")
-        .map(|(_, body)| body.to_owned())
-        .unwrap_or_default()
+    text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
 }
 
 fn show_settings(lab: &Lab, password: &str) {

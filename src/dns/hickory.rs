@@ -84,9 +84,7 @@ impl HickoryResolver {
         match self.resolver.lookup(full, kind).await {
             Ok(lookup) => {
                 let records = lookup.answers().iter().map(|record| record.data.clone());
-                Ok(Found::Records(
-                    records.filter(|data| data.record_type() == kind).collect(),
-                ))
+                Ok(Found::Records(records.filter(|data| data.record_type() == kind).collect()))
             }
             Err(NetError::Dns(DnsError::NoRecordsFound(none))) => match none.response_code {
                 ResponseCode::NXDomain => Ok(Found::NoName),
@@ -118,10 +116,7 @@ impl Resolver for HickoryResolver {
                 return Ok(Route::NoSuchDomain);
             }
             let name = domain.to_string();
-            return Ok(Route::Hosts(vec![MailHost {
-                preference: 0,
-                name,
-            }]));
+            return Ok(Route::Hosts(vec![MailHost { preference: 0, name }]));
         }
         let mut hosts = Vec::new();
         for data in records {
@@ -144,10 +139,8 @@ impl Resolver for HickoryResolver {
     }
 
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsFault> {
-        let (six, four) = tokio::join!(
-            self.find(host, RecordType::AAAA),
-            self.find(host, RecordType::A)
-        );
+        let (six, four) =
+            tokio::join!(self.find(host, RecordType::AAAA), self.find(host, RecordType::A));
         // One kind is enough to deliver; only when neither is there does a fault count.
         let read = |found: &Result<Found, DnsFault>| match found {
             Ok(Found::Records(records)) => records.iter().filter_map(RData::ip_addr).collect(),
@@ -196,14 +189,10 @@ mod tests {
         let records = records.map(|(name, data)| (name.to_owned(), data));
         let server = NameServer::start(([127, 0, 0, 1], 0).into(), records.to_vec());
         let server = server.expect("a port");
-        let settings = config::Dns {
-            nameservers: vec![server.address()],
-            ..config::Dns::default()
-        };
+        let settings =
+            config::Dns { nameservers: vec![server.address()], ..config::Dns::default() };
         let resolver = HickoryResolver::new(&settings).expect("a resolver");
-        resolver
-            .route(&Domain::parse(domain).expect("a domain"))
-            .await
+        resolver.route(&Domain::parse(domain).expect("a domain")).await
     }
 
     #[tokio::test]
@@ -217,10 +206,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_domain_without_mx_takes_its_mail_itself() {
-        let host = MailHost {
-            preference: 0,
-            name: "bare.example".into(),
-        };
+        let host = MailHost { preference: 0, name: "bare.example".into() };
         assert_eq!(route("bare.example").await, Ok(Route::Hosts(vec![host])));
     }
 

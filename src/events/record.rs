@@ -31,12 +31,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 4] = [
-        Self::OptOut,
-        Self::Complaint,
-        Self::HardBounce,
-        Self::Manual,
-    ];
+    pub const ALL: [Self; 4] = [Self::OptOut, Self::Complaint, Self::HardBounce, Self::Manual];
 
     /// As the command line and the API write it.
     #[must_use]
@@ -100,10 +95,7 @@ impl Source {
     /// Whether it is the recipient's own act.
     #[must_use]
     pub fn is_own_act(self) -> bool {
-        matches!(
-            self,
-            Self::Reply | Self::ListUnsubscribe | Self::OneClick | Self::Page
-        )
+        matches!(self, Self::Reply | Self::ListUnsubscribe | Self::OneClick | Self::Page)
     }
 }
 

@@ -35,13 +35,9 @@ pub(super) struct Change {
 fn moment(parts: &Parts, text: Option<&str>) -> Result<Timestamp, Problem> {
     let now = parts.world.clock.now();
     let Some(text) = text else { return Ok(now) };
-    let at = text
-        .parse::<Timestamp>()
-        .or_else(|_| format!("{text}T00:00:00Z").parse());
+    let at = text.parse::<Timestamp>().or_else(|_| format!("{text}T00:00:00Z").parse());
     let at = at.map_err(|_| {
-        Problem::unfit(format!(
-            "`{text}` is no time: write 2026-11-24 or 2026-11-24T09:30:00Z"
-        ))
+        Problem::unfit(format!("`{text}` is no time: write 2026-11-24 or 2026-11-24T09:30:00Z"))
     })?;
     if at > now.after(AHEAD_MAX) {
         return Err(Problem::unfit(format!("`{text}` lies in the future")));
@@ -84,10 +80,7 @@ pub(super) async fn withdraw(
     let shown = json!({ "recipient": address, "stream": stream.name, "state": "withdrawn" });
     let done = tokio::spawn(async move {
         let settled = parts.policy.withdraw(&stream, &address, evidence).await?;
-        parts
-            .queue
-            .cancel(Selector::Recipient(stream.account, hash))
-            .await;
+        parts.queue.cancel(Selector::Recipient(stream.account, hash)).await;
         Ok::<Settled, Problem>(settled)
     });
     let settled = done.await.map_err(|fault| broken(&fault))??;
@@ -143,9 +136,7 @@ pub(super) async fn show(
     let view = parts.policy.view(account.id, &Subject::Address(address))?;
     let items = items(&parts, recipient, &view, stream.as_ref())?;
     if items.is_empty() {
-        return Err(Problem::unknown(format!(
-            "no consent of {recipient} is recorded"
-        )));
+        return Err(Problem::unknown(format!("no consent of {recipient} is recorded")));
     }
     Ok(Json(json!({ "items": items })))
 }

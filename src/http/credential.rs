@@ -11,10 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 fn streams(parts: &Parts, credential: &Credential) -> Result<Vec<String>, Problem> {
-    let names = credential
-        .streams
-        .iter()
-        .map(|id| named::stream_name(parts, *id));
+    let names = credential.streams.iter().map(|id| named::stream_name(parts, *id));
     names.filter_map(Result::transpose).collect()
 }
 
@@ -38,9 +35,7 @@ pub(super) async fn add(
         None => None,
     };
     let refuse = draft.refuse.unwrap_or(Refusal::Openly);
-    let made = parts
-        .accounts
-        .add_credential(account.id, &draft.name, stream, refuse);
+    let made = parts.accounts.add_credential(account.id, &draft.name, stream, refuse);
     let (credential, password) = made.await?;
     let shown = json!({
         "username": credential.name,

@@ -51,10 +51,7 @@ pub(super) async fn add(
     let account = parts.accounts.account(&account)?;
     let name = Domain::parse(&draft.name)?;
     let dkim = draft.dkim.unwrap_or(DkimChoice::Both);
-    let domain = parts
-        .accounts
-        .add_domain(account.id, &name, draft.trust, dkim)
-        .await?;
+    let domain = parts.accounts.add_domain(account.id, &name, draft.trust, dkim).await?;
     Ok((StatusCode::CREATED, Json(view(&parts, &domain))))
 }
 
@@ -82,10 +79,7 @@ pub(super) async fn remove(
 ) -> Result<Json<Value>, Problem> {
     let account = parts.accounts.account(&account)?;
     let domain = find(&parts, account.id, &name)?;
-    parts
-        .accounts
-        .remove_domain(account.id, &domain.name)
-        .await?;
+    parts.accounts.remove_domain(account.id, &domain.name).await?;
     Ok(Json(json!({ "removed": domain.name })))
 }
 
@@ -96,10 +90,7 @@ pub(super) async fn verify(
     let account = parts.accounts.account(&account)?;
     let domain = find(&parts, account.id, &name)?;
     let resolver = &*parts.resolver;
-    let checked = parts
-        .accounts
-        .verify_domain(resolver, account.id, &domain.name)
-        .await?;
+    let checked = parts.accounts.verify_domain(resolver, account.id, &domain.name).await?;
     let verified = checked.iter().all(|(_, found)| *found);
     let records: Vec<_> = checked
         .into_iter()
@@ -112,7 +103,5 @@ pub(super) async fn verify(
             })
         })
         .collect();
-    Ok(Json(
-        json!({ "name": domain.name, "verified": verified, "records": records }),
-    ))
+    Ok(Json(json!({ "name": domain.name, "verified": verified, "records": records })))
 }

@@ -32,16 +32,12 @@ fn record(parts: &Parts, event: &RecordEvent) -> Result<Value, Problem> {
             ("suppressed", named::scope(parts, scope)?, Some(reason))
         }
         Change::Lifted { scope, reason } => ("lifted", named::scope(parts, scope)?, Some(reason)),
-        Change::Granted { stream } => (
-            "granted",
-            ("stream", named::stream_name(parts, stream)?),
-            None,
-        ),
-        Change::Withdrawn { stream } => (
-            "withdrawn",
-            ("stream", named::stream_name(parts, stream)?),
-            None,
-        ),
+        Change::Granted { stream } => {
+            ("granted", ("stream", named::stream_name(parts, stream)?), None)
+        }
+        Change::Withdrawn { stream } => {
+            ("withdrawn", ("stream", named::stream_name(parts, stream)?), None)
+        }
     };
     Ok(json!({
         "event": event.sequence,
@@ -66,15 +62,7 @@ fn message(event: &MessageEvent) -> Value {
             "text": format!("from <{}>", message.sender),
             "relay": null,
         }),
-        MessageEvent::Recipient {
-            message,
-            outcome,
-            relay,
-            status,
-            text,
-            at,
-            ..
-        } => json!({
+        MessageEvent::Recipient { message, outcome, relay, status, text, at, .. } => json!({
             "message": message.to_string(),
             "at": at.to_string(),
             "outcome": match outcome {
@@ -128,10 +116,7 @@ pub(super) async fn explain(
     let (code, status, text) = match answer {
         None => (250, "2.1.5".to_owned(), "may be sent".to_owned()),
         Some(reply) => {
-            let status = reply
-                .status
-                .map(|status| status.to_string())
-                .unwrap_or_default();
+            let status = reply.status.map(|status| status.to_string()).unwrap_or_default();
             (reply.code, status, reply.lines.join(" "))
         }
     };
@@ -145,10 +130,7 @@ pub(super) async fn explain(
     for event in history(&parts, stream.account, &address)? {
         records.push(record(&parts, &event)?);
     }
-    let events = parts
-        .queue
-        .events_for(stream.account, hash, MESSAGES_MAX)
-        .await;
+    let events = parts.queue.events_for(stream.account, hash, MESSAGES_MAX).await;
     Ok(Json(json!({
         "account": account,
         "stream": stream.name,

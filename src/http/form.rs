@@ -20,9 +20,7 @@ impl Fields {
     /// The first value under a name, in any case.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         let mut fields = self.0.iter();
-        fields
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        fields.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
@@ -32,26 +30,16 @@ impl FromRequest<Parts> for Fields {
     async fn from_request(request: Request, parts: &Parts) -> Result<Self, Problem> {
         let unreadable = || Problem::new(StatusCode::BAD_REQUEST, "the form cannot be read");
         let kind = request.headers().get(header::CONTENT_TYPE);
-        let kind = kind
-            .and_then(|kind| kind.to_str().ok())
-            .unwrap_or_default()
-            .to_owned();
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
         let bytes = Bytes::from_request(request, parts)
             .await
             .map_err(|fault| Problem::new(fault.status(), fault.body_text()))?;
-        let fields = if kind
-            .trim_start()
-            .to_ascii_lowercase()
-            .starts_with("multipart/")
-        {
+        let fields = if kind.trim_start().to_ascii_lowercase().starts_with("multipart/") {
             boundary(&kind).and_then(|boundary| multipart(&bytes, boundary))
         } else {
             urlencoded(bytes).await
         };
-        fields
-            .filter(|fields| fields.len() <= FIELDS_MAX)
-            .map(Self)
-            .ok_or_else(unreadable)
+        fields.filter(|fields| fields.len() <= FIELDS_MAX).map(Self).ok_or_else(unreadable)
     }
 }
 
@@ -60,23 +48,16 @@ async fn urlencoded(bytes: Bytes) -> Option<Vec<(String, String)>> {
     let mut request = Request::post("/").body(Body::from(bytes)).ok()?;
     let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
     request.headers_mut().insert(header::CONTENT_TYPE, kind);
-    Form::from_request(request, &())
-        .await
-        .ok()
-        .map(|Form(fields)| fields)
+    Form::from_request(request, &()).await.ok().map(|Form(fields)| fields)
 }
 
 fn boundary(kind: &str) -> Option<&str> {
     let parameter = kind.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.trim().split_once('=')?;
-        name.trim()
-            .eq_ignore_ascii_case("boundary")
-            .then_some(value.trim())
+        name.trim().eq_ignore_ascii_case("boundary").then_some(value.trim())
     })?;
     let boundary = parameter.trim_matches('"');
-    (1..=BOUNDARY_MAX)
-        .contains(&boundary.len())
-        .then_some(boundary)
+    (1..=BOUNDARY_MAX).contains(&boundary.len()).then_some(boundary)
 }
 
 fn multipart(bytes: &[u8], boundary: &str) -> Option<Vec<(String, String)>> {
@@ -97,8 +78,7 @@ fn multipart(bytes: &[u8], boundary: &str) -> Option<Vec<(String, String)>> {
         })?;
         let name = disposition.split(';').skip(1).find_map(|parameter| {
             let (key, value) = parameter.trim().split_once('=')?;
-            key.eq_ignore_ascii_case("name")
-                .then_some(value.trim_matches('"'))
+            key.eq_ignore_ascii_case("name").then_some(value.trim_matches('"'))
         })?;
         fields.push((name.to_owned(), value.to_owned()));
     }
@@ -123,17 +103,8 @@ mod tests {
 
     #[test]
     fn a_cut_multipart_form_is_refused() {
-        for body in [
-            "",
-            "--x",
-            "--x\r\n",
-            "--x\r\nname=a\r\n\r\nb\r\n--x--",
-            "junk--x--",
-        ] {
-            assert!(
-                multipart(body.as_bytes(), "x").is_none(),
-                "{body:?} was taken"
-            );
+        for body in ["", "--x", "--x\r\n", "--x\r\nname=a\r\n\r\nb\r\n--x--", "junk--x--"] {
+            assert!(multipart(body.as_bytes(), "x").is_none(), "{body:?} was taken");
         }
     }
 

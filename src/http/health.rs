@@ -18,23 +18,15 @@ pub(super) fn routes() -> Router<Parts> {
 
 async fn figures(State(parts): State<Parts>) -> impl IntoResponse {
     let summary = parts.queue.summary().await;
-    for (state, count) in [
-        ("queued", summary.queued),
-        ("active", summary.active),
-        ("held", summary.held),
-    ] {
+    for (state, count) in
+        [("queued", summary.queued), ("active", summary.active), ("held", summary.held)]
+    {
         // Exact up to 2^53 recipients.
         #[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]
         metrics::gauge!("relent_queue_recipients", "state" => state).set(count as f64);
     }
     let text = parts.metrics.render() + "# EOF\n";
-    (
-        [(
-            header::CONTENT_TYPE,
-            "text/plain; version=0.0.4; charset=utf-8",
-        )],
-        text,
-    )
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 
 async fn ready(State(parts): State<Parts>) -> (StatusCode, String) {

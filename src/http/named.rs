@@ -41,10 +41,7 @@ pub(super) fn stream(parts: &Parts, account: &str, name: &str) -> Result<Stream,
 
 /// A stream's name by its number, removed ones too.
 pub(super) fn stream_name(parts: &Parts, id: StreamId) -> Result<Option<String>, Problem> {
-    Ok(parts
-        .accounts
-        .stream_by_id(id)?
-        .map(|stream| stream.name.clone()))
+    Ok(parts.accounts.stream_by_id(id)?.map(|stream| stream.name.clone()))
 }
 
 /// A recipient: an address, `@domain`, or the hash that listings show where no address is kept.
@@ -92,37 +89,24 @@ pub(super) fn concerned(
             Some(Selector::Address(address.clone()))
         }
         Subject::Hash(_) if account == AccountId::INSTALLATION => None,
-        _ => Some(Selector::Recipient(
-            account,
-            hash_of(parts, account, subject)?,
-        )),
+        _ => Some(Selector::Recipient(account, hash_of(parts, account, subject)?)),
     })
 }
 
 /// A reason by its name.
 pub(super) fn reason(text: &str) -> Result<Reason, Problem> {
-    Reason::ALL
-        .into_iter()
-        .find(|reason| reason.name() == text)
-        .ok_or_else(|| {
-            let names = Reason::ALL.map(Reason::name).join(", ");
-            Problem::unfit(format!("`{text}` is no reason: use one of {names}"))
-        })
+    Reason::ALL.into_iter().find(|reason| reason.name() == text).ok_or_else(|| {
+        let names = Reason::ALL.map(Reason::name).join(", ");
+        Problem::unfit(format!("`{text}` is no reason: use one of {names}"))
+    })
 }
 
 /// What the operator says of a change.
 pub(super) fn evidence(text: &str, ip: Option<String>) -> Result<Evidence, Problem> {
     if text.chars().count() > TEXT_MAX {
-        return Err(Problem::unfit(format!(
-            "the text is longer than {TEXT_MAX} characters"
-        )));
+        return Err(Problem::unfit(format!("the text is longer than {TEXT_MAX} characters")));
     }
-    Ok(Evidence {
-        source: Source::Operator,
-        text: text.to_owned(),
-        ip,
-        message: None,
-    })
+    Ok(Evidence { source: Source::Operator, text: text.to_owned(), ip, message: None })
 }
 
 /// How far a stop reaches, in a word, and the stream it names.

@@ -32,22 +32,12 @@ pub(super) enum Language {
 impl Language {
     /// The reader's first choice among ours (RFC 9110 §12.5.4); English where there is none.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let text = headers
-            .get(header::ACCEPT_LANGUAGE)
-            .and_then(|value| value.to_str().ok());
+        let text = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let mut best = (0.0, Self::English);
         for choice in text.unwrap_or_default().split(',') {
             let (tag, weight) = choice.split_once(';').unwrap_or((choice, "q=1"));
-            let weight = weight
-                .trim()
-                .strip_prefix("q=")
-                .and_then(|q| q.parse::<f32>().ok());
-            let primary = tag
-                .trim()
-                .split('-')
-                .next()
-                .unwrap_or_default()
-                .to_ascii_lowercase();
+            let weight = weight.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok());
+            let primary = tag.trim().split('-').next().unwrap_or_default().to_ascii_lowercase();
             let language = match primary.as_str() {
                 "en" => Self::English,
                 "zh" => Self::Chinese,
@@ -126,13 +116,7 @@ pub(super) fn page(
     buttons: &[Button],
 ) -> Response {
     let tag = language.say("en", "zh-Hans");
-    let sheet = Sheet {
-        tag,
-        style: STYLE,
-        heading,
-        lines,
-        buttons,
-    };
+    let sheet = Sheet { tag, style: STYLE, heading, lines, buttons };
     let Ok(text) = sheet.render() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -176,23 +160,11 @@ mod tests {
     #[test]
     fn what_a_page_shows_is_escaped() {
         let lines = ["<script>alert(1)</script>".to_owned()];
-        let buttons = [Button {
-            choice: "undo",
-            undo: Some("a\"b".into()),
-            label: "&".into(),
-        }];
-        let sheet = Sheet {
-            tag: "en",
-            style: STYLE,
-            heading: "h",
-            lines: &lines,
-            buttons: &buttons,
-        };
+        let buttons = [Button { choice: "undo", undo: Some("a\"b".into()), label: "&".into() }];
+        let sheet =
+            Sheet { tag: "en", style: STYLE, heading: "h", lines: &lines, buttons: &buttons };
         let text = sheet.render().expect("a page");
-        assert!(
-            !text.contains("<script>") && !text.contains("a\"b"),
-            "{text}"
-        );
+        assert!(!text.contains("<script>") && !text.contains("a\"b"), "{text}");
         assert!(text.contains(STYLE));
     }
 }

@@ -22,10 +22,7 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            detail: detail.into(),
-        }
+        Self { status, detail: detail.into() }
     }
 
     /// What was sent cannot be meant.
@@ -115,7 +112,6 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
 
     async fn from_request_parts(parts: &mut request::Parts, _: &S) -> Result<Self, Problem> {
         let read = Query::try_from_uri(&parts.uri);
-        read.map(|Query(value)| Self(value))
-            .map_err(|fault| Problem::unfit(fault.body_text()))
+        read.map(|Query(value)| Self(value)).map_err(|fault| Problem::unfit(fault.body_text()))
     }
 }

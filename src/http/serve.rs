@@ -31,10 +31,7 @@ pub(super) struct Peer(pub(super) Option<IpAddr>);
 
 /// Serves a site over TCP until `shutdown`, then lets requests under way end.
 pub async fn serve_tcp(listener: TcpListener, site: Site, shutdown: CancellationToken) {
-    serve(listener, site, shutdown, |from| {
-        Peer(Some(from.ip().to_canonical()))
-    })
-    .await;
+    serve(listener, site, shutdown, |from| Peer(Some(from.ip().to_canonical()))).await;
 }
 
 /// Serves a site over a Unix socket until `shutdown`, then lets requests under way end.

@@ -70,32 +70,19 @@ pub fn admin(parts: Parts) -> Site {
         .route("/api/v1/accounts", get(account::list).post(account::add))
         .route(account, get(account::show))
         .route(&below("streams"), get(stream::list).post(stream::add))
-        .route(
-            &below("streams/{stream}"),
-            get(stream::show).delete(stream::remove),
-        )
-        .route(
-            &below("credentials"),
-            get(credential::list).post(credential::add),
-        )
+        .route(&below("streams/{stream}"), get(stream::show).delete(stream::remove))
+        .route(&below("credentials"), get(credential::list).post(credential::add))
         .route(&below("credentials/{name}"), delete(credential::remove))
         .route(&below("domains"), get(domain::list).post(domain::add))
-        .route(
-            &below("domains/{domain}"),
-            get(domain::show).delete(domain::remove),
-        )
+        .route(&below("domains/{domain}"), get(domain::show).delete(domain::remove))
         .route(&below("domains/{domain}/verify"), post(domain::verify))
         .route(
             "/api/v1/suppressions",
-            get(suppression::list)
-                .post(suppression::add)
-                .delete(suppression::remove),
+            get(suppression::list).post(suppression::add).delete(suppression::remove),
         )
         .route(
             "/api/v1/consents",
-            get(consent::show)
-                .post(consent::grant)
-                .delete(consent::withdraw),
+            get(consent::show).post(consent::grant).delete(consent::withdraw),
         )
         .route("/api/v1/explain", get(explain::explain))
         .route("/api/v1/queue", get(waiting::list))
@@ -116,11 +103,7 @@ fn site(routes: Router<Parts>, parts: Parts) -> Site {
         .with_state(parts)
         .layer(DefaultBodyLimit::max(settings.body_size_max.bytes()))
         .layer(from_fn_with_state(settings.request_timeout.0, bound));
-    Site {
-        router,
-        settings,
-        metrics,
-    }
+    Site { router, settings, metrics }
 }
 
 /// Sets a limit to a request's time, counts it, and guards its answer with headers.
@@ -146,14 +129,9 @@ async fn bound(State(longest): State<Duration>, request: Request, next: Next) ->
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ] {
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -57,12 +57,7 @@ pub(super) async fn list(
     Path(account): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let account = parts.accounts.account(&account)?;
-    let items: Vec<_> = parts
-        .accounts
-        .streams(account.id)?
-        .iter()
-        .map(view)
-        .collect();
+    let items: Vec<_> = parts.accounts.streams(account.id)?.iter().map(view).collect();
     Ok(Json(json!({ "items": items })))
 }
 

@@ -37,9 +37,7 @@ fn reach(
     let id = named::account(parts, account)?;
     let scope = match stream {
         Some(_) if id == AccountId::INSTALLATION => {
-            return Err(Problem::unfit(format!(
-                "`{GLOBAL}` has no streams: leave `stream` out"
-            )));
+            return Err(Problem::unfit(format!("`{GLOBAL}` has no streams: leave `stream` out")));
         }
         Some(name) => Scope::Stream(parts.accounts.stream(id, name)?.id),
         None if id == AccountId::INSTALLATION => Scope::Global,
@@ -54,18 +52,14 @@ pub(super) async fn add(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let (account, scope) = reach(&parts, &draft.account, named::given(draft.stream.as_ref()))?;
     if named::given(draft.reason.as_ref()).is_some_and(|reason| reason != Reason::Manual.name()) {
-        return Err(Problem::unfit(
-            "a stop made here has the reason `manual`: leave `reason` out",
-        ));
+        return Err(Problem::unfit("a stop made here has the reason `manual`: leave `reason` out"));
     }
     let subject = named::subject(draft.recipient.trim())?;
     let evidence = named::evidence(draft.text.as_deref().unwrap_or_default(), None)?;
     let concerned = named::concerned(&parts, account, &subject)?;
     // On a task of its own: what is begun is done, whether the asker waits or not.
     let done = tokio::spawn(async move {
-        let stop = parts
-            .policy
-            .suppress(account, subject, scope, Reason::Manual, evidence);
+        let stop = parts.policy.suppress(account, subject, scope, Reason::Manual, evidence);
         let (event, settled) = stop.await?;
         if let Some(selector) = concerned {
             parts.queue.cancel(selector).await;
@@ -79,10 +73,7 @@ pub(super) async fn add(
 
 /// A task that ended before its work was done.
 pub(super) fn broken(fault: &tokio::task::JoinError) -> Problem {
-    Problem::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        format!("the request broke off: {fault}"),
-    )
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the request broke off: {fault}"))
 }
 
 pub(super) async fn remove(
@@ -93,11 +84,7 @@ pub(super) async fn remove(
     let reason = named::reason(named::needed("reason", draft.reason.as_ref())?)?;
     let subject = named::subject(draft.recipient.trim())?;
     let evidence = named::evidence(draft.text.as_deref().unwrap_or_default(), None)?;
-    if !parts
-        .policy
-        .lift(account, subject, scope, reason, evidence)
-        .await?
-    {
+    if !parts.policy.lift(account, subject, scope, reason, evidence).await? {
         let (reach, _) = named::scope(&parts, scope)?;
         return Err(Problem::unknown(format!(
             "there is no stop of {} with the reason {reason} and the scope {reach}: \
@@ -177,16 +164,11 @@ pub(super) async fn list(
             _ => Some(recipient),
         };
         let mut items = Vec::new();
-        for stop in stops(&parts, account, &subject)?
-            .iter()
-            .filter(|stop| shown(stop))
-        {
+        for stop in stops(&parts, account, &subject)?.iter().filter(|stop| shown(stop)) {
             items.push(view(&parts, name, hash, stop)?);
         }
         if items.is_empty() {
-            return Err(Problem::unknown(format!(
-                "nothing stops mail to {recipient}"
-            )));
+            return Err(Problem::unknown(format!("nothing stops mail to {recipient}")));
         }
         return Ok(Json(json!({ "items": items, "next": null })));
     }
@@ -196,10 +178,7 @@ pub(super) async fn list(
         .transpose()?;
     let limit = wanted.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
     let found = parts.policy.suppressed(account, after, limit)?;
-    let next = found
-        .last()
-        .filter(|_| found.len() == limit)
-        .map(|(hash, _)| hash.to_string());
+    let next = found.last().filter(|_| found.len() == limit).map(|(hash, _)| hash.to_string());
     let mut items = Vec::new();
     for (hash, recipient) in &found {
         let name = recipient.address.as_ref().map(ToString::to_string);

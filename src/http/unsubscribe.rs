@@ -40,11 +40,7 @@ impl Person {
             return Ok(None);
         };
         let account = parts.accounts.account_by_id(stream.account)?;
-        Ok(account.map(|account| Self {
-            account,
-            stream,
-            hash: recipient,
-        }))
+        Ok(account.map(|account| Self { account, stream, hash: recipient }))
     }
 
     /// What "this mail" means: the stream, or the account where the stream is gone or where an opt-out
@@ -77,23 +73,15 @@ async fn stop(
     let subject = Subject::Hash(hash);
     let work = async move {
         let (policy, reason) = (&parts.policy, Reason::OptOut);
-        let done = policy
-            .suppress(account.id, subject.clone(), scope, reason, evidence)
-            .await?;
+        let done = policy.suppress(account.id, subject.clone(), scope, reason, evidence).await?;
         let (event, settled) = done;
-        let ended = parts
-            .queue
-            .cancel(Selector::Recipient(account.id, hash))
-            .await;
+        let ended = parts.queue.cancel(Selector::Recipient(account.id, hash)).await;
         metrics::counter!("relent_opt_outs_total", "way" => way.name()).increment(1);
         tracing::info!(target: "relent::http", account = account.name, recipient = %hash,
             ?scope, event, ended, ip, "opted out: {}", way.name());
         // A stop that stood already keeps its age: asking again opens no new way back.
         let stops = policy.view(account.id, &subject)?.suppressions;
-        let made = stops
-            .iter()
-            .find(|stop| stop.sequence == event)
-            .map(|stop| stop.at);
+        let made = stops.iter().find(|stop| stop.sequence == event).map(|stop| stop.at);
         let until = made.map(|at| at.after(UNDO_AGE_MAX));
         let undo = until
             .filter(|until| *until > parts.world.clock.now())
@@ -101,9 +89,7 @@ async fn stop(
             .transpose()?;
         Ok::<_, StoreFault>(Stopped { settled, undo })
     };
-    let done = tokio::spawn(work)
-        .await
-        .map_err(|fault| super::suppression::broken(&fault))?;
+    let done = tokio::spawn(work).await.map_err(|fault| super::suppression::broken(&fault))?;
     Ok(done?)
 }
 
@@ -120,12 +106,7 @@ fn asker(peer: Option<Extension<Peer>>, headers: &HeaderMap) -> Option<String> {
 }
 
 fn evidence(source: Source, ip: Option<String>) -> Evidence {
-    Evidence {
-        source,
-        text: String::new(),
-        ip,
-        message: None,
-    }
+    Evidence { source, text: String::new(), ip, message: None }
 }
 
 /// The page that asks.
@@ -137,9 +118,7 @@ pub(super) async fn show(
     let language = Language::of(&headers);
     let found = Person::find(&parts, &token).and_then(|found| {
         let Some(person) = found else { return Ok(None) };
-        let view = parts
-            .policy
-            .view(person.account.id, &Subject::Hash(person.hash))?;
+        let view = parts.policy.view(person.account.id, &Subject::Hash(person.hash))?;
         Ok(Some((person, view.address)))
     });
     let (person, address) = match found {
@@ -148,10 +127,8 @@ pub(super) async fn show(
         Err(fault) => return failed(language, &fault.into()),
     };
     let (sender, stream) = (&person.account.name, &person.stream.name);
-    let to = address.map_or_else(
-        || language.say("you", "您").to_owned(),
-        |address| address.masked(),
-    );
+    let to =
+        address.map_or_else(|| language.say("you", "您").to_owned(), |address| address.masked());
     let whole = Button {
         choice: "account",
         undo: None,
@@ -163,27 +140,13 @@ pub(super) async fn show(
     let (line, buttons) = match (person.scope(), language) {
         (Scope::Stream(_), Language::English) => {
             let label = format!("Stop “{stream}”");
-            let this = Button {
-                choice: "stream",
-                undo: None,
-                label,
-            };
-            (
-                format!("{sender} sends “{stream}” to {to}. What should end?"),
-                vec![this, whole],
-            )
+            let this = Button { choice: "stream", undo: None, label };
+            (format!("{sender} sends “{stream}” to {to}. What should end?"), vec![this, whole])
         }
         (Scope::Stream(_), Language::Chinese) => {
             let label = format!("退订“{stream}”");
-            let this = Button {
-                choice: "stream",
-                undo: None,
-                label,
-            };
-            (
-                format!("{sender} 向 {to} 发送“{stream}”。请选择要退订的内容："),
-                vec![this, whole],
-            )
+            let this = Button { choice: "stream", undo: None, label };
+            (format!("{sender} 向 {to} 发送“{stream}”。请选择要退订的内容："), vec![this, whole])
         }
         (_, Language::English) => (format!("{sender} sends mail to {to}."), vec![whole]),
         (_, Language::Chinese) => (format!("{sender} 向 {to} 发送邮件。"), vec![whole]),
@@ -218,10 +181,7 @@ pub(super) async fn act(
     if one_click.is_some_and(|value| value.trim().eq_ignore_ascii_case("One-Click")) {
         let evidence = evidence(Source::OneClick, ip);
         return match stop(&parts, &person, person.scope(), evidence).await {
-            Ok(Stopped {
-                settled: Settled::Fully,
-                ..
-            }) => "unsubscribed\n".into_response(),
+            Ok(Stopped { settled: Settled::Fully, .. }) => "unsubscribed\n".into_response(),
             Ok(_) => {
                 let text = "recorded; one message may still arrive\n";
                 (StatusCode::ACCEPTED, text).into_response()
@@ -233,13 +193,7 @@ pub(super) async fn act(
         Some("stream") => person.scope(),
         Some("account") => Scope::Account,
         Some("undo") => {
-            return undo(
-                &parts,
-                language,
-                fields.value("undo").unwrap_or_default(),
-                ip,
-            )
-            .await;
+            return undo(&parts, language, fields.value("undo").unwrap_or_default(), ip).await;
         }
         _ => {
             let text =
@@ -269,10 +223,8 @@ fn farewell(language: Language, person: &Person, scope: Scope, stopped: Stopped)
     let status = match stopped.settled {
         Settled::Fully => StatusCode::OK,
         Settled::WithDotInFlight => {
-            let line = language.say(
-                "One message may still arrive.",
-                "可能还会收到一封正在发送的邮件。",
-            );
+            let line =
+                language.say("One message may still arrive.", "可能还会收到一封正在发送的邮件。");
             lines.push(line.to_owned());
             StatusCode::ACCEPTED
         }
@@ -282,17 +234,12 @@ fn farewell(language: Language, person: &Person, scope: Scope, stopped: Stopped)
         .map(|token| Button {
             choice: "undo",
             undo: Some(token),
-            label: language
-                .say("That was a mistake: undo", "点错了，撤销退订")
-                .to_owned(),
+            label: language.say("That was a mistake: undo", "点错了，撤销退订").to_owned(),
         })
         .into_iter()
         .collect();
     if !buttons.is_empty() {
-        let line = language.say(
-            "You can undo this for 24 hours.",
-            "您可以在 24 小时内撤销。",
-        );
+        let line = language.say("You can undo this for 24 hours.", "您可以在 24 小时内撤销。");
         lines.push(line.to_owned());
     }
     let heading = language.say("You are unsubscribed", "您已退订");
@@ -333,13 +280,7 @@ fn unknown(language: Language) -> Response {
         "Please open the link from the message once more, whole.",
         "请从邮件中重新打开完整的链接。",
     );
-    page(
-        StatusCode::NOT_FOUND,
-        language,
-        heading,
-        &[line.to_owned()],
-        &[],
-    )
+    page(StatusCode::NOT_FOUND, language, heading, &[line.to_owned()], &[])
 }
 
 fn failed(language: Language, problem: &Problem) -> Response {

@@ -47,12 +47,8 @@ fn malformed(text: impl Into<String>) -> Answer {
 }
 
 pub(super) fn unreadable(fault: &StoreFault) -> Answer {
-    refused(
-        451,
-        (4, 3, 0),
-        "the records cannot be read now; try again later",
-    )
-    .logged(fault.to_string())
+    refused(451, (4, 3, 0), "the records cannot be read now; try again later")
+        .logged(fault.to_string())
 }
 
 impl Intake {
@@ -60,9 +56,7 @@ impl Intake {
     pub(super) fn admit(&self, header: &[u8], context: &Context<'_>) -> Result<Admitted, Answer> {
         let fields = header::fields(header).map_err(|fault| malformed(fault.to_string()))?;
         if fields.len() > FIELDS_MAX {
-            return Err(malformed(format!(
-                "a header has at most {FIELDS_MAX} fields"
-            )));
+            return Err(malformed(format!("a header has at most {FIELDS_MAX} fields")));
         }
         let hops_max = self.parts.config.inbound.hops_max as usize;
         if fields.iter().filter(|field| field.is("Received")).count() > hops_max {
@@ -103,11 +97,7 @@ impl Intake {
             }
         }
         out.extend_from_slice(b"\r\n");
-        Ok(Admitted {
-            header: out,
-            from,
-            stream,
-        })
+        Ok(Admitted { header: out, from, stream })
     }
 
     /// The one From field, whose every address lies in a domain that the account may send from.
@@ -121,11 +111,7 @@ impl Intake {
         let addresses: Vec<Address> = parsed
             .as_ref()
             .and_then(mail_parser::Message::from)
-            .map(|from| {
-                from.iter()
-                    .filter_map(|mailbox| mailbox.address())
-                    .collect::<Vec<_>>()
-            })
+            .map(|from| from.iter().filter_map(|mailbox| mailbox.address()).collect::<Vec<_>>())
             .unwrap_or_default()
             .into_iter()
             .map(|text| {
@@ -218,10 +204,9 @@ impl Control {
             Self::Stream => true,
             Self::Tag => (1..=TAG_MAX).contains(&length),
             Self::Metadata => length <= METADATA_MAX,
-            Self::Switch => matches!(
-                value.to_ascii_lowercase().as_str(),
-                "yes" | "no" | "true" | "false"
-            ),
+            Self::Switch => {
+                matches!(value.to_ascii_lowercase().as_str(), "yes" | "no" | "true" | "false")
+            }
             Self::SendAt => match moment(&value) {
                 Some(at) if at > now => {
                     return Err(malformed(
@@ -246,10 +231,7 @@ impl Control {
 
 /// A moment as RFC 3339 or in seconds since 1970.
 fn moment(value: &str) -> Option<Timestamp> {
-    let seconds = value
-        .parse::<u64>()
-        .ok()
-        .map(|seconds| Timestamp(seconds.saturating_mul(1000)));
+    let seconds = value.parse::<u64>().ok().map(|seconds| Timestamp(seconds.saturating_mul(1000)));
     seconds.or_else(|| value.parse().ok())
 }
 
@@ -265,9 +247,9 @@ fn smtp_api(value: &str) -> Result<(), Answer> {
     match named {
         None | Some(serde_json::Value::Null) => Ok(()),
         Some(serde_json::Value::Array(list)) if list.is_empty() => Ok(()),
-        Some(_) => Err(malformed(
-            "X-SMTPAPI: recipients in \"to\" are not taken: name each by RCPT TO",
-        )),
+        Some(_) => {
+            Err(malformed("X-SMTPAPI: recipients in \"to\" are not taken: name each by RCPT TO"))
+        }
     }
 }
 

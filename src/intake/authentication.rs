@@ -24,10 +24,7 @@ pub(super) struct Failures {
 
 impl Failures {
     pub(super) fn new(failures_max: u32) -> Self {
-        Self {
-            seen: Mutex::default(),
-            failures_max,
-        }
+        Self { seen: Mutex::default(), failures_max }
     }
 
     fn are_too_many(&self, pair: &(IpAddr, String), now: Duration) -> bool {
@@ -57,30 +54,19 @@ impl Intake {
     /// Checks a secret; the login where it is right.
     pub(super) fn authenticate(&self, secret: &Secret, peer: IpAddr) -> Result<Login, Verdict> {
         let now = self.parts.world.clock.steady();
-        let pair = (
-            network(peer),
-            secret.user.chars().take(64).collect::<String>(),
-        );
+        let pair = (network(peer), secret.user.chars().take(64).collect::<String>());
         if self.failures.are_too_many(&pair, now) {
             let text = "too many failed attempts; try again in ten minutes";
             return Err(Verdict::Defer(Answer::new(454, Status::new(4, 7, 0), text)));
         }
-        match self
-            .parts
-            .accounts
-            .authenticate(&secret.user, &secret.password)
-        {
+        match self.parts.accounts.authenticate(&secret.user, &secret.password) {
             Ok(Some(login)) => Ok(login),
             Ok(None) => {
                 self.failures.add(pair, now);
                 tracing::info!(target: "relent::intake", user = %secret.user.escape_debug(), client = %peer, "AUTH refused");
                 metrics::counter!("relent_auth_failures_total").increment(1);
                 let text = "user name or password is wrong";
-                Err(Verdict::Refuse(Answer::new(
-                    535,
-                    Status::new(5, 7, 8),
-                    text,
-                )))
+                Err(Verdict::Refuse(Answer::new(535, Status::new(5, 7, 8), text)))
             }
             Err(fault) => {
                 tracing::error!(target: "relent::intake", %fault, "AUTH cannot be checked");

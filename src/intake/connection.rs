@@ -33,11 +33,7 @@ pub(super) enum Silence {
 
 impl Connection {
     pub(super) fn new(stream: Box<dyn Stream>) -> Self {
-        Self {
-            stream,
-            input: BytesMut::new(),
-            output: Vec::new(),
-        }
+        Self { stream, input: BytesMut::new(), output: Vec::new() }
     }
 
     /// Keeps a reply until the input that came with its command is read too: replies to pipelined

@@ -106,21 +106,9 @@ impl Driver {
             } else {
                 submission.message_size_max.0
             },
-            recipients_max: if inbound {
-                other.recipients_max
-            } else {
-                submission.recipients_max
-            },
-            messages_max: if inbound {
-                other.messages_max
-            } else {
-                submission.messages_max
-            },
-            errors_max: if inbound {
-                other.errors_max
-            } else {
-                submission.errors_max
-            },
+            recipients_max: if inbound { other.recipients_max } else { submission.recipients_max },
+            messages_max: if inbound { other.messages_max } else { submission.messages_max },
+            errors_max: if inbound { other.errors_max } else { submission.errors_max },
             needs_auth: !inbound,
             auth_in_clear: loopback && submission.plaintext_auth == PlaintextAuth::Loopback,
         };
@@ -152,14 +140,9 @@ impl Driver {
         self.connection.say(&greeting.wire());
         loop {
             let input = &self.connection.input;
-            let begins = input
-                .get(..5)
-                .is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
-            let limit = if begins || self.session.in_auth() {
-                AUTH_LINE_MAX
-            } else {
-                COMMAND_LINE_MAX
-            };
+            let begins = input.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
+            let limit =
+                if begins || self.session.in_auth() { AUTH_LINE_MAX } else { COMMAND_LINE_MAX };
             // A TLS handshake where a command belongs.
             if self.connection.input.first() == Some(&0x16) {
                 return;
@@ -178,11 +161,9 @@ impl Driver {
                     let text = "a line feed without a carriage return: lines end with CR LF";
                     Step::Close(Reply::new(500, Status::new(5, 5, 2), text))
                 }
-                Line::TooLong => Step::Close(Reply::new(
-                    500,
-                    Status::new(5, 5, 6),
-                    "the line is too long",
-                )),
+                Line::TooLong => {
+                    Step::Close(Reply::new(500, Status::new(5, 5, 6), "the line is too long"))
+                }
                 Line::Partial => match self.more().await {
                     Ok(()) => continue,
                     Err(step) => step,
@@ -233,14 +214,12 @@ impl Driver {
                         None => return (self, Flow::End),
                     }
                 }
-                Step::Chunk {
-                    length,
-                    last,
-                    refused,
-                } => match self.take_chunk(length, last, refused).await {
-                    Some(step) => step,
-                    None => return (self, Flow::End),
-                },
+                Step::Chunk { length, last, refused } => {
+                    match self.take_chunk(length, last, refused).await {
+                        Some(step) => step,
+                        None => return (self, Flow::End),
+                    }
+                }
                 Step::Close(reply) => {
                     self.connection.say(&reply.wire());
                     return (self, Flow::End);
@@ -278,8 +257,7 @@ impl Driver {
     }
 
     async fn take_data(&mut self) -> Option<Step> {
-        self.role
-            .begin(&self.session.client_name, self.session.is_tls());
+        self.role.begin(&self.session.client_name, self.session.is_tls());
         let mut reader = DataReader::default();
         let mut out = Vec::new();
         loop {
@@ -292,11 +270,8 @@ impl Driver {
             if reader.ended() {
                 break;
             }
-            let patience = if reader.fault().is_some() {
-                FAULT_PATIENCE
-            } else {
-                self.data_timeout
-            };
+            let patience =
+                if reader.fault().is_some() { FAULT_PATIENCE } else { self.data_timeout };
             match (self.connection.fill(patience).await, reader.fault()) {
                 (Ok(()), _) => {}
                 (Err(Silence::Timeout), Some(fault)) => return Some(self.smuggled(fault)),
@@ -320,11 +295,7 @@ impl Driver {
         self.role.abandon();
         tracing::warn!(target: "relent::intake", %fault, "a message was refused for its lines");
         let text = format!("{fault}: lines end with CR LF and have at most 1000 octets");
-        let detail = if fault == DataFault::LineTooLong {
-            0
-        } else {
-            11
-        };
+        let detail = if fault == DataFault::LineTooLong { 0 } else { 11 };
         Step::Close(Reply::new(550, Status::new(5, 6, detail), text))
     }
 
@@ -336,8 +307,7 @@ impl Driver {
     ) -> Option<Step> {
         if refused.is_none() && self.chunks.is_none() {
             self.chunks = Some(LineRules::default());
-            self.role
-                .begin(&self.session.client_name, self.session.is_tls());
+            self.role.begin(&self.session.client_name, self.session.is_tls());
         }
         while length > 0 {
             if self.connection.input.is_empty() {
@@ -364,11 +334,7 @@ impl Driver {
             return Some(Step::Say(reply));
         }
         if !last {
-            return Some(Step::Say(Reply::new(
-                250,
-                Status::new(2, 0, 0),
-                "chunk taken",
-            )));
+            return Some(Step::Say(Reply::new(250, Status::new(2, 0, 0), "chunk taken")));
         }
         match self.chunks.take().unwrap_or_default().fault_at_end() {
             Some(fault) => Some(self.smuggled(fault)),

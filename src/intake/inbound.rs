@@ -110,12 +110,7 @@ impl Inbound {
         }
         while message.bytes.len() + bytes.len() > message.memory.len() * MEMORY_STEP {
             let kibibytes = u32::try_from(MEMORY_STEP / 1024).unwrap_or(u32::MAX);
-            match self
-                .intake
-                .inbound_memory
-                .clone()
-                .try_acquire_many_owned(kibibytes)
-            {
+            match self.intake.inbound_memory.clone().try_acquire_many_owned(kibibytes) {
                 Ok(permit) => message.memory.push(permit),
                 Err(_) => {
                     let text = "no memory for this message now; try again later";
@@ -136,19 +131,13 @@ impl Inbound {
         }
         let end = header::body_start(&message.bytes);
         let hops_max = self.intake.parts.config.inbound.hops_max as usize;
-        let hops = header::fields(&message.bytes[..end]).map_or(0, |fields| {
-            fields.iter().filter(|field| field.is("Received")).count()
-        });
+        let hops = header::fields(&message.bytes[..end])
+            .map_or(0, |fields| fields.iter().filter(|field| field.is("Received")).count());
         if hops > hops_max {
             let text = format!("more than {hops_max} hops: a mail loop");
             return Answer::new(554, Status::new(5, 4, 6), text);
         }
-        let verdict = self
-            .intake
-            .parts
-            .desk
-            .receive(&self.sender, to, message.bytes.into())
-            .await;
+        let verdict = self.intake.parts.desk.receive(&self.sender, to, message.bytes.into()).await;
         drop(message.memory);
         match verdict.refusal() {
             None => Answer::new(250, Status::new(2, 0, 0), "ok"),

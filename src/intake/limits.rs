@@ -29,11 +29,7 @@ fn locked(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
 
 impl Connections {
     pub(super) fn new(all_max: u32, per_address_max: u32) -> Self {
-        Self {
-            counts: Arc::default(),
-            all_max,
-            per_address_max,
-        }
+        Self { counts: Arc::default(), all_max, per_address_max }
     }
 
     /// Counts a connection in, or says which limit it would break.
@@ -49,10 +45,7 @@ impl Connections {
         }
         *here += 1;
         counts.all += 1;
-        Ok(Counted {
-            counts: self.counts.clone(),
-            address,
-        })
+        Ok(Counted { counts: self.counts.clone(), address })
     }
 }
 

@@ -52,11 +52,8 @@ impl Intake {
         shutdown: CancellationToken,
     ) {
         let _ = stream.set_nodelay(true);
-        let limits = if port == Port::Inbound {
-            &self.inbound_limits
-        } else {
-            &self.submission_limits
-        };
+        let limits =
+            if port == Port::Inbound { &self.inbound_limits } else { &self.submission_limits };
         let counted = match limits.enter(peer.ip()) {
             Ok(counted) => counted,
             Err(text) => {

@@ -59,13 +59,7 @@ pub(super) struct Submission {
 
 impl Submission {
     pub(super) fn new(intake: Arc<Intake>, peer: SocketAddr) -> Self {
-        Self {
-            intake,
-            peer,
-            login: None,
-            envelope: None,
-            message: None,
-        }
+        Self { intake, peer, login: None, envelope: None, message: None }
     }
 
     pub(super) fn ask(&mut self, question: Question) -> Verdict {
@@ -112,11 +106,7 @@ impl Submission {
             return Verdict::Refuse(answer);
         }
         let smtputf8 = parameters.smtputf8;
-        self.envelope = Some(Envelope {
-            sender,
-            smtputf8,
-            recipients: Vec::new(),
-        });
+        self.envelope = Some(Envelope { sender, smtputf8, recipients: Vec::new() });
         Verdict::Accept
     }
 
@@ -206,9 +196,7 @@ impl Submission {
         let searched = message.header.len().saturating_sub(3);
         message.header.extend_from_slice(bytes);
         let whole = message.header.starts_with(b"\r\n")
-            || message.header[searched..]
-                .windows(4)
-                .any(|window| window == b"\r\n\r\n");
+            || message.header[searched..].windows(4).any(|window| window == b"\r\n\r\n");
         if whole {
             self.admit_header().await;
         } else if message.header.len() > HEADER_MAX {
@@ -254,11 +242,7 @@ impl Submission {
 
     /// The message has ended: accepts it, durably, or says why not.
     pub(super) async fn finish(&mut self) -> Answer {
-        if self
-            .message
-            .as_ref()
-            .is_some_and(|m| m.from.is_none() && m.refused.is_none())
-        {
+        if self.message.as_ref().is_some_and(|m| m.from.is_none() && m.refused.is_none()) {
             self.admit_header().await;
         }
         let (message, envelope) = (self.message.take(), self.envelope.take());
@@ -283,10 +267,7 @@ impl Submission {
         let beyond = |address: &Address| address.needs_smtputf8();
         let needs_smtputf8 = message.international
             || envelope.sender.address().is_some_and(beyond)
-            || envelope
-                .recipients
-                .iter()
-                .any(|recipient| beyond(&recipient.address));
+            || envelope.recipients.iter().any(|recipient| beyond(&recipient.address));
         let draft = Accepted {
             id: message.id,
             origin: Origin::Submission {
@@ -337,10 +318,7 @@ impl Submission {
     }
 
     fn log_refusal(&self, answer: &Answer) {
-        let account = self
-            .login
-            .as_ref()
-            .map_or("", |login| login.account.name.as_str());
+        let account = self.login.as_ref().map_or("", |login| login.account.name.as_str());
         metrics::counter!("relent_messages_refused_total").increment(1);
         tracing::info!(
             target: "relent::intake", account, client = %self.peer.ip(),

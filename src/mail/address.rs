@@ -61,11 +61,7 @@ impl Domain {
         {
             return Err(AddressFault::Domain);
         }
-        ascii
-            .split('.')
-            .all(is_label)
-            .then(|| Self(ascii.into()))
-            .ok_or(AddressFault::Domain)
+        ascii.split('.').all(is_label).then(|| Self(ascii.into())).ok_or(AddressFault::Domain)
     }
 
     /// The name, A-labels in lower case.
@@ -77,11 +73,7 @@ impl Domain {
     /// Whether `self` is `other` or lies below it.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
-        self == other
-            || self
-                .0
-                .strip_suffix(other.as_str())
-                .is_some_and(|head| head.ends_with('.'))
+        self == other || self.0.strip_suffix(other.as_str()).is_some_and(|head| head.ends_with('.'))
     }
 }
 
@@ -90,9 +82,7 @@ fn is_label(label: &str) -> bool {
     (1..=63).contains(&label.len())
         && !label.starts_with('-')
         && !label.ends_with('-')
-        && label
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 impl fmt::Display for Domain {
@@ -153,10 +143,7 @@ impl Address {
         if local.chars().any(char::is_control) {
             return Err(AddressFault::LocalPart);
         }
-        let address = Self {
-            local: local.into(),
-            domain: Domain::parse(domain)?,
-        };
+        let address = Self { local: local.into(), domain: Domain::parse(domain)? };
         if quoted(&address.local).len() > LOCAL_PART_MAX {
             return Err(AddressFault::TooLong);
         }
@@ -179,12 +166,7 @@ impl Address {
     /// A-labels. Dots and tags are left alone: nobody's mailbox rules are guessed.
     #[must_use]
     pub fn normal(&self) -> String {
-        let folded: String = self
-            .local
-            .nfkc()
-            .flat_map(char::to_lowercase)
-            .nfkc()
-            .collect();
+        let folded: String = self.local.nfkc().flat_map(char::to_lowercase).nfkc().collect();
         format!("{folded}@{}", self.domain)
     }
 
@@ -242,11 +224,7 @@ fn unquote(rest: &str) -> Result<String, AddressFault> {
         match c {
             '"' => {
                 let ended = characters.next().is_none();
-                return if ended {
-                    Ok(content)
-                } else {
-                    Err(AddressFault::LocalPart)
-                };
+                return if ended { Ok(content) } else { Err(AddressFault::LocalPart) };
             }
             '\\' => content.push(characters.next().ok_or(AddressFault::LocalPart)?),
             c if c.is_control() => return Err(AddressFault::LocalPart),
@@ -320,9 +298,7 @@ mod tests {
         assert_eq!(odd.local(), "a@b c");
         assert_eq!(odd.to_string(), r#""a@b c"@example.com"#);
         assert_eq!(
-            Address::parse(r#""ann"@example.com"#)
-                .expect("ann")
-                .to_string(),
+            Address::parse(r#""ann"@example.com"#).expect("ann").to_string(),
             "ann@example.com"
         );
     }

@@ -42,10 +42,7 @@ pub fn body_start(message: &[u8]) -> usize {
     if message.starts_with(b"\r\n") {
         return 2;
     }
-    message
-        .windows(4)
-        .position(|w| w == b"\r\n\r\n")
-        .map_or(message.len(), |at| at + 4)
+    message.windows(4).position(|w| w == b"\r\n\r\n").map_or(message.len(), |at| at + 4)
 }
 
 /// The fields of a header section in order; the empty line that ends it may be there or not.
@@ -60,20 +57,13 @@ pub fn fields(header: &[u8]) -> Result<Vec<Field<'_>>, Malformed> {
         let length = field_length(rest);
         let (raw, after) = rest.split_at(length);
         let content = raw.strip_suffix(b"\r\n").unwrap_or(raw);
-        let colon = content
-            .iter()
-            .position(|&b| b == b':')
-            .ok_or(Malformed { line })?;
+        let colon = content.iter().position(|&b| b == b':').ok_or(Malformed { line })?;
         let name = content[..colon].trim_ascii_end();
         if name.is_empty() || !name.iter().all(|b| b.is_ascii_graphic()) {
             return Err(Malformed { line });
         }
         let name = std::str::from_utf8(name).map_err(|_| Malformed { line })?;
-        found.push(Field {
-            name,
-            value: &content[colon + 1..],
-            raw,
-        });
+        found.push(Field { name, value: &content[colon + 1..], raw });
         line += raw.windows(2).filter(|w| w == b"\r\n").count();
         rest = after;
     }
@@ -109,13 +99,7 @@ mod tests {
 
     #[test]
     fn a_line_without_a_colon_is_named() {
-        assert_eq!(
-            fields(b"From: a\r\n b\r\nnonsense\r\n"),
-            Err(Malformed { line: 3 })
-        );
-        assert_eq!(
-            fields(b" folded first: x\r\n").map(|f| f.len()),
-            Err(Malformed { line: 1 })
-        );
+        assert_eq!(fields(b"From: a\r\n b\r\nnonsense\r\n"), Err(Malformed { line: 3 }));
+        assert_eq!(fields(b" folded first: x\r\n").map(|f| f.len()), Err(Malformed { line: 1 }));
     }
 }

@@ -14,9 +14,7 @@ pub static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
     specification.symbols = specification.symbols.to_ascii_lowercase();
     specification.translate.from = ('A'..='Z').collect();
     specification.translate.to = ('a'..='z').collect();
-    specification
-        .encoding()
-        .expect("the standard alphabet in lower case is a valid one")
+    specification.encoding().expect("the standard alphabet in lower case is a valid one")
 });
 
 /// A moment: milliseconds since 1970-01-01T00:00Z, as the wall clock had it.
@@ -30,10 +28,7 @@ impl Timestamp {
     /// The moment `span` later.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// How long ago `earlier` was; zero if it lies ahead.
@@ -64,9 +59,7 @@ impl Timestamp {
     /// As a header's Date field has it (RFC 5322 §3.3), in UTC.
     #[must_use]
     pub fn rfc5322(self) -> String {
-        self.jiff()
-            .strftime("%a, %d %b %Y %H:%M:%S +0000")
-            .to_string()
+        self.jiff().strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
     }
 }
 
@@ -182,9 +175,6 @@ mod tests {
         let moment = Timestamp(1_795_478_400_000);
         assert_eq!(moment.to_string(), "2026-11-24T00:00:00Z");
         assert_eq!(moment.rfc5322(), "Tue, 24 Nov 2026 00:00:00 +0000");
-        assert_eq!(
-            moment.to_string().parse::<Timestamp>().expect("RFC 3339"),
-            moment
-        );
+        assert_eq!(moment.to_string().parse::<Timestamp>().expect("RFC 3339"), moment);
     }
 }

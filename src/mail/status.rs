@@ -19,11 +19,7 @@ impl Status {
     /// A status code of three numbers.
     #[must_use]
     pub const fn new(class: u8, subject: u16, detail: u16) -> Self {
-        Self {
-            class,
-            subject,
-            detail,
-        }
+        Self { class, subject, detail }
     }
 }
 
@@ -48,11 +44,7 @@ impl FromStr for Status {
         if numbers.next().is_some() || !matches!(class, 2 | 4 | 5) {
             return Err(fault);
         }
-        Ok(Self {
-            class,
-            subject,
-            detail,
-        })
+        Ok(Self { class, subject, detail })
     }
 }
 
@@ -71,11 +63,7 @@ impl Reply {
     /// A reply with an enhanced status code and one line of text.
     #[must_use]
     pub fn new(code: u16, status: Status, text: impl Into<String>) -> Self {
-        Self {
-            code,
-            status: Some(status),
-            lines: vec![clean(&text.into())],
-        }
+        Self { code, status: Some(status), lines: vec![clean(&text.into())] }
     }
 
     /// A reply without a status code, as greetings, EHLO and 354 have them.
@@ -113,10 +101,7 @@ impl Reply {
         let last = self.lines.len().saturating_sub(1);
         for (place, line) in self.lines.iter().enumerate() {
             let mark = if place == last { ' ' } else { '-' };
-            let status = self
-                .status
-                .map(|status| format!("{status} "))
-                .unwrap_or_default();
+            let status = self.status.map(|status| format!("{status} ")).unwrap_or_default();
             wire.push_str(&format!("{}{mark}{status}{line}\r\n", self.code));
         }
         wire
@@ -139,9 +124,7 @@ impl fmt::Display for Reply {
 
 /// No control character ever leaves in a reply or reaches a log through one.
 fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

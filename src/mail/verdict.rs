@@ -17,10 +17,7 @@ impl Answer {
     #[must_use]
     pub fn new(code: u16, status: Status, text: impl Into<String>) -> Self {
         let text = text.into();
-        Self {
-            reply: Reply::new(code, status, text.clone()),
-            log: text,
-        }
+        Self { reply: Reply::new(code, status, text.clone()), log: text }
     }
 
     /// The same answer, with other words for the log.

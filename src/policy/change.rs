@@ -18,14 +18,7 @@ fn record(
     (change, evidence, at): (Change, Evidence, Timestamp),
 ) -> Result<u64, StoreFault> {
     let sequence = t.count("records")?;
-    let event = RecordEvent {
-        sequence,
-        account,
-        hash,
-        change,
-        evidence,
-        at,
-    };
+    let event = RecordEvent { sequence, account, hash, change, evidence, at };
     t.put(&sequence.to_be_bytes(), &event);
     let place = [&key(account, hash)[..], &sequence.to_be_bytes()].concat();
     t.put(&place, &History(sequence));
@@ -54,8 +47,7 @@ pub(super) fn stop(
     stop.sequence = record(t, (owner, hash), (change, stop.evidence.clone(), stop.at))?;
     let standing = kept.suppressions.iter().find(|s| same(s)).cloned();
     kept.take(same);
-    kept.replaced
-        .extend(standing.map(|old| (stop.sequence, old)));
+    kept.replaced.extend(standing.map(|old| (stop.sequence, old)));
     let sequence = stop.sequence;
     kept.suppressions.push(stop);
     t.put(&key(owner, hash), &kept);
@@ -77,10 +69,7 @@ impl RecipientRecord {
     fn take(&mut self, is: impl Fn(&Suppression) -> bool) -> Option<Option<Suppression>> {
         let at = self.suppressions.iter().position(is)?;
         let sequence = self.suppressions.remove(at).sequence;
-        let beneath = self
-            .replaced
-            .iter()
-            .position(|(event, _)| *event == sequence);
+        let beneath = self.replaced.iter().position(|(event, _)| *event == sequence);
         Some(beneath.map(|at| self.replaced.remove(at).1))
     }
 }
@@ -94,14 +83,8 @@ fn never<T>(outcome: Result<T, Infallible>) -> T {
 
 impl Policy {
     async fn settle(&self, owner: AccountId, hash: RecipientHash) -> Settled {
-        let settled = self
-            .gate
-            .settled(key(owner, hash), self.settings.permit_wait_max.0);
-        if settled.await {
-            Settled::Fully
-        } else {
-            Settled::WithDotInFlight
-        }
+        let settled = self.gate.settled(key(owner, hash), self.settings.permit_wait_max.0);
+        if settled.await { Settled::Fully } else { Settled::WithDotInFlight }
     }
 
     /// Records a stop, waits for the dots it must wait for, and says how it ended. A stop that stands
@@ -123,19 +106,11 @@ impl Policy {
         let hash = self.place_of(account, owner, &mut subject)?;
         let at = self.world.clock.now();
         let done = self.store.transact(move |t| {
-            let mut kept = t
-                .get::<RecipientRecord>(&key(owner, hash))?
-                .unwrap_or_default();
+            let mut kept = t.get::<RecipientRecord>(&key(owner, hash))?.unwrap_or_default();
             if let Subject::Address(address) = subject {
                 kept.address.get_or_insert(address);
             }
-            let made = Suppression {
-                scope,
-                reason,
-                evidence,
-                at,
-                sequence: 0,
-            };
+            let made = Suppression { scope, reason, evidence, at, sequence: 0 };
             Ok(Ok::<_, Infallible>(stop(t, (owner, hash), kept, made)?))
         });
         let event = never(done.await?);
@@ -165,10 +140,7 @@ impl Policy {
         let done = self.store.transact(move |t| {
             let place = key(owner, hash);
             let mut kept = t.get::<RecipientRecord>(&place)?.unwrap_or_default();
-            if kept
-                .take(|s| s.scope == scope && s.reason == reason)
-                .is_none()
-            {
+            if kept.take(|s| s.scope == scope && s.reason == reason).is_none() {
                 return Ok(Ok(false));
             }
             let change = Change::Lifted { scope, reason };
@@ -228,13 +200,7 @@ impl Policy {
             };
             let sequence = record(t, (owner, hash), (change, evidence.clone(), now))?;
             kept.consents.retain(|consent| consent.stream != stream);
-            kept.consents.push(Consent {
-                stream,
-                state,
-                evidence,
-                at,
-                sequence,
-            });
+            kept.consents.push(Consent { stream, state, evidence, at, sequence });
             t.put(&place, &kept);
             Ok(Ok::<_, Infallible>(()))
         });

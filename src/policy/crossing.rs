@@ -119,9 +119,7 @@ impl Policy {
         let (account, hash) = (death.account, death.hash);
         let (address, evidence, at) = (death.address.clone(), death.evidence.clone(), death.at);
         let done = self.store.transact(move |t| {
-            let mut kept = t
-                .get::<RecipientRecord>(&key(account, hash))?
-                .unwrap_or_default();
+            let mut kept = t.get::<RecipientRecord>(&key(account, hash))?.unwrap_or_default();
             kept.address.get_or_insert(address);
             let stop = Suppression {
                 scope: Scope::Account,
@@ -171,12 +169,7 @@ mod tests {
         settings.events_delay.0 = Duration::ZERO;
         settings.events_save.0 = Duration::from_millis(10);
         let policy = Policy::new(accounts.clone(), store.clone(), world, &settings);
-        Rig {
-            spool: opened.expect("the spool opens").0,
-            store,
-            accounts,
-            policy,
-        }
+        Rig { spool: opened.expect("the spool opens").0, store, accounts, policy }
     }
 
     async fn stream(rig: &Rig) -> Stream {
@@ -197,10 +190,7 @@ mod tests {
         MessageEvent::Recipient {
             message: MessageId([4; 12]),
             origin,
-            to: Recipient {
-                address: to.clone(),
-                hash,
-            },
+            to: Recipient { address: to.clone(), hash },
             recipient: RecipientNumber(0),
             outcome: Outcome::Failed { dead_address },
             attempts: 1,
@@ -212,11 +202,7 @@ mod tests {
     }
 
     fn submission(stream: &Stream) -> Origin {
-        Origin::Submission {
-            account: stream.account,
-            stream: stream.id,
-            credential: "app".into(),
-        }
+        Origin::Submission { account: stream.account, stream: stream.id, credential: "app".into() }
     }
 
     /// Runs the crossing until it has saved its place past `end`.
@@ -254,10 +240,7 @@ mod tests {
         let Judgement::Suppressed(stop) = rig.policy.judge(&stream, &to).expect("store") else {
             unreachable!("the dead address may still be sent to");
         };
-        assert_eq!(
-            (stop.scope, stop.reason),
-            (Scope::Account, Reason::HardBounce)
-        );
+        assert_eq!((stop.scope, stop.reason), (Scope::Account, Reason::HardBounce));
         assert_eq!(stop.evidence.source, Source::Delivery);
         assert_eq!(stop.evidence.text, "550 no such user (5.1.1)");
         assert_eq!(stop.evidence.message, Some(MessageId([4; 12])));
@@ -265,14 +248,9 @@ mod tests {
         let history = rig.policy.history(stream.account, &subject, 10);
         assert_eq!(history.expect("store").len(), 1);
         // What was crossed is not crossed again: a stop that was lifted since stays lifted.
-        let evidence = Evidence {
-            source: Source::Operator,
-            ..stop.evidence
-        };
+        let evidence = Evidence { source: Source::Operator, ..stop.evidence };
         let (scope, reason) = (Scope::Account, Reason::HardBounce);
-        let lifted = rig
-            .policy
-            .lift(stream.account, subject, scope, reason, evidence);
+        let lifted = rig.policy.lift(stream.account, subject, scope, reason, evidence);
         assert!(lifted.await.expect("store"));
         let other = Address::parse("also-gone@example.com").expect("address");
         let end = spooled(&rig, &failed(&rig, submission(&stream), &other, true)).await;
@@ -290,14 +268,8 @@ mod tests {
         let rig = rig(home.path());
         let stream = stream(&rig).await;
         let to = Address::parse("full@example.com").expect("address");
-        let report = Origin::Report {
-            account: stream.account,
-            about: MessageId([1; 12]),
-        };
-        let letter = Origin::Letter {
-            account: stream.account,
-            stream: Some(StreamId(1)),
-        };
+        let report = Origin::Report { account: stream.account, about: MessageId([1; 12]) };
+        let letter = Origin::Letter { account: stream.account, stream: Some(StreamId(1)) };
         spooled(&rig, &failed(&rig, submission(&stream), &to, false)).await;
         spooled(&rig, &failed(&rig, report, &to, true)).await;
         let end = spooled(&rig, &failed(&rig, letter, &to, true)).await;

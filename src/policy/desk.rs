@@ -35,13 +35,7 @@ impl Policy {
     /// Builds the policy over the records.
     #[must_use]
     pub fn new(accounts: Accounts, store: Store, world: World, settings: &config::Queue) -> Self {
-        Self {
-            accounts,
-            store,
-            world,
-            gate: Arc::default(),
-            settings: Arc::new(settings.clone()),
-        }
+        Self { accounts, store, world, gate: Arc::default(), settings: Arc::new(settings.clone()) }
     }
 
     /// The four records that concern an address: its own and its domain's, the account's and global.
@@ -178,11 +172,7 @@ impl Policy {
             None => vec![own],
         };
         let (suppressions, consents) = self.read(&keys)?;
-        Ok(RecipientView {
-            address: record.address,
-            suppressions,
-            consents,
-        })
+        Ok(RecipientView { address: record.address, suppressions, consents })
     }
 
     /// What happened to a recipient's records, oldest first, at most `limit`.
@@ -217,9 +207,7 @@ impl Policy {
         let mut after = after.map(|hash| key(account, hash).to_vec());
         let mut found = Vec::new();
         while found.len() < limit {
-            let page = self
-                .store
-                .scan::<RecipientRecord>(&prefix, after.as_deref(), limit)?;
+            let page = self.store.scan::<RecipientRecord>(&prefix, after.as_deref(), limit)?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             for (place, record) in page {

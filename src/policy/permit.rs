@@ -47,9 +47,7 @@ impl Gate {
         live.0 += 1;
         let number = live.0;
         live.1.insert(number, keys);
-        Permit {
-            gate: Some((Arc::clone(self), number)),
-        }
+        Permit { gate: Some((Arc::clone(self), number)) }
     }
 
     fn is_out(&self, awaited: &[u64]) -> bool {

@@ -32,12 +32,7 @@ fn people(count: usize, stream: &Stream) -> Vec<Raced> {
             2 => (Subject::Domain(address.domain().clone()), Scope::Account),
             _ => (Subject::Address(address.clone()), Scope::Global),
         };
-        Raced {
-            address,
-            subject,
-            scope,
-            acknowledged: AtomicBool::new(false),
-        }
+        Raced { address, subject, scope, acknowledged: AtomicBool::new(false) }
     };
     (0..count).map(raced).collect()
 }
@@ -97,9 +92,7 @@ async fn race(opt_outs: usize, heeds: bool) -> (usize, usize) {
                     };
                     async move {
                         let reason = Reason::OptOut;
-                        policy
-                            .suppress(account, subject, scope, reason, evidence)
-                            .await
+                        policy.suppress(account, subject, scope, reason, evidence).await
                     }
                 });
                 let tasks: Vec<_> = stops.map(tokio::spawn).collect();
@@ -124,10 +117,7 @@ async fn race(opt_outs: usize, heeds: bool) -> (usize, usize) {
 async fn no_dot_follows_an_acknowledged_stop() {
     let (late, timely) = race(3200, true).await;
     assert_eq!(late, 0);
-    assert!(
-        timely > 1000,
-        "no race was run: {timely} dots before the stops"
-    );
+    assert!(timely > 1000, "no race was run: {timely} dots before the stops");
 }
 
 #[tokio::test]

@@ -10,12 +10,7 @@ use crate::world::World;
 use std::path::Path;
 
 fn evidence(source: Source) -> Evidence {
-    Evidence {
-        source,
-        text: "what was said".into(),
-        ip: None,
-        message: None,
-    }
+    Evidence { source, text: "what was said".into(), ip: None, message: None }
 }
 
 fn draft(name: &str, kind: StreamKind, consent_required: bool) -> StreamDraft {
@@ -82,12 +77,9 @@ fn precedence_is_as_the_design_has_it() {
                 Scope::Account,
                 Scope::Global,
             ] {
-                for agreed in [
-                    Agreed::Never,
-                    Agreed::Before,
-                    Agreed::AfterByApi,
-                    Agreed::AfterBySelf,
-                ] {
+                for agreed in
+                    [Agreed::Never, Agreed::Before, Agreed::AfterByApi, Agreed::AfterBySelf]
+                {
                     let stop = Suppression {
                         scope,
                         reason,
@@ -108,10 +100,8 @@ fn precedence_is_as_the_design_has_it() {
                         at: Timestamp(u64::MAX / 2),
                         sequence,
                     };
-                    let consents: Vec<_> = (agreed != Agreed::Never)
-                        .then_some(consent)
-                        .into_iter()
-                        .collect();
+                    let consents: Vec<_> =
+                        (agreed != Agreed::Never).then_some(consent).into_iter().collect();
                     // "Global, complaint, hard-bounce and manual stops bind every stream, whatever its
                     // settings. An opt-out of a stream binds that stream; of the account all its
                     // marketing streams, and transactional ones with honour_opt_out."
@@ -164,24 +154,14 @@ fn a_marketing_stream_needs_a_consent_that_holds() {
         sequence: 1,
     };
     assert_eq!(judge(&stream, &[], &[]), Judgement::Unconsented(None));
-    for state in [
-        ConsentState::Pending,
-        ConsentState::Withdrawn,
-        ConsentState::Expired,
-    ] {
+    for state in [ConsentState::Pending, ConsentState::Withdrawn, ConsentState::Expired] {
         let judgement = judge(&stream, &[], &[consent(state)]);
         assert_eq!(judgement, Judgement::Unconsented(Some(consent(state))));
     }
     let granted = consent(ConsentState::Granted);
     assert_eq!(judge(&stream, &[], &[granted.clone()]), Judgement::Clear);
-    let elsewhere = Consent {
-        stream: StreamId(2),
-        ..granted
-    };
-    assert_eq!(
-        judge(&stream, &[], &[elsewhere]),
-        Judgement::Unconsented(None)
-    );
+    let elsewhere = Consent { stream: StreamId(2), ..granted };
+    assert_eq!(judge(&stream, &[], &[elsewhere]), Judgement::Unconsented(None));
 }
 
 #[tokio::test]
@@ -204,48 +184,23 @@ async fn a_person_undoes_only_their_own_stop_and_what_was_before_stands_again() 
     assert_eq!(again, own, "said twice, it is one stop");
     let (confirmed, _) = stop(Source::Api).await.expect("store");
     assert_eq!(confirmed, own, "an import adds nothing to a person's word");
-    assert!(
-        policy
-            .undo(own, evidence(Source::Page))
-            .await
-            .expect("store")
-    );
-    assert!(
-        !policy
-            .undo(own, evidence(Source::Page))
-            .await
-            .expect("store")
-    );
+    assert!(policy.undo(own, evidence(Source::Page)).await.expect("store"));
+    assert!(!policy.undo(own, evidence(Source::Page)).await.expect("store"));
     let view = policy.view(account, &him()).expect("store");
     assert_eq!(view.suppressions.len(), 1);
     assert_eq!(view.suppressions[0].sequence, imported);
-    let lifted = policy.lift(
-        account,
-        him(),
-        Scope::Account,
-        Reason::OptOut,
-        evidence(Source::Operator),
-    );
+    let lifted =
+        policy.lift(account, him(), Scope::Account, Reason::OptOut, evidence(Source::Operator));
     assert!(lifted.await.expect("store"));
     let judgement = policy.judge(&stream, &someone()).expect("store");
     assert_eq!(judgement, Judgement::Clear);
     // Numbers that name no stop, or another kind of event, undo nothing.
-    assert!(
-        !policy
-            .undo(9999, evidence(Source::Page))
-            .await
-            .expect("store")
-    );
+    assert!(!policy.undo(9999, evidence(Source::Page)).await.expect("store"));
     let granted = policy.grant(&stream, &address, Timestamp(1), evidence(Source::Page));
     granted.await.expect("store");
     let history = policy.history(account, &him(), 100).expect("store");
     let grant = history.last().expect("an event").sequence;
-    assert!(
-        !policy
-            .undo(grant, evidence(Source::Page))
-            .await
-            .expect("store")
-    );
+    assert!(!policy.undo(grant, evidence(Source::Page)).await.expect("store"));
 }
 
 #[tokio::test]
@@ -290,20 +245,10 @@ async fn an_imported_consent_lifts_no_stop_and_a_withdrawal_ends_consent() {
     let ended = policy.withdraw(&stream, &address, evidence(Source::Api));
     assert_eq!(ended.await.expect("store"), super::Settled::Fully);
     assert!(matches!(judged(), Judgement::Unconsented(Some(_))));
-    let stop = policy.suppress(
-        account,
-        him(),
-        Scope::Account,
-        Reason::OptOut,
-        evidence(Source::Reply),
-    );
+    let stop =
+        policy.suppress(account, him(), Scope::Account, Reason::OptOut, evidence(Source::Reply));
     stop.await.expect("store");
-    let import = policy.grant(
-        &stream,
-        &address,
-        Timestamp(u64::MAX / 2),
-        evidence(Source::Api),
-    );
+    let import = policy.grant(&stream, &address, Timestamp(u64::MAX / 2), evidence(Source::Api));
     import.await.expect("store");
     assert!(matches!(judged(), Judgement::Suppressed(_)));
 }
@@ -314,28 +259,16 @@ async fn lifting_names_a_reason_and_leaves_what_lies_beneath() {
     let (_, policy, stream) = rig(home.path()).await;
     let account = stream.account;
     for reason in [Reason::Complaint, Reason::HardBounce] {
-        let done = policy.suppress(
-            account,
-            him(),
-            Scope::Account,
-            reason,
-            evidence(Source::Bounce),
-        );
+        let done =
+            policy.suppress(account, him(), Scope::Account, reason, evidence(Source::Bounce));
         done.await.expect("store");
     }
     let lift =
         |reason, source| policy.lift(account, him(), Scope::Account, reason, evidence(source));
     let by_person = lift(Reason::HardBounce, Source::Reply).await;
-    assert!(
-        !by_person.expect("store"),
-        "a dead address is not theirs to lift"
-    );
+    assert!(!by_person.expect("store"), "a dead address is not theirs to lift");
     assert!(lift(Reason::Complaint, Source::Reply).await.expect("store"));
-    assert!(
-        !lift(Reason::Complaint, Source::Operator)
-            .await
-            .expect("store")
-    );
+    assert!(!lift(Reason::Complaint, Source::Operator).await.expect("store"));
     let Judgement::Suppressed(left) = policy.judge(&stream, &someone()).expect("store") else {
         unreachable!("the dead address may be sent to");
     };
@@ -354,15 +287,10 @@ async fn a_global_stop_of_a_hash_is_that_of_its_address_or_refused() {
         policy.suppress(account, subject, Scope::Global, Reason::Manual, evidence)
     };
     let unknown = global(Subject::Hash(hash)).await;
-    assert!(
-        matches!(unknown, Err(StoreFault::Missing(_))),
-        "{unknown:?}"
-    );
+    assert!(matches!(unknown, Err(StoreFault::Missing(_))), "{unknown:?}");
     let granted = policy.grant(&stream, &address, Timestamp(1), evidence(Source::Api));
     granted.await.expect("store");
-    global(Subject::Hash(hash))
-        .await
-        .expect("the address is known");
+    global(Subject::Hash(hash)).await.expect("the address is known");
     // It binds another account too, which knows the person under another hash.
     let other = accounts.add_account("other").await.expect("account");
     let news = draft("news", StreamKind::Transactional, false);
@@ -371,13 +299,8 @@ async fn a_global_stop_of_a_hash_is_that_of_its_address_or_refused() {
     assert!(matches!(judgement, Judgement::Suppressed(_)));
     // Seen from the hash: global and domain rows are there; seen by the operator, none is doubled.
     let domain = Subject::Domain(someone().domain().clone());
-    let done = policy.suppress(
-        account,
-        domain,
-        Scope::Account,
-        Reason::Manual,
-        evidence(Source::Api),
-    );
+    let done =
+        policy.suppress(account, domain, Scope::Account, Reason::Manual, evidence(Source::Api));
     done.await.expect("store");
     let view = policy.view(account, &Subject::Hash(hash)).expect("store");
     assert_eq!((view.suppressions.len(), view.consents.len()), (2, 1));
@@ -415,41 +338,22 @@ fn a_refusal_says_why_and_since_when_but_a_global_one_neither() {
     };
     let stream = Scope::Stream(StreamId(1));
     for (scope, reason, words) in [
-        (
-            stream,
-            Reason::OptOut,
-            "the recipient opted out of this stream on 2026-11-24 (opt_out)",
-        ),
+        (stream, Reason::OptOut, "the recipient opted out of this stream on 2026-11-24 (opt_out)"),
         (
             Scope::Account,
             Reason::OptOut,
             "the recipient opted out of this account's mail on 2026-11-24 (opt_out)",
         ),
-        (
-            Scope::Account,
-            Reason::Complaint,
-            "the recipient complained on 2026-11-24 (complaint)",
-        ),
-        (
-            Scope::Account,
-            Reason::HardBounce,
-            "the address is dead since 2026-11-24 (hard_bounce)",
-        ),
-        (
-            stream,
-            Reason::Manual,
-            "suppressed by hand on 2026-11-24 (manual)",
-        ),
+        (Scope::Account, Reason::Complaint, "the recipient complained on 2026-11-24 (complaint)"),
+        (Scope::Account, Reason::HardBounce, "the address is dead since 2026-11-24 (hard_bounce)"),
+        (stream, Reason::Manual, "suppressed by hand on 2026-11-24 (manual)"),
     ] {
         let wire = said(Ok(stop(scope, reason)));
         assert_eq!(wire, format!("550 5.7.1 {words}\r\n"));
     }
     for reason in Reason::ALL {
         let wire = said(Ok(stop(Scope::Global, reason)));
-        assert_eq!(
-            wire,
-            "550 5.7.1 the recipient does not accept this mail\r\n"
-        );
+        assert_eq!(wire, "550 5.7.1 the recipient does not accept this mail\r\n");
     }
     assert!(said(Ok(Judgement::Unconsented(None))).starts_with("550 5.7.1 no consent"));
     assert!(said(Err(StoreFault::Busy)).starts_with("451 4.3.0 "));

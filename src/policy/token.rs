@@ -25,29 +25,18 @@ fn mac(key: &[u8; 32], bytes: &[u8]) -> [u8; MAC] {
 /// Writes a token.
 pub(super) fn seal(key: &[u8; 32], token: &Token) -> String {
     let (prefix, kind, parts): (&str, u8, [Vec<u8>; 2]) = match token {
-        Token::Reply { stream, recipient } => (
-            "r-",
-            1,
-            [stream.0.to_be_bytes().to_vec(), recipient.0.to_vec()],
-        ),
-        Token::Unsubscribe { stream, recipient } => (
-            "u-",
-            2,
-            [stream.0.to_be_bytes().to_vec(), recipient.0.to_vec()],
-        ),
-        Token::Bounce { message, recipient } => (
-            "b-",
-            3,
-            [message.0.to_vec(), recipient.0.to_be_bytes().to_vec()],
-        ),
-        Token::Undo { event, until } => (
-            "",
-            4,
-            [
-                event.to_be_bytes().to_vec(),
-                until.seconds().to_be_bytes().to_vec(),
-            ],
-        ),
+        Token::Reply { stream, recipient } => {
+            ("r-", 1, [stream.0.to_be_bytes().to_vec(), recipient.0.to_vec()])
+        }
+        Token::Unsubscribe { stream, recipient } => {
+            ("u-", 2, [stream.0.to_be_bytes().to_vec(), recipient.0.to_vec()])
+        }
+        Token::Bounce { message, recipient } => {
+            ("b-", 3, [message.0.to_vec(), recipient.0.to_be_bytes().to_vec()])
+        }
+        Token::Undo { event, until } => {
+            ("", 4, [event.to_be_bytes().to_vec(), until.seconds().to_be_bytes().to_vec()])
+        }
     };
     let mut bytes = vec![VERSION | kind, KEY_ID];
     bytes.extend(parts.concat());
@@ -124,10 +113,7 @@ mod tests {
     #[test]
     fn a_token_survives_its_case_and_no_other_change() {
         let key = [7; 32];
-        let token = Token::Reply {
-            stream: StreamId(9),
-            recipient: RecipientHash([3; 16]),
-        };
+        let token = Token::Reply { stream: StreamId(9), recipient: RecipientHash([3; 16]) };
         let text = seal(&key, &token);
         assert!(text.len() <= 64);
         assert_eq!(open(&key, &text.to_uppercase()), Some(token));

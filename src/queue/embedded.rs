@@ -177,20 +177,13 @@ impl Embedded {
             return Ok(());
         };
         let now = self.world.clock.now();
-        if self
-            .state()
-            .messages
-            .contains_key(&report::id(message.id, number))
-        {
+        if self.state().messages.contains_key(&report::id(message.id, number)) {
             return Ok(());
         }
         let Ok(hash) = self.accounts.hash(message.origin.account(), sender) else {
             return Err(SpoolFault::Busy);
         };
-        let recipient = Recipient {
-            address: sender.clone(),
-            hash,
-        };
+        let recipient = Recipient { address: sender.clone(), hash };
         let host = &self.config.hostname;
         let draft = report::draft(message, number, sender, recipient, host, now);
         let original = match self.spool.reader(&message.body).next().await {
@@ -218,22 +211,13 @@ impl Embedded {
             let item = state.items.get_mut(&key);
             let free = item.filter(|item| !matches!(item.stand, Stand::Active(_)));
             // Held while its end is written, so that no attempt takes it meanwhile.
-            free.map(|item| {
-                (
-                    item.attempts,
-                    std::mem::replace(&mut item.stand, Stand::Held),
-                )
-            })
-            .zip(message)
+            free.map(|item| (item.attempts, std::mem::replace(&mut item.stand, Stand::Held)))
+                .zip(message)
         };
         let Some(((attempts, stood), message)) = found else {
             return Ok(false);
         };
-        let said = Said {
-            relay: None,
-            status: Status::new(5, 7, 1),
-            text,
-        };
+        let said = Said { relay: None, status: Status::new(5, 7, 1), text };
         let written = self.record(&message, key.1, outcome, attempts, said).await;
         if written.is_err() {
             if stood == Stand::Queued {
@@ -261,14 +245,7 @@ fn replay(
                 state.add(Arc::new(message), sequence, now);
             }
         }
-        MessageEvent::Recipient {
-            message,
-            recipient,
-            outcome,
-            attempts,
-            text,
-            ..
-        } => {
+        MessageEvent::Recipient { message, recipient, outcome, attempts, text, .. } => {
             let key = (message, recipient.0);
             if let Outcome::Deferred { next_at } = outcome {
                 state.schedule(key, next_at);
@@ -329,9 +306,7 @@ impl Queue for Embedded {
             }
             Ok(id)
         });
-        accepted
-            .await
-            .map_err(|fault| SpoolFault::Stopped(fault.to_string()))?
+        accepted.await.map_err(|fault| SpoolFault::Stopped(fault.to_string()))?
     }
 
     async fn due(&self, per_domain_max: u32) -> Domain {
@@ -372,11 +347,7 @@ impl Queue for Embedded {
                 recipient: RecipientNumber(key.1),
                 attempts,
                 generation,
-                guard: Arc::new(Guard {
-                    queue: self.own.clone(),
-                    key,
-                    generation,
-                }),
+                guard: Arc::new(Guard { queue: self.own.clone(), key, generation }),
             });
         }
         leases
@@ -387,10 +358,7 @@ impl Queue for Embedded {
             return Ok(Ok(Policy::free_permit()));
         };
         let Some(stream) = self.accounts.stream_by_id(stream)? else {
-            return Err(StoreFault::Damaged(format!(
-                "stream {} is not there",
-                stream.0
-            )));
+            return Err(StoreFault::Damaged(format!("stream {} is not there", stream.0)));
         };
         let to = &lease.message.recipients[lease.recipient.0 as usize].address;
         self.policy.permit(&stream, to)
@@ -417,11 +385,7 @@ impl Queue for Embedded {
             Attempt::Failed { said, dead_address } => (Outcome::Failed { dead_address }, said),
             Attempt::Stopped(judgement) => (
                 Outcome::Stopped,
-                Said {
-                    relay: None,
-                    status: Status::new(5, 7, 1),
-                    text: reason(&judgement),
-                },
+                Said { relay: None, status: Status::new(5, 7, 1), text: reason(&judgement) },
             ),
             // A clock that jumped expires nothing that was not tried again and again.
             Attempt::Deferred(mut said)
@@ -429,12 +393,7 @@ impl Queue for Embedded {
             {
                 said.status = Status::new(5, 4, 7);
                 said.text = format!("given up after {attempts} attempts: {}", said.text);
-                (
-                    Outcome::Failed {
-                        dead_address: false,
-                    },
-                    said,
-                )
+                (Outcome::Failed { dead_address: false }, said)
             }
             Attempt::Deferred(said) => {
                 let next_at = now.after(self.delay(attempts));
@@ -584,10 +543,7 @@ impl Queue for Embedded {
                 *domains.entry(domain).or_default() += 1;
             }
         }
-        let mut domains: Vec<_> = domains
-            .into_iter()
-            .map(|(d, n)| (d.to_string(), n))
-            .collect();
+        let mut domains: Vec<_> = domains.into_iter().map(|(d, n)| (d.to_string(), n)).collect();
         domains.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         domains.truncate(50);
         summary.domains = domains;
@@ -599,11 +555,7 @@ impl Queue for Embedded {
         message: MessageId,
         recipient: RecipientNumber,
     ) -> Option<(Arc<Accepted>, RecipientNumber)> {
-        let queued = self
-            .state()
-            .messages
-            .get(&message)
-            .map(|e| e.message.clone());
+        let queued = self.state().messages.get(&message).map(|e| e.message.clone());
         let found = match queued {
             Some(found) => found,
             None => {
@@ -638,9 +590,7 @@ impl Queue for Embedded {
                     }
                     any
                 }
-                MessageEvent::Recipient {
-                    message, recipient, ..
-                } => about
+                MessageEvent::Recipient { message, recipient, .. } => about
                     .get(message)
                     .and_then(|to| to.get(recipient.0 as usize))
                     .is_some_and(|is_it| *is_it),

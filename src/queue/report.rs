@@ -24,10 +24,7 @@ pub(super) fn draft(
 ) -> Accepted {
     Accepted {
         id: id(message.id, number),
-        origin: Origin::Report {
-            account: message.origin.account(),
-            about: message.id,
-        },
+        origin: Origin::Report { account: message.origin.account(), about: message.id },
         sender: ReversePath::Null,
         recipients: vec![recipient],
         body: Body::default(),
@@ -51,10 +48,7 @@ pub(super) fn text(
     let start = header::body_start(original);
     let mut kept = Vec::new();
     for field in header::fields(&original[..start]).unwrap_or_default() {
-        if ["from", "to", "cc", "subject", "date", "message-id"]
-            .iter()
-            .any(|name| field.is(name))
-        {
+        if ["from", "to", "cc", "subject", "date", "message-id"].iter().any(|name| field.is(name)) {
             kept.extend_from_slice(field.raw);
         }
     }
@@ -63,12 +57,7 @@ pub(super) fn text(
     let relay = said.relay.as_deref().map(clean);
     let remote = relay
         .as_deref()
-        .map(|relay| {
-            format!(
-                "Remote-MTA: dns; {}\r\n",
-                relay.split('[').next().unwrap_or("")
-            )
-        })
+        .map(|relay| format!("Remote-MTA: dns; {}\r\n", relay.split('[').next().unwrap_or("")))
         .unwrap_or_default();
     let mut text = format!(
         "From: Mail Delivery System <MAILER-DAEMON@{hostname}>\r\n\

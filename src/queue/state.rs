@@ -153,20 +153,11 @@ impl State {
     pub(super) fn add(&mut self, message: Arc<Accepted>, sequence: Sequence, now: Timestamp) {
         let id = message.id;
         let left = message.recipients.len();
-        let entry = Entry {
-            message,
-            sequence,
-            left,
-        };
+        let entry = Entry { message, sequence, left };
         self.messages.insert(id, entry);
         for number in 0..u32::try_from(left).unwrap_or(u32::MAX) {
-            let item = Item {
-                stand: Stand::Queued,
-                attempts: 0,
-                next_at: now,
-                last: None,
-                then: None,
-            };
+            let item =
+                Item { stand: Stand::Queued, attempts: 0, next_at: now, last: None, then: None };
             self.items.insert((id, number), item);
             self.timer.insert((now, (id, number)));
         }
@@ -206,10 +197,7 @@ mod tests {
     fn message(id: u8, to: &str) -> Arc<Accepted> {
         Arc::new(Accepted {
             id: MessageId([id; 12]),
-            origin: Origin::Letter {
-                account: AccountId(1),
-                stream: None,
-            },
+            origin: Origin::Letter { account: AccountId(1), stream: None },
             sender: ReversePath::Null,
             recipients: vec![Recipient {
                 address: Address::parse(to).expect("an address"),

@@ -39,21 +39,13 @@ struct Rig {
 }
 
 fn open(home: &Path, clock: Arc<Turned>) -> Rig {
-    let world = World {
-        clock: clock.clone(),
-        ..World::real()
-    };
+    let world = World { clock: clock.clone(), ..World::real() };
     let mut config = Config::default();
     config.queue.retry_jitter_percent = 0;
     let config = Arc::new(config);
     let store = Store::open(&home.join("store"), &config.store, &world);
     let accounts = Accounts::new(store.clone(), world.clone());
-    let policy = Policy::new(
-        accounts.clone(),
-        store.clone(),
-        world.clone(),
-        &config.queue,
-    );
+    let policy = Policy::new(accounts.clone(), store.clone(), world.clone(), &config.queue);
     let retention = config.retention.events.0;
     let opened = Spool::open(&home.join("spool"), &config.spool, retention, &world);
     let (spool, _) = opened.expect("the spool opens");
@@ -173,10 +165,7 @@ fn said(text: &str) -> Said {
 }
 
 fn failed(dead_address: bool) -> Attempt {
-    Attempt::Failed {
-        said: said("550 no such user"),
-        dead_address,
-    }
+    Attempt::Failed { said: said("550 no such user"), dead_address }
 }
 
 #[tokio::test]
@@ -187,10 +176,8 @@ async fn a_restart_keeps_what_waits_and_forgets_what_ended() {
     let to = ["one@a.example", "two@b.example", "three@c.example"];
     let id = rig.accept(&stream, 1, "app@acme.example", &to).await;
     assert_eq!(rig.waiting().await, 3);
-    rig.end("a.example", Attempt::Delivered(said("250 ok")))
-        .await;
-    rig.end("b.example", Attempt::Deferred(said("451 later")))
-        .await;
+    rig.end("a.example", Attempt::Delivered(said("250 ok"))).await;
+    rig.end("b.example", Attempt::Deferred(said("451 later"))).await;
     assert_eq!(rig.waiting().await, 2);
     let rig = rig.restart().await;
     let items = rig.queue.list(Selector::All, 100).await;
@@ -200,10 +187,7 @@ async fn a_restart_keeps_what_waits_and_forgets_what_ended() {
         .collect();
     found.sort_unstable();
     let later = Some("451 later");
-    assert_eq!(
-        found,
-        [("three@c.example", 0, None), ("two@b.example", 1, later)]
-    );
+    assert_eq!(found, [("three@c.example", 0, None), ("two@b.example", 1, later)]);
     assert!(rig.lease("a.example").await.is_empty());
     let lease = rig.one("c.example").await;
     assert_eq!((lease.message.id, lease.recipient.0), (id, 2));
@@ -219,8 +203,7 @@ async fn deferred_mail_is_due_again_at_its_time() {
     let (_, stream) = rig.stream().await;
     rig.accept(&stream, 1, "", &["one@a.example"]).await;
     for delay in [60, 300, 900] {
-        rig.end("a.example", Attempt::Deferred(said("451 later")))
-            .await;
+        rig.end("a.example", Attempt::Deferred(said("451 later"))).await;
         assert!(rig.lease("a.example").await.is_empty());
         rig.turn(Duration::from_secs(delay - 1));
         assert!(rig.lease("a.example").await.is_empty(), "before {delay} s");
@@ -229,11 +212,8 @@ async fn deferred_mail_is_due_again_at_its_time() {
     assert_eq!(rig.one("a.example").await.attempts, 3);
     // Past its expiry it fails for good.
     rig.turn(rig.config.queue.expiry.0);
-    rig.end("a.example", Attempt::Deferred(said("451 later")))
-        .await;
-    let last = Outcome::Failed {
-        dead_address: false,
-    };
+    rig.end("a.example", Attempt::Deferred(said("451 later"))).await;
+    let last = Outcome::Failed { dead_address: false };
     assert_eq!(rig.outcomes().last(), Some(&last));
     assert_eq!(rig.waiting().await, 0);
 }
@@ -243,20 +223,12 @@ async fn a_failure_is_reported_once_to_its_sender_and_to_no_null_sender() {
     let home = tempfile::tempdir().expect("a folder");
     let rig = rig(home.path());
     let (_, stream) = rig.stream().await;
-    let id = rig
-        .accept(&stream, 1, "app@acme.example", &["one@a.example"])
-        .await;
+    let id = rig.accept(&stream, 1, "app@acme.example", &["one@a.example"]).await;
     let lease = rig.one("a.example").await;
     let copy = lease.clone();
-    rig.queue
-        .finish(lease, failed(true))
-        .await
-        .expect("finished");
+    rig.queue.finish(lease, failed(true)).await.expect("finished");
     // A second end of the same lease says nothing more.
-    rig.queue
-        .finish(copy, failed(true))
-        .await
-        .expect("finished");
+    rig.queue.finish(copy, failed(true)).await.expect("finished");
     assert_eq!(rig.outcomes(), [Outcome::Failed { dead_address: true }]);
     assert_eq!(rig.waiting().await, 1);
     let rig = rig.restart().await;
@@ -268,16 +240,10 @@ async fn a_failure_is_reported_once_to_its_sender_and_to_no_null_sender() {
     let text = rig.queue.read(&report.message.body).next().await;
     let text = text.expect("readable").expect("a body");
     let text = String::from_utf8_lossy(&text).into_owned();
-    assert!(
-        text.contains("Final-Recipient: rfc822; one@a.example\r\n"),
-        "{text}"
-    );
+    assert!(text.contains("Final-Recipient: rfc822; one@a.example\r\n"), "{text}");
     assert!(text.contains("550 no such user"), "{text}");
     // The report fails too: it has a null sender, so that is the end.
-    rig.queue
-        .finish(report, failed(true))
-        .await
-        .expect("finished");
+    rig.queue.finish(report, failed(true)).await.expect("finished");
     assert_eq!(rig.waiting().await, 0);
     rig.accept(&stream, 2, "", &["one@a.example"]).await;
     rig.end("a.example", failed(false)).await;
@@ -294,10 +260,7 @@ async fn a_dropped_lease_is_due_again_and_counts_no_attempt() {
     assert!(rig.lease("a.example").await.is_empty(), "leased twice");
     let copy = lease.clone();
     drop(lease);
-    assert!(
-        rig.lease("a.example").await.is_empty(),
-        "a copy is still held"
-    );
+    assert!(rig.lease("a.example").await.is_empty(), "a copy is still held");
     drop(copy);
     rig.end("a.example", Attempt::Untried).await;
     assert_eq!(rig.one("a.example").await.attempts, 0);
@@ -321,8 +284,7 @@ async fn a_dead_domain_delays_no_other() {
         let due = tokio::time::timeout(Duration::from_secs(5), rig.queue.due(2)).await;
         assert_eq!(due.expect("something is due").as_str(), "alive.example");
     }
-    rig.end("alive.example", Attempt::Delivered(said("250 ok")))
-        .await;
+    rig.end("alive.example", Attempt::Delivered(said("250 ok"))).await;
     drop(hanging);
     let due = tokio::time::timeout(Duration::from_secs(5), rig.queue.due(2)).await;
     assert_eq!(due.expect("something is due"), dead);
@@ -335,8 +297,7 @@ async fn a_stop_ends_what_is_queued_and_takes_the_permit_of_what_is_leased() {
     let (account, stream) = rig.stream().await;
     let to = ["one@a.example", "two@b.example"];
     rig.accept(&stream, 1, "app@acme.example", &to).await;
-    rig.accept(&stream, 2, "app@acme.example", &["one@a.example"])
-        .await;
+    rig.accept(&stream, 2, "app@acme.example", &["one@a.example"]).await;
     let mut leases = rig.lease("a.example").await;
     let leased = leases.remove(0);
     drop(leases);
@@ -345,27 +306,14 @@ async fn a_stop_ends_what_is_queued_and_takes_the_permit_of_what_is_leased() {
     drop(permit);
     let someone = Address::parse("one@a.example").expect("address");
     let hash = rig.accounts.hash(account.id, &someone).expect("hash");
-    let nobody = rig
-        .queue
-        .cancel(Selector::Recipient(account.id, hash))
-        .await;
+    let nobody = rig.queue.cancel(Selector::Recipient(account.id, hash)).await;
     assert_eq!(nobody, 0, "nothing is stopped without a stop");
-    let evidence = Evidence {
-        source: Source::Reply,
-        text: "R".into(),
-        ip: None,
-        message: None,
-    };
+    let evidence = Evidence { source: Source::Reply, text: "R".into(), ip: None, message: None };
     let subject = Subject::Address(someone);
     let stop = (Scope::Account, Reason::OptOut);
-    let stopped = rig
-        .policy
-        .suppress(account.id, subject, stop.0, stop.1, evidence);
+    let stopped = rig.policy.suppress(account.id, subject, stop.0, stop.1, evidence);
     stopped.await.expect("store");
-    let ended = rig
-        .queue
-        .cancel(Selector::Recipient(account.id, hash))
-        .await;
+    let ended = rig.queue.cancel(Selector::Recipient(account.id, hash)).await;
     assert_eq!(ended, 1, "the item that no attempt holds");
     assert_eq!(rig.outcomes(), [Outcome::Stopped]);
     // The one under attempt gets no permit, and ends with a record of its own.

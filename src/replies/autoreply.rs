@@ -79,19 +79,13 @@ pub(super) fn is_automatic(head: &Head) -> bool {
         return true;
     }
     let valued = |(name, start): &(&str, &str)| {
-        head.all(name)
-            .any(|value| value.trim().to_lowercase().starts_with(start))
+        head.all(name).any(|value| value.trim().to_lowercase().starts_with(start))
     };
     if VALUED.iter().any(valued) {
         return true;
     }
-    let delivered = head
-        .all("delivered-to")
-        .any(|to| to.eq_ignore_ascii_case("autoresponder"));
-    delivered
-        || head
-            .text("subject")
-            .is_some_and(|subject| is_automatic_subject(&subject))
+    let delivered = head.all("delivered-to").any(|to| to.eq_ignore_ascii_case("autoresponder"));
+    delivered || head.text("subject").is_some_and(|subject| is_automatic_subject(&subject))
 }
 
 fn is_automatic_subject(subject: &str) -> bool {

@@ -64,19 +64,15 @@ const DELAYS: [&str; 7] = [
 /// Reads a bounce; `None` where the message is none.
 pub(super) fn read(letter: &Letter) -> Option<Vec<Bounced>> {
     let statuses = letter.parts.iter().filter(|part| {
-        matches!(
-            part.kind.as_str(),
-            "message/delivery-status" | "message/global-delivery-status"
-        )
+        matches!(part.kind.as_str(), "message/delivery-status" | "message/global-delivery-status")
     });
     let mut seen = letter.report.as_deref() == Some("delivery-status");
     let mut found: Vec<Bounced> = Vec::new();
     for part in statuses {
         seen = true;
         for bounced in recipients(&part.bytes()) {
-            let known = found
-                .iter()
-                .any(|other| other.address.eq_ignore_ascii_case(&bounced.address));
+            let known =
+                found.iter().any(|other| other.address.eq_ignore_ascii_case(&bounced.address));
             if !known && found.len() < RECIPIENTS_MAX {
                 found.push(bounced);
             }
@@ -87,11 +83,7 @@ pub(super) fn read(letter: &Letter) -> Option<Vec<Bounced>> {
         return Some(found);
     }
     let known = known_forms(letter, seen);
-    if known.is_empty() && !seen {
-        None
-    } else {
-        Some(known)
-    }
+    if known.is_empty() && !seen { None } else { Some(known) }
 }
 
 /// The groups of a delivery status that name a recipient (RFC 3464 §2.3).
@@ -100,12 +92,8 @@ fn recipients(status: &[u8]) -> Vec<Bounced> {
     let mut found = Vec::new();
     for group in text.split("\n\n").take(RECIPIENTS_MAX * 2) {
         let head = Head::read(group.trim_start().as_bytes());
-        let action = head
-            .raw("action")
-            .map(|value| value.trim().to_ascii_lowercase());
-        let address = head
-            .raw("original-recipient")
-            .or_else(|| head.raw("final-recipient"));
+        let action = head.raw("action").map(|value| value.trim().to_ascii_lowercase());
+        let address = head.raw("original-recipient").or_else(|| head.raw("final-recipient"));
         let Some(address) = address.map(|value| typed(&value)) else {
             continue;
         };
@@ -118,20 +106,11 @@ fn recipients(status: &[u8]) -> Vec<Bounced> {
             continue;
         }
         let status = head.raw("status").and_then(|value| code(&value));
-        let reason = head
-            .raw("diagnostic-code")
-            .map(|value| typed(&value))
-            .unwrap_or_default();
+        let reason = head.raw("diagnostic-code").map(|value| typed(&value)).unwrap_or_default();
         let status = status.or_else(|| code(&reason));
-        let transient = status
-            .as_deref()
-            .is_some_and(|status| status.starts_with('4'));
+        let transient = status.as_deref().is_some_and(|status| status.starts_with('4'));
         found.push(Bounced {
-            permanent: if action.is_empty() {
-                !transient
-            } else {
-                action.starts_with("failed")
-            },
+            permanent: if action.is_empty() { !transient } else { action.starts_with("failed") },
             address,
             status,
             reason: one_line(&reason),
@@ -155,10 +134,7 @@ fn one_line(text: &str) -> String {
 fn code(text: &str) -> Option<String> {
     let mut words = text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
     words
-        .find(|word| {
-            word.parse::<crate::mail::Status>()
-                .is_ok_and(|status| status.class != 2)
-        })
+        .find(|word| word.parse::<crate::mail::Status>().is_ok_and(|status| status.class != 2))
         .map(str::to_owned)
 }
 
@@ -167,55 +143,29 @@ fn known_forms(letter: &Letter, certain: bool) -> Vec<Bounced> {
     let head = &letter.head;
     let named: Vec<String> = head
         .all("x-failed-recipients")
-        .flat_map(|value| {
-            value
-                .split(',')
-                .map(|a| a.trim().to_owned())
-                .collect::<Vec<_>>()
-        })
+        .flat_map(|value| value.split(',').map(|a| a.trim().to_owned()).collect::<Vec<_>>())
         .filter(|address| address.contains('@'))
         .collect();
     let from = head.text("from").unwrap_or_default().to_lowercase();
-    let subject = head
-        .text("subject")
-        .unwrap_or_default()
-        .trim()
-        .to_lowercase();
+    let subject = head.text("subject").unwrap_or_default().trim().to_lowercase();
     let machine = ["mailer-daemon", "postmaster", "mail delivery", "<>"];
     let machine = machine.iter().any(|name| from.contains(name))
-        || head
-            .raw("return-path")
-            .is_some_and(|path| path.trim() == "<>");
+        || head.raw("return-path").is_some_and(|path| path.trim() == "<>");
     let told = SUBJECTS.iter().any(|start| subject.starts_with(start));
     if named.is_empty() && !(certain || machine && told) {
         return Vec::new();
     }
-    let notice = letter
-        .part("text/plain")
-        .map(super::decode::Part::text)
-        .unwrap_or_default();
+    let notice = letter.part("text/plain").map(super::decode::Part::text).unwrap_or_default();
     let lower = notice.to_lowercase();
-    let delayed = DELAYS
-        .iter()
-        .any(|word| lower.contains(word) || subject.contains(word));
-    let addresses = if named.is_empty() {
-        in_words(&notice)
-    } else {
-        named
-    };
+    let delayed = DELAYS.iter().any(|word| lower.contains(word) || subject.contains(word));
+    let addresses = if named.is_empty() { in_words(&notice) } else { named };
     let status = code(&notice);
-    let found = addresses
-        .into_iter()
-        .take(RECIPIENTS_MAX)
-        .map(|address| Bounced {
-            address,
-            status: status.clone(),
-            permanent: !delayed
-                && !status
-                    .as_deref()
-                    .is_some_and(|status| status.starts_with('4')),
-            reason: one_line(&subject),
-        });
+    let found = addresses.into_iter().take(RECIPIENTS_MAX).map(|address| Bounced {
+        address,
+        status: status.clone(),
+        permanent: !delayed && !status.as_deref().is_some_and(|status| status.starts_with('4')),
+        reason: one_line(&subject),
+    });
     found.collect()
 }
 
@@ -225,12 +175,7 @@ fn in_words(notice: &str) -> Vec<String> {
     for line in notice.lines().take(LINES_MAX) {
         let line = line.trim();
         let lower = line.to_lowercase();
-        let original = [
-            "--- below this line",
-            "original message",
-            "return-path:",
-            "received:",
-        ];
+        let original = ["--- below this line", "original message", "return-path:", "received:"];
         if original.iter().any(|mark| lower.contains(mark)) {
             break;
         }
@@ -266,14 +211,8 @@ mod tests {
             Final-Recipient: rfc822; d@b.example\r\nAction: delivered\r\nStatus: 2.0.0\r\n";
         let found = recipients(status);
         assert_eq!(found.len(), 2);
-        assert_eq!(
-            (found[0].address.as_str(), found[0].permanent),
-            ("a@b.example", true)
-        );
+        assert_eq!((found[0].address.as_str(), found[0].permanent), ("a@b.example", true));
         assert_eq!(found[0].reason, "550 5.1.1 no such user");
-        assert_eq!(
-            (found[1].address.as_str(), found[1].permanent),
-            ("c@b.example", false)
-        );
+        assert_eq!((found[1].address.as_str(), found[1].permanent), ("c@b.example", false));
     }
 }

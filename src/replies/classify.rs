@@ -106,11 +106,7 @@ pub fn classify(message: &[u8], limits: &config::Replies) -> Classification {
     } else {
         keyword::wish(&read.written)
     };
-    let Found {
-        wish,
-        beyond,
-        about_mail,
-    } = found;
+    let Found { wish, beyond, about_mail } = found;
     let attached = letter.parts.iter().any(|part| part.attached);
     read.beyond = wish == Wish::None || beyond || attached;
     (read.wish, read.about_mail) = (wish, about_mail);
@@ -119,15 +115,11 @@ pub fn classify(message: &[u8], limits: &config::Replies) -> Classification {
 
 /// What the person wrote: of the plain text, or of the HTML where that says nothing.
 fn body(letter: &Letter) -> String {
-    let plain = letter
-        .part("text/plain")
-        .map(|part| written::of_plain(&part.text()));
+    let plain = letter.part("text/plain").map(|part| written::of_plain(&part.text()));
     if let Some(plain) = plain.filter(|plain| !keyword::says_nothing(plain)) {
         return plain;
     }
-    let html = letter
-        .part("text/html")
-        .map(|part| written::of_html(&part.text()));
+    let html = letter.part("text/html").map(|part| written::of_html(&part.text()));
     html.unwrap_or_default()
 }
 

@@ -12,35 +12,22 @@ pub(super) struct Complaint {
 
 /// Reads a feedback report; `None` where the message is none.
 pub(super) fn read(letter: &Letter) -> Option<Complaint> {
-    let part = letter
-        .parts
-        .iter()
-        .find(|part| part.kind == "message/feedback-report");
+    let part = letter.parts.iter().find(|part| part.kind == "message/feedback-report");
     let named = letter.report.as_deref() == Some("feedback-report");
     if part.is_none() && !named {
         return None;
     }
     let feedback_type = part.and_then(|part| {
         let head = Head::read(&part.bytes());
-        head.raw("feedback-type")
-            .map(|value| value.trim().to_ascii_lowercase())
+        head.raw("feedback-type").map(|value| value.trim().to_ascii_lowercase())
     });
-    Some(Complaint {
-        feedback_type: feedback_type.filter(|kind| !kind.is_empty()),
-    })
+    Some(Complaint { feedback_type: feedback_type.filter(|kind| !kind.is_empty()) })
 }
 
 /// Header sections of the original that a report or bounce returns.
 pub(super) fn originals(letter: &Letter) -> impl Iterator<Item = Head> {
-    let kinds = [
-        "message/rfc822",
-        "message/rfc822-headers",
-        "text/rfc822-headers",
-        "message/global",
-    ];
-    let returned = letter
-        .parts
-        .iter()
-        .filter(move |part| kinds.contains(&part.kind.as_str()));
+    let kinds =
+        ["message/rfc822", "message/rfc822-headers", "text/rfc822-headers", "message/global"];
+    let returned = letter.parts.iter().filter(move |part| kinds.contains(&part.kind.as_str()));
     returned.map(|part| Head::read(&part.bytes()))
 }

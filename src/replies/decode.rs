@@ -133,45 +133,33 @@ impl Letter {
             );
             if let PartType::Multipart(children) = &part.body {
                 if kind == "multipart/report" && report.is_none() {
-                    let named = part
-                        .content_type()
-                        .and_then(|kind| kind.attribute("report-type"));
+                    let named = part.content_type().and_then(|kind| kind.attribute("report-type"));
                     report = Some(named.unwrap_or_default().to_ascii_lowercase());
                 }
                 waiting.extend(children.iter().rev().map(|&child| (child, depth + 1)));
                 continue;
             }
             let start = usize::try_from(part.offset_body).ok()?.min(message.len());
-            let end = usize::try_from(part.offset_end)
-                .ok()?
-                .clamp(start, message.len());
+            let end = usize::try_from(part.offset_end).ok()?.clamp(start, message.len());
             let body = &message[start..end];
             let attribute = |name: &str| {
                 let kind = part.content_type()?;
                 kind.attribute(name).map(str::to_owned)
             };
             parts.push(Part {
-                attached: part
-                    .content_disposition()
-                    .is_some_and(|how| how.is_attachment()),
+                attached: part.content_disposition().is_some_and(|how| how.is_attachment()),
                 encoding: part.encoding,
                 charset: attribute("charset"),
                 body: body[..body.len().min(size_max)].to_vec(),
                 kind,
             });
         }
-        Some(Self {
-            head: Head::read(message),
-            parts,
-            report,
-        })
+        Some(Self { head: Head::read(message), parts, report })
     }
 
     /// The first part of this kind that is not an attachment.
     pub(super) fn part(&self, kind: &str) -> Option<&Part> {
-        self.parts
-            .iter()
-            .find(|part| part.kind == kind && !part.attached)
+        self.parts.iter().find(|part| part.kind == kind && !part.attached)
     }
 }
 
@@ -180,9 +168,7 @@ fn base64(bytes: &[u8]) -> Vec<u8> {
     static TOLERANT: LazyLock<Base64> = LazyLock::new(|| {
         let mut specification: Specification = BASE64_NOPAD.specification();
         specification.check_trailing_bits = false;
-        specification
-            .encoding()
-            .expect("the standard alphabet is a valid one")
+        specification.encoding().expect("the standard alphabet is a valid one")
     });
     let is_digit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
     let mut out = Vec::with_capacity(bytes.len() / 4 * 3);
@@ -252,32 +238,21 @@ pub(super) fn charset_decode(bytes: &[u8], label: Option<&str>) -> String {
         return text.to_owned();
     }
     if known == UTF_8 && label.is_none() && bytes.windows(2).any(|pair| pair == b"\x1b$") {
-        return encoding_rs::ISO_2022_JP
-            .decode_without_bom_handling(bytes)
-            .0
-            .into_owned();
+        return encoding_rs::ISO_2022_JP.decode_without_bom_handling(bytes).0.into_owned();
     }
     for candidate in [known, GB18030] {
         if let Some(text) = candidate.decode_without_bom_handling_and_without_replacement(bytes) {
             return text.into_owned();
         }
     }
-    let last = if label.is_none() || known == UTF_8 {
-        lossy(bytes)
-    } else {
-        known
-    };
+    let last = if label.is_none() || known == UTF_8 { lossy(bytes) } else { known };
     last.decode_without_bom_handling(bytes).0.into_owned()
 }
 
 /// UTF-8 cut short stays UTF-8; else single bytes.
 fn lossy(bytes: &[u8]) -> &'static Encoding {
     let broken = String::from_utf8_lossy(bytes).matches('\u{fffd}').count();
-    if broken * 20 < bytes.len() {
-        UTF_8
-    } else {
-        WINDOWS_1252
-    }
+    if broken * 20 < bytes.len() { UTF_8 } else { WINDOWS_1252 }
 }
 
 /// One encoded word at the start of `text`: charset, bytes, length.
@@ -285,10 +260,7 @@ fn encoded_word(text: &[u8]) -> Option<(String, Vec<u8>, usize)> {
     let rest = text.strip_prefix(b"=?")?;
     let mut pieces = rest.splitn(3, |&b| b == b'?');
     let (charset, method, content) = (pieces.next()?, pieces.next()?, pieces.next()?);
-    let end = content
-        .windows(2)
-        .take(VALUE_MAX)
-        .position(|pair| pair == b"?=")?;
+    let end = content.windows(2).take(VALUE_MAX).position(|pair| pair == b"?=")?;
     let charset = String::from_utf8_lossy(charset).to_ascii_lowercase();
     let charset = charset.split('*').next().unwrap_or_default().to_owned();
     if charset.len() > 40 || charset.contains(char::is_whitespace) {
@@ -297,10 +269,8 @@ fn encoded_word(text: &[u8]) -> Option<(String, Vec<u8>, usize)> {
     let bytes = match method {
         b"B" | b"b" => base64(&content[..end]),
         b"Q" | b"q" => {
-            let spaced: Vec<u8> = content[..end]
-                .iter()
-                .map(|&b| if b == b'_' { b' ' } else { b })
-                .collect();
+            let spaced: Vec<u8> =
+                content[..end].iter().map(|&b| if b == b'_' { b' ' } else { b }).collect();
             let trailing = spaced.len() - spaced.trim_ascii_end().len();
             let mut bytes = quoted_printable(&spaced);
             bytes.extend(std::iter::repeat_n(b' ', trailing));
@@ -367,10 +337,7 @@ mod tests {
 
     #[test]
     fn a_character_cut_between_two_encoded_words_is_joined() {
-        assert_eq!(
-            encoded_words(b"=?utf-8?B?6YCA6K4=?= =?utf-8?B?og==?="),
-            "退订"
-        );
+        assert_eq!(encoded_words(b"=?utf-8?B?6YCA6K4=?= =?utf-8?B?og==?="), "退订");
         assert_eq!(encoded_words(b"Re: =?gb2312?B?zcu2qQ?= x"), "Re: 退订 x");
         assert_eq!(encoded_words(b"=?utf-8?Q?a_b=20?= c"), "a b  c");
     }
@@ -384,10 +351,7 @@ mod tests {
 
     #[test]
     fn a_wrong_label_does_not_hide_the_text() {
-        assert_eq!(
-            charset_decode("退订".as_bytes(), Some("iso-8859-1")),
-            "退订"
-        );
+        assert_eq!(charset_decode("退订".as_bytes(), Some("iso-8859-1")), "退订");
         assert_eq!(charset_decode(b"\xcd\xcb\xb6\xa9", Some("utf-8")), "退订");
         assert_eq!(charset_decode(b"\xcd\xcb\xb6\xa9", Some("gb2312")), "退订");
     }

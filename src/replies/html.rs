@@ -31,13 +31,8 @@ const QUOTES: [&str; 14] = [
     "moz-forward-container",
 ];
 /// Elements after which only the original follows.
-const CUTS: [&str; 5] = [
-    "divrplyfwdmsg",
-    "appendonsend",
-    "zwchr",
-    "stopspelling",
-    "x_divrplyfwdmsg",
-];
+const CUTS: [&str; 5] =
+    ["divrplyfwdmsg", "appendonsend", "zwchr", "stopspelling", "x_divrplyfwdmsg"];
 const BLOCKS: [&str; 26] = [
     "p",
     "div",
@@ -66,9 +61,8 @@ const BLOCKS: [&str; 26] = [
     "dt",
     "dd",
 ];
-const VOID: [&str; 12] = [
-    "br", "hr", "img", "meta", "link", "input", "col", "area", "base", "wbr", "source", "o:p",
-];
+const VOID: [&str; 12] =
+    ["br", "hr", "img", "meta", "link", "input", "col", "area", "base", "wbr", "source", "o:p"];
 const HIDDEN: [&str; 5] = ["style", "script", "head", "title", "noscript"];
 
 #[derive(Default)]
@@ -104,11 +98,7 @@ impl Page {
                 self.space();
             }
             for c in piece.chars() {
-                if c.is_whitespace() {
-                    self.space()
-                } else {
-                    self.line.push(c)
-                }
+                if c.is_whitespace() { self.space() } else { self.line.push(c) }
             }
         }
     }
@@ -144,10 +134,7 @@ impl Page {
             self.end_line();
         }
         let near = self.stack.len().saturating_sub(LOOK_BACK);
-        let Some(place) = self.stack[near..]
-            .iter()
-            .rposition(|(open, _)| open == name)
-        else {
+        let Some(place) = self.stack[near..].iter().rposition(|(open, _)| open == name) else {
             return;
         };
         for (open, quote) in self.stack.drain(near + place..) {
@@ -172,10 +159,7 @@ fn attribute<'a>(tag: &'a str, name: &str) -> &'a str {
             let value = value.trim_start();
             return match value.chars().next() {
                 Some(quote @ ('"' | '\'')) => value[1..].split(quote).next().unwrap_or_default(),
-                _ => value
-                    .split(|c: char| c.is_whitespace())
-                    .next()
-                    .unwrap_or_default(),
+                _ => value.split(|c: char| c.is_whitespace()).next().unwrap_or_default(),
             };
         }
         from += at + name.len();
@@ -339,9 +323,7 @@ pub(super) fn lines(html: &str) -> String {
             Some(tag) => (true, tag),
             None => (false, tag.as_str()),
         };
-        let stop = tag
-            .find(|c: char| c.is_whitespace() || c == '/')
-            .unwrap_or(tag.len());
+        let stop = tag.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(tag.len());
         let name = &tag[..stop];
         if closing {
             page.close(name);
@@ -367,10 +349,7 @@ fn after_hidden<'a>(rest: &'a str, name: &str) -> Option<&'a str> {
     let mut from = 0;
     while let Some(at) = rest[from..].find("</") {
         let tail = &rest[from + at + 2..];
-        if tail
-            .get(..name.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(name))
-        {
+        if tail.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)) {
             return Some(tail.find('>').map_or("", |end| &tail[end + 1..]));
         }
         from += at + 2;

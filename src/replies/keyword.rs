@@ -14,11 +14,7 @@ pub(super) struct Found {
     pub(super) about_mail: bool,
 }
 
-const NOTHING: Found = Found {
-    wish: Wish::None,
-    beyond: true,
-    about_mail: false,
-};
+const NOTHING: Found = Found { wish: Wish::None, beyond: true, about_mail: false };
 
 /// Longest text that is searched for a request, in characters.
 const SEARCHED_MAX: usize = 2000;
@@ -146,16 +142,7 @@ const RESUBSCRIBE: [&str; 9] = [
     "subscribe me",
     "配信再開",
 ];
-const HELP: [&str; 8] = [
-    "help",
-    "info",
-    "帮助",
-    "aide",
-    "ayuda",
-    "hilfe",
-    "ヘルプ",
-    "помощь",
-];
+const HELP: [&str; 8] = ["help", "info", "帮助", "aide", "ayuda", "hilfe", "ヘルプ", "помощь"];
 
 /// Courtesies before a keyword.
 const BEFORE: [&str; 34] = [
@@ -195,16 +182,7 @@ const BEFORE: [&str; 34] = [
     "пожалуйста",
 ];
 /// Verbs of answering, before a letter.
-const ANSWER: [&str; 8] = [
-    "reply",
-    "回复",
-    "回",
-    "答复",
-    "回信",
-    "reply with",
-    "re",
-    "回复:",
-];
+const ANSWER: [&str; 8] = ["reply", "回复", "回", "答复", "回信", "reply with", "re", "回复:"];
 /// Courtesies after a keyword.
 const AFTER: [&str; 36] = [
     "please",
@@ -582,10 +560,7 @@ const SIMPLIFIED: [(char, char); 24] = [
 fn normal(text: &str) -> String {
     let folded = text.nfkc().flat_map(char::to_lowercase).map(|c| match c {
         '’' | '‘' | '`' | '´' => '\'',
-        c => SIMPLIFIED
-            .iter()
-            .find(|(from, _)| *from == c)
-            .map_or(c, |(_, to)| *to),
+        c => SIMPLIFIED.iter().find(|(from, _)| *from == c).map_or(c, |(_, to)| *to),
     });
     let mut out = String::new();
     for c in folded {
@@ -716,15 +691,9 @@ fn of_sentence(sentence: &str) -> Option<(Wish, bool)> {
     {
         return None;
     }
-    let wish = if sentence.contains("拒收") {
-        Wish::Reject
-    } else {
-        Wish::Unsubscribe
-    };
+    let wish = if sentence.contains("拒收") { Wish::Reject } else { Wish::Unsubscribe };
     if REFUSALS.iter().any(|request| sentence.contains(request)) {
-        let denied = ["退订", "unsubscribe"]
-            .iter()
-            .any(|word| sentence.contains(word))
+        let denied = ["退订", "unsubscribe"].iter().any(|word| sentence.contains(word))
             && !sentence.contains("再发");
         return (!denied).then_some((wish, true));
     }
@@ -741,16 +710,8 @@ pub(super) fn says_nothing(written: &str) -> bool {
 /// The wish in what a person wrote.
 pub(super) fn wish(written: &str) -> Found {
     let searched: String = written.chars().take(SEARCHED_MAX).collect();
-    let text: Vec<String> = searched
-        .lines()
-        .map(normal)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let mut lines = text
-        .iter()
-        .map(String::as_str)
-        .skip_while(|line| is_greeting(line))
-        .peekable();
+    let text: Vec<String> = searched.lines().map(normal).filter(|line| !line.is_empty()).collect();
+    let mut lines = text.iter().map(String::as_str).skip_while(|line| is_greeting(line)).peekable();
     // The name after "Regards," or "谢谢" is no wish.
     let greeted = text.len() - lines.clone().count();
     let closed = greeted > 0 && CLOSINGS.contains(&bare(&text[greeted - 1]));
@@ -760,20 +721,12 @@ pub(super) fn wish(written: &str) -> Found {
     {
         lines.next();
         let beyond = more(lines) || written.len() > searched.len();
-        return Found {
-            wish,
-            beyond,
-            about_mail,
-        };
+        return Found { wish, beyond, about_mail };
     }
     let whole = text.join("\n");
     for sentence in whole.split_inclusive(['.', '。', '!', '！', '?', '？', '\n']) {
         if let Some((wish, about_mail)) = of_sentence(sentence.trim()) {
-            return Found {
-                wish,
-                beyond: true,
-                about_mail,
-            };
+            return Found { wish, beyond: true, about_mail };
         }
     }
     NOTHING
@@ -798,18 +751,8 @@ fn more<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
 /// The wish of a subject, for a body that says nothing: a reply's subject is the original's, and no wish.
 pub(super) fn in_subject(subject: &str) -> Found {
     let subject = normal(subject);
-    let replied = [
-        "re:",
-        "回复:",
-        "答复:",
-        "aw:",
-        "回复：",
-        "sv:",
-        "antw:",
-        "转发:",
-        "fw:",
-        "fwd:",
-    ];
+    let replied =
+        ["re:", "回复:", "答复:", "aw:", "回复：", "sv:", "antw:", "转发:", "fw:", "fwd:"];
     if replied.iter().any(|start| subject.starts_with(start)) {
         let mut rest = subject.as_str();
         while let Some(start) = replied.iter().find(|start| rest.starts_with(**start)) {
@@ -817,20 +760,12 @@ pub(super) fn in_subject(subject: &str) -> Found {
         }
         // Only a subject that is nothing but a keyword can be the person's own.
         return match named(bare(rest)) {
-            Some((wish, about_mail)) => Found {
-                wish,
-                beyond: false,
-                about_mail,
-            },
+            Some((wish, about_mail)) => Found { wish, beyond: false, about_mail },
             None => NOTHING,
         };
     }
     match of_line(&subject) {
-        Some((wish, about_mail)) => Found {
-            wish,
-            beyond: false,
-            about_mail,
-        },
+        Some((wish, about_mail)) => Found { wish, beyond: false, about_mail },
         None => of_sentence(&subject).map_or(NOTHING, |(wish, about_mail)| Found {
             wish,
             beyond: true,

@@ -263,14 +263,8 @@ const FOOTERS: [&str; 36] = [
 /// What a person wrote in plain text.
 pub(super) fn of_plain(text: &str) -> String {
     // QQ Mail writes its plain text with character references.
-    let literal = ["&nbsp;", "&gt;", "&lt;", "&amp;"]
-        .iter()
-        .any(|name| text.contains(name));
-    if literal {
-        of_lines(&html::entities(text))
-    } else {
-        of_lines(text)
-    }
+    let literal = ["&nbsp;", "&gt;", "&lt;", "&amp;"].iter().any(|name| text.contains(name));
+    if literal { of_lines(&html::entities(text)) } else { of_lines(text) }
 }
 
 /// What a person wrote in HTML.
@@ -280,18 +274,10 @@ pub(super) fn of_html(text: &str) -> String {
 
 /// A line without what cannot be seen.
 fn visible(line: &str) -> String {
-    let shown = line
-        .chars()
-        .filter(|c| !matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\r' | '\0'));
-    let text: String = shown
-        .map(|c| {
-            if c == '\u{a0}' || c == '\u{3000}' {
-                ' '
-            } else {
-                c
-            }
-        })
-        .collect();
+    let shown =
+        line.chars().filter(|c| !matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\r' | '\0'));
+    let text: String =
+        shown.map(|c| if c == '\u{a0}' || c == '\u{3000}' { ' ' } else { c }).collect();
     text.trim_end().to_owned()
 }
 
@@ -385,16 +371,10 @@ fn is_separator(lines: &[String], at: usize) -> bool {
 /// The label of a header line: what stands before its colon, if it is one of the known.
 fn is_label(line: &str) -> bool {
     let line = line.trim().trim_start_matches(['*', '|', ' ']);
-    let Some(end) = line
-        .char_indices()
-        .take(24)
-        .find(|(_, c)| matches!(c, ':' | '：'))
-    else {
+    let Some(end) = line.char_indices().take(24).find(|(_, c)| matches!(c, ':' | '：')) else {
         return false;
     };
-    let label = line[..end.0]
-        .trim_matches(['*', ' ', '\u{3000}'])
-        .to_lowercase();
+    let label = line[..end.0].trim_matches(['*', ' ', '\u{3000}']).to_lowercase();
     LABELS.contains(&label.as_str())
 }
 
@@ -403,9 +383,7 @@ fn is_header_block(lines: &[String], at: usize) -> bool {
     if !is_label(&lines[at]) {
         return false;
     }
-    let mut next = lines[at + 1..]
-        .iter()
-        .filter(|line| !line.trim().is_empty());
+    let mut next = lines[at + 1..].iter().filter(|line| !line.trim().is_empty());
     // An address list may be wrapped.
     next.by_ref().take(3).any(|line| is_label(line))
 }
@@ -475,38 +453,20 @@ mod tests {
 
     #[test]
     fn a_reply_above_the_quote_is_found_in_many_clients() {
-        check(
-            "R\n\nOn Tue, Feb 13, 2024 at 8:35 PM Shop <s@x.example> wrote:\n> reply R\n",
-            "R",
-        );
+        check("R\n\nOn Tue, Feb 13, 2024 at 8:35 PM Shop <s@x.example> wrote:\n> reply R\n", "R");
         check(
             "R\n\nOn Tue, Feb 13, 2024 at 8:35 PM Shop <\ns@x.example> wrote:\n\n> reply R\n",
             "R",
         );
-        check(
-            "T\n\nAt 2024-01-02 10:00:00, \"Shop\" <s@x.example> wrote:\nreply T\n",
-            "T",
-        );
-        check(
-            "退订\n\n在 2024年1月2日，10:00，Shop <s@x.example> 写道：\n\n回复R\n",
-            "退订",
-        );
-        check(
-            "T\n\n------------------&nbsp;原始邮件&nbsp;------------------\n发件人: x\nR\n",
-            "T",
-        );
-        check(
-            "T\n\n发件人: Shop <s@x.example>\n发送时间: 2024年1月2日\n主题: x\n\nR\n",
-            "T",
-        );
+        check("T\n\nAt 2024-01-02 10:00:00, \"Shop\" <s@x.example> wrote:\nreply T\n", "T");
+        check("退订\n\n在 2024年1月2日，10:00，Shop <s@x.example> 写道：\n\n回复R\n", "退订");
+        check("T\n\n------------------&nbsp;原始邮件&nbsp;------------------\n发件人: x\nR\n", "T");
+        check("T\n\n发件人: Shop <s@x.example>\n发送时间: 2024年1月2日\n主题: x\n\nR\n", "T");
         check(
             "R\n\nVon meinem iPhone gesendet\n\n> Am 02.01.2024 um 10:00 schrieb Shop:\n> R",
             "R",
         );
-        check(
-            "R\n________________________________\nFrom: Shop\nSent: today\n",
-            "R",
-        );
+        check("R\n________________________________\nFrom: Shop\nSent: today\n", "R");
         check("R\n-- \nT. Reader\n", "R");
     }
 

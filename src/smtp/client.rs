@@ -65,9 +65,7 @@ impl ReplyParser {
         if !digits.iter().all(u8::is_ascii_digit) || !(b'2'..=b'5').contains(&digits[0]) {
             return Err(ReplyFault::Malformed);
         }
-        let code = digits
-            .iter()
-            .fold(0, |code, digit| code * 10 + u16::from(digit - b'0'));
+        let code = digits.iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0'));
         if self.code.is_some_and(|before| before != code) || self.lines.len() >= LINES_MAX {
             return Err(ReplyFault::Malformed);
         }
@@ -192,11 +190,7 @@ mod tests {
             let (taken, reply) = parser.feed(&wire[..cut]).expect("a reply");
             let reply = match reply {
                 Some(reply) => reply,
-                None => parser
-                    .feed(&wire[taken..])
-                    .expect("the rest")
-                    .1
-                    .expect("all"),
+                None => parser.feed(&wire[taken..]).expect("the rest").1.expect("all"),
             };
             assert_eq!(reply.to_string(), "550 5.1.1 no such person");
         }
@@ -204,13 +198,7 @@ mod tests {
 
     #[test]
     fn what_is_no_reply_is_refused() {
-        for wire in [
-            "hello\r\n",
-            "25\r\n",
-            "250-a\r\n251 b\r\n",
-            "250?x\r\n",
-            "150 x\r\n",
-        ] {
+        for wire in ["hello\r\n", "25\r\n", "250-a\r\n251 b\r\n", "250?x\r\n", "150 x\r\n"] {
             let said = ReplyParser::new().feed(wire.as_bytes());
             assert_eq!(said, Err(ReplyFault::Malformed), "{wire}");
         }

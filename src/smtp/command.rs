@@ -70,9 +70,8 @@ pub enum CommandFault {
     Parameter(String),
 }
 
-const FOREIGN: [&str; 9] = [
-    "GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "PATCH", "TRACE",
-];
+const FOREIGN: [&str; 9] =
+    ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "PATCH", "TRACE"];
 
 /// Reads a command line. RCPT with an address beyond ASCII needs `smtputf8`, as MAIL announced it.
 ///
@@ -87,11 +86,7 @@ pub fn parse(line: &[u8], smtputf8: bool) -> Result<Command, CommandFault> {
     let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
     let rest = rest.trim_start_matches(' ');
     let bare = |command: Command, usage| {
-        if rest.is_empty() {
-            Ok(command)
-        } else {
-            Err(CommandFault::Syntax(usage))
-        }
+        if rest.is_empty() { Ok(command) } else { Err(CommandFault::Syntax(usage)) }
     };
     let verb = verb.to_ascii_uppercase();
     match verb.as_str() {
@@ -115,11 +110,7 @@ pub fn parse(line: &[u8], smtputf8: bool) -> Result<Command, CommandFault> {
 
 fn domain(text: &str, usage: &'static str) -> Result<String, CommandFault> {
     let sound = !text.is_empty() && text.len() <= 255 && text.chars().all(|c| c.is_ascii_graphic());
-    if sound {
-        Ok(text.to_owned())
-    } else {
-        Err(CommandFault::Syntax(usage))
-    }
+    if sound { Ok(text.to_owned()) } else { Err(CommandFault::Syntax(usage)) }
 }
 
 fn auth(rest: &str) -> Result<Command, CommandFault> {
@@ -171,11 +162,7 @@ fn path<'a>(
             '>' if !quoted => {
                 let parameters = &after[at + 1..];
                 let apart = parameters.is_empty() || parameters.starts_with(' ');
-                return if apart {
-                    Ok((&after[..at], parameters.trim()))
-                } else {
-                    Err(usage)
-                };
+                return if apart { Ok((&after[..at], parameters.trim())) } else { Err(usage) };
             }
             _ => {}
         }
@@ -188,14 +175,9 @@ fn mail(rest: &str) -> Result<Command, CommandFault> {
     let mut parameters = MailParameters::default();
     for word in words.split_ascii_whitespace() {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
-        match (
-            name.to_ascii_uppercase().as_str(),
-            value.to_ascii_uppercase().as_str(),
-        ) {
+        match (name.to_ascii_uppercase().as_str(), value.to_ascii_uppercase().as_str()) {
             ("SIZE", _) => {
-                let size = value
-                    .parse()
-                    .map_err(|_| CommandFault::Syntax("SIZE=octets"))?;
+                let size = value.parse().map_err(|_| CommandFault::Syntax("SIZE=octets"))?;
                 parameters.size = Some(size);
             }
             ("BODY", "7BIT") | ("AUTH", _) => {}
@@ -245,17 +227,10 @@ mod tests {
 
     #[test]
     fn commands_are_read_in_any_case() {
-        let parameters = MailParameters {
-            size: Some(5),
-            eight_bit: true,
-            smtputf8: false,
-        };
+        let parameters = MailParameters { size: Some(5), eight_bit: true, smtputf8: false };
         assert_eq!(
             read("mail from:<a@b.example> size=5 BODY=8bitmime"),
-            Ok(Command::Mail(
-                ReversePath::Mailbox(mailbox("a@b.example")),
-                parameters
-            ))
+            Ok(Command::Mail(ReversePath::Mailbox(mailbox("a@b.example")), parameters))
         );
         assert_eq!(
             read("MAIL FROM:<>"),
@@ -263,14 +238,9 @@ mod tests {
         );
         assert_eq!(
             read(r#"RCPT TO:<"a>b"@c.example>"#),
-            Ok(Command::Rcpt(Forward::Mailbox(mailbox(
-                r#""a>b"@c.example"#
-            ))))
+            Ok(Command::Rcpt(Forward::Mailbox(mailbox(r#""a>b"@c.example"#))))
         );
-        assert_eq!(
-            read("RCPT TO:<Postmaster>"),
-            Ok(Command::Rcpt(Forward::Postmaster))
-        );
+        assert_eq!(read("RCPT TO:<Postmaster>"), Ok(Command::Rcpt(Forward::Postmaster)));
         assert_eq!(read("BDAT 10 last"), Ok(Command::Bdat(10, true)));
         assert_eq!(read("POST / HTTP/1.1"), Ok(Command::Foreign));
     }
@@ -278,30 +248,12 @@ mod tests {
     #[test]
     fn what_is_no_command_is_named() {
         assert_eq!(read("WHAT"), Err(CommandFault::Unknown));
-        assert!(matches!(
-            read("MAIL FROM:a@b.example"),
-            Err(CommandFault::Syntax(_))
-        ));
-        assert!(matches!(
-            read("MAIL FROM:<a@b.example>x"),
-            Err(CommandFault::Syntax(_))
-        ));
-        assert!(matches!(
-            read("RCPT TO:<@a,@b:c@d>"),
-            Err(CommandFault::Address(_))
-        ));
-        assert!(matches!(
-            read("RCPT TO:<a@[127.0.0.1]>"),
-            Err(CommandFault::Address(_))
-        ));
-        assert!(matches!(
-            read("MAIL FROM:<a@b.example> X=1"),
-            Err(CommandFault::Parameter(_))
-        ));
-        assert_eq!(
-            read("RCPT TO:<ü@b.example>"),
-            Err(CommandFault::NeedsSmtpUtf8)
-        );
+        assert!(matches!(read("MAIL FROM:a@b.example"), Err(CommandFault::Syntax(_))));
+        assert!(matches!(read("MAIL FROM:<a@b.example>x"), Err(CommandFault::Syntax(_))));
+        assert!(matches!(read("RCPT TO:<@a,@b:c@d>"), Err(CommandFault::Address(_))));
+        assert!(matches!(read("RCPT TO:<a@[127.0.0.1]>"), Err(CommandFault::Address(_))));
+        assert!(matches!(read("MAIL FROM:<a@b.example> X=1"), Err(CommandFault::Parameter(_))));
+        assert_eq!(read("RCPT TO:<ü@b.example>"), Err(CommandFault::NeedsSmtpUtf8));
         assert!(matches!(read("BDAT -1"), Err(CommandFault::Syntax(_))));
         assert!(matches!(read("DATA now"), Err(CommandFault::Syntax(_))));
     }

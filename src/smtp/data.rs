@@ -81,10 +81,7 @@ pub struct DataReader {
 
 impl Default for DataReader {
     fn default() -> Self {
-        Self {
-            place: Place::LineStart,
-            rules: LineRules::default(),
-        }
+        Self { place: Place::LineStart, rules: LineRules::default() }
     }
 }
 
@@ -176,12 +173,7 @@ mod tests {
     fn the_end_of_data_is_crlf_dot_crlf_and_dots_are_unstuffed() {
         check(b".\r\n", b"", true, None);
         check(b"a\r\n.\r\n", b"a\r\n", true, None);
-        check(
-            b"..\r\n...a\r\n.b\r\n.\r\n",
-            b".\r\n..a\r\nb\r\n",
-            true,
-            None,
-        );
+        check(b"..\r\n...a\r\n.b\r\n.\r\n", b".\r\n..a\r\nb\r\n", true, None);
         check(b"a\r\n.", b"a\r\n", false, None);
     }
 

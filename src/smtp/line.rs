@@ -26,11 +26,7 @@ pub enum Line<'a> {
 #[must_use]
 pub fn take(input: &[u8], limit: usize) -> Line<'_> {
     let Some(end) = input.iter().take(limit).position(|&b| b == b'\n') else {
-        return if input.len() >= limit {
-            Line::TooLong
-        } else {
-            Line::Partial
-        };
+        return if input.len() >= limit { Line::TooLong } else { Line::Partial };
     };
     match input[..end].split_last() {
         Some((b'\r', text)) if !text.iter().any(|b| matches!(b, b'\r' | 0)) => {

@@ -26,10 +26,8 @@ pub fn plain(line: &[u8]) -> Option<Secret> {
     let (acts_for, user, password) = (parts.next()?, parts.next()?, parts.next()?);
     let allowed = acts_for.is_empty() || acts_for == user;
     let user = String::from_utf8(user.to_vec()).ok()?;
-    (allowed && !user.is_empty() && !password.contains(&0)).then(|| Secret {
-        user,
-        password: password.to_vec(),
-    })
+    (allowed && !user.is_empty() && !password.contains(&0))
+        .then(|| Secret { user, password: password.to_vec() })
 }
 
 /// Reads one answer of LOGIN.
@@ -46,17 +44,9 @@ mod tests {
     fn plain_names_one_user() {
         let read = |text: &[u8]| plain(BASE64.encode(text).as_bytes());
         let secret = read(b"\0app\0pass").expect("a secret");
-        assert_eq!(
-            (secret.user.as_str(), secret.password.as_slice()),
-            ("app", &b"pass"[..])
-        );
+        assert_eq!((secret.user.as_str(), secret.password.as_slice()), ("app", &b"pass"[..]));
         assert!(read(b"app\0app\0pass").is_some());
-        for wrong in [
-            &b"other\0app\0pass"[..],
-            b"app\0pass",
-            b"\0\0pass",
-            b"\0app\0pa\0ss",
-        ] {
+        for wrong in [&b"other\0app\0pass"[..], b"app\0pass", b"\0\0pass", b"\0app\0pa\0ss"] {
             assert!(read(wrong).is_none(), "{wrong:?}");
         }
         assert!(plain(b"not base64!").is_none());

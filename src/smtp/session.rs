@@ -167,11 +167,7 @@ impl Session {
 
     /// A line that is none, or too long.
     pub fn malformed(&mut self) -> Step {
-        self.refuse(say(
-            500,
-            (5, 5, 2),
-            "lines end with CR LF and hold no bare CR, bare LF or NUL",
-        ))
+        self.refuse(say(500, (5, 5, 2), "lines end with CR LF and hold no bare CR, bare LF or NUL"))
     }
 
     /// Reads a line.
@@ -183,11 +179,7 @@ impl Session {
         match command::parse(line, smtputf8) {
             Ok(command) => self.command(command),
             // The octets that follow such a BDAT are a message's, not commands.
-            Err(fault)
-                if line
-                    .get(..4)
-                    .is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT")) =>
-            {
+            Err(fault) if line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT")) => {
                 Step::Close(refusal(&fault))
             }
             Err(fault) => self.refuse(refusal(&fault)),
@@ -207,11 +199,9 @@ impl Session {
             Command::Foreign => Step::HangUp,
             Command::Quit => Step::Close(say(221, (2, 0, 0), "bye")),
             Command::Noop => Step::Say(say(250, (2, 0, 0), "ok")),
-            Command::Help => Step::Say(say(
-                214,
-                (2, 0, 0),
-                "RFC 5321 tells; relent explain tells why",
-            )),
+            Command::Help => {
+                Step::Say(say(214, (2, 0, 0), "RFC 5321 tells; relent explain tells why"))
+            }
             Command::Verify => Step::Say(say(252, (2, 1, 5), "send some mail and see")),
             Command::Helo(name) => self.hello(name, false),
             Command::Ehlo(name) => self.hello(name, true),
@@ -222,11 +212,9 @@ impl Session {
                 Step::Say(say(250, (2, 0, 0), "ok"))
             }
             Command::StartTls if self.tls => self.refuse(say(503, (5, 5, 1), "TLS is on already")),
-            Command::StartTls if !matches!(self.state, State::Ready) => self.refuse(say(
-                503,
-                (5, 5, 1),
-                "STARTTLS comes after EHLO and not within a mail",
-            )),
+            Command::StartTls if !matches!(self.state, State::Ready) => {
+                self.refuse(say(503, (5, 5, 1), "STARTTLS comes after EHLO and not within a mail"))
+            }
             Command::StartTls => Step::StartTls(say(220, (2, 0, 0), "go ahead")),
             Command::Auth(mechanism, first) => self.auth(&mechanism, first),
             Command::Mail(path, parameters) => self.mail(path, parameters),
@@ -240,11 +228,7 @@ impl Session {
         self.state = State::Ready;
         // It stands in Received, where brackets begin comments.
         let known = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-        self.client_name = if name.chars().all(known) {
-            name
-        } else {
-            "unknown".into()
-        };
+        self.client_name = if name.chars().all(known) { name } else { "unknown".into() };
         self.extended = extended;
         let hello = format!("{} greets {}", self.offer.hostname, self.client_name);
         if !extended {
@@ -325,11 +309,7 @@ impl Session {
                 self.state = State::Asking(Asked::Login);
                 Step::Ask(Question::Login(secret))
             }
-            None => self.refuse(say(
-                501,
-                (5, 5, 2),
-                "that is not what the mechanism says here",
-            )),
+            None => self.refuse(say(501, (5, 5, 2), "that is not what the mechanism says here")),
         }
     }
 
@@ -341,20 +321,13 @@ impl Session {
             State::Ready => {}
             State::Fresh => return self.refuse(say(503, (5, 5, 1), "EHLO comes first")),
             _ => {
-                return self.refuse(say(
-                    503,
-                    (5, 5, 1),
-                    "a mail is under way: end it or say RSET",
-                ));
+                return self.refuse(say(503, (5, 5, 1), "a mail is under way: end it or say RSET"));
             }
         }
         if self.messages >= self.offer.messages_max {
             return Step::Close(say(421, (4, 7, 0), "enough messages on this connection"));
         }
-        if parameters
-            .size
-            .is_some_and(|size| size > self.offer.size_max)
-        {
+        if parameters.size.is_some_and(|size| size > self.offer.size_max) {
             let text = format!("messages have at most {} octets here", self.offer.size_max);
             return self.refuse(say(552, (5, 3, 4), &text));
         }
@@ -389,10 +362,9 @@ impl Session {
             State::Mail(mail) if mail.chunked => {
                 self.refuse(say(503, (5, 5, 1), "DATA and BDAT do not mix"))
             }
-            State::Mail(mail) if mail.recipients > 0 => Step::Data(Reply::plain(
-                354,
-                ["send the message; end it with CRLF.CRLF"],
-            )),
+            State::Mail(mail) if mail.recipients > 0 => {
+                Step::Data(Reply::plain(354, ["send the message; end it with CRLF.CRLF"]))
+            }
             State::Mail(_) => self.refuse(say(554, (5, 5, 1), "no valid recipients")),
             _ => self.refuse(say(503, (5, 5, 1), "MAIL and RCPT come first")),
         }
@@ -410,11 +382,7 @@ impl Session {
         if refused.is_some() {
             self.errors += 1;
         }
-        Step::Chunk {
-            length,
-            last,
-            refused,
-        }
+        Step::Chunk { length, last, refused }
     }
 
     /// The answer to what was asked.
@@ -430,28 +398,20 @@ impl Session {
             }
             (Asked::Mail(parameters), None) => {
                 let smtputf8 = parameters.smtputf8;
-                self.state = State::Mail(Transaction {
-                    smtputf8,
-                    ..Transaction::default()
-                });
+                self.state = State::Mail(Transaction { smtputf8, ..Transaction::default() });
                 say(250, (2, 1, 0), "ok")
             }
             (Asked::Recipient(mail), None) => {
-                self.state = State::Mail(Transaction {
-                    recipients: mail.recipients + 1,
-                    ..mail
-                });
+                self.state = State::Mail(Transaction { recipients: mail.recipients + 1, ..mail });
                 say(250, (2, 1, 5), "ok")
             }
             (Asked::Recipient(mail), Some(answer)) => {
                 // A refused recipient is policy's answer, not the client's mistake.
                 self.state = State::Mail(mail);
                 return match answer.reply.status {
-                    Some(Status {
-                        class: 5,
-                        subject: 7,
-                        ..
-                    }) if self.authenticated => Step::Say(answer.reply),
+                    Some(Status { class: 5, subject: 7, .. }) if self.authenticated => {
+                        Step::Say(answer.reply)
+                    }
                     _ => self.refuse(answer.reply),
                 };
             }
@@ -464,11 +424,7 @@ impl Session {
     pub fn message_ended(&mut self, answer: Answer) -> Step {
         self.state = State::Ready;
         self.messages += 1;
-        if answer.reply.is_positive() {
-            Step::Say(answer.reply)
-        } else {
-            self.refuse(answer.reply)
-        }
+        if answer.reply.is_positive() { Step::Say(answer.reply) } else { self.refuse(answer.reply) }
     }
 }
 
@@ -480,11 +436,9 @@ fn refusal(fault: &CommandFault) -> Reply {
             say(501, (5, 1, 2), &AddressFault::Domain.to_string())
         }
         CommandFault::Address(fault) => say(501, (5, 1, 3), &fault.to_string()),
-        CommandFault::NeedsSmtpUtf8 => say(
-            553,
-            (5, 6, 7),
-            "an address beyond ASCII needs SMTPUTF8 on MAIL",
-        ),
+        CommandFault::NeedsSmtpUtf8 => {
+            say(553, (5, 6, 7), "an address beyond ASCII needs SMTPUTF8 on MAIL")
+        }
         CommandFault::Parameter(name) => {
             say(555, (5, 5, 4), &format!("{name} is not offered here"))
         }
@@ -526,10 +480,7 @@ mod tests {
                 Step::Chunk { refused, .. } => refused.map_or("chunk".into(), |reply| reply.wire()),
                 Step::Ask(_) => "asked twice".into(),
             };
-            assert!(
-                said.starts_with(expected),
-                "{line}: {said:?}, not {expected:?}"
-            );
+            assert!(said.starts_with(expected), "{line}: {said:?}, not {expected:?}");
         }
     }
 
@@ -578,18 +529,7 @@ mod tests {
     fn mistakes_are_counted_and_an_http_verb_ends_it() {
         check(true, &[("GET / HTTP/1.1", "close")]);
         let wrong = ("WHAT", "500 5.5.1");
-        check(
-            true,
-            &[wrong, wrong, wrong, wrong, ("WHAT", "close 421 4.7.0")],
-        );
-        check(
-            true,
-            &[
-                ("EHLO a", "250-"),
-                ("AUTH PLAIN", "334"),
-                ("*", "501"),
-                ("AUTH X", "504"),
-            ],
-        );
+        check(true, &[wrong, wrong, wrong, wrong, ("WHAT", "close 421 4.7.0")]);
+        check(true, &[("EHLO a", "250-"), ("AUTH PLAIN", "334"), ("*", "501"), ("AUTH X", "504")]);
     }
 }

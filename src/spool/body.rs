@@ -92,13 +92,8 @@ impl Shared {
             return Err(fault("a piece is longer than any can be".into()));
         }
         let mut bytes = vec![0; extent.length as usize];
-        let file = self
-            .world
-            .disk
-            .open(&path)
-            .map_err(|f| fault(f.to_string()))?;
-        file.read_at(&mut bytes, extent.offset)
-            .map_err(|f| fault(f.to_string()))?;
+        let file = self.world.disk.open(&path).map_err(|f| fault(f.to_string()))?;
+        file.read_at(&mut bytes, extent.offset).map_err(|f| fault(f.to_string()))?;
         if crc32c::crc32c(&bytes) == extent.crc {
             Ok(bytes.into())
         } else {

@@ -77,10 +77,7 @@ fn number64(bytes: &[u8], at: usize) -> u64 {
 }
 
 fn checksum(salt: Salt, covered: &[u8], payload: &[u8]) -> u32 {
-    crc32c::crc32c_append(
-        crc32c::crc32c_append(crc32c::crc32c(&salt), covered),
-        payload,
-    )
+    crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(&salt), covered), payload)
 }
 
 /// Adds a record to `buffer`. `oldest` is the oldest segment that holds a piece of its body.
@@ -130,12 +127,7 @@ pub(super) struct Window<'a> {
 
 impl<'a> Window<'a> {
     pub(super) fn new(file: &'a dyn DiskFile, length: u64) -> Self {
-        Self {
-            file,
-            length,
-            start: 0,
-            bytes: Vec::new(),
-        }
+        Self { file, length, start: 0, bytes: Vec::new() }
     }
 
     /// `count` bytes at `offset`; `None` past the end.
@@ -146,8 +138,7 @@ impl<'a> Window<'a> {
         }
         if offset < self.start || end > self.start + self.bytes.len() as u64 {
             let size = WINDOW.max(count as u64).min(self.length - offset);
-            self.bytes
-                .resize(usize::try_from(size).unwrap_or(usize::MAX), 0);
+            self.bytes.resize(usize::try_from(size).unwrap_or(usize::MAX), 0);
             self.start = offset;
             if let Err(fault) = self.file.read_at(&mut self.bytes, offset) {
                 self.bytes.clear();

@@ -85,10 +85,7 @@ impl Shared {
     pub(super) fn stop(&self, fault: &io::Error) -> SpoolFault {
         tracing::error!(target: "relent::spool", %fault, directory = %self.directory.display(),
             "the disk failed: no mail is accepted until the daemon is started anew");
-        self.state()
-            .fault
-            .get_or_insert_with(|| SpoolFault::Stopped(fault.to_string()))
-            .clone()
+        self.state().fault.get_or_insert_with(|| SpoolFault::Stopped(fault.to_string())).clone()
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -240,11 +237,9 @@ impl Spool {
         let (work, inbox) = sync_channel(settings.pending_max.max(1) as usize);
         let (bell, rung) = sync_channel(1);
         let active = match found.segments.iter().next_back() {
-            Some((number, segment)) => Some((
-                *number,
-                world.disk.open(&format::path(directory, *number))?,
-                segment.length,
-            )),
+            Some((number, segment)) => {
+                Some((*number, world.disk.open(&format::path(directory, *number))?, segment.length))
+            }
             None => None,
         };
         let shared = Arc::new(Shared {
@@ -273,9 +268,7 @@ impl Spool {
             active,
             dirty_since: None,
         };
-        std::thread::Builder::new()
-            .name("spool-writer".into())
-            .spawn(move || writer.run())?;
+        std::thread::Builder::new().name("spool-writer".into()).spawn(move || writer.run())?;
         let weak = Arc::downgrade(&shared);
         std::thread::Builder::new()
             .name("spool-sweeper".into())
@@ -300,9 +293,7 @@ impl Spool {
 
     /// Why the writer gave no answer.
     pub(super) fn gone(&self) -> SpoolFault {
-        self.shared
-            .fault()
-            .unwrap_or_else(|| SpoolFault::Stopped("the spool is closed".into()))
+        self.shared.fault().unwrap_or_else(|| SpoolFault::Stopped("the spool is closed".into()))
     }
 
     /// Whether mail may be accepted: no disk error yet, and room on disk (RELIABILITY: F3, F5).
@@ -338,10 +329,7 @@ impl Spool {
             spool: self.clone(),
             piece: Vec::new(),
             body: Body::default(),
-            pins: Pins {
-                shared: self.shared.clone(),
-                segments: Vec::new(),
-            },
+            pins: Pins { shared: self.shared.clone(), segments: Vec::new() },
         }
     }
 
@@ -352,15 +340,8 @@ impl Spool {
     /// Any [`SpoolFault`]: then the message must not be acknowledged.
     pub async fn accept(&self, body: BodyWriter, encode: Encode) -> Result<Sequence, SpoolFault> {
         let (answer, wait) = oneshot::channel();
-        let BodyWriter {
-            piece, body, pins, ..
-        } = body;
-        self.send(Work::Accept {
-            piece,
-            body,
-            encode,
-            answer,
-        })?;
+        let BodyWriter { piece, body, pins, .. } = body;
+        self.send(Work::Accept { piece, body, encode, answer })?;
         let sequence = wait.await.map_err(|_| self.gone())?;
         drop(pins);
         sequence
@@ -376,11 +357,7 @@ impl Spool {
         durability: Durability,
     ) -> Result<Vec<Sequence>, SpoolFault> {
         let (answer, wait) = oneshot::channel();
-        self.send(Work::Append {
-            records,
-            durability,
-            answer,
-        })?;
+        self.send(Work::Append { records, durability, answer })?;
         wait.await.map_err(|_| self.gone())?
     }
 
@@ -405,12 +382,12 @@ impl Spool {
         loop {
             let segment = self.shared.segment(number);
             if let Some(segment) = segment {
-                offset = self
-                    .scan(number, &segment, offset, from, limit, &mut records)
-                    .map_err(|fault| {
+                offset = self.scan(number, &segment, offset, from, limit, &mut records).map_err(
+                    |fault| {
                         let path = format::path(&self.shared.directory, number);
                         SpoolFault::Unreadable(format!("{}: {fault}", path.display()))
-                    })?;
+                    },
+                )?;
             }
             let state = self.shared.state();
             if records.len() >= limit {
@@ -472,10 +449,7 @@ impl Spool {
     /// Reads a body back.
     #[must_use]
     pub fn reader(&self, body: &Body) -> BodyReader {
-        BodyReader {
-            shared: self.shared.clone(),
-            extents: body.extents.clone().into_iter(),
-        }
+        BodyReader { shared: self.shared.clone(), extents: body.extents.clone().into_iter() }
     }
 
     /// Says that the segment of this sequence holds one more message that is still queued: for those

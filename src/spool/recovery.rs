@@ -26,9 +26,8 @@ pub(super) fn recover(directory: &Path, world: &World) -> io::Result<Found> {
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
         if name.ends_with(".tmp") {
             disk.remove(&path)?;
-        } else if let Some(number) = name
-            .strip_suffix(".seg")
-            .and_then(|n| u64::from_str_radix(n, 16).ok())
+        } else if let Some(number) =
+            name.strip_suffix(".seg").and_then(|n| u64::from_str_radix(n, 16).ok())
         {
             files.push((number, disk.open(&path)?));
         }
@@ -53,12 +52,7 @@ pub(super) fn recover(directory: &Path, world: &World) -> io::Result<Found> {
     };
     let last = files.last().map(|(number, _)| *number);
     for (number, file) in files {
-        let scan = Scan {
-            directory,
-            disk,
-            number,
-            is_last: Some(number) == last,
-        };
+        let scan = Scan { directory, disk, number, is_last: Some(number) == last };
         scan.segment(file.as_ref(), headers.get(&number), world, &mut found)?;
     }
     disk.sync_directory(directory)?;
@@ -89,11 +83,8 @@ impl Scan<'_> {
             ..Segment::default()
         };
         let mut any = false;
-        let mut offset = if header.is_some_and(|h| h.number == self.number) {
-            SEGMENT_HEADER
-        } else {
-            0
-        };
+        let mut offset =
+            if header.is_some_and(|h| h.number == self.number) { SEGMENT_HEADER } else { 0 };
         found.next = found.next.max(segment.first);
         while offset < length {
             let whole = window.record(offset, found.salt).or_else(unreadable)?;
@@ -132,15 +123,7 @@ impl Scan<'_> {
         if header.is_none() {
             // What stood here is in quarantine; what will be written here must be found again.
             let (salt, number, first) = (found.salt, self.number, segment.first);
-            file.write_at(
-                &SegmentHeader {
-                    salt,
-                    number,
-                    first,
-                }
-                .encode(),
-                0,
-            )?;
+            file.write_at(&SegmentHeader { salt, number, first }.encode(), 0)?;
             file.sync_data()?;
         }
         found.recovery.segments += 1;

@@ -20,18 +20,12 @@ pub(super) fn run(shared: &std::sync::Weak<Shared>, bell: &Receiver<()>) {
 
 /// Shrinks and removes what may be.
 pub(super) fn sweep(shared: &Arc<Shared>) -> io::Result<()> {
-    let _alone = shared
-        .sweeping
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = shared.sweeping.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     while let Some(number) = shared.shrinkable() {
         shrink(shared, number)?;
     }
     while let Some(number) = shared.removable() {
-        shared
-            .world
-            .disk
-            .remove(&format::path(&shared.directory, number))?;
+        shared.world.disk.remove(&format::path(&shared.directory, number))?;
         shared.forget(number);
         shared.world.disk.sync_directory(&shared.directory)?;
     }
@@ -47,11 +41,7 @@ fn shrink(shared: &Arc<Shared>, number: u64) -> io::Result<()> {
     };
     let file = disk.open(&path)?;
     let mut window = Window::new(file.as_ref(), segment.length);
-    let header = SegmentHeader {
-        salt: shared.salt,
-        number,
-        first: segment.first,
-    };
+    let header = SegmentHeader { salt: shared.salt, number, first: segment.first };
     let mut kept = header.encode();
     let mut offset = SEGMENT_HEADER;
     while offset < segment.length {
@@ -60,21 +50,12 @@ fn shrink(shared: &Arc<Shared>, number: u64) -> io::Result<()> {
             continue;
         }
         let Some(head) = window.head(offset)? else {
-            return Err(io::Error::other(format!(
-                "segment {number} is damaged at {offset}"
-            )));
+            return Err(io::Error::other(format!("segment {number} is damaged at {offset}")));
         };
         if head.kind != format::BODY
             && let Some((_, record)) = window.record(offset, shared.salt)?
         {
-            format::put(
-                &mut kept,
-                shared.salt,
-                head.sequence,
-                number,
-                head.kind,
-                &record.payload,
-            );
+            format::put(&mut kept, shared.salt, head.sequence, number, head.kind, &record.payload);
         }
         offset += head.span();
     }

@@ -67,10 +67,7 @@ impl DiskFile for TwinFile {
 }
 
 fn open(directory: &Path, twin: &Twin) -> (Spool, Recovery) {
-    let world = World {
-        disk: Arc::new(twin.clone()),
-        ..World::real()
-    };
+    let world = World { disk: Arc::new(twin.clone()), ..World::real() };
     let settings = config::Spool::default();
     Spool::open(directory, &settings, Duration::from_secs(60), &world).expect("the spool opens")
 }
@@ -97,8 +94,7 @@ async fn a_torn_tail_is_cut_and_sequences_go_on() {
     let path = super::format::path(home.path(), 1);
     let file = SystemDisk.open(&path).expect("there");
     let length = file.len().expect("a length");
-    file.write_at(&[0xA7, 0x52, 0x4C, 0x1D, 9, 0], length)
-        .expect("written");
+    file.write_at(&[0xA7, 0x52, 0x4C, 0x1D, 9, 0], length).expect("written");
     let (spool, recovery) = open(home.path(), &twin);
     assert_eq!((recovery.torn_bytes, recovery.quarantined), (6, 0));
     assert_eq!(texts(&spool), ["one", "two"]);
@@ -115,9 +111,7 @@ async fn a_flipped_byte_in_the_middle_costs_one_record() {
         append(&spool, text).await.expect("written");
     }
     spool.close().await;
-    let file = SystemDisk
-        .open(&super::format::path(home.path(), 1))
-        .expect("there");
+    let file = SystemDisk.open(&super::format::path(home.path(), 1)).expect("there");
     let place = super::format::SEGMENT_HEADER + 32 + 29;
     file.write_at(b"X", place).expect("written");
     let (spool, recovery) = open(home.path(), &twin);

@@ -17,21 +17,9 @@ type Answer<T> = oneshot::Sender<Result<T, SpoolFault>>;
 
 /// What the writer is asked to do.
 pub(super) enum Work {
-    Piece {
-        piece: Vec<u8>,
-        answer: Answer<Extent>,
-    },
-    Accept {
-        piece: Vec<u8>,
-        body: Body,
-        encode: Encode,
-        answer: Answer<Sequence>,
-    },
-    Append {
-        records: Vec<(Kind, Vec<u8>)>,
-        durability: Durability,
-        answer: Answer<Vec<Sequence>>,
-    },
+    Piece { piece: Vec<u8>, answer: Answer<Extent> },
+    Accept { piece: Vec<u8>, body: Body, encode: Encode, answer: Answer<Sequence> },
+    Append { records: Vec<(Kind, Vec<u8>)>, durability: Durability, answer: Answer<Vec<Sequence>> },
     Close(oneshot::Sender<()>),
 }
 
@@ -65,10 +53,7 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            let mut batch = Batch {
-                must_sync: first.is_none(),
-                ..Batch::default()
-            };
+            let mut batch = Batch { must_sync: first.is_none(), ..Batch::default() };
             let outcome = match self.shared.fault() {
                 Some(fault) => Err(fault),
                 None => self.roll().map_err(|f| self.shared.stop(&f)),
@@ -88,10 +73,7 @@ impl Writer {
         }
         self.commit(
             Ok(()),
-            Batch {
-                must_sync: true,
-                ..Batch::default()
-            },
+            Batch { must_sync: true, ..Batch::default() },
             (self.next, self.length()),
         );
     }
@@ -126,11 +108,7 @@ impl Writer {
         };
         let disk = &self.shared.world.disk;
         let file = disk.create(&format::path(&self.shared.directory, number))?;
-        let header = SegmentHeader {
-            salt: self.shared.salt,
-            number,
-            first: self.next,
-        };
+        let header = SegmentHeader { salt: self.shared.salt, number, first: self.next };
         file.write_at(&header.encode(), 0)?;
         file.sync_data()?;
         disk.sync_directory(&self.shared.directory)?;
@@ -157,23 +135,14 @@ impl Writer {
         self.next += 1;
         let here = self.active.as_ref().map_or(0, |(number, _, _)| *number);
         let oldest = oldest.unwrap_or(here);
-        format::put(
-            &mut batch.buffer,
-            self.shared.salt,
-            sequence,
-            oldest,
-            kind,
-            payload,
-        );
+        format::put(&mut batch.buffer, self.shared.salt, sequence, oldest, kind, payload);
         sequence
     }
 
     fn piece(&mut self, batch: &mut Batch, piece: &[u8]) -> Extent {
         batch.bodies = true;
-        let (segment, length) = self
-            .active
-            .as_ref()
-            .map_or((0, 0), |(number, _, length)| (*number, *length));
+        let (segment, length) =
+            self.active.as_ref().map_or((0, 0), |(number, _, length)| (*number, *length));
         let offset = length + (batch.buffer.len() + RECORD_HEADER) as u64;
         self.record(batch, BODY, piece, None);
         Extent {
@@ -198,12 +167,7 @@ impl Writer {
                     }
                 }));
             }
-            Work::Accept {
-                piece,
-                mut body,
-                encode,
-                answer,
-            } => {
+            Work::Accept { piece, mut body, encode, answer } => {
                 if !piece.is_empty() {
                     let extent = self.piece(batch, &piece);
                     body.extents.push(extent);
@@ -224,11 +188,7 @@ impl Writer {
                     }
                 }));
             }
-            Work::Append {
-                records,
-                durability,
-                answer,
-            } => {
+            Work::Append { records, durability, answer } => {
                 let sequences = records
                     .iter()
                     .map(|(kind, payload)| Sequence(self.record(batch, *kind, payload, None)))
@@ -253,15 +213,12 @@ impl Writer {
 
     /// Writes and syncs, then answers. Nothing is answered well that is not where it must be.
     fn commit(&mut self, ready: Result<(), SpoolFault>, batch: Batch, start: (u64, u64)) {
-        let written = ready.and_then(|()| {
-            self.write(&batch, start.1)
-                .map_err(|f| self.shared.stop(&f))
-        });
+        let written =
+            ready.and_then(|()| self.write(&batch, start.1).map_err(|f| self.shared.stop(&f)));
         if written.is_ok() {
             if let Some((number, _, length)) = &self.active {
                 let now = self.shared.world.clock.now();
-                self.shared
-                    .written(*number, *length, batch.bodies, now, &batch.held);
+                self.shared.written(*number, *length, batch.bodies, now, &batch.held);
             }
         } else {
             self.next = start.0;

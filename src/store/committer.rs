@@ -67,13 +67,9 @@ fn work(shared: &Shared, mut batch: Vec<Box<dyn Job>>) {
         if overlay.is_empty() {
             return Ok(());
         }
-        let changes: Vec<Change> = overlay
-            .into_iter()
-            .map(|((table, key), value)| Change { table, key, value })
-            .collect();
-        engine
-            .commit(&changes)
-            .map_err(|fault| shared.damaged(fault))
+        let changes: Vec<Change> =
+            overlay.into_iter().map(|((table, key), value)| Change { table, key, value }).collect();
+        engine.commit(&changes).map_err(|fault| shared.damaged(fault))
     });
     for job in batch {
         job.answer(committed.clone());

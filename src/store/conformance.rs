@@ -46,11 +46,7 @@ impl Engine for Twin {
 }
 
 fn put(table: Table, key: &[u8], value: &[u8]) -> Change {
-    Change {
-        table,
-        key: key.to_vec(),
-        value: Some(value.to_vec()),
-    }
+    Change { table, key: key.to_vec(), value: Some(value.to_vec()) }
 }
 
 /// Asks of an engine what the store relies on.
@@ -58,10 +54,7 @@ pub(super) fn suite(make: impl Fn() -> Box<dyn Engine>) {
     let engine = make();
     let keys = |prefix: &[u8], after: Option<&[u8]>, limit| -> Vec<Vec<u8>> {
         let rows = engine.scan(Table::Recipient, prefix, after, limit);
-        rows.expect("scan")
-            .into_iter()
-            .map(|(key, _)| key)
-            .collect()
+        rows.expect("scan").into_iter().map(|(key, _)| key).collect()
     };
     assert_eq!(engine.get(Table::Meta, b"a"), Ok(None));
     assert!(keys(b"", None, 10).is_empty());
@@ -82,9 +75,7 @@ pub(super) fn suite(make: impl Fn() -> Box<dyn Engine>) {
     engine.commit(&[first, later.clone()]).expect("commit");
     assert_eq!(engine.get(Table::Recipient, b"a"), Ok(Some(b"3".to_vec())));
     later.value = None;
-    engine
-        .commit(&[later.clone(), later])
-        .expect("removing twice");
+    engine.commit(&[later.clone(), later]).expect("removing twice");
     assert_eq!(engine.get(Table::Recipient, b"a"), Ok(None));
     engine.commit(&[]).expect("an empty commit");
 }

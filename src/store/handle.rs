@@ -39,10 +39,7 @@ impl Record for Counter {
 fn open_engine(directory: &Path, cache: usize, world: &World) -> Result<Redb, String> {
     let (file, marker) = (directory.join(FILE), directory.join(MARKER));
     let said = |path: &Path, fault: std::io::Error| format!("{}: {fault}", path.display());
-    world
-        .disk
-        .create_directory(directory)
-        .map_err(|fault| said(directory, fault))?;
+    world.disk.create_directory(directory).map_err(|fault| said(directory, fault))?;
     let there = |path: &Path| path.try_exists().map_err(|fault| said(path, fault));
     if there(&marker)? {
         if !there(&file)? {
@@ -54,10 +51,7 @@ fn open_engine(directory: &Path, cache: usize, world: &World) -> Result<Redb, St
     let create = !there(&file)?;
     let empty = !create && file.metadata().is_ok_and(|about| about.len() == 0);
     if empty {
-        world
-            .disk
-            .remove(&file)
-            .map_err(|fault| said(&file, fault))?;
+        world.disk.remove(&file).map_err(|fault| said(&file, fault))?;
     }
     let engine = Redb::open(&file, cache, create || empty)?;
     let mark = world.disk.create(&marker);
@@ -142,9 +136,7 @@ impl Store {
     ) -> Result<Vec<(Vec<u8>, R)>, StoreFault> {
         let rows = self.shared.engine()?.scan(R::TABLE, prefix, after, limit);
         let rows = rows.map_err(StoreFault::Damaged)?;
-        rows.into_iter()
-            .map(|(key, value)| Ok((key, decode(&value)?)))
-            .collect()
+        rows.into_iter().map(|(key, value)| Ok((key, decode(&value)?))).collect()
     }
 
     /// Runs `change` in the committer and answers once it is durable. `change` may refuse with its
@@ -160,11 +152,7 @@ impl Store {
     {
         self.ready()?;
         let (asker, answer) = oneshot::channel();
-        let job = Box::new(Typed {
-            change: Some(change),
-            outcome: None,
-            asker,
-        });
+        let job = Box::new(Typed { change: Some(change), outcome: None, asker });
         let line = {
             let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
             line.clone().ok_or(StoreFault::Closed)?
@@ -183,11 +171,7 @@ impl Store {
             line.lock().unwrap_or_else(PoisonError::into_inner).take();
         };
         take(&self.line);
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // The thread ends by itself once the line is gone; a panic in it was answered already.
             let _ended = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -209,11 +193,7 @@ where
 {
     fn run(&mut self, engine: &dyn Engine, overlay: &Overlay) -> Option<Overlay> {
         let change = self.change.take()?;
-        let mut transaction = Transaction {
-            engine,
-            batch: overlay,
-            own: Overlay::new(),
-        };
+        let mut transaction = Transaction { engine, batch: overlay, own: Overlay::new() };
         let outcome = change(&mut transaction);
         let written = matches!(outcome, Ok(Ok(_))).then_some(transaction.own);
         self.outcome = Some(outcome);
@@ -250,15 +230,12 @@ impl Transaction<'_> {
     ) -> Result<Vec<(Vec<u8>, R)>, StoreFault> {
         let layers = [&self.own, self.batch];
         let rows = committer::scan(self.engine, layers, R::TABLE, (prefix, after, limit))?;
-        rows.into_iter()
-            .map(|(key, value)| Ok((key, decode(&value)?)))
-            .collect()
+        rows.into_iter().map(|(key, value)| Ok((key, decode(&value)?))).collect()
     }
 
     /// Writes a record, replacing what has its key.
     pub fn put<R: Record>(&mut self, key: &[u8], record: &R) {
-        self.own
-            .insert((R::TABLE, key.to_vec()), Some(encode(record)));
+        self.own.insert((R::TABLE, key.to_vec()), Some(encode(record)));
     }
 
     /// Removes a record; one that is not there is fine.
@@ -311,10 +288,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         open(folder.path()).close().await;
         std::fs::remove_file(folder.path().join(FILE)).expect("remove");
-        assert!(matches!(
-            open(folder.path()).ready(),
-            Err(StoreFault::Damaged(_))
-        ));
+        assert!(matches!(open(folder.path()).ready(), Err(StoreFault::Damaged(_))));
         assert!(!folder.path().join(FILE).exists());
     }
 

@@ -40,17 +40,14 @@ pub fn recover(directory: &Path) -> Result<Recovered, String> {
     let file = directory.join(FILE);
     let said = |path: &Path, fault: std::io::Error| format!("{}: {fault}", path.display());
     let held = std::fs::File::open(&file).map_err(|fault| said(&file, fault))?;
-    held.try_lock()
-        .map_err(|_| format!("{} is in use: stop the daemon first", file.display()))?;
+    held.try_lock().map_err(|_| format!("{} is in use: stop the daemon first", file.display()))?;
     let damaged = (1..=KEPT)
         .map(|n| directory.join(format!("{FILE}.damaged-{n}")))
         .find(|path| !path.exists())
         .ok_or_else(|| format!("{KEPT} damaged files lie in {}", directory.display()))?;
     // Opening repairs, and repairing writes: only ever on a copy.
-    let (copy, new) = (
-        directory.join(format!("{FILE}.reading")),
-        directory.join(format!("{FILE}.new")),
-    );
+    let (copy, new) =
+        (directory.join(format!("{FILE}.reading")), directory.join(format!("{FILE}.new")));
     for leftover in [&copy, &new] {
         if leftover.exists() {
             std::fs::remove_file(leftover).map_err(|fault| said(leftover, fault))?;
@@ -66,11 +63,7 @@ pub fn recover(directory: &Path) -> Result<Recovered, String> {
         .and_then(|folder| folder.sync_all())
         .map_err(|fault| said(directory, fault))?;
     drop(held);
-    Ok(Recovered {
-        rows,
-        lost,
-        damaged,
-    })
+    Ok(Recovered { rows, lost, damaged })
 }
 
 fn save(from: &Path, to: &Path) -> Result<(Vec<(&'static str, u64)>, u64), String> {
@@ -100,11 +93,7 @@ fn save(from: &Path, to: &Path) -> Result<(Vec<(&'static str, u64)>, u64), Strin
             count += u64::try_from(whole.len()).unwrap_or(u64::MAX);
             let changes: Vec<Change> = whole
                 .into_iter()
-                .map(|(key, value)| Change {
-                    table,
-                    key,
-                    value: Some(value),
-                })
+                .map(|(key, value)| Change { table, key, value: Some(value) })
                 .collect();
             new.commit(&changes)?;
         }

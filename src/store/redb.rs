@@ -35,9 +35,7 @@ impl Redb {
         if create {
             options.create_new(true);
         }
-        let file = options
-            .open(path)
-            .map_err(|fault| format!("{}: {fault}", path.display()))?;
+        let file = options.open(path).map_err(|fault| format!("{}: {fault}", path.display()))?;
         Self::over(file, cache, create).map_err(|fault| format!("{}: {fault}", path.display()))
     }
 
@@ -49,9 +47,7 @@ impl Redb {
         guarded(|| {
             let mut builder = Database::builder();
             builder.set_cache_size(cache);
-            let engine = Self {
-                database: builder.create_file(file)?,
-            };
+            let engine = Self { database: builder.create_file(file)? };
             let writing = engine.writing()?;
             for table in Table::ALL {
                 writing.open_table(definition(table))?;

@@ -14,11 +14,8 @@ pub fn init_logs(settings: &config::Log) {
         .with_env_filter(filter)
         .with_writer(stderr)
         .with_ansi(stderr().is_terminal());
-    let begun = if settings.json {
-        lines.json().flatten_event(true).try_init()
-    } else {
-        lines.try_init()
-    };
+    let begun =
+        if settings.json { lines.json().flatten_event(true).try_init() } else { lines.try_init() };
     if let (Ok(()), Some(fault)) = (begun, fault) {
         tracing::warn!(target: "relent::telemetry", level = settings.level,
             "log.level cannot be read, `info` is used: {fault}");
@@ -31,10 +28,7 @@ mod tests {
 
     #[test]
     fn logs_can_be_asked_for_twice() {
-        let settings = config::Log {
-            level: "warn,relent=info".into(),
-            json: true,
-        };
+        let settings = config::Log { level: "warn,relent=info".into(), json: true };
         init_logs(&settings);
         init_logs(&config::Log::default());
     }

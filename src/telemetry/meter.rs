@@ -25,10 +25,7 @@ fn describe() {
         "relent_recipients_total",
         "Attempts by outcome: delivered, deferred, failed, stopped, cancelled."
     );
-    describe_counter!(
-        "relent_http_requests_total",
-        "HTTP requests by route and status."
-    );
+    describe_counter!("relent_http_requests_total", "HTTP requests by route and status.");
     describe_counter!(
         "relent_opt_outs_total",
         "Opt-outs recorded over HTTP, by way: one_click, page."
@@ -49,10 +46,7 @@ mod tests {
         metrics::counter!("relent_http_requests_total", "route" => "/test", "status" => "200")
             .increment(1);
         let shown = metrics().render();
-        assert!(
-            shown.contains("relent_http_requests_total{route=\"/test\""),
-            "{shown}"
-        );
+        assert!(shown.contains("relent_http_requests_total{route=\"/test\""), "{shown}");
         assert_eq!(registry.render().is_empty(), shown.is_empty());
     }
 }

@@ -50,9 +50,7 @@ struct Current(RwLock<Arc<CertifiedKey>>);
 
 impl ResolvesServerCert for Current {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(
-            &self.0.read().unwrap_or_else(PoisonError::into_inner),
-        ))
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
@@ -88,10 +86,7 @@ impl Server {
             current,
             certificate,
             key,
-            seen: Mutex::new(Seen {
-                looked: Instant::now(),
-                times,
-            }),
+            seen: Mutex::new(Seen { looked: Instant::now(), times }),
         }))
     }
 
@@ -120,11 +115,7 @@ impl Server {
         seen.times = times;
         match read(&self.certificate, &self.key) {
             Ok(pair) => {
-                let mut current = self
-                    .current
-                    .0
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner);
+                let mut current = self.current.0.write().unwrap_or_else(PoisonError::into_inner);
                 *current = pair;
                 tracing::info!(certificate = %self.certificate.display(), "certificate read anew");
             }
@@ -136,10 +127,7 @@ impl Server {
 }
 
 fn fault(path: &Path, reason: impl ToString) -> TlsFault {
-    TlsFault {
-        path: path.into(),
-        reason: reason.to_string(),
-    }
+    TlsFault { path: path.into(), reason: reason.to_string() }
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {
@@ -158,12 +146,7 @@ fn read(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsFault> {
         .map_err(|why| fault(key, format!("no private key in PEM: {why}")))?;
     CertifiedKey::from_der(chain, private, &ring::default_provider())
         .map(Arc::new)
-        .map_err(|why| {
-            fault(
-                key,
-                format!("does not fit {}: {why}", certificate.display()),
-            )
-        })
+        .map_err(|why| fault(key, format!("does not fit {}: {why}", certificate.display())))
 }
 
 /// The pair in the data folder, made there if it is not both there.
@@ -171,13 +154,8 @@ fn self_signed(data_dir: &Path, hostname: &str) -> Result<(PathBuf, PathBuf), Tl
     let certificate = data_dir.join("tls-self-signed.pem");
     let key = data_dir.join("tls-self-signed.key");
     if !certificate.exists() || !key.exists() {
-        let made =
-            rcgen::generate_simple_self_signed(vec![hostname.to_owned()]).map_err(|why| {
-                fault(
-                    &certificate,
-                    format!("cannot be made for {hostname}: {why}"),
-                )
-            })?;
+        let made = rcgen::generate_simple_self_signed(vec![hostname.to_owned()])
+            .map_err(|why| fault(&certificate, format!("cannot be made for {hostname}: {why}")))?;
         keep(&key, &made.signing_key.serialize_pem())?;
         keep(&certificate, &made.cert.pem())?;
     }
@@ -199,12 +177,7 @@ fn keep(path: &Path, text: &str) -> Result<(), TlsFault> {
             file.sync_all()
         })
         .and_then(|()| fs::rename(&draft, path))
-        .map_err(|why| {
-            fault(
-                path,
-                format!("cannot be written: {why}; check tls and data_dir"),
-            )
-        })
+        .map_err(|why| fault(path, format!("cannot be written: {why}; check tls and data_dir")))
 }
 
 #[cfg(test)]

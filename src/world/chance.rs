@@ -24,9 +24,7 @@ impl SystemChance {
     /// Opens the system's source.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            source: SystemRandom::new(),
-        }
+        Self { source: SystemRandom::new() }
     }
 }
 
@@ -38,8 +36,6 @@ impl Default for SystemChance {
 
 impl Chance for SystemChance {
     fn fill(&self, bytes: &mut [u8]) {
-        self.source
-            .fill(bytes)
-            .expect("getrandom does not fail on a Linux that has booted");
+        self.source.fill(bytes).expect("getrandom does not fail on a Linux that has booted");
     }
 }

@@ -29,10 +29,7 @@ pub trait Disk: Send + Sync + 'static {
 }
 
 /// An open file.
-#[allow(
-    clippy::len_without_is_empty,
-    reason = "a file's length is I/O, not a collection's size"
-)]
+#[allow(clippy::len_without_is_empty, reason = "a file's length is I/O, not a collection's size")]
 pub trait DiskFile: Send + Sync + 'static {
     /// Writes all of `bytes` at `offset`.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
@@ -57,16 +54,11 @@ impl Disk for SystemDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(
-            OpenOptions::new().read(true).write(true).open(path)?,
-        ))
+        Ok(Arc::new(OpenOptions::new().read(true).write(true).open(path)?))
     }
 
     fn create_directory(&self, path: &Path) -> io::Result<()> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {

@@ -20,11 +20,7 @@ pub struct SystemNetwork;
 #[async_trait]
 impl Network for SystemNetwork {
     async fn connect(&self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
-        let socket = if to.is_ipv4() {
-            TcpSocket::new_v4()?
-        } else {
-            TcpSocket::new_v6()?
-        };
+        let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         if let Some(address) = from {
             socket.bind(SocketAddr::new(address, 0))?;
         }

@@ -21,20 +21,9 @@ async fn python_smtplib_submits_over_starttls() {
         password = world.password,
         message = letter("From Python").replace("\r\n", "\n"),
     );
-    let output = Command::new("python3")
-        .args(["-c", &script])
-        .output()
-        .expect("python3 runs");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let mail = world
-        .receiver
-        .message_to(ANN, PATIENCE)
-        .await
-        .expect("a delivery");
+    let output = Command::new("python3").args(["-c", &script]).output().expect("python3 runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mail = world.receiver.message_to(ANN, PATIENCE).await.expect("a delivery");
     assert!(String::from_utf8_lossy(&mail.message).contains("From Python"));
 }
 
@@ -44,32 +33,12 @@ async fn swaks_submits_with_auth_login_over_tls() {
     let server = format!("127.0.0.1:{}", world.ports.submissions[0]);
     let output = Command::new("swaks")
         .args(["--server", &server, "--tls-on-connect", "--auth", "LOGIN"])
-        .args([
-            "--auth-user",
-            "app/receipts",
-            "--auth-password",
-            &world.password,
-        ])
-        .args([
-            "--from",
-            "news@acme.example",
-            "--to",
-            ANN,
-            "--timeout",
-            "20",
-        ])
+        .args(["--auth-user", "app/receipts", "--auth-password", &world.password])
+        .args(["--from", "news@acme.example", "--to", ANN, "--timeout", "20"])
         .output()
         .expect("swaks runs: apt-get install swaks");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
-    world
-        .receiver
-        .message_to(ANN, PATIENCE)
-        .await
-        .expect("a delivery");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    world.receiver.message_to(ANN, PATIENCE).await.expect("a delivery");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,9 +60,5 @@ async fn mail_send_submits_over_implicit_tls() {
         letter("One").into_bytes(),
     );
     client.send(message).await.expect("a submission");
-    world
-        .receiver
-        .message_to(ANN, PATIENCE)
-        .await
-        .expect("a delivery");
+    world.receiver.message_to(ANN, PATIENCE).await.expect("a delivery");
 }

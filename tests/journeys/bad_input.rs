@@ -10,35 +10,20 @@ async fn nobody_gets_in_without_a_credential() {
     let world = World::start().await;
     let mut client = Client::connect(world.ports.submission[0]);
     client.say("EHLO x.example");
-    assert!(
-        client
-            .say("MAIL FROM:<news@acme.example>")
-            .starts_with("530 5.7.0")
-    );
+    assert!(client.say("MAIL FROM:<news@acme.example>").starts_with("530 5.7.0"));
     let wrong = data_encoding::BASE64.encode(b"\0app\0wrong");
-    assert!(
-        client
-            .say(&format!("AUTH PLAIN {wrong}"))
-            .starts_with("535 5.7.8")
-    );
+    assert!(client.say(&format!("AUTH PLAIN {wrong}")).starts_with("535 5.7.8"));
     let mut inbound = Client::connect(world.ports.inbound[0]);
     inbound.say("EHLO x.example");
     inbound.say("MAIL FROM:<x@x.example>");
-    assert!(
-        inbound
-            .say(&format!("RCPT TO:<{ANN}>"))
-            .starts_with("550 5.7.1")
-    );
+    assert!(inbound.say(&format!("RCPT TO:<{ANN}>")).starts_with("550 5.7.1"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sender_sends_from_its_own_domains_only() {
     let world = World::start().await;
     let mut app = Client::login(world.ports.submission[0], "app/receipts", &world.password);
-    assert!(
-        app.say("MAIL FROM:<x@other.example>")
-            .starts_with("550 5.7.1")
-    );
+    assert!(app.say("MAIL FROM:<x@other.example>").starts_with("550 5.7.1"));
     let foreign = letter("x").replace("news@acme.example", "x@other.example");
     let reply = app.submit("news@acme.example", &[ANN], &foreign);
     assert!(reply.starts_with("550 5.7.1"), "{reply}");
@@ -47,15 +32,7 @@ async fn a_sender_sends_from_its_own_domains_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn smuggled_ends_of_data_are_refused() {
     let world = World::start().await;
-    for end in [
-        "\n.\n",
-        "\n.\r\n",
-        "\r\n.\n",
-        "\r.\r",
-        "\r.\r\n",
-        "\r\n.\r",
-        "\r\n\0.\r\n",
-    ] {
+    for end in ["\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\r\n\0.\r\n"] {
         let mut app = Client::login(world.ports.submission[0], "app/receipts", &world.password);
         app.say("MAIL FROM:<news@acme.example>");
         assert!(app.say(&format!("RCPT TO:<{ANN}>")).starts_with("250"));
@@ -99,11 +76,8 @@ async fn commands_that_fail_say_what_to_do() {
 async fn a_wrong_setting_is_named_with_its_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("relent.toml");
-    std::fs::write(
-        &file,
-        "hostname = \"a.example\"\n\n[queue]\nexpiry = \"soon\"\n",
-    )
-    .expect("a file");
+    std::fs::write(&file, "hostname = \"a.example\"\n\n[queue]\nexpiry = \"soon\"\n")
+        .expect("a file");
     let output = std::process::Command::new(crate::support::program())
         .args(["check", "--config"])
         .arg(&file)
@@ -112,10 +86,7 @@ async fn a_wrong_setting_is_named_with_its_line() {
     let said = crate::support::said(output);
     assert_eq!(said.code, 1, "{}{}", said.out, said.err);
     let text = format!("{}{}", said.out, said.err);
-    assert!(
-        text.contains("relent.toml:4") && text.contains("soon"),
-        "{text}"
-    );
+    assert!(text.contains("relent.toml:4") && text.contains("soon"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,13 +100,6 @@ async fn a_damaged_store_holds_mail_and_names_the_way_out() {
     client.say("EHLO x.example");
     let secret = data_encoding::BASE64.encode(format!("\0app\0{}", world.password).as_bytes());
     let reply = client.say(&format!("AUTH PLAIN {secret}"));
-    assert!(
-        reply.starts_with("454") || reply.starts_with("451"),
-        "{reply}"
-    );
-    assert!(
-        world.log().contains("relent store recover"),
-        "{}",
-        world.log()
-    );
+    assert!(reply.starts_with("454") || reply.starts_with("451"), "{reply}");
+    assert!(world.log().contains("relent store recover"), "{}", world.log());
 }

@@ -18,15 +18,9 @@ impl Client {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         stream.set_nodelay(true)?;
-        let mut client = Self {
-            stream: BufReader::new(stream),
-        };
+        let mut client = Self { stream: BufReader::new(stream) };
         let greeting = client.reply()?;
-        if greeting.starts_with("220") {
-            Ok(client)
-        } else {
-            Err(std::io::Error::other(greeting))
-        }
+        if greeting.starts_with("220") { Ok(client) } else { Err(std::io::Error::other(greeting)) }
     }
 
     /// Connects, says EHLO and authenticates.

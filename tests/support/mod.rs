@@ -54,40 +54,17 @@ impl World {
     pub async fn start() -> Self {
         let mut world = Self::bare("").await;
         world.done(&["account", "add", "acme"]);
-        world.done(&[
-            "domain",
-            "add",
-            "acme",
-            "acme.example",
-            "--trust",
-            "--dkim",
-            "ed25519",
-        ]);
+        world.done(&["domain", "add", "acme", "acme.example", "--trust", "--dkim", "ed25519"]);
         let letters = ["--reply-to", "support@acme.example"];
         world.done(
-            &[
-                &["stream", "add", "acme", "newsletter", "--kind", "marketing"][..],
-                &letters,
-            ]
-            .concat(),
+            &[&["stream", "add", "acme", "newsletter", "--kind", "marketing"][..], &letters]
+                .concat(),
         );
         world.done(
-            &[
-                &[
-                    "stream",
-                    "add",
-                    "acme",
-                    "receipts",
-                    "--kind",
-                    "transactional",
-                ][..],
-                &letters,
-            ]
-            .concat(),
+            &[&["stream", "add", "acme", "receipts", "--kind", "transactional"][..], &letters]
+                .concat(),
         );
-        let made = world
-            .done(&["credential", "add", "acme", "--name", "app", "--json"])
-            .json();
+        let made = world.done(&["credential", "add", "acme", "--name", "app", "--json"]).json();
         world.password = made["password"].as_str().expect("a password").to_owned();
         world
     }
@@ -98,19 +75,12 @@ impl World {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let certificate = Server::load(&Tls::default(), folder.path(), "mx.reader.example")
             .expect("a certificate for the receiver");
-        let receiver = Receiver::start(loopback, Some(certificate.acceptor()))
-            .await
-            .expect("a receiver");
+        let receiver =
+            Receiver::start(loopback, Some(certificate.acceptor())).await.expect("a receiver");
         let records = vec![
-            (
-                "reader.example".into(),
-                Rdata::Mx(10, "mx.reader.example".into()),
-            ),
+            ("reader.example".into(), Rdata::Mx(10, "mx.reader.example".into())),
             ("mx.reader.example".into(), Rdata::A(Ipv4Addr::LOCALHOST)),
-            (
-                "acme.example".into(),
-                Rdata::Mx(10, "mx.reader.example".into()),
-            ),
+            ("acme.example".into(), Rdata::Mx(10, "mx.reader.example".into())),
             ("null.example".into(), Rdata::Mx(0, ".".into())),
             ("bare.example".into(), Rdata::A(Ipv4Addr::LOCALHOST)),
         ];
@@ -206,14 +176,7 @@ impl World {
     /// Runs a verb that must succeed.
     pub fn done(&self, arguments: &[&str]) -> Said {
         let said = self.relent(arguments);
-        assert_eq!(
-            said.code,
-            0,
-            "relent {}: {}{}",
-            arguments.join(" "),
-            said.out,
-            said.err
-        );
+        assert_eq!(said.code, 0, "relent {}: {}{}", arguments.join(" "), said.out, said.err);
         said
     }
 
@@ -222,14 +185,7 @@ impl World {
     }
 
     pub fn agree(&self, address: &str) {
-        self.done(&[
-            "consent",
-            "grant",
-            "acme/newsletter",
-            address,
-            "--source",
-            "sign-up form",
-        ]);
+        self.done(&["consent", "grant", "acme/newsletter", address, "--source", "sign-up form"]);
     }
 }
 
@@ -239,10 +195,7 @@ impl Drop for World {
         if std::thread::panicking() {
             let log = self.log();
             let from = log.len().saturating_sub(6000);
-            eprintln!(
-                "--- the daemon's log ends:\n{}",
-                log.get(from..).unwrap_or(&log)
-            );
+            eprintln!("--- the daemon's log ends:\n{}", log.get(from..).unwrap_or(&log));
         }
     }
 }

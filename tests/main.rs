@@ -3,6 +3,7 @@
 
 mod support;
 
+mod crash;
 mod interop;
 mod journeys;
 mod tidy;

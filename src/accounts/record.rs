@@ -1,5 +1,6 @@
 //! What is kept of accounts: the records as they lie in the store, and why a change was not made.
 
+use crate::events::record::Scope;
 use crate::mail::{AccountId, Address, Domain, StreamId, Timestamp};
 use crate::store::{Record, StoreFault, Table};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,17 @@ impl Stream {
     #[must_use]
     pub fn can_be_stopped(&self) -> bool {
         self.kind == StreamKind::Marketing || self.honour_opt_out
+    }
+
+    /// What "no more of this mail" means: the stream, or the account where the stream is gone or where
+    /// an opt-out would not bind it.
+    #[must_use]
+    pub fn opt_out_scope(&self) -> Scope {
+        if self.removed.is_none() && self.can_be_stopped() {
+            Scope::Stream(self.id)
+        } else {
+            Scope::Account
+        }
     }
 }
 

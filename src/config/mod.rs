@@ -81,3 +81,11 @@ impl Default for Config {
         }
     }
 }
+
+impl Config {
+    /// The host of reply, bounce and unsubscribe addresses.
+    #[must_use]
+    pub fn reply_domain(&self) -> &str {
+        self.replies.domain.as_deref().unwrap_or(&self.hostname)
+    }
+}

@@ -58,7 +58,11 @@ impl Delivery {
                 let bytes = marked(&spooled, &marks, domain.as_deref())?;
                 (return_path(&self.parts, lease)?, bytes)
             }
-            Origin::Report { .. } | Origin::Letter { .. } => (message.sender.clone(), spooled),
+            // A letter's writer is told where it cannot be delivered; our own host vouches for the path.
+            Origin::Letter { .. } if message.sender.address().is_some() => {
+                (return_path(&self.parts, lease)?, spooled)
+            }
+            Origin::Report { .. } | Origin::Letter { .. } => (ReversePath::Null, spooled),
         };
         Ok(Copy { sender, bytes, _memory: memory })
     }
@@ -73,16 +77,11 @@ impl Delivery {
     }
 }
 
-/// The host of reply, bounce and unsubscribe addresses.
-fn reply_domain(parts: &Parts) -> &str {
-    let own = parts.config.replies.domain.as_deref();
-    own.unwrap_or(&parts.config.hostname)
-}
-
+/// The signed return path of a copy, so that a bounce which comes later names it.
 fn return_path(parts: &Parts, lease: &Lease) -> Result<ReversePath, String> {
     let token = Token::Bounce { message: lease.message.id, recipient: lease.recipient };
     let local = parts.policy.seal(&token).map_err(|f| f.to_string())?;
-    let address = Address::new(&local, reply_domain(parts)).map_err(|f| f.to_string())?;
+    let address = Address::new(&local, parts.config.reply_domain()).map_err(|f| f.to_string())?;
     Ok(ReversePath::Mailbox(address))
 }
 
@@ -95,7 +94,7 @@ fn marks(parts: &Parts, lease: &Lease, stream: &Stream) -> Result<Marks, String>
     let account = account.map_err(|f| f.to_string())?;
     let account = account.map_or_else(|| stream.account.0.to_string(), |a| a.name.clone());
     let seal = |token: &Token| parts.policy.seal(token).map_err(|f| f.to_string());
-    let host = reply_domain(parts);
+    let host = parts.config.reply_domain();
     let unsubscribe = if stream.can_be_stopped() {
         let token = seal(&Token::Unsubscribe { stream: stream_id, recipient })?;
         let default = format!("https://{}", parts.config.hostname);

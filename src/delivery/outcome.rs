@@ -36,14 +36,12 @@ pub(super) fn attempt(relay: &str, stage: Stage, reply: &Reply) -> Attempt {
     let said = ours(Some(relay), status, reply.to_string());
     match class {
         2 => Attempt::Delivered(said),
-        5 => Attempt::Failed { said, dead_address: stage != Stage::Sender && is_dead(status) },
+        5 => Attempt::Failed {
+            said,
+            dead_address: stage != Stage::Sender && status.is_dead_address(),
+        },
         _ => Attempt::Deferred(said),
     }
-}
-
-/// The codes that say the address itself is at fault, for good.
-fn is_dead(status: Status) -> bool {
-    status.class == 5 && status.subject == 1 && matches!(status.detail, 1 | 6 | 10)
 }
 
 #[cfg(test)]

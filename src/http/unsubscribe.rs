@@ -10,7 +10,7 @@ use crate::accounts::{Account, Stream};
 use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::{RecipientHash, Timestamp};
 use crate::policy::{Settled, Subject, Token};
-use crate::queue::Selector;
+use crate::queue::{self, Stop};
 use crate::store::StoreFault;
 use axum::Extension;
 use axum::extract::{Path, State};
@@ -42,16 +42,6 @@ impl Person {
         let account = parts.accounts.account_by_id(stream.account)?;
         Ok(account.map(|account| Self { account, stream, hash: recipient }))
     }
-
-    /// What "this mail" means: the stream, or the account where the stream is gone or where an opt-out
-    /// would not bind it.
-    fn scope(&self) -> Scope {
-        if self.stream.removed.is_none() && self.stream.can_be_stopped() {
-            Scope::Stream(self.stream.id)
-        } else {
-            Scope::Account
-        }
-    }
 }
 
 /// What a stop came to.
@@ -61,36 +51,31 @@ struct Stopped {
     undo: Option<String>,
 }
 
-/// Records the stop on a task of its own, so that one who hangs up is stopped all the same.
 async fn stop(
     parts: &Parts,
     person: &Person,
     scope: Scope,
     evidence: Evidence,
 ) -> Result<Stopped, Problem> {
-    let (parts, account, hash) = (parts.clone(), person.account.clone(), person.hash);
-    let (way, ip) = (evidence.source, evidence.ip.clone().unwrap_or_default());
-    let subject = Subject::Hash(hash);
-    let work = async move {
-        let (policy, reason) = (&parts.policy, Reason::OptOut);
-        let done = policy.suppress(account.id, subject.clone(), scope, reason, evidence).await?;
-        let (event, settled) = done;
-        let ended = parts.queue.cancel(Selector::Recipient(account.id, hash)).await;
-        metrics::counter!("relent_opt_outs_total", "way" => way.name()).increment(1);
-        tracing::info!(target: "relent::http", account = account.name, recipient = %hash,
-            ?scope, event, ended, ip, "opted out: {}", way.name());
-        // A stop that stood already keeps its age: asking again opens no new way back.
-        let stops = policy.view(account.id, &subject)?.suppressions;
-        let made = stops.iter().find(|stop| stop.sequence == event).map(|stop| stop.at);
-        let until = made.map(|at| at.after(UNDO_AGE_MAX));
-        let undo = until
-            .filter(|until| *until > parts.world.clock.now())
-            .map(|until| policy.seal(&Token::Undo { event, until }))
-            .transpose()?;
-        Ok::<_, StoreFault>(Stopped { settled, undo })
+    let (account, subject) = (person.account.id, Subject::Hash(person.hash));
+    let stop = Stop {
+        account,
+        recipient: person.hash,
+        subject: subject.clone(),
+        scope,
+        reason: Reason::OptOut,
+        evidence,
     };
-    let done = tokio::spawn(work).await.map_err(|fault| super::suppression::broken(&fault))?;
-    Ok(done?)
+    let (event, settled) = queue::stop(&parts.policy, &parts.queue, stop).await?;
+    // A stop that stood already keeps its age: asking again opens no new way back.
+    let stops = parts.policy.view(account, &subject)?.suppressions;
+    let made = stops.iter().find(|stop| stop.sequence == event).map(|stop| stop.at);
+    let until = made.map(|at| at.after(UNDO_AGE_MAX));
+    let undo = until
+        .filter(|until| *until > parts.world.clock.now())
+        .map(|until| parts.policy.seal(&Token::Undo { event, until }))
+        .transpose()?;
+    Ok(Stopped { settled, undo })
 }
 
 /// The asker's address on the network. A peer on loopback is the proxy before us, whose word on whom
@@ -137,7 +122,7 @@ pub(super) async fn show(
             Language::Chinese => format!("退订 {sender} 的全部推广邮件"),
         },
     };
-    let (line, buttons) = match (person.scope(), language) {
+    let (line, buttons) = match (person.stream.opt_out_scope(), language) {
         (Scope::Stream(_), Language::English) => {
             let label = format!("Stop “{stream}”");
             let this = Button { choice: "stream", undo: None, label };
@@ -180,7 +165,7 @@ pub(super) async fn act(
     let one_click = fields.value("List-Unsubscribe");
     if one_click.is_some_and(|value| value.trim().eq_ignore_ascii_case("One-Click")) {
         let evidence = evidence(Source::OneClick, ip);
-        return match stop(&parts, &person, person.scope(), evidence).await {
+        return match stop(&parts, &person, person.stream.opt_out_scope(), evidence).await {
             Ok(Stopped { settled: Settled::Fully, .. }) => "unsubscribed\n".into_response(),
             Ok(_) => {
                 let text = "recorded; one message may still arrive\n";
@@ -190,7 +175,7 @@ pub(super) async fn act(
         };
     }
     let scope = match fields.value("choice") {
-        Some("stream") => person.scope(),
+        Some("stream") => person.stream.opt_out_scope(),
         Some("account") => Scope::Account,
         Some("undo") => {
             return undo(&parts, language, fields.value("undo").unwrap_or_default(), ip).await;

@@ -5,7 +5,6 @@ use super::Intake;
 use crate::accounts::{Login, Stream};
 use crate::mail::header::{self, Field};
 use crate::mail::{Address, Answer, MessageId, Status, Timestamp};
-use crate::store::StoreFault;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -44,11 +43,6 @@ fn refused(code: u16, status: (u8, u16, u16), text: impl Into<String>) -> Answer
 
 fn malformed(text: impl Into<String>) -> Answer {
     refused(550, (5, 6, 0), text)
-}
-
-pub(super) fn unreadable(fault: &StoreFault) -> Answer {
-    refused(451, (4, 3, 0), "the records cannot be read now; try again later")
-        .logged(fault.to_string())
 }
 
 impl Intake {
@@ -138,7 +132,7 @@ impl Intake {
         let domain = address.domain();
         let known = self.parts.accounts.domain(login.account.id, domain);
         let text = match known {
-            Err(fault) => return Err(unreadable(&fault)),
+            Err(fault) => return Err(fault.answer()),
             Ok(Some(domain)) if domain.may_send() => return Ok(()),
             Ok(Some(_)) => format!(
                 "{place}: the domain {domain} is not verified yet: publish its records, then `relent domain verify {} {domain}`",
@@ -165,7 +159,7 @@ impl Intake {
                 let text = format!("X-Relent-Stream: {name} is no stream of this credential");
                 Err(refused(550, (5, 7, 1), text))
             }
-            Err(fault) => Err(unreadable(&fault)),
+            Err(fault) => Err(fault.answer()),
         }
     }
 }

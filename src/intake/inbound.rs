@@ -3,7 +3,7 @@
 
 use super::Intake;
 use crate::mail::{Answer, ReversePath, Status, Verdict, header};
-use crate::replies::Destination;
+use crate::replies::{Destination, Incoming};
 use crate::smtp::session::Question;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,25 +57,23 @@ impl Inbound {
                 self.sender = sender;
                 Verdict::Accept
             }
-            Question::Recipient(address) => {
-                match self.intake.parts.desk.recipient(&address).await {
-                    Ok(destination) => {
-                        self.to.push(destination);
-                        Verdict::Accept
-                    }
-                    Err(answer) => {
-                        tracing::info!(
-                            target: "relent::intake", to = %address, client = %self.peer.ip(),
-                            reason = %answer.log.escape_debug(), "recipient refused"
-                        );
-                        if answer.reply.is_transient() {
-                            Verdict::Defer(answer)
-                        } else {
-                            Verdict::Refuse(answer)
-                        }
+            Question::Recipient(address) => match self.intake.parts.desk.recipient(&address) {
+                Ok(destination) => {
+                    self.to.push(destination);
+                    Verdict::Accept
+                }
+                Err(answer) => {
+                    tracing::info!(
+                        target: "relent::intake", to = %address, client = %self.peer.ip(),
+                        reason = %answer.log.escape_debug(), "recipient refused"
+                    );
+                    if answer.reply.is_transient() {
+                        Verdict::Defer(answer)
+                    } else {
+                        Verdict::Refuse(answer)
                     }
                 }
-            }
+            },
         }
     }
 
@@ -137,7 +135,13 @@ impl Inbound {
             let text = format!("more than {hops_max} hops: a mail loop");
             return Answer::new(554, Status::new(5, 4, 6), text);
         }
-        let verdict = self.intake.parts.desk.receive(&self.sender, to, message.bytes.into()).await;
+        let incoming = Incoming {
+            sender: self.sender.clone(),
+            peer: self.peer.ip(),
+            to,
+            message: message.bytes.into(),
+        };
+        let verdict = self.intake.parts.desk.receive(incoming).await;
         drop(message.memory);
         match verdict.refusal() {
             None => Answer::new(250, Status::new(2, 0, 0), "ok"),

@@ -1,28 +1,19 @@
 //! Mail from applications: who sends, as whom, to whom; then the message streams to the spool.
 
 use super::Intake;
-use super::admission::{Context, HEADER_MAX, unreadable};
+use super::admission::{Context, HEADER_MAX};
 use crate::accounts::{Login, Refusal, Stream};
 use crate::events::message::{Accepted, Origin, Recipient};
 use crate::mail::{Address, Answer, MessageId, ReversePath, Status, Verdict, header};
 use crate::policy::Policy;
 use crate::smtp::command::MailParameters;
 use crate::smtp::session::Question;
-use crate::spool::{Body, BodyWriter, SpoolFault};
+use crate::spool::{Body, BodyWriter};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 fn refuse(code: u16, status: (u8, u16, u16), text: impl Into<String>) -> Answer {
     Answer::new(code, Status::new(status.0, status.1, status.2), text)
-}
-
-/// What the spool could not do, as the client hears it.
-fn spool_answer(fault: &SpoolFault) -> Answer {
-    match fault {
-        SpoolFault::Full => refuse(452, (4, 3, 1), "no room for mail now; try again later"),
-        _ => refuse(451, (4, 3, 0), "mail cannot be stored now; try again later"),
-    }
-    .logged(fault.to_string())
 }
 
 /// A mail under way.
@@ -87,7 +78,7 @@ impl Submission {
             Ok(false) => {
                 return Verdict::Refuse(refuse(535, (5, 7, 8), "this credential was removed"));
             }
-            Err(fault) => return Verdict::Defer(unreadable(&fault)),
+            Err(fault) => return Verdict::Defer(fault.answer()),
         }
         if login.stream.is_none() {
             let text = format!(
@@ -97,7 +88,7 @@ impl Submission {
             return Verdict::Refuse(refuse(550, (5, 7, 1), text));
         }
         if let Err(fault) = parts.queue.ready() {
-            return Verdict::Defer(spool_answer(&fault));
+            return Verdict::Defer(fault.answer());
         }
         if let Some(address) = sender.address()
             && let Err(answer) = self.intake.may_send_from(login, address, "MAIL FROM")
@@ -120,7 +111,7 @@ impl Submission {
         };
         let hash = match parts.accounts.hash(login.account.id, &address) {
             Ok(hash) => hash,
-            Err(fault) => return Verdict::Defer(unreadable(&fault)),
+            Err(fault) => return Verdict::Defer(fault.answer()),
         };
         let verdict = Policy::answer(parts.policy.judge(stream, &address));
         // Refused silently: taken here, and stopped with a record when its turn comes.
@@ -189,7 +180,7 @@ impl Submission {
         message.eight_bit |= !bytes.is_ascii();
         if message.from.is_some() {
             if let Err(fault) = message.body.write(bytes).await {
-                message.refused = Some(spool_answer(&fault));
+                message.refused = Some(fault.answer());
             }
             return;
         }
@@ -234,7 +225,7 @@ impl Submission {
         message.stream = admitted.stream;
         for piece in [&admitted.header[..], rest] {
             if let Err(fault) = message.body.write(piece).await {
-                message.refused = Some(spool_answer(&fault));
+                message.refused = Some(fault.answer());
                 return;
             }
         }
@@ -295,7 +286,7 @@ impl Submission {
                 refuse(250, (2, 0, 0), format!("{id} accepted"))
             }
             Err(fault) => {
-                let answer = spool_answer(&fault);
+                let answer = fault.answer();
                 self.log_refusal(&answer);
                 answer
             }

@@ -105,6 +105,14 @@ pub struct RecipientNumber(pub u32);
 pub struct MessageId(pub [u8; 12]);
 
 impl MessageId {
+    /// The moment it was built from.
+    #[must_use]
+    pub fn at(self) -> Timestamp {
+        let mut moment = [0; 8];
+        moment[2..].copy_from_slice(&self.0[..6]);
+        Timestamp(u64::from_be_bytes(moment))
+    }
+
     /// Builds an id from a moment and six random bytes.
     #[must_use]
     pub fn new(now: Timestamp, chance: [u8; 6]) -> Self {

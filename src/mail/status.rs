@@ -21,6 +21,13 @@ impl Status {
     pub const fn new(class: u8, subject: u16, detail: u16) -> Self {
         Self { class, subject, detail }
     }
+
+    /// Whether it says that the address itself is at fault for good: no such mailbox (5.1.1), moved
+    /// without a forwarding address (5.1.6), a domain that takes no mail (5.1.10).
+    #[must_use]
+    pub fn is_dead_address(self) -> bool {
+        self.class == 5 && self.subject == 1 && matches!(self.detail, 1 | 6 | 10)
+    }
 }
 
 impl fmt::Display for Status {

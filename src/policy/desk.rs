@@ -111,11 +111,7 @@ impl Policy {
             Ok(Judgement::Unconsented(_)) => {
                 refused("no consent of this recipient is recorded for this stream".into())
             }
-            Err(fault) => {
-                let text = "the records cannot be read now; try again later";
-                let answer = Answer::new(451, Status::new(4, 3, 0), text);
-                Verdict::Defer(answer.logged(fault.to_string()))
-            }
+            Err(fault) => Verdict::Defer(fault.answer()),
         }
     }
 

@@ -573,6 +573,22 @@ impl Queue for Embedded {
         ((recipient.0 as usize) < found.recipients.len()).then_some((found, recipient))
     }
 
+    async fn returned(
+        &self,
+        message: Arc<Accepted>,
+        recipient: RecipientNumber,
+        said: Said,
+        dead_address: bool,
+    ) -> Result<(), SpoolFault> {
+        // What still waits was never taken for good: its next attempt will say how it ends.
+        if self.state().items.contains_key(&(message.id, recipient.0)) {
+            return Ok(());
+        }
+        self.report(&message, recipient.0, &said).await?;
+        let outcome = Outcome::Failed { dead_address };
+        self.record(&message, recipient.0, outcome, 1, said).await
+    }
+
     async fn events_for(
         &self,
         account: AccountId,

@@ -4,10 +4,12 @@
 mod embedded;
 mod report;
 mod state;
+mod stop;
 #[cfg(test)]
 mod tests;
 
 pub use embedded::Embedded;
+pub use stop::{Stop, stop};
 
 use crate::events::message::{Accepted, MessageEvent};
 use crate::mail::{
@@ -168,6 +170,14 @@ pub trait Queue: Send + Sync + 'static {
         message: MessageId,
         recipient: RecipientNumber,
     ) -> Option<(Arc<Accepted>, RecipientNumber)>;
+    /// Notes that mail which a remote had taken came back later, and tells its sender.
+    async fn returned(
+        &self,
+        message: Arc<Accepted>,
+        recipient: RecipientNumber,
+        said: Said,
+        dead_address: bool,
+    ) -> Result<(), SpoolFault>;
     /// What happened to an account's mail to a recipient, newest last, at most `limit`.
     async fn events_for(
         &self,

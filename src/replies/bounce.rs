@@ -194,11 +194,6 @@ fn in_words(notice: &str) -> Vec<String> {
     found
 }
 
-/// Whether a status says that the address is dead, not merely that this mail was unwanted.
-pub(super) fn is_dead(status: &str) -> bool {
-    matches!(status, "5.1.1" | "5.1.2" | "5.1.6" | "5.1.10" | "5.2.1")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -53,6 +53,9 @@ pub struct Classification {
     pub recipients: Vec<Bounced>,
     /// Of a complaint: its type.
     pub feedback_type: Option<String>,
+    /// Of a complaint: what may be one of our tokens in the header of the message it returns.
+    #[serde(skip)]
+    pub tokens: Vec<String>,
     /// Whether the person wrote more than the wish, so that somebody must read it.
     #[serde(skip)]
     pub beyond: bool,
@@ -69,6 +72,7 @@ impl Classification {
             written: String::new(),
             recipients: Vec::new(),
             feedback_type: None,
+            tokens: Vec::new(),
             beyond: kind == Kind::Person,
             about_mail: false,
         }
@@ -86,6 +90,7 @@ pub fn classify(message: &[u8], limits: &config::Replies) -> Classification {
     if let Some(complaint) = complaint::read(&letter) {
         let mut read = Classification::new(Kind::Complaint);
         read.feedback_type = complaint.feedback_type;
+        read.tokens = complaint.tokens;
         return read;
     }
     if let Some(recipients) = bounce::read(&letter) {

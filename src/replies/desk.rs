@@ -1,52 +1,453 @@
-//! Acts on what comes back.
+//! Acts on what comes back. What a person wants is a record before the `250` leaves; what a person wrote
+//! beyond a wish goes whole to the mailbox that reads it; machines' mail is counted, never answered.
 
-use crate::mail::{Address, Answer, ReversePath, Status, Verdict};
+use super::bounce::Bounced;
+use super::classify::{Classification, Kind, Wish, classify};
+use super::destination::{Destination, Person, Role, hosts, looks_signed, refuse};
+use crate::accounts::{Accounts, StreamKind};
+use crate::config::Config;
+use crate::events::message::{Accepted, Origin};
+use crate::events::record::{Evidence, Reason, Scope, Source};
+use crate::mail::{
+    Address, Answer, Domain, MessageId, RecipientNumber, ReversePath, Status, Verdict, header,
+};
+use crate::policy::{Policy, Settled, Token};
+use crate::queue::{self, Queue, Said, Stop};
+use crate::store::StoreFault;
+use crate::world::World;
+use bytes::Bytes;
+use std::net::IpAddr;
+use std::sync::Arc;
 
-/// Where a message for us goes.
-#[derive(Clone, Debug)]
-pub struct Destination;
+/// Longest evidence kept of what was written, in characters.
+const EVIDENCE_MAX: usize = 1000;
+/// What mail clients themselves write to a List-Unsubscribe address, in lower case.
+const CLIENTS_WORDS: [&str; 2] =
+    ["this message was automatically generated", "this is an automatically generated"];
+/// Feedback types that say nothing of what the person wants (RFC 5965 §7.3, RFC 6430, RFC 6591).
+const NO_REFUSAL: [&str; 4] = ["not-spam", "auth-failure", "virus", "dmarc"];
 
 /// What the desk needs.
 pub struct Parts {
     /// The settings.
-    pub config: std::sync::Arc<crate::config::Config>,
+    pub config: Arc<Config>,
     /// Where letters go.
-    pub queue: std::sync::Arc<dyn crate::queue::Queue>,
+    pub queue: Arc<dyn Queue>,
     /// Whose mail it is.
-    pub accounts: crate::accounts::Accounts,
+    pub accounts: Accounts,
     /// Where stops are recorded.
-    pub policy: crate::policy::Policy,
+    pub policy: Policy,
     /// Clock and chance.
-    pub world: crate::world::World,
+    pub world: World,
+}
+
+/// A message that has come in whole.
+pub struct Incoming {
+    /// Who sent it, by the envelope.
+    pub sender: ReversePath,
+    /// The host that brought it.
+    pub peer: IpAddr,
+    /// Which of our addresses it names.
+    pub to: Vec<Destination>,
+    /// Its bytes, our Received field first.
+    pub message: Bytes,
 }
 
 /// Who reads what comes back.
-pub struct Desk;
+pub struct Desk {
+    pub(super) parts: Parts,
+    hosts: Vec<Domain>,
+}
+
+/// A message read, with what is known of it besides.
+pub(super) struct Reading {
+    pub(super) read: Classification,
+    /// The address its From field names.
+    from: Option<Address>,
+    pub(super) incoming: Incoming,
+}
+
+/// Where a letter is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Forward {
+    pub(super) mailbox: Address,
+    pub(super) origin: Origin,
+    /// The writer came by a signed address, so that a report cannot reach somebody who never wrote.
+    pub(super) report: bool,
+}
+
+/// What is left to do with a message for one of our addresses.
+type Act = Result<Option<Forward>, Answer>;
 
 impl Desk {
     /// Opens the desk.
     #[must_use]
-    pub fn new(_parts: Parts) -> std::sync::Arc<Self> {
-        std::sync::Arc::new(Self)
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let hosts = hosts(&parts.config.hostname, parts.config.reply_domain());
+        Arc::new(Self { parts, hosts })
     }
 
-    /// Whether an address is one of ours.
+    /// Whether an address is one of ours, and what it is for.
     ///
     /// # Errors
-    /// The refusal.
-    pub async fn recipient(&self, address: &Address) -> Result<Destination, Answer> {
-        let text = format!("{address} is not one of our addresses");
-        Err(Answer::new(550, Status::new(5, 7, 1), text))
+    /// The refusal: 550 5.7.1 where it is not ours, 550 5.1.1 for a forged or expired token, 451 where
+    /// the records cannot be read.
+    pub fn recipient(&self, address: &Address) -> Result<Destination, Answer> {
+        let local = address.local().to_ascii_lowercase();
+        let role = if !self.hosts.contains(address.domain()) {
+            None
+        } else if looks_signed(&local) {
+            Some(self.parts.token(&local, self.parts.world.clock.now())?)
+        } else {
+            match local.as_str() {
+                "postmaster" | "abuse" | "tlsrpt" => Some(Role::Operator),
+                "fbl" => Some(Role::Feedback),
+                _ => self.parts.plain(&local)?,
+            }
+        };
+        let not_ours = || refuse((5, 7, 1), format!("{address} is not one of our addresses"));
+        role.map(Destination).ok_or_else(not_ours)
     }
 
-    /// Reads a message for us.
-    pub async fn receive(
-        &self,
-        _sender: &ReversePath,
-        _to: Vec<Destination>,
-        _message: bytes::Bytes,
-    ) -> Verdict {
-        let text = "nothing is read here";
-        Verdict::Refuse(Answer::new(550, Status::new(5, 7, 1), text))
+    /// Reads a message for us, and answers when what it asks is done. A message that could only be done
+    /// in part may come again: a stop that stands is confirmed, not doubled.
+    pub async fn receive(&self, incoming: Incoming) -> Verdict {
+        let reading = match self.read(incoming).await {
+            Ok(reading) => reading,
+            Err(answer) => return Verdict::Defer(answer),
+        };
+        match self.act(&reading).await {
+            Ok(()) => Verdict::Accept,
+            Err(answer) if answer.reply.is_transient() => Verdict::Defer(answer),
+            Err(answer) => Verdict::Refuse(answer),
+        }
     }
+
+    async fn read(&self, incoming: Incoming) -> Result<Reading, Answer> {
+        let (message, config) = (incoming.message.clone(), self.parts.config.clone());
+        // Whatever a message does to its reader, it ends no session but this one's question.
+        let read = tokio::task::spawn_blocking(move || classify(&message, &config.replies));
+        let read = read.await.map_err(|fault| {
+            tracing::error!(target: "relent::replies", %fault, "a message could not be read");
+            Answer::new(451, Status::new(4, 3, 0), "this message cannot be read now")
+        })?;
+        let from = from_of(&incoming.message);
+        Ok(Reading { read, from, incoming })
+    }
+
+    /// Stops first, letters last: what comes again after a 451 is then forwarded once.
+    async fn act(&self, reading: &Reading) -> Result<(), Answer> {
+        let mut letters = Vec::new();
+        for Destination(role) in &reading.incoming.to {
+            let forward = match role {
+                Role::Reply(person) => self.reply(reading, person.clone()).await?,
+                Role::Unsubscribe(person) => self.unsubscribe(reading, person.clone()).await?,
+                Role::Return(message, number) => self.returned(reading, *message, *number).await?,
+                Role::Stream(stream) => match reading.read.kind {
+                    Kind::Person => stream.reply_to.clone().map(|mailbox| Forward {
+                        mailbox,
+                        origin: Origin::Letter { account: stream.account, stream: Some(stream.id) },
+                        report: false,
+                    }),
+                    Kind::Complaint => self.complaint(reading, None).await?,
+                    Kind::AutoReply | Kind::Bounce => None,
+                },
+                Role::Operator => self.operators(reading).await?,
+                Role::Feedback => self.complaint(reading, None).await?,
+            };
+            letters.extend(forward.filter(|letter| !letters.contains(letter)));
+        }
+        self.log(reading, &letters);
+        for letter in letters {
+            self.forward(&reading.incoming, letter).await?;
+        }
+        Ok(())
+    }
+
+    /// A recipient answers our mail.
+    async fn reply(&self, reading: &Reading, person: Person) -> Act {
+        let read = &reading.read;
+        match read.kind {
+            Kind::Complaint => return self.complaint(reading, Some(person)).await,
+            Kind::AutoReply | Kind::Bounce => return Ok(None),
+            Kind::Person => {}
+        }
+        let person = self.known(reading, person)?;
+        let Some(scope) = scope_of(read, &person) else {
+            return letter(&person).map(Some);
+        };
+        self.stop(&person, scope, Reason::OptOut, evidence(reading, Source::Reply, &person))
+            .await?;
+        // Where the stream's own mail goes on, its people are to know what was asked.
+        let goes_on = !person.stream.can_be_stopped() && person.stream.removed.is_none();
+        if read.beyond || goes_on { after_stop(&person) } else { Ok(None) }
+    }
+
+    /// A mail client unsubscribes: it counts without words.
+    async fn unsubscribe(&self, reading: &Reading, person: Person) -> Act {
+        let read = &reading.read;
+        match read.kind {
+            Kind::Complaint => return self.complaint(reading, Some(person)).await,
+            Kind::Bounce => return Ok(None),
+            Kind::AutoReply | Kind::Person => {}
+        }
+        let person = self.known(reading, person)?;
+        let scope = match read.wish {
+            Wish::Reject => Scope::Account,
+            _ => person.stream.opt_out_scope(),
+        };
+        let evidence = evidence(reading, Source::ListUnsubscribe, &person);
+        self.stop(&person, scope, Reason::OptOut, evidence).await?;
+        let written = read.written.trim().to_lowercase();
+        let by_client = CLIENTS_WORDS.iter().any(|words| written.starts_with(words));
+        let by_person = read.kind == Kind::Person && !written.is_empty() && !by_client;
+        if by_person && read.beyond && person.mailbox().is_some() {
+            return after_stop(&person);
+        }
+        Ok(None)
+    }
+
+    /// Something comes back along the return path of one copy.
+    async fn returned(&self, reading: &Reading, id: MessageId, number: RecipientNumber) -> Act {
+        let Some((message, number)) = self.parts.queue.find(id, number).await else {
+            let text = "what this return path belongs to is not known any more";
+            return match reading.read.kind {
+                Kind::Person => Err(refuse((5, 1, 1), text)),
+                _ => {
+                    tracing::info!(target: "relent::replies", id = %id, "{text}");
+                    Ok(None)
+                }
+            };
+        };
+        let person = self.copied(&message, number).map_err(|fault| fault.answer())?;
+        match (reading.read.kind, person) {
+            (Kind::Bounce, person) => self.bounced(reading, message, number, person).await,
+            (Kind::Complaint, person) => self.complaint(reading, person).await,
+            (Kind::Person, Some(person)) => self.reply(reading, person).await,
+            (Kind::Person, None) => Err(refuse((5, 1, 1), "nobody reads letters at this address")),
+            (Kind::AutoReply, _) => Ok(None),
+        }
+    }
+
+    /// Who got this copy; none where it was no application's mail.
+    fn copied(
+        &self,
+        message: &Accepted,
+        number: RecipientNumber,
+    ) -> Result<Option<Person>, StoreFault> {
+        let Origin::Submission { stream, .. } = message.origin else {
+            return Ok(None);
+        };
+        let stream = self.parts.accounts.stream_by_id(stream)?;
+        let to = message.recipients.get(number.0 as usize);
+        Ok(stream.zip(to).map(|(stream, to)| Person {
+            stream,
+            recipient: to.hash,
+            address: Some(to.address.clone()),
+            message: Some(message.id),
+            from: message.from.clone(),
+        }))
+    }
+
+    /// A remote says late that a copy could not be delivered. Only its return path's token proves that
+    /// we sent it.
+    async fn bounced(
+        &self,
+        reading: &Reading,
+        message: Arc<Accepted>,
+        number: RecipientNumber,
+        person: Option<Person>,
+    ) -> Act {
+        let to = &message.recipients[number.0 as usize].address;
+        let Some(bounced) = about(&reading.read.recipients, to).filter(|b| b.permanent) else {
+            return Ok(None);
+        };
+        let given = bounced.status.as_deref().and_then(|status| status.parse::<Status>().ok());
+        let status = given.filter(|status| status.class == 5).unwrap_or(Status::new(5, 0, 0));
+        let is_dead = status.is_dead_address();
+        if let Some(person) = person.filter(|_| is_dead) {
+            let mut evidence = evidence(reading, Source::Bounce, &person);
+            evidence.text = limited(&format!("{} ({status})", bounced.reason));
+            self.stop(&person, Scope::Account, Reason::HardBounce, evidence).await?;
+        }
+        let relay = format!("[{}]", reading.incoming.peer.to_canonical());
+        let said = Said { relay: Some(relay), status, text: bounced.reason.clone() };
+        let noted = self.parts.queue.returned(message, number, said, is_dead).await;
+        noted.map(|()| None).map_err(|fault| fault.answer())
+    }
+
+    /// Somebody pressed "this is spam". A token in the returned original's header proves that it was our
+    /// mail, and whose copy; or else the address that the report came to.
+    async fn complaint(&self, reading: &Reading, addressed: Option<Person>) -> Act {
+        let read = &reading.read;
+        let kind = read.feedback_type.as_deref().unwrap_or("abuse");
+        if read.kind != Kind::Complaint || NO_REFUSAL.contains(&kind) {
+            return Ok(None);
+        }
+        let mut found = None;
+        for token in &read.tokens {
+            found = self.named(token).await.map_err(|fault| fault.answer())?;
+            if found.is_some() {
+                break;
+            }
+        }
+        let Some(person) = found.or(addressed) else {
+            tracing::warn!(target: "relent::replies", peer = %reading.incoming.peer,
+                "a complaint holds no token of ours and changes nothing");
+            return Ok(None);
+        };
+        let mut evidence = evidence(reading, Source::Complaint, &person);
+        evidence.text = limited(kind);
+        self.stop(&person, Scope::Account, Reason::Complaint, evidence).await?;
+        Ok(None)
+    }
+
+    /// Whom a token found in a returned header names.
+    async fn named(&self, token: &str) -> Result<Option<Person>, StoreFault> {
+        match self.parts.policy.open(token)? {
+            Some(Token::Bounce { message, recipient }) => {
+                match self.parts.queue.find(message, recipient).await {
+                    Some((message, number)) => self.copied(&message, number),
+                    None => Ok(None),
+                }
+            }
+            Some(token) => self.parts.person(&token),
+            None => Ok(None),
+        }
+    }
+
+    /// Mail for those who run this relay.
+    async fn operators(&self, reading: &Reading) -> Act {
+        if reading.read.kind == Kind::Complaint {
+            self.complaint(reading, None).await?;
+        }
+        let set = self.parts.config.replies.postmaster.as_deref();
+        let mailbox = set.and_then(|text| Address::parse(text).ok());
+        match mailbox {
+            Some(mailbox) => {
+                let account = crate::mail::AccountId::INSTALLATION;
+                let origin = Origin::Letter { account, stream: None };
+                Ok(Some(Forward { mailbox, origin, report: false }))
+            }
+            None if reading.read.kind == Kind::Person => {
+                let text = "nobody reads this address yet: its operator has set no mailbox";
+                Err(refuse((5, 2, 1), text).logged(format!("{text} (replies.postmaster)")))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The person with the address that the message was written from, where the token's hash proves it.
+    fn known(&self, reading: &Reading, mut person: Person) -> Result<Person, Answer> {
+        if let (None, Some(from)) = (&person.address, &reading.from) {
+            let hash = self.parts.accounts.hash(person.stream.account, from);
+            if hash.map_err(|fault| fault.answer())? == person.recipient {
+                person.address = Some(from.clone());
+            }
+        }
+        Ok(person)
+    }
+
+    /// Records a stop; done once no dot can follow it.
+    async fn stop(
+        &self,
+        person: &Person,
+        scope: Scope,
+        reason: Reason,
+        evidence: Evidence,
+    ) -> Result<(), Answer> {
+        let stop = Stop {
+            account: person.stream.account,
+            recipient: person.recipient,
+            subject: person.subject(),
+            scope,
+            reason,
+            evidence,
+        };
+        match queue::stop(&self.parts.policy, &self.parts.queue, stop).await {
+            Ok((_, Settled::Fully)) => Ok(()),
+            Ok((_, Settled::WithDotInFlight)) => {
+                let text = "recorded; one message may still arrive: send this again to be sure";
+                Err(Answer::new(451, Status::new(4, 3, 0), text))
+            }
+            Err(fault) => Err(fault.answer()),
+        }
+    }
+
+    fn log(&self, reading: &Reading, letters: &[Forward]) {
+        let read = &reading.read;
+        let kind = format!("{:?}", read.kind).to_lowercase();
+        metrics::counter!("relent_inbound_total", "kind" => kind.clone()).increment(1);
+        tracing::info!(
+            target: "relent::replies", kind, wish = ?read.wish, from = %reading.incoming.sender,
+            client = %reading.incoming.peer, letters = letters.len(), "read"
+        );
+    }
+}
+
+/// How far what a person wrote reaches; none where it is no wish that this stream obeys.
+fn scope_of(read: &Classification, person: &Person) -> Option<Scope> {
+    // CANCEL or N may answer an order: only words about mail count there.
+    if person.stream.kind == StreamKind::Transactional && !read.about_mail {
+        return None;
+    }
+    match read.wish {
+        Wish::Reject => Some(Scope::Account),
+        Wish::Unsubscribe => Some(person.stream.opt_out_scope()),
+        // Never taken from what anybody can forge; a person reads it.
+        Wish::Resubscribe | Wish::Help | Wish::None => None,
+    }
+}
+
+/// The letter's way to who reads it.
+fn letter(person: &Person) -> Result<Forward, Answer> {
+    let origin = Origin::Letter { account: person.stream.account, stream: Some(person.stream.id) };
+    match person.mailbox() {
+        Some(mailbox) => Ok(Forward { mailbox: mailbox.clone(), origin, report: true }),
+        None => Err(refuse((5, 2, 1), "nobody reads letters at this address")),
+    }
+}
+
+/// The way of what was written beyond a wish that has been done.
+fn after_stop(person: &Person) -> Act {
+    let unread = || {
+        let text = "you will get no more of this mail, but nobody reads letters at this address";
+        refuse((5, 2, 1), text)
+    };
+    letter(person).map(Some).map_err(|_| unread())
+}
+
+/// What a bounce says of our recipient: by address, or where it speaks of nobody else.
+fn about<'a>(bounced: &'a [Bounced], to: &Address) -> Option<&'a Bounced> {
+    let named = bounced.iter().find(|one| {
+        Address::parse(&one.address).is_ok_and(|address| address.normal() == to.normal())
+    });
+    named.or(match bounced {
+        [only] => Some(only),
+        _ => None,
+    })
+}
+
+fn evidence(reading: &Reading, source: Source, person: &Person) -> Evidence {
+    Evidence {
+        source,
+        text: limited(reading.read.written.trim()),
+        ip: Some(reading.incoming.peer.to_canonical().to_string()),
+        message: person.message,
+    }
+}
+
+fn limited(text: &str) -> String {
+    text.chars().take(EVIDENCE_MAX).collect()
+}
+
+/// The one address of the From field.
+fn from_of(message: &[u8]) -> Option<Address> {
+    let fields = header::fields(&message[..header::body_start(message)]).ok()?;
+    let field = fields.iter().find(|field| field.is("From"))?.text();
+    let address = match field.rsplit_once('<') {
+        Some((_, rest)) => rest.split('>').next().unwrap_or_default(),
+        None => field.trim(),
+    };
+    Address::parse(address.trim()).ok()
 }

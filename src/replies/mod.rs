@@ -12,13 +12,17 @@ mod bounce;
 mod complaint;
 
 mod keyword;
+mod words;
 mod written;
 
 mod desk;
+mod destination;
+mod forward;
 
 #[cfg(test)]
 mod corpus;
 
 pub use bounce::Bounced;
 pub use classify::{Classification, Kind, Wish, classify};
-pub use desk::{Desk, Destination, Parts};
+pub use desk::{Desk, Incoming, Parts};
+pub use destination::Destination;

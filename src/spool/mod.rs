@@ -15,6 +15,7 @@ mod writer;
 pub use body::{BodyReader, BodyWriter};
 pub use log::Spool;
 
+use crate::mail::{Answer, Status};
 use serde::{Deserialize, Serialize};
 
 /// A record's place in the log: counts up by one and is never used again.
@@ -86,6 +87,19 @@ pub enum SpoolFault {
     /// A piece of a body could not be read or its checksum is wrong.
     #[error("a piece of the spool cannot be read: {0}")]
     Unreadable(String),
+}
+
+impl SpoolFault {
+    /// What a client is told whose mail could not be stored: 452 where room is wanting, or else 451.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        let (code, status, text) = match self {
+            Self::Full => (452, (4, 3, 1), "no room for mail now; try again later"),
+            _ => (451, (4, 3, 0), "mail cannot be stored now; try again later"),
+        };
+        let status = Status::new(status.0, status.1, status.2);
+        Answer::new(code, status, text).logged(self.to_string())
+    }
 }
 
 /// What opening the spool found and did.

@@ -15,6 +15,7 @@ mod value;
 pub use handle::{Store, Transaction};
 pub use recover::{Recovered, recover};
 
+use crate::mail::{Answer, Status};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -108,4 +109,13 @@ pub enum StoreFault {
     /// The daemon is stopping.
     #[error("the store is closed")]
     Closed,
+}
+
+impl StoreFault {
+    /// What a client is told whose question needs the records: 451.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        let text = "the records cannot be read or written now; try again later";
+        Answer::new(451, Status::new(4, 3, 0), text).logged(self.to_string())
+    }
 }

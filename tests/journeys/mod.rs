@@ -1,5 +1,6 @@
 //! Stories over the real daemon: an application submits, a mail server receives, a person answers.
 
+mod answers;
 mod bad_input;
 mod main_job;
 

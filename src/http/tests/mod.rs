@@ -1,0 +1,192 @@
+//! The routes over real sockets, with a real store and spool in a temporary folder.
+
+mod operator;
+mod pages;
+
+use super::{Parts, Site, admin, public, serve_tcp, serve_unix};
+use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind};
+use crate::config::{Config, Size, Span};
+use crate::dns::{DnsFault, Resolver, Route};
+use crate::events::message::{Accepted, Origin, Recipient};
+use crate::events::record::{Evidence, Reason, Scope, Source};
+use crate::mail::{Address, Domain, MessageId, ReversePath, Timestamp};
+use crate::policy::{Policy, Subject, Token};
+use crate::queue::Embedded;
+use crate::spool::{Body, Spool};
+use crate::store::Store;
+use crate::world::World;
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+
+/// A resolver that finds every TXT record it was told of.
+struct Zone(std::sync::Mutex<Vec<(String, String)>>);
+
+#[async_trait]
+impl Resolver for Zone {
+    async fn route(&self, _: &Domain) -> Result<Route, DnsFault> {
+        Ok(Route::NoSuchDomain)
+    }
+    async fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, DnsFault> {
+        Ok(Vec::new())
+    }
+    async fn texts(&self, name: &str) -> Result<Vec<String>, DnsFault> {
+        let zone = self.0.lock().expect("no test panics while it writes");
+        Ok(zone.iter().filter(|(owner, _)| owner == name).map(|(_, text)| text.clone()).collect())
+    }
+}
+
+struct House {
+    parts: Parts,
+    zone: Arc<Zone>,
+    stream: Stream,
+    ann: Address,
+    folder: tempfile::TempDir,
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("a JSON body")
+    }
+}
+
+impl House {
+    async fn build() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut config = Config { hostname: "relay.example".into(), ..Config::default() };
+        config.queue.permit_wait_max = Span(Duration::from_millis(1));
+        config.spool.free_space_min = Size(0);
+        config.http.body_size_max = Size(64 << 10);
+        let (config, world) = (Arc::new(config), World::real());
+        let store = Store::open(folder.path(), &config.store, &world);
+        let accounts = Accounts::new(store.clone(), world.clone());
+        let policy = Policy::new(accounts.clone(), store.clone(), world.clone(), &config.queue);
+        let age = config.retention.events.0;
+        let spool = Spool::open(&folder.path().join("spool"), &config.spool, age, &world);
+        let (spool, _) = spool.expect("a spool");
+        let queue =
+            Embedded::open(spool, policy.clone(), accounts.clone(), config.clone(), world.clone());
+        let acme = accounts.add_account("acme").await.expect("account");
+        let draft = StreamDraft {
+            name: "news".into(),
+            kind: StreamKind::Marketing,
+            consent_required: Some(false),
+            honour_opt_out: false,
+            reply_to: None,
+        };
+        let stream = accounts.add_stream(acme.id, draft).await.expect("stream");
+        let zone = Arc::new(Zone(std::sync::Mutex::default()));
+        let parts = Parts {
+            config,
+            queue: queue.expect("a queue"),
+            accounts,
+            policy,
+            resolver: zone.clone(),
+            store,
+            metrics: crate::telemetry::metrics(),
+            world,
+            ready: Arc::new(AtomicBool::new(true)),
+        };
+        let ann = Address::parse("ann@example.com").expect("address");
+        Self { parts, zone, stream, ann, folder }
+    }
+
+    fn token(&self) -> String {
+        let recipient = self.parts.accounts.hash(self.stream.account, &self.ann).expect("hash");
+        let token = Token::Unsubscribe { stream: self.stream.id, recipient };
+        self.parts.policy.seal(&token).expect("token")
+    }
+
+    async fn public(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let site: Site = public(self.parts.clone());
+        tokio::spawn(serve_tcp(listener, site, CancellationToken::new()));
+        address
+    }
+
+    fn admin(&self) -> std::path::PathBuf {
+        let path = self.folder.path().join("admin.sock");
+        let listener = UnixListener::bind(&path).expect("a socket");
+        tokio::spawn(serve_unix(listener, admin(self.parts.clone()), CancellationToken::new()));
+        path
+    }
+
+    fn stops(&self) -> Vec<(Scope, Reason, Source)> {
+        let subject = Subject::Address(self.ann.clone());
+        let view = self.parts.policy.view(self.stream.account, &subject).expect("view");
+        let stops = view.suppressions.into_iter();
+        stops.map(|stop| (stop.scope, stop.reason, stop.evidence.source)).collect()
+    }
+
+    /// Mail for Ann in the queue.
+    async fn submit(&self) -> MessageId {
+        let hash = self.parts.accounts.hash(self.stream.account, &self.ann).expect("hash");
+        let mut chance = [0; 6];
+        self.parts.world.chance.fill(&mut chance);
+        let draft = Accepted {
+            id: MessageId::new(Timestamp(1), chance),
+            origin: Origin::Submission {
+                account: self.stream.account,
+                stream: self.stream.id,
+                credential: "app".into(),
+            },
+            sender: ReversePath::Null,
+            recipients: vec![Recipient { address: self.ann.clone(), hash }],
+            body: Body::default(),
+            at: self.parts.world.clock.now(),
+            from: None,
+            smtputf8: false,
+            eight_bit: false,
+        };
+        let mut body = self.parts.queue.body();
+        body.write(b"Subject: news\r\n\r\nnews\r\n").await.expect("body");
+        self.parts.queue.enqueue(draft, body).await.expect("accepted")
+    }
+
+    async fn queued(&self) -> u64 {
+        self.parts.queue.summary().await.queued
+    }
+}
+
+async fn converse(mut io: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> Answer {
+    io.write_all(request.as_bytes()).await.expect("sent");
+    let mut text = String::new();
+    io.read_to_string(&mut text).await.expect("an answer");
+    let (head, body) = text.split_once("\r\n\r\n").expect("an HTTP answer");
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+    Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+}
+
+fn request(line: &str, kind: &str, body: &str) -> String {
+    format!(
+        "{line} HTTP/1.1\r\nHost: relay.example\r\nConnection: close\r\nContent-Type: {kind}\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+async fn ask(to: SocketAddr, line: &str, body: &str) -> Answer {
+    let io = TcpStream::connect(to).await.expect("connected");
+    converse(io, &request(line, FORM, body)).await
+}
+
+async fn api(path: &std::path::Path, line: &str, body: &Value) -> Answer {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let io = UnixStream::connect(path).await.expect("connected");
+    converse(io, &request(line, "application/json", &body)).await
+}

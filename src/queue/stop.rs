@@ -1,0 +1,53 @@
+//! A stop as a person makes it, by whatever way: recorded, and what waits for that person ended.
+
+use super::{Queue, Selector};
+use crate::events::record::{Evidence, Reason, Scope};
+use crate::mail::{AccountId, RecipientHash};
+use crate::policy::{Policy, Settled, Subject};
+use crate::store::StoreFault;
+use std::sync::Arc;
+
+/// What is to be stopped.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    /// Whose mail.
+    pub account: AccountId,
+    /// To whom, under the account's key.
+    pub recipient: RecipientHash,
+    /// The same, by address where that is known, so that the record names it.
+    pub subject: Subject,
+    /// How far it reaches.
+    pub scope: Scope,
+    /// Why.
+    pub reason: Reason,
+    /// What it rests on.
+    pub evidence: Evidence,
+}
+
+/// Records a stop and ends the queued mail that it binds; the number of its event, and whether a dot
+/// may still follow. It runs on a task of its own, so that one who hangs up is stopped all the same.
+///
+/// # Errors
+/// The store.
+pub async fn stop(
+    policy: &Policy,
+    queue: &Arc<dyn Queue>,
+    stop: Stop,
+) -> Result<(u64, Settled), StoreFault> {
+    let (policy, queue) = (policy.clone(), queue.clone());
+    let work = async move {
+        let Stop { account, recipient, subject, scope, reason, evidence } = stop;
+        let (way, ip) = (evidence.source, evidence.ip.clone().unwrap_or_default());
+        let done = policy.suppress(account, subject, scope, reason, evidence).await?;
+        let ended = queue.cancel(Selector::Recipient(account, recipient)).await;
+        metrics::counter!("relent_stops_total", "way" => way.name(), "reason" => reason.name())
+            .increment(1);
+        tracing::info!(
+            target: "relent::queue", account = account.0, recipient = %recipient, ?scope,
+            reason = reason.name(), event = done.0, settled = ?done.1, ended, ip,
+            "stopped: {}", way.name()
+        );
+        Ok(done)
+    };
+    tokio::spawn(work).await.unwrap_or(Err(StoreFault::Closed))
+}

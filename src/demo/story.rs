@@ -12,6 +12,8 @@ const ANN: &str = "ann@reader.example";
 const BOB: &str = "bob@reader.example";
 /// Longest wait for a delivery.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How often the queue is looked at.
+const QUEUE_LOOK: Duration = Duration::from_millis(50);
 /// Longest wait for one reply of the relay.
 const REPLY_MAX: Duration = Duration::from_secs(15);
 
@@ -48,17 +50,16 @@ async fn tell(folder: &std::path::Path, keep: bool) -> Result<()> {
     title("4. More mail for Ann waits in the queue: her server says \"later\"");
     lab.receiver.misbehave(vec![Fault::Recipient("ann@".into(), "451 4.2.0 mailbox busy".into())]);
     submit(&lab, &password, "Summer news", &[ANN], &[true]).await?;
-    let waiting = lab.done(&["queue", "list"]).await?;
-    ensure!(waiting.contains(ANN), "nothing waits for Ann:\n{waiting}");
-    say(&indent(&waiting));
+    let waiting = queue_when(&lab, |list| list.contains("451 4.2.0")).await;
+    say(&indent(&waiting.context("nothing waits for Ann")?));
 
     title("5. Ann answers the first mail with \"R\"");
     answer(&lab, &reply_address, &mail).await?;
 
     title("6. The record, and what has become of the mail that waited");
     say(&indent(&lab.done(&["suppression", "show", "acme", ANN]).await?));
-    let waiting = lab.done(&["queue", "list"]).await?;
-    ensure!(!waiting.contains(ANN), "mail still waits for Ann:\n{waiting}");
+    let stopped = queue_when(&lab, |list| !list.contains(ANN)).await;
+    stopped.context("mail still waits for Ann")?;
     lab.receiver.misbehave(Vec::new());
     let before = lab.receiver.mailbox().len();
     lab.done(&["queue", "retry", "--all"]).await?;
@@ -106,6 +107,19 @@ async fn set_up(lab: &Lab) -> Result<String> {
     let made: serde_json::Value = serde_json::from_str(&lab.done(&verb).await?)?;
     let password = made["password"].as_str().context("no password in the credential's JSON")?;
     Ok(password.to_owned())
+}
+
+/// The queue's listing once it is as it must become.
+async fn queue_when(lab: &Lab, is_so: impl Fn(&str) -> bool) -> Result<String> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let list = lab.done(&["queue", "list"]).await?;
+        if is_so(&list) {
+            return Ok(list);
+        }
+        ensure!(tokio::time::Instant::now() < deadline, "the queue has not become so:\n{list}");
+        tokio::time::sleep(QUEUE_LOOK).await;
+    }
 }
 
 /// Submits one message over implicit TLS with AUTH, and checks which recipients are taken.

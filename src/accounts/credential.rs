@@ -130,12 +130,17 @@ impl Accounts {
             .await?
     }
 
-    /// Whether a credential still stands.
+    /// Whether a login still stands: its credential is the very one, and its stream is not removed.
     ///
     /// # Errors
     /// The store.
-    pub fn stands(&self, name: &str) -> Result<bool, StoreFault> {
-        Ok(self.store.get::<Credential>(name.as_bytes())?.is_some())
+    pub fn stands(&self, login: &Login) -> Result<bool, StoreFault> {
+        let kept = self.store.get::<Credential>(login.credential.name.as_bytes())?;
+        if kept.as_ref() != Some(&*login.credential) {
+            return Ok(false);
+        }
+        let Some(stream) = &login.stream else { return Ok(true) };
+        Ok(self.stream_by_id(stream.id)?.is_some_and(|stream| stream.removed.is_none()))
     }
 
     /// Checks a user name (`NAME` or `NAME/stream`) and password in constant time. `None`: wrong, or a

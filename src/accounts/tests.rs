@@ -76,7 +76,7 @@ async fn a_login_names_its_stream_and_nothing_of_others() {
     let acme = accounts.add_account("acme").await.expect("account");
     let other = accounts.add_account("other").await.expect("account");
     let made = accounts.add_credential(acme.id, "app", None, Refusal::Openly);
-    let (credential, password) = made.await.expect("credential");
+    let (_, password) = made.await.expect("credential");
     assert_eq!(login(&accounts, "app", &password), Some(None));
     let news = stream(&accounts, &acme, "news").await;
     stream(&accounts, &acme, "offers").await;
@@ -105,12 +105,18 @@ async fn a_login_names_its_stream_and_nothing_of_others() {
     accounts.remove_stream(acme.id, "news").await.expect("removed");
     assert_eq!(login(&accounts, "scoped", &scoped), None);
     // Removed, it is refused at once.
-    assert!(accounts.stands(&credential.name).expect("store"));
+    assert!(!accounts.stands(&held).expect("store"), "its stream is gone");
+    let app = accounts.authenticate("app", password.as_bytes()).expect("store").expect("login");
+    assert!(accounts.stands(&app).expect("store"));
     let foreign = accounts.remove_credential(other.id, "app").await;
     assert!(matches!(foreign, Err(AccountFault::Unknown(_))));
     let removed = accounts.remove_credential(acme.id, "app").await;
     removed.expect("removed");
-    assert!(!accounts.stands(&credential.name).expect("store"));
+    assert!(!accounts.stands(&app).expect("store"));
+    // Its name given to another is another credential.
+    let made = accounts.add_credential(other.id, "app", None, Refusal::Openly).await;
+    assert_eq!(made.expect("credential").0.name, "app");
+    assert!(!accounts.stands(&app).expect("store"));
     assert_eq!(login(&accounts, "app", &password), None);
 }
 

@@ -95,6 +95,8 @@ sections! {
         data_timeout: Span = Span::minutes(3),
         /// Longest life of a connection.
         session_timeout: Span = Span::minutes(60),
+        /// Longest time from connecting to AUTH.
+        auth_timeout: Span = Span::minutes(1),
         /// Failed AUTH attempts from one address and user in ten minutes after which AUTH is refused.
         auth_failures_max: u32 = 20,
     }

@@ -4,6 +4,7 @@
 use super::Intake;
 use crate::accounts::{Login, Stream};
 use crate::mail::header::{self, Field};
+use crate::mail::mailbox::mailboxes;
 use crate::mail::{Address, Answer, MessageId, Status, Timestamp};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ const FIELDS_MAX: usize = 1000;
 /// Longest tag and metadata value, in characters.
 const TAG_MAX: usize = 64;
 const METADATA_MAX: usize = 1000;
+/// Fields that name who is not to be named, or that only the last server writes.
+const UNSENT: [&str; 3] = ["Bcc", "Resent-Bcc", "Return-Path"];
 /// Most octets of a value that a refusal repeats.
 const REPEATED_MAX: usize = 60;
 
@@ -26,11 +29,15 @@ pub(super) struct Admitted {
     pub(super) from: Address,
     /// The stream that the header named.
     pub(super) stream: Option<Arc<Stream>>,
+    /// Recipients that the header named.
+    pub(super) to: Vec<Address>,
 }
 
 /// What is known of the message besides its header.
 pub(super) struct Context<'a> {
     pub(super) login: &'a Login,
+    /// MAIL announced addresses beyond ASCII.
+    pub(super) smtputf8: bool,
     pub(super) id: MessageId,
     pub(super) now: Timestamp,
     /// `from NAME ([IP]) by HOST with ESMTPSA`.
@@ -57,8 +64,9 @@ impl Intake {
             let text = format!("more than {hops_max} hops: a mail loop");
             return Err(refused(554, (5, 4, 6), text));
         }
-        let from = self.author(&fields, context.login)?;
+        let from = self.author(&fields, context)?;
         let mut stream = None;
+        let mut to = Vec::new();
         let mut kept: Vec<&Field<'_>> = Vec::with_capacity(fields.len());
         for field in &fields {
             match control(field.name) {
@@ -66,8 +74,9 @@ impl Intake {
                     return Err(malformed("X-Relent-Stream stands there twice"));
                 }
                 Some(Control::Stream) => stream = Some(self.named_stream(field, context.login)?),
+                Some(Control::SmtpApi) => to.extend(self.smtp_api(field)?),
                 Some(control) => control.check(field, context.now)?,
-                None if field.is("Bcc") || field.is("Return-Path") => {}
+                None if UNSENT.iter().any(|name| field.is(name)) => {}
                 None => kept.push(field),
             }
         }
@@ -91,35 +100,25 @@ impl Intake {
             }
         }
         out.extend_from_slice(b"\r\n");
-        Ok(Admitted { header: out, from, stream })
+        Ok(Admitted { header: out, from, stream, to })
     }
 
     /// The one From field, whose every address lies in a domain that the account may send from.
-    fn author(&self, fields: &[Field<'_>], login: &Login) -> Result<Address, Answer> {
+    fn author(&self, fields: &[Field<'_>], context: &Context<'_>) -> Result<Address, Answer> {
         let mut found = fields.iter().filter(|field| field.is("From"));
         let (Some(field), None) = (found.next(), found.next()) else {
             return Err(malformed("a message has exactly one From field"));
         };
-        let message = [field.raw, b"\r\n"].concat();
-        let parsed = mail_parser::MessageParser::default().parse_headers(&message);
-        let addresses: Vec<Address> = parsed
-            .as_ref()
-            .and_then(mail_parser::Message::from)
-            .map(|from| from.iter().filter_map(|mailbox| mailbox.address()).collect::<Vec<_>>())
-            .unwrap_or_default()
-            .into_iter()
-            .map(|text| {
-                Address::parse(text)
-                    .map_err(|fault| malformed(format!("From: {}: {fault}", short(text))))
-            })
-            .collect::<Result<_, _>>()?;
-        let Some(first) = addresses.first().cloned() else {
-            return Err(malformed("the From field has no address"));
-        };
-        for address in addresses {
-            self.may_send_from(login, &address, "From")?;
+        let addresses = mailboxes(&field.text())
+            .map_err(|fault| malformed(format!("From: {}: {fault}", short(&field.text()))))?;
+        for address in &addresses {
+            if address.needs_smtputf8() && !context.smtputf8 {
+                let text = "From: an address beyond ASCII needs SMTPUTF8 on MAIL";
+                return Err(refused(550, (5, 6, 7), text));
+            }
+            self.may_send_from(context.login, address, "From")?;
         }
-        Ok(first)
+        addresses.into_iter().next().ok_or_else(|| malformed("the From field has no address"))
     }
 
     /// Whether the account has proved this address's domain.
@@ -144,6 +143,29 @@ impl Intake {
             ),
         };
         Err(refused(550, (5, 7, 1), text))
+    }
+
+    /// The field of two large services: read tolerantly, taken out. Whom it names is a recipient as any.
+    fn smtp_api(&self, field: &Field<'_>) -> Result<Vec<Address>, Answer> {
+        let wrong = |what: &str| malformed(format!("X-SMTPAPI: {what}"));
+        let object = json_object(&field.text())
+            .ok_or_else(|| wrong("neither a JSON object nor one in base64"))?;
+        let named = match object.get("to") {
+            None | Some(serde_json::Value::Null) => return Ok(Vec::new()),
+            Some(serde_json::Value::Array(list)) => list.as_slice(),
+            Some(one) => std::slice::from_ref(one),
+        };
+        let recipients_max = self.parts.config.submission.recipients_max as usize;
+        if named.len() > recipients_max {
+            return Err(wrong(&format!("\"to\" names more than {recipients_max} recipients")));
+        }
+        let mut found = Vec::with_capacity(named.len());
+        for one in named {
+            let text = one.as_str().ok_or_else(|| wrong("\"to\" is a list of addresses"))?;
+            let read = mailboxes(text);
+            found.extend(read.map_err(|fault| wrong(&format!("{}: {fault}", short(text))))?);
+        }
+        Ok(found)
     }
 
     fn named_stream(&self, field: &Field<'_>, login: &Login) -> Result<Arc<Stream>, Answer> {
@@ -199,7 +221,8 @@ impl Control {
             Self::Tag => (1..=TAG_MAX).contains(&length),
             Self::Metadata => length <= METADATA_MAX,
             Self::Switch => {
-                matches!(value.to_ascii_lowercase().as_str(), "yes" | "no" | "true" | "false")
+                let value = value.to_ascii_lowercase();
+                ["yes", "no", "true", "false", "on", "off", "1", "0"].contains(&value.as_str())
             }
             Self::SendAt => match moment(&value) {
                 Some(at) if at > now => {
@@ -209,7 +232,8 @@ impl Control {
                 }
                 at => at.is_some(),
             },
-            Self::SmtpApi => return smtp_api(&value),
+            // Read where the recipients it names are.
+            Self::SmtpApi => true,
             Self::Unknown => false,
         };
         if sound {
@@ -229,24 +253,19 @@ fn moment(value: &str) -> Option<Timestamp> {
     seconds.or_else(|| value.parse().ok())
 }
 
-/// The field of two large services, plain or base64: read tolerantly, taken out. Recipients named there
-/// are not sent to yet, and must not be lost without a word.
-fn smtp_api(value: &str) -> Result<(), Answer> {
+/// What `X-SMTPAPI` holds: JSON, plain or in any of the base64 alphabets.
+fn json_object(value: &str) -> Option<serde_json::Map<String, serde_json::Value>> {
+    let read = |text: &[u8]| serde_json::from_slice(text).ok();
     let compact: String = value.split_whitespace().collect();
-    let decoded = data_encoding::BASE64.decode(compact.as_bytes()).ok();
-    let text = decoded.as_deref().unwrap_or(value.as_bytes());
-    let named = serde_json::from_slice::<serde_json::Value>(text)
-        .ok()
-        .and_then(|json| json.get("to").cloned());
-    match named {
-        None | Some(serde_json::Value::Null) => Ok(()),
-        Some(serde_json::Value::Array(list)) if list.is_empty() => Ok(()),
-        Some(_) => {
-            Err(malformed("X-SMTPAPI: recipients in \"to\" are not taken: name each by RCPT TO"))
-        }
-    }
+    let bare = compact.trim_end_matches('=').as_bytes();
+    let alphabets = [data_encoding::BASE64_NOPAD, data_encoding::BASE64URL_NOPAD];
+    read(value.as_bytes()).or_else(|| alphabets.iter().find_map(|a| read(&a.decode(bare).ok()?)))
 }
 
+/// What a client wrote, short and in ASCII, as a reply may hold it.
 fn short(text: &str) -> String {
-    text.chars().take(REPEATED_MAX).collect()
+    text.chars()
+        .map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' })
+        .take(REPEATED_MAX)
+        .collect()
 }

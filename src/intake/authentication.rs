@@ -39,8 +39,11 @@ impl Failures {
         if seen.len() >= PAIRS_MAX {
             seen.retain(|_, (_, since)| now.saturating_sub(*since) < MEMORY);
         }
-        if seen.len() >= PAIRS_MAX {
-            seen.clear();
+        if seen.len() >= PAIRS_MAX && !seen.contains_key(&pair) {
+            let oldest = seen.iter().min_by_key(|(_, (_, since))| *since);
+            if let Some(oldest) = oldest.map(|(pair, _)| pair.clone()) {
+                seen.remove(&oldest);
+            }
         }
         let entry = seen.entry(pair).or_insert((0, now));
         if now.saturating_sub(entry.1) >= MEMORY {
@@ -54,7 +57,9 @@ impl Intake {
     /// Checks a secret; the login where it is right.
     pub(super) fn authenticate(&self, secret: &Secret, peer: IpAddr) -> Result<Login, Verdict> {
         let now = self.parts.world.clock.steady();
-        let pair = (network(peer), secret.user.chars().take(64).collect::<String>());
+        // The stream after the slash is no part of who it is.
+        let name = secret.user.split('/').next().unwrap_or_default();
+        let pair = (network(peer), name.chars().take(64).collect::<String>());
         if self.failures.are_too_many(&pair, now) {
             let text = "too many failed attempts; try again in ten minutes";
             return Err(Verdict::Defer(Answer::new(454, Status::new(4, 7, 0), text)));
@@ -73,6 +78,18 @@ impl Intake {
                 let text = "credentials cannot be checked now; try again later";
                 Err(Verdict::Defer(Answer::new(454, Status::new(4, 7, 0), text)))
             }
+        }
+    }
+
+    /// Whether who logged in may still act. Else the session ends, and its next AUTH is told why.
+    pub(super) fn standing(&self, login: &Login) -> Result<(), Answer> {
+        match self.parts.accounts.stands(login) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let text = "the credential or its stream was removed; log in again";
+                Err(Answer::new(421, Status::new(4, 7, 0), text))
+            }
+            Err(fault) => Err(fault.answer()),
         }
     }
 }

@@ -12,6 +12,10 @@ const READ_SIZE: usize = 16 << 10;
 /// Longest wait for a client to take our replies.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long, and how many bytes, a client that is shown out may go on.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+const CLOSE_READ_MAX: u64 = 1 << 20;
+
 /// What a connection runs over.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
@@ -75,10 +79,17 @@ impl Connection {
         Ok(Self::new(Box::new(secure)))
     }
 
-    /// Says what is left and closes.
+    /// Says what is left and closes. What the client is still saying is read for a moment, since a
+    /// close over unread input may take our last reply with it.
     pub(super) async fn close(mut self) {
-        if self.flush().await.is_ok() {
-            let _ = timeout(WRITE_TIMEOUT, self.stream.shutdown()).await;
+        if self.flush().await.is_err() {
+            return;
         }
+        let end = async {
+            self.stream.shutdown().await?;
+            let mut rest = (&mut self.stream).take(CLOSE_READ_MAX);
+            tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+        };
+        let _ = timeout(CLOSE_PATIENCE, end).await;
     }
 }

@@ -12,6 +12,7 @@ use crate::smtp::session::{Offer, Question, Session, Step};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long a client whose message broke the line rules may take to end it before it is told.
@@ -68,6 +69,10 @@ pub(super) struct Driver {
     shutdown: CancellationToken,
     command_timeout: Duration,
     data_timeout: Duration,
+    /// When the session must end, but for what is being done.
+    end: Instant,
+    /// When AUTH must have come, where mail needs it.
+    auth_end: Instant,
     /// The rules of a message that comes in chunks.
     chunks: Option<LineRules>,
 }
@@ -75,7 +80,7 @@ pub(super) struct Driver {
 impl Silence {
     /// What is said to a client that took too long; nothing to one that has gone.
     fn goodbye(&self) -> Option<Step> {
-        let text = "nothing came for too long";
+        let text = "nothing came for too long, or the session has lasted too long";
         let reply = Reply::new(421, Status::new(4, 4, 2), text);
         matches!(self, Self::Timeout).then_some(Step::Close(reply))
     }
@@ -118,10 +123,12 @@ impl Driver {
             Role::Submission(Box::new(Submission::new(intake.clone(), peer)))
         };
         let timeouts = if inbound {
-            (other.command_timeout.0, other.data_timeout.0)
+            (other.command_timeout.0, other.data_timeout.0, other.session_timeout.0)
         } else {
-            (submission.command_timeout.0, submission.data_timeout.0)
+            let of = submission;
+            (of.command_timeout.0, of.data_timeout.0, of.session_timeout.0)
         };
+        let now = Instant::now();
         Self {
             session: Session::new(offer, port == Port::Submissions),
             intake,
@@ -130,6 +137,8 @@ impl Driver {
             shutdown,
             command_timeout: timeouts.0,
             data_timeout: timeouts.1,
+            end: now + timeouts.2,
+            auth_end: now + config.submission.auth_timeout.0,
             chunks: None,
         }
     }
@@ -154,16 +163,14 @@ impl Driver {
                     self.session.line(&text)
                 }
                 Line::Malformed(length) => {
-                    self.connection.pass(length);
-                    self.session.malformed()
+                    let text = self.connection.input.split_to(length);
+                    self.session.malformed(&text)
                 }
                 Line::BareLf => {
                     let text = "a line feed without a carriage return: lines end with CR LF";
                     Step::Close(Reply::new(500, Status::new(5, 5, 2), text))
                 }
-                Line::TooLong => {
-                    Step::Close(Reply::new(500, Status::new(5, 5, 6), "the line is too long"))
-                }
+                Line::TooLong => self.session.too_long(),
                 Line::Partial => match self.more().await {
                     Ok(()) => continue,
                     Err(step) => step,
@@ -184,14 +191,22 @@ impl Driver {
     /// Waits for more input, for the end of patience, or for our own end.
     async fn more(&mut self) -> Result<(), Step> {
         let closing = |text| Step::Close(Reply::new(421, Status::new(4, 3, 2), text));
+        let patience = self.patience(self.command_timeout);
         let filled = tokio::select! {
-            filled = self.connection.fill(self.command_timeout) => filled,
+            filled = self.connection.fill(patience) => filled,
             () = self.shutdown.cancelled() => return Err(closing("this relay is stopping; try again")),
         };
         match filled {
             Ok(()) => Ok(()),
             Err(silence) => Err(silence.goodbye().unwrap_or(Step::HangUp)),
         }
+    }
+
+    /// How long may be waited for input: within the life of the session. What is being committed or
+    /// asked is never cut off.
+    fn patience(&self, limit: Duration) -> Duration {
+        let end = if self.session.awaits_auth() { self.end.min(self.auth_end) } else { self.end };
+        limit.min(end.saturating_duration_since(Instant::now()))
     }
 
     /// Does what a step says. TLS takes the connection apart, so the driver is handed through.
@@ -260,6 +275,8 @@ impl Driver {
         self.role.begin(&self.session.client_name, self.session.is_tls());
         let mut reader = DataReader::default();
         let mut out = Vec::new();
+        // When a client whose lines are wrong is told, however slowly it goes on.
+        let mut told = None;
         loop {
             let taken = reader.feed(&self.connection.input, &mut out);
             self.connection.pass(taken);
@@ -270,8 +287,12 @@ impl Driver {
             if reader.ended() {
                 break;
             }
-            let patience =
-                if reader.fault().is_some() { FAULT_PATIENCE } else { self.data_timeout };
+            let patience = if reader.fault().is_some() {
+                let told = *told.get_or_insert_with(|| Instant::now() + FAULT_PATIENCE);
+                told.saturating_duration_since(Instant::now())
+            } else {
+                self.patience(self.data_timeout)
+            };
             match (self.connection.fill(patience).await, reader.fault()) {
                 (Ok(()), _) => {}
                 (Err(Silence::Timeout), Some(fault)) => return Some(self.smuggled(fault)),
@@ -311,7 +332,8 @@ impl Driver {
         }
         while length > 0 {
             if self.connection.input.is_empty() {
-                if let Err(silence) = self.connection.fill(self.data_timeout).await {
+                let patience = self.patience(self.data_timeout);
+                if let Err(silence) = self.connection.fill(patience).await {
                     self.role.abandon();
                     return silence.goodbye();
                 }

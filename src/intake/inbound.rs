@@ -1,7 +1,7 @@
 //! Mail from other mail servers: replies, bounces, complaints. Only our own addresses are taken, and what
 //! a message does is done before its 250.
 
-use super::Intake;
+use super::{Intake, literal};
 use crate::mail::{Answer, ReversePath, Status, Verdict, header};
 use crate::replies::{Destination, Incoming};
 use crate::smtp::session::Question;
@@ -82,8 +82,8 @@ impl Inbound {
         let with = if tls { "ESMTPS" } else { "ESMTP" };
         self.message = Message::default();
         self.trace = format!(
-            "Received: from {client} ([{}])\r\n\tby {} with {with}; {}\r\n",
-            self.peer.ip().to_canonical(),
+            "Received: from {client} ({})\r\n\tby {} with {with}; {}\r\n",
+            literal(self.peer.ip()),
             parts.config.hostname,
             parts.world.clock.now().rfc5322()
         );

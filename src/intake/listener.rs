@@ -76,14 +76,9 @@ impl Intake {
         } else {
             Box::new(stream)
         };
-        let whole = if port == Port::Inbound {
-            self.parts.config.inbound.session_timeout.0
-        } else {
-            self.parts.config.submission.session_timeout.0
-        };
         metrics::counter!("relent_connections_total").increment(1);
         let driver = Driver::new(self.clone(), Connection::new(stream), peer, port, shutdown);
-        let _ = timeout(whole, driver.run()).await;
+        driver.run().await;
         drop(counted);
     }
 }

@@ -17,6 +17,7 @@ use crate::queue::Queue;
 use crate::replies::Desk;
 use crate::tls;
 use crate::world::World;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -57,6 +58,14 @@ pub struct Intake {
     failures: authentication::Failures,
     /// Kibibytes that inbound messages may take in memory together.
     inbound_memory: Arc<Semaphore>,
+}
+
+/// An address on the network as Received has it (RFC 5321 §4.1.3).
+fn literal(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => format!("[{v4}]"),
+        IpAddr::V6(v6) => format!("[IPv6:{v6}]"),
+    }
 }
 
 impl Intake {

@@ -1,7 +1,7 @@
 //! Mail from applications: who sends, as whom, to whom; then the message streams to the spool.
 
-use super::Intake;
 use super::admission::{Context, HEADER_MAX};
+use super::{Intake, literal};
 use crate::accounts::{Login, Refusal, Stream};
 use crate::events::message::{Accepted, Origin, Recipient};
 use crate::mail::{Address, Answer, MessageId, ReversePath, Status, Verdict, header};
@@ -23,6 +23,15 @@ struct Envelope {
     recipients: Vec<Recipient>,
 }
 
+impl Envelope {
+    /// Adds a recipient, once however often it is named.
+    fn add(&mut self, recipient: Recipient) {
+        if !self.recipients.iter().any(|known| known.hash == recipient.hash) {
+            self.recipients.push(recipient);
+        }
+    }
+}
+
 /// A message under way.
 struct Message {
     id: MessageId,
@@ -32,6 +41,8 @@ struct Message {
     /// Set once the header is whole.
     from: Option<Address>,
     stream: Option<Arc<Stream>>,
+    /// Recipients that the header names beside the envelope's.
+    to: Vec<Address>,
     size: u64,
     eight_bit: bool,
     /// The header holds octets above 127.
@@ -73,12 +84,8 @@ impl Submission {
             return Verdict::Refuse(refuse(530, (5, 7, 0), "AUTH comes first"));
         };
         let parts = &self.intake.parts;
-        match parts.accounts.stands(&login.credential.name) {
-            Ok(true) => {}
-            Ok(false) => {
-                return Verdict::Refuse(refuse(535, (5, 7, 8), "this credential was removed"));
-            }
-            Err(fault) => return Verdict::Defer(fault.answer()),
+        if let Err(answer) = self.intake.standing(login) {
+            return Verdict::Defer(answer);
         }
         if login.stream.is_none() {
             let text = format!(
@@ -109,6 +116,9 @@ impl Submission {
         let Some(stream) = &login.stream else {
             return Verdict::Refuse(refuse(550, (5, 7, 1), "the account has no stream"));
         };
+        if let Err(answer) = self.intake.standing(login) {
+            return Verdict::Defer(answer);
+        }
         let hash = match parts.accounts.hash(login.account.id, &address) {
             Ok(hash) => hash,
             Err(fault) => return Verdict::Defer(fault.answer()),
@@ -121,13 +131,14 @@ impl Submission {
                 metrics::counter!("relent_recipients_refused_total").increment(1);
                 tracing::info!(
                     target: "relent::intake", account = %login.account.name, stream = %stream.name,
-                    to = %address, reason = %answer.log, "recipient refused"
+                    from = %envelope.sender, to = ?address.to_string(), dsn = "5.7.1",
+                    status = "refused", reason = %answer.log, "recipient refused"
                 );
                 Verdict::Refuse(answer)
             }
             Verdict::Defer(answer) => Verdict::Defer(answer),
             _ => {
-                envelope.recipients.push(Recipient { address, hash });
+                envelope.add(Recipient { address, hash });
                 Verdict::Accept
             }
         }
@@ -140,8 +151,8 @@ impl Submission {
         let id = MessageId::new(parts.world.clock.now(), chance);
         let with = if tls { "ESMTPSA" } else { "ESMTPA" };
         let trace = format!(
-            "from {client} ([{}])\r\n\tby {} with {with}",
-            self.peer.ip().to_canonical(),
+            "from {client} ({})\r\n\tby {} with {with}",
+            literal(self.peer.ip()),
             parts.config.hostname
         );
         self.message = Some(Message {
@@ -151,6 +162,7 @@ impl Submission {
             body: parts.queue.body(),
             from: None,
             stream: None,
+            to: Vec::new(),
             size: 0,
             eight_bit: false,
             international: false,
@@ -209,6 +221,7 @@ impl Submission {
         }
         let context = Context {
             login,
+            smtputf8: self.envelope.as_ref().is_some_and(|envelope| envelope.smtputf8),
             id: message.id,
             now: self.intake.parts.world.clock.now(),
             trace: &message.trace,
@@ -223,6 +236,7 @@ impl Submission {
         message.international = !admitted.header.is_ascii();
         message.from = Some(admitted.from);
         message.stream = admitted.stream;
+        message.to = admitted.to;
         for piece in [&admitted.header[..], rest] {
             if let Err(fault) = message.body.write(piece).await {
                 message.refused = Some(fault.answer());
@@ -237,9 +251,14 @@ impl Submission {
             self.admit_header().await;
         }
         let (message, envelope) = (self.message.take(), self.envelope.take());
-        let (Some(login), Some(message), Some(envelope)) = (&self.login, message, envelope) else {
+        let (Some(login), Some(message), Some(mut envelope)) = (&self.login, message, envelope)
+        else {
             return refuse(503, (5, 5, 1), "MAIL and RCPT come first");
         };
+        if let Err(answer) = self.intake.standing(login) {
+            self.log_refusal(&answer);
+            return answer;
+        }
         if let Some(answer) = message.refused {
             self.log_refusal(&answer);
             return answer;
@@ -247,13 +266,20 @@ impl Submission {
         let Some(stream) = message.stream.clone().or_else(|| login.stream.clone()) else {
             return refuse(550, (5, 7, 1), "the account has no stream");
         };
-        if message.stream.is_some()
-            && let Some(answer) = self.nobody_left(&stream, &envelope)
-        {
-            self.log_refusal(&answer);
-            return answer;
-        }
         let parts = &self.intake.parts;
+        for address in &message.to {
+            match parts.accounts.hash(login.account.id, address) {
+                Ok(hash) => envelope.add(Recipient { address: address.clone(), hash }),
+                Err(fault) => return fault.answer(),
+            }
+        }
+        // What RCPT was told holds for the stream that was known then, and for whom it named.
+        if message.stream.is_some() || !message.to.is_empty() {
+            if let Err(answer) = self.judge_anew(login, &stream, &envelope) {
+                self.log_refusal(&answer);
+                return answer;
+            }
+        }
         // Asked for is not needed: mail that is ASCII throughout may go where SMTPUTF8 is not known.
         let beyond = |address: &Address| address.needs_smtputf8();
         let needs_smtputf8 = message.international
@@ -293,19 +319,25 @@ impl Submission {
         }
     }
 
-    /// The answer where a stream that the header named leaves no recipient. Where some are left, the
-    /// others are stopped with a record when their turn comes.
-    fn nobody_left(&self, stream: &Stream, envelope: &Envelope) -> Option<Answer> {
-        let mut last = None;
+    /// Judges every recipient at the end of data. Where none is left the message is refused, unless the
+    /// credential wants silence; those who are refused beside others are stopped when their turn comes.
+    fn judge_anew(
+        &self,
+        login: &Login,
+        stream: &Stream,
+        envelope: &Envelope,
+    ) -> Result<(), Answer> {
+        let mut refusal = None;
+        let mut is_left = login.credential.refuse == Refusal::Silently;
         for recipient in &envelope.recipients {
             let judgement = self.intake.parts.policy.judge(stream, &recipient.address);
             match Policy::answer(judgement) {
-                Verdict::Accept => return None,
-                Verdict::Defer(answer) => return Some(answer),
-                Verdict::Refuse(answer) => last = Some(answer),
+                Verdict::Accept => is_left = true,
+                Verdict::Defer(answer) => return Err(answer),
+                Verdict::Refuse(answer) => refusal = Some(answer),
             }
         }
-        last
+        refusal.filter(|_| !is_left).map_or(Ok(()), Err)
     }
 
     fn log_refusal(&self, answer: &Answer) {

@@ -61,7 +61,10 @@ impl Domain {
         {
             return Err(AddressFault::Domain);
         }
-        ascii.split('.').all(is_label).then(|| Self(ascii.into())).ok_or(AddressFault::Domain)
+        // `192.0.2.1` is an address on the network, which no name of a domain looks like.
+        let last = ascii.rsplit('.').next().unwrap_or_default();
+        let is_name = ascii.split('.').all(is_label) && !last.bytes().all(|b| b.is_ascii_digit());
+        is_name.then(|| Self(ascii.into())).ok_or(AddressFault::Domain)
     }
 
     /// The name, A-labels in lower case.

@@ -4,6 +4,7 @@
 pub mod address;
 pub mod header;
 pub mod id;
+pub mod mailbox;
 pub mod status;
 pub mod verdict;
 

@@ -31,8 +31,6 @@ pub enum Command {
     Verify,
     /// QUIT.
     Quit,
-    /// A verb of HTTP, or a TLS handshake: no mail client says that.
-    Foreign,
 }
 
 /// Where a recipient is.
@@ -64,23 +62,48 @@ pub enum CommandFault {
     Syntax(&'static str),
     /// A path that is no address: 501 or 553.
     Address(AddressFault),
+    /// A path of RCPT that is no address here: 501, or 550 where only our own are taken.
+    Recipient(AddressFault),
+    /// A size past all bounds: 552.
+    TooLarge,
     /// An address beyond ASCII without SMTPUTF8: 553.
     NeedsSmtpUtf8,
     /// A parameter that is not offered: 555.
     Parameter(String),
 }
 
+/// Verbs of HTTP.
 const FOREIGN: [&str; 9] =
     ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "PATCH", "TRACE"];
+/// Most characters of what a client said that a reply repeats.
+const REPEATED_MAX: usize = 40;
+
+/// Whether a line is another protocol's: TLS where no TLS belongs, or HTTP in any form. A page must not
+/// be able to make a browser speak to us.
+#[must_use]
+pub fn is_foreign(line: &[u8]) -> bool {
+    if line.first() == Some(&0x16) {
+        return true;
+    }
+    let verb = line.split(|&b| b == b' ').next().unwrap_or_default();
+    let is_http_line = line.len() > 9 && {
+        let (_, version) = line.split_at(line.len() - 9);
+        version.starts_with(b" HTTP/") && version[7] == b'.'
+    };
+    is_http_line || FOREIGN.iter().any(|known| verb.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// Whether a line begins as BDAT does, whatever else is wrong with it.
+#[must_use]
+pub fn is_bdat(line: &[u8]) -> bool {
+    line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT"))
+}
 
 /// Reads a command line. RCPT with an address beyond ASCII needs `smtputf8`, as MAIL announced it.
 ///
 /// # Errors
 /// Any [`CommandFault`].
 pub fn parse(line: &[u8], smtputf8: bool) -> Result<Command, CommandFault> {
-    if line.first() == Some(&0x16) {
-        return Ok(Command::Foreign);
-    }
     let text = std::str::from_utf8(line).map_err(|_| CommandFault::Unknown)?;
     let text = text.trim_end_matches(' ');
     let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
@@ -103,7 +126,6 @@ pub fn parse(line: &[u8], smtputf8: bool) -> Result<Command, CommandFault> {
         "NOOP" => Ok(Command::Noop),
         "HELP" => Ok(Command::Help),
         "VRFY" | "EXPN" => Ok(Command::Verify),
-        verb if FOREIGN.contains(&verb) => Ok(Command::Foreign),
         _ => Err(CommandFault::Unknown),
     }
 }
@@ -176,15 +198,19 @@ fn mail(rest: &str) -> Result<Command, CommandFault> {
     for word in words.split_ascii_whitespace() {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         match (name.to_ascii_uppercase().as_str(), value.to_ascii_uppercase().as_str()) {
+            // RFC 1870 §4: up to 20 digits, which may be more than can be counted.
             ("SIZE", _) => {
-                let size = value.parse().map_err(|_| CommandFault::Syntax("SIZE=octets"))?;
-                parameters.size = Some(size);
+                let digits = value.bytes().all(|b| b.is_ascii_digit());
+                if !digits || !(1..=20).contains(&value.len()) {
+                    return Err(CommandFault::Syntax("SIZE=octets"));
+                }
+                parameters.size = Some(value.parse().map_err(|_| CommandFault::TooLarge)?);
             }
             ("BODY", "7BIT") | ("AUTH", _) => {}
             ("BODY", "8BITMIME") => parameters.eight_bit = true,
             ("BODY", _) => return Err(CommandFault::Syntax("BODY=7BIT or BODY=8BITMIME")),
             ("SMTPUTF8", "") => parameters.smtputf8 = true,
-            _ => return Err(CommandFault::Parameter(name.to_owned())),
+            _ => return Err(CommandFault::Parameter(repeated(name))),
         }
     }
     if path.is_empty() {
@@ -198,12 +224,21 @@ fn rcpt(rest: &str, smtputf8: bool) -> Result<Command, CommandFault> {
     let (path, words) = path(rest, "TO:", "RCPT TO:<address>")?;
     if let Some(word) = words.split_ascii_whitespace().next() {
         let name = word.split('=').next().unwrap_or(word);
-        return Err(CommandFault::Parameter(name.to_owned()));
+        return Err(CommandFault::Parameter(repeated(name)));
     }
     if path.eq_ignore_ascii_case("postmaster") {
         return Ok(Command::Rcpt(Forward::Postmaster));
     }
-    Ok(Command::Rcpt(Forward::Mailbox(address(path, smtputf8)?)))
+    match address(path, smtputf8) {
+        Ok(address) => Ok(Command::Rcpt(Forward::Mailbox(address))),
+        Err(CommandFault::Address(fault)) => Err(CommandFault::Recipient(fault)),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// What a client said, short and in ASCII, as a reply may hold it.
+fn repeated(text: &str) -> String {
+    text.chars().filter(char::is_ascii_graphic).take(REPEATED_MAX).collect()
 }
 
 fn address(path: &str, smtputf8: bool) -> Result<Address, CommandFault> {
@@ -242,7 +277,10 @@ mod tests {
         );
         assert_eq!(read("RCPT TO:<Postmaster>"), Ok(Command::Rcpt(Forward::Postmaster)));
         assert_eq!(read("BDAT 10 last"), Ok(Command::Bdat(10, true)));
-        assert_eq!(read("POST / HTTP/1.1"), Ok(Command::Foreign));
+        for line in ["POST / HTTP/1.1", "get /", "PRI * HTTP/2.0", "PROPFIND / HTTP/1.1"] {
+            assert!(is_foreign(line.as_bytes()), "{line}");
+        }
+        assert!(!is_foreign(b"NOOP") && !is_foreign(b"MAIL FROM:<get@b.example>"));
     }
 
     #[test]
@@ -250,8 +288,14 @@ mod tests {
         assert_eq!(read("WHAT"), Err(CommandFault::Unknown));
         assert!(matches!(read("MAIL FROM:a@b.example"), Err(CommandFault::Syntax(_))));
         assert!(matches!(read("MAIL FROM:<a@b.example>x"), Err(CommandFault::Syntax(_))));
-        assert!(matches!(read("RCPT TO:<@a,@b:c@d>"), Err(CommandFault::Address(_))));
-        assert!(matches!(read("RCPT TO:<a@[127.0.0.1]>"), Err(CommandFault::Address(_))));
+        assert!(matches!(read("RCPT TO:<@a,@b:c@d>"), Err(CommandFault::Recipient(_))));
+        assert!(matches!(read("RCPT TO:<a@[127.0.0.1]>"), Err(CommandFault::Recipient(_))));
+        assert!(matches!(read("RCPT TO:<a@127.0.0.1>"), Err(CommandFault::Recipient(_))));
+        assert!(matches!(read("MAIL FROM:<a@b.example> SIZE=+5"), Err(CommandFault::Syntax(_))));
+        assert_eq!(
+            read("MAIL FROM:<a@b.example> SIZE=99999999999999999999"),
+            Err(CommandFault::TooLarge)
+        );
         assert!(matches!(read("MAIL FROM:<a@b.example> X=1"), Err(CommandFault::Parameter(_))));
         assert_eq!(read("RCPT TO:<ü@b.example>"), Err(CommandFault::NeedsSmtpUtf8));
         assert!(matches!(read("BDAT -1"), Err(CommandFault::Syntax(_))));

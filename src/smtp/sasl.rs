@@ -24,7 +24,9 @@ pub fn plain(line: &[u8]) -> Option<Secret> {
     let decoded = BASE64.decode(line).ok()?;
     let mut parts = decoded.splitn(3, |&b| b == 0);
     let (acts_for, user, password) = (parts.next()?, parts.next()?, parts.next()?);
-    let allowed = acts_for.is_empty() || acts_for == user;
+    // `NAME` may be named beside `NAME/stream`.
+    let name = user.split(|&b| b == b'/').next();
+    let allowed = acts_for.is_empty() || acts_for == user || Some(acts_for) == name;
     let user = String::from_utf8(user.to_vec()).ok()?;
     (allowed && !user.is_empty() && !password.contains(&0))
         .then(|| Secret { user, password: password.to_vec() })
@@ -46,6 +48,7 @@ mod tests {
         let secret = read(b"\0app\0pass").expect("a secret");
         assert_eq!((secret.user.as_str(), secret.password.as_slice()), ("app", &b"pass"[..]));
         assert!(read(b"app\0app\0pass").is_some());
+        assert!(read(b"app\0app/news\0pass").is_some());
         for wrong in [&b"other\0app\0pass"[..], b"app\0pass", b"\0\0pass", b"\0app\0pa\0ss"] {
             assert!(read(wrong).is_none(), "{wrong:?}");
         }

@@ -94,6 +94,8 @@ enum Asked {
 struct Transaction {
     smtputf8: bool,
     recipients: u32,
+    /// A recipient was refused by policy: that none is left is not the client's mistake.
+    declined: bool,
     chunked: bool,
 }
 
@@ -165,13 +167,39 @@ impl Session {
         self.extended = false;
     }
 
-    /// A line that is none, or too long.
-    pub fn malformed(&mut self) -> Step {
-        self.refuse(say(500, (5, 5, 2), "lines end with CR LF and hold no bare CR, bare LF or NUL"))
+    /// Whether mail needs an AUTH that has not come yet.
+    #[must_use]
+    pub fn awaits_auth(&self) -> bool {
+        self.offer.needs_auth && !self.authenticated
+    }
+
+    /// A line that is none.
+    pub fn malformed(&mut self, line: &[u8]) -> Step {
+        let reply = say(500, (5, 5, 2), "lines end with CR LF and hold no bare CR, bare LF or NUL");
+        // The octets that follow a BDAT are a message's, not commands.
+        if command::is_bdat(line) { Step::Close(reply) } else { self.refuse(reply) }
+    }
+
+    /// A line longer than any may be.
+    #[must_use]
+    pub fn too_long(&self) -> Step {
+        let detail = if self.in_auth() { 6 } else { 2 };
+        Step::Close(say(500, (5, 5, detail), "the line is too long"))
+    }
+
+    /// What was answered last was not what the state waits for: nothing is sure any more.
+    fn confused() -> Step {
+        Step::Close(say(421, (4, 3, 0), "the session has lost its place; try again"))
     }
 
     /// Reads a line.
     pub fn line(&mut self, line: &[u8]) -> Step {
+        if self.errors >= self.offer.errors_max {
+            return Step::Close(say(421, (4, 7, 0), "too many refused commands"));
+        }
+        if command::is_foreign(line) {
+            return Step::HangUp;
+        }
         if let State::Auth(_) = self.state {
             return self.auth_response(line);
         }
@@ -179,24 +207,36 @@ impl Session {
         match command::parse(line, smtputf8) {
             Ok(command) => self.command(command),
             // The octets that follow such a BDAT are a message's, not commands.
-            Err(fault) if line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT")) => {
-                Step::Close(refusal(&fault))
+            Err(fault) if command::is_bdat(line) => Step::Close(refusal(&fault)),
+            Err(CommandFault::Recipient(_)) if !self.offer.needs_auth => {
+                self.refuse(say(550, (5, 7, 1), "that is not one of our addresses"))
             }
             Err(fault) => self.refuse(refusal(&fault)),
         }
     }
 
+    /// Refuses what the client got wrong. The true reply is always said; past the limit the next
+    /// command ends the connection.
     fn refuse(&mut self, reply: Reply) -> Step {
         self.errors += 1;
-        if self.errors >= self.offer.errors_max {
-            return Step::Close(say(421, (4, 7, 0), "too many refused commands"));
-        }
         Step::Say(reply)
+    }
+
+    /// Says what is no fault of the client's protocol: our own shortages, and policy's answers to who
+    /// has authenticated.
+    fn decline(&mut self, reply: Reply) -> Step {
+        if reply.code == 421 {
+            return Step::Close(reply);
+        }
+        let is_policy = matches!(reply.status, Some(Status { subject: 3 | 6 | 7, .. }));
+        if reply.is_transient() || self.authenticated && is_policy {
+            return Step::Say(reply);
+        }
+        self.refuse(reply)
     }
 
     fn command(&mut self, command: Command) -> Step {
         match command {
-            Command::Foreign => Step::HangUp,
             Command::Quit => Step::Close(say(221, (2, 0, 0), "bye")),
             Command::Noop => Step::Say(say(250, (2, 0, 0), "ok")),
             Command::Help => {
@@ -286,7 +326,7 @@ impl Session {
 
     fn auth_response(&mut self, line: &[u8]) -> Step {
         let State::Auth(step) = std::mem::replace(&mut self.state, State::Ready) else {
-            return self.malformed();
+            return Self::confused();
         };
         if line == b"*" {
             return self.refuse(say(501, (5, 7, 0), "AUTH was cancelled"));
@@ -365,30 +405,35 @@ impl Session {
             State::Mail(mail) if mail.recipients > 0 => {
                 Step::Data(Reply::plain(354, ["send the message; end it with CRLF.CRLF"]))
             }
+            State::Mail(mail) if mail.declined => {
+                Step::Say(say(554, (5, 5, 1), "no valid recipients"))
+            }
             State::Mail(_) => self.refuse(say(554, (5, 5, 1), "no valid recipients")),
             _ => self.refuse(say(503, (5, 5, 1), "MAIL and RCPT come first")),
         }
     }
 
     fn bdat(&mut self, length: u64, last: bool) -> Step {
-        let refused = match &mut self.state {
+        let (reply, counts) = match &mut self.state {
             State::Mail(mail) if mail.recipients > 0 => {
                 mail.chunked = true;
-                None
+                return Step::Chunk { length, last, refused: None };
             }
-            State::Mail(_) => Some(say(554, (5, 5, 1), "no valid recipients")),
-            _ => Some(say(503, (5, 5, 1), "MAIL and RCPT come first")),
+            State::Mail(mail) => (say(554, (5, 5, 1), "no valid recipients"), !mail.declined),
+            _ => (say(503, (5, 5, 1), "MAIL and RCPT come first"), true),
         };
-        if refused.is_some() {
-            self.errors += 1;
+        self.errors += u32::from(counts);
+        // A stranger's chunk, or one larger than any message, is not worth reading.
+        if self.awaits_auth() || length > self.offer.size_max {
+            return Step::Close(reply);
         }
-        Step::Chunk { length, last, refused }
+        Step::Chunk { length, last, refused: Some(reply) }
     }
 
     /// The answer to what was asked.
     pub fn answer(&mut self, verdict: Verdict) -> Step {
         let State::Asking(asked) = std::mem::replace(&mut self.state, State::Ready) else {
-            return self.malformed();
+            return Self::confused();
         };
         let refusal = verdict.refusal();
         let reply = match (asked, refusal) {
@@ -406,16 +451,10 @@ impl Session {
                 say(250, (2, 1, 5), "ok")
             }
             (Asked::Recipient(mail), Some(answer)) => {
-                // A refused recipient is policy's answer, not the client's mistake.
-                self.state = State::Mail(mail);
-                return match answer.reply.status {
-                    Some(Status { class: 5, subject: 7, .. }) if self.authenticated => {
-                        Step::Say(answer.reply)
-                    }
-                    _ => self.refuse(answer.reply),
-                };
+                self.state = State::Mail(Transaction { declined: true, ..mail });
+                return self.decline(answer.reply);
             }
-            (_, Some(answer)) => return self.refuse(answer.reply),
+            (_, Some(answer)) => return self.decline(answer.reply),
         };
         Step::Say(reply)
     }
@@ -424,7 +463,11 @@ impl Session {
     pub fn message_ended(&mut self, answer: Answer) -> Step {
         self.state = State::Ready;
         self.messages += 1;
-        if answer.reply.is_positive() { Step::Say(answer.reply) } else { self.refuse(answer.reply) }
+        if answer.reply.is_positive() {
+            self.errors = 0;
+            return Step::Say(answer.reply);
+        }
+        self.decline(answer.reply)
     }
 }
 
@@ -432,10 +475,11 @@ fn refusal(fault: &CommandFault) -> Reply {
     match fault {
         CommandFault::Unknown => say(500, (5, 5, 1), "unknown command"),
         CommandFault::Syntax(usage) => say(501, (5, 5, 4), &format!("syntax: {usage}")),
-        CommandFault::Address(AddressFault::Domain) => {
-            say(501, (5, 1, 2), &AddressFault::Domain.to_string())
+        CommandFault::Address(fault) | CommandFault::Recipient(fault) => {
+            let detail = if *fault == AddressFault::Domain { 2 } else { 3 };
+            say(501, (5, 1, detail), &fault.to_string())
         }
-        CommandFault::Address(fault) => say(501, (5, 1, 3), &fault.to_string()),
+        CommandFault::TooLarge => say(552, (5, 3, 4), "no message may be so large"),
         CommandFault::NeedsSmtpUtf8 => {
             say(553, (5, 6, 7), "an address beyond ASCII needs SMTPUTF8 on MAIL")
         }
@@ -529,7 +573,40 @@ mod tests {
     fn mistakes_are_counted_and_an_http_verb_ends_it() {
         check(true, &[("GET / HTTP/1.1", "close")]);
         let wrong = ("WHAT", "500 5.5.1");
-        check(true, &[wrong, wrong, wrong, wrong, ("WHAT", "close 421 4.7.0")]);
+        check(true, &[wrong, wrong, wrong, wrong, wrong, ("NOOP", "close 421 4.7.0")]);
         check(true, &[("EHLO a", "250-"), ("AUTH PLAIN", "334"), ("*", "501"), ("AUTH X", "504")]);
+        check(true, &[("EHLO a", "250-"), ("AUTH PLAIN", "334"), ("GET / HTTP/1.1", "close")]);
+        check(true, &[("BDAT 9 LAST", "close 503")]);
+    }
+
+    #[test]
+    fn refusals_by_policy_are_no_mistakes_and_a_message_clears_the_count() {
+        let mut session = Session::new(offer(), true);
+        let accept = |session: &mut Session, line: &str| match session.line(line.as_bytes()) {
+            Step::Ask(_) => session.answer(Verdict::Accept),
+            step => step,
+        };
+        for line in ["EHLO a", "AUTH PLAIN AGEAYg=="] {
+            assert!(matches!(accept(&mut session, line), Step::Say(_)));
+        }
+        for _ in 0..20 {
+            accept(&mut session, "MAIL FROM:<a@b.example>");
+            assert!(matches!(session.line(b"RCPT TO:<c@d.example>"), Step::Ask(_)));
+            let no = Answer::new(550, Status::new(5, 7, 1), "opted out");
+            assert!(matches!(session.answer(Verdict::Refuse(no)), Step::Say(r) if r.code == 550));
+            assert!(matches!(session.line(b"DATA"), Step::Say(reply) if reply.code == 554));
+            accept(&mut session, "RSET");
+        }
+        for _ in 0..10 {
+            assert!(matches!(session.line(b"WHAT"), Step::Say(reply) if reply.code == 500));
+            accept(&mut session, "MAIL FROM:<a@b.example>");
+            accept(&mut session, "RCPT TO:<c@d.example>");
+            assert!(matches!(session.line(b"DATA"), Step::Data(_)));
+            let taken = Answer::new(250, Status::new(2, 0, 0), "ok");
+            assert!(matches!(session.message_ended(taken), Step::Say(reply) if reply.code == 250));
+        }
+        let gone = Answer::new(421, Status::new(4, 7, 0), "this credential was removed");
+        session.line(b"MAIL FROM:<a@b.example>");
+        assert!(matches!(session.answer(Verdict::Defer(gone)), Step::Close(_)));
     }
 }

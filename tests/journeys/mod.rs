@@ -3,6 +3,7 @@
 mod answers;
 mod bad_input;
 mod main_job;
+mod submission;
 
 use crate::support::{PATIENCE, World};
 use relent::demo::receiver::Received;

@@ -1,0 +1,171 @@
+//! Mail from applications: who may still send, whom a header names, what is counted as a mistake, and
+//! how long a session lasts.
+
+use super::delivered;
+use crate::support::World;
+use crate::support::client::{Client, letter};
+use std::time::{Duration, Instant};
+
+const ANN: &str = "ann@reader.example";
+const BOB: &str = "bob@reader.example";
+
+fn app(world: &World, stream: &str) -> Client {
+    Client::login(world.ports.submission[0], &format!("app/{stream}"), &world.password)
+}
+
+/// Starts the daemon anew with a line added to a section of its settings.
+fn with_setting(world: &mut World, section: &str, line: &str) {
+    let file = world.path("relent.toml");
+    let settings = std::fs::read_to_string(&file).expect("settings");
+    let head = format!("[{section}]\n");
+    let text = if settings.contains(&head) {
+        settings.replace(&head, &format!("{head}{line}\n"))
+    } else {
+        format!("{settings}{head}{line}\n")
+    };
+    std::fs::write(&file, text).expect("settings");
+    world.stop();
+    world.launch(&[]);
+}
+
+fn with_header(field: &str) -> String {
+    format!("{field}\r\n{}", letter("With a header"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_credential_ends_its_sessions_and_its_name_gives_nobody_its_rights() {
+    let world = World::start().await;
+    let mut open = app(&world, "receipts");
+    let mut under_way = app(&world, "receipts");
+    under_way.say("MAIL FROM:<news@acme.example>");
+    assert!(under_way.say(&format!("RCPT TO:<{ANN}>")).starts_with("250"));
+    assert!(under_way.say("DATA").starts_with("354"));
+    world.done(&["credential", "remove", "acme", "app"]);
+    world.done(&["account", "add", "other"]);
+    world.done(&["stream", "add", "other", "receipts", "--kind", "transactional"]);
+    world.done(&["credential", "add", "other", "--name", "app"]);
+    assert!(open.say("MAIL FROM:<news@acme.example>").starts_with("421 4.7.0"));
+    assert!(open.is_closed());
+    under_way.send(letter("Late").as_bytes());
+    assert!(under_way.say(".").starts_with("421 4.7.0"));
+    assert!(world.receiver.mailbox().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_that_changes_the_stream_has_everybody_judged_anew() {
+    let world = World::start().await;
+    world.agree(ANN);
+    let named = with_header("X-Relent-Stream: newsletter");
+    let refused = app(&world, "receipts").submit("news@acme.example", &[BOB], &named);
+    assert!(refused.starts_with("550 5.7.1"), "{refused}");
+    let taken = app(&world, "receipts").submit("news@acme.example", &[BOB, ANN], &named);
+    assert!(taken.starts_with("250"), "{taken}");
+    let mail = delivered(&world, ANN).await;
+    assert!(!String::from_utf8_lossy(&mail.message).contains("X-Relent-Stream"));
+    assert!(super::field(&mail, "List-Unsubscribe").is_some(), "it is the newsletter's");
+    let wrong = app(&world, "receipts").submit(
+        "news@acme.example",
+        &[ANN],
+        &with_header("X-Relent-Stream: Not A Name"),
+    );
+    assert!(wrong.starts_with("550 5.6.0"), "{wrong}");
+    let foreign = app(&world, "receipts").submit(
+        "news@acme.example",
+        &[ANN],
+        &with_header("X-Relent-Stream: elsewhere"),
+    );
+    assert!(foreign.starts_with("550 5.7.1"), "{foreign}");
+    assert!(world.receiver.mailbox().iter().all(|mail| mail.recipients != [BOB]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recipients_in_x_smtpapi_are_judged_as_any() {
+    let world = World::start().await;
+    world.agree(ANN);
+    let plain = format!("X-SMTPAPI: {{\"to\": [\"{BOB}\"], \"category\": \"x\"}}");
+    let said = app(&world, "newsletter").submit("news@acme.example", &[ANN], &with_header(&plain));
+    assert!(said.starts_with("250"), "{said}");
+    delivered(&world, ANN).await;
+    let json = format!("{{\"to\": [\"Bea <bea@reader.example>\", \"{ANN}\"]}}");
+    let coded = data_encoding::BASE64URL_NOPAD.encode(json.as_bytes());
+    let coded = with_header(&format!("X-SMTPAPI: {coded}"));
+    let said = app(&world, "receipts").submit("news@acme.example", &[ANN], &coded);
+    assert!(said.starts_with("250"), "{said}");
+    let mail = delivered(&world, "bea@reader.example").await;
+    assert!(!String::from_utf8_lossy(&mail.message).contains("SMTPAPI"));
+    for malformed in ["{broken", "[1]", "", "{\"to\": [1]}", "{\"to\": \"nobody\"}"] {
+        let field = with_header(&format!("X-SMTPAPI: {malformed}"));
+        let said = app(&world, "receipts").submit("news@acme.example", &[ANN], &field);
+        assert!(said.starts_with("550 5.6.0"), "{malformed}: {said}");
+    }
+    let to_bob = world.receiver.mailbox().iter().filter(|mail| mail.recipients == [BOB]).count();
+    assert_eq!(to_bob, 0, "who has not agreed got mail by a header");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipient_named_twice_gets_one_copy() {
+    let world = World::start().await;
+    let twice = [ANN, "ANN@Reader.example", ANN];
+    let said = app(&world, "receipts").submit("news@acme.example", &twice, &letter("Once"));
+    assert!(said.starts_with("250"), "{said}");
+    delivered(&world, ANN).await;
+    let log = world.log();
+    assert!(log.contains("recipients=1 "), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_from_that_two_readers_could_read_differently_is_refused() {
+    let world = World::start().await;
+    for (from, expected) in [
+        ("\"a b\"@acme.example", "250"),
+        ("Acme <news@acme.example> (the shop)", "250"),
+        ("x@evil.example <news@acme.example>", "550 5.6.0"),
+        ("news@acme.example, x@evil.example", "550 5.7.1"),
+        ("<news@acme.example", "550 5.6.0"),
+        ("\u{fc}@acme.example", "550 5.6.7"),
+    ] {
+        let message = letter("From").replace("Acme <news@acme.example>", from);
+        let said = app(&world, "receipts").submit("news@acme.example", &[ANN], &message);
+        assert!(said.starts_with(expected), "{from}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_recipients_do_not_end_a_session() {
+    let world = World::start().await;
+    let mut app = app(&world, "newsletter");
+    for _ in 0..30 {
+        app.say("MAIL FROM:<news@acme.example>");
+        assert!(app.say(&format!("RCPT TO:<{BOB}>")).starts_with("550 5.7.1"));
+        assert!(app.say("DATA").starts_with("554 5.5.1"));
+        assert!(app.say("RSET").starts_with("250"));
+    }
+    let mut mx = Client::connect(world.ports.inbound[0]);
+    mx.say("EHLO mx.example");
+    mx.say("MAIL FROM:<x@x.example>");
+    let foreign =
+        ["x@[127.0.0.1]", "@relay.example:x@other.example", BOB, "a%b@other.example", "a@1"];
+    for to in foreign.into_iter().cycle().take(10) {
+        let said = mx.say(&format!("RCPT TO:<{to}>"));
+        assert!(said.starts_with("550 5.7.1"), "{to}: {said}");
+    }
+    assert!(mx.say("NOOP").starts_with("421"), "strangers who probe are shown out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_in_time_and_a_message_that_is_whole_is_answered() {
+    let mut world = World::start().await;
+    with_setting(&mut world, "submission", "session_timeout = \"2s\"\nauth_timeout = \"1s\"");
+    let begun = Instant::now();
+    let mut stranger = Client::connect(world.ports.submission[0]);
+    stranger.say("EHLO slow.example");
+    assert!(stranger.reply().expect("a word").starts_with("421 4.4.2"));
+    assert!(begun.elapsed() < Duration::from_millis(1900), "strangers have a shorter time");
+    let mut slow = app(&world, "receipts");
+    slow.say("MAIL FROM:<news@acme.example>");
+    slow.say(&format!("RCPT TO:<{ANN}>"));
+    slow.say("DATA");
+    slow.send(b"From: <news@acme.example>\r\n");
+    assert!(slow.reply().expect("a word").starts_with("421 4.4.2"));
+    assert!(slow.is_closed());
+}

@@ -134,9 +134,12 @@ impl Receiver {
         let deadline = tokio::time::Instant::now() + patience;
         loop {
             let arrived = self.shared.arrived.notified();
-            let mailbox = self.mailbox();
-            if enough(&mailbox) {
-                return Some(mailbox);
+            let now = {
+                let mailbox = held(&self.shared.mailbox);
+                enough(&mailbox).then(|| mailbox.clone())
+            };
+            if now.is_some() {
+                return now;
             }
             tokio::time::timeout_at(deadline, arrived).await.ok()?;
         }

@@ -1,4 +1,6 @@
-//! Real clients: Python's smtplib, swaks, mail-send.
+//! Real clients: Python's smtplib, swaks, mail-send; and a verifier of signatures.
+
+mod dkim;
 
 use crate::support::client::letter;
 use crate::support::{PATIENCE, World};

@@ -151,14 +151,25 @@ impl World {
         }
     }
 
+    /// Sends SIGKILL and does not wait: others may still be talking to it.
+    pub fn kill_now(&self) {
+        self.signal(rustix::process::Signal::KILL);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let id = self.daemon.as_ref().map(|daemon| i32::try_from(daemon.id()));
+        let id = id.expect("a daemon runs").expect("a process id");
+        let process = rustix::process::Pid::from_raw(id).expect("a process id");
+        rustix::process::kill_process(process, signal).expect("a signal");
+    }
+
     /// SIGTERM, and the end waited for.
     pub fn stop(&mut self) -> i32 {
-        let Some(mut daemon) = self.daemon.take() else {
+        if self.daemon.is_none() {
             return -1;
-        };
-        let id = i32::try_from(daemon.id()).expect("a process id");
-        let process = rustix::process::Pid::from_raw(id).expect("a process id");
-        rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("a signal");
+        }
+        self.signal(rustix::process::Signal::TERM);
+        let mut daemon = self.daemon.take().expect("a daemon runs");
         daemon.wait().expect("an end").code().unwrap_or(-1)
     }
 

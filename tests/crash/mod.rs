@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 const SENDERS: usize = 4;
 /// Longest life of a daemon before it is killed, in milliseconds.
 const LIFE_MAX: u64 = 400;
-/// Every so-manieth recipient's mail waits in the queue until the kills are over.
-const WAITING_EACH: u64 = 4;
+/// Whose mail waits in the queue until the kills are over and may be stopped meanwhile, whose may be
+/// stopped at once, and who is let alone.
+const KINDS: [&str; 4] = ["waits", "stops", "ready", "ready"];
 /// How long nothing may arrive, once the kills are over, before what is missing is called lost.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
@@ -54,7 +55,7 @@ fn send(port: u16, password: &str, ledger: &Ledger, end: &AtomicBool) {
     }
     while !end.load(Ordering::Relaxed) {
         let number = ledger.next.fetch_add(1, Ordering::Relaxed);
-        let kind = if number.is_multiple_of(WAITING_EACH) { "waits" } else { "ready" };
+        let kind = KINDS[(number % 4) as usize];
         let to = format!("{kind}{number}@reader.example");
         let reply = client.submit("news@acme.example", &[&to], &letter("Load"));
         if reply.starts_with("250") {
@@ -65,15 +66,15 @@ fn send(port: u16, password: &str, ledger: &Ledger, end: &AtomicBool) {
     }
 }
 
-/// Stops recipients that were accepted, one after the other, those whose mail waits first; notes the
-/// moment of each acknowledgement.
+/// Stops recipients that were accepted, one after the other, and notes the moment of each
+/// acknowledgement.
 fn stop(world: &World, ledger: &Ledger, end: &AtomicBool) {
     while !end.load(Ordering::Relaxed) {
         let next = {
             let (accepted, stops) = (ledger.accepted.lock(), ledger.stops.lock());
             let (accepted, mut stops) = (accepted.expect("ledger"), stops.expect("ledger"));
-            let open = accepted.iter().rev().filter(|to| !stops.contains_key(*to));
-            let next = open.max_by_key(|to| to.starts_with("waits")).cloned();
+            let may_be = |to: &&String| !to.starts_with("ready") && !stops.contains_key(*to);
+            let next = accepted.iter().rev().find(may_be).cloned();
             if let Some(to) = &next {
                 stops.insert(to.clone(), None);
             }

@@ -4,7 +4,7 @@ use crate::config::{Config, Listen};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
@@ -115,24 +115,46 @@ pub(crate) async fn admin(path: &Path) -> Result<UnixListener> {
     if UnixStream::connect(path).await.is_ok() {
         anyhow::bail!("another daemon answers on {}: stop it first", path.display());
     }
-    match std::fs::remove_file(path) {
-        Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => {
-            return Err(fault).with_context(|| format!("cannot replace {}", path.display()));
-        }
-        _ => {}
-    }
+    clear(path)?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
     }
     // Bound under another name and renamed once its mode is right, so that nobody else ever gets in.
     let fresh = path.with_extension("new");
-    let _ = std::fs::remove_file(&fresh);
+    clear(&fresh)?;
     let listener = UnixListener::bind(&fresh)
         .with_context(|| format!("[listen] admin: cannot listen on {}", path.display()))?;
     std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600))?;
     std::fs::rename(&fresh, path)?;
     Ok(listener)
+}
+
+/// Removes a socket that was left behind; whatever else stands there is somebody's, and stays.
+fn clear(path: &Path) -> Result<()> {
+    let kind = match std::fs::symlink_metadata(path) {
+        Ok(about) => about.file_type(),
+        Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(fault) => {
+            return Err(fault).with_context(|| {
+                format!("[listen] admin: cannot see what stands at {}", path.display())
+            });
+        }
+    };
+    if !kind.is_socket() {
+        let what = match kind {
+            kind if kind.is_dir() => "a folder",
+            kind if kind.is_symlink() => "a link",
+            kind if kind.is_file() => "a file",
+            _ => "something that is no socket",
+        };
+        anyhow::bail!(
+            "[listen] admin: {what} stands at {}: move it away, or name another path",
+            path.display()
+        );
+    }
+    std::fs::remove_file(path)
+        .with_context(|| format!("[listen] admin: cannot replace {}", path.display()))
 }
 
 /// Refuses to share a data folder: two writers of one spool would destroy it.
@@ -148,4 +170,32 @@ pub(crate) fn lock(config: &Config) -> Result<std::fs::File> {
         format!("data_dir: another process holds {}: stop that daemon first", path.display())
     })?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_socket_that_nobody_answers_on_is_replaced() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("admin.sock");
+        drop(admin(&path).await.expect("a first socket"));
+        let standing = admin(&path).await.expect("the stale one is replaced");
+        let said = admin(&path).await.expect_err("it is answered on").to_string();
+        assert!(said.contains("another daemon answers"), "{said}");
+        drop(standing);
+        for name in ["notes.txt", "notes.new"] {
+            let file = home.path().join(name);
+            std::fs::write(&file, "precious").expect("written");
+            let said = admin(&home.path().join("notes.txt")).await.expect_err("no socket");
+            assert!(said.to_string().contains("a file stands at"), "{said}");
+            assert_eq!(std::fs::read_to_string(&file).expect("still there"), "precious");
+            std::fs::remove_file(&file).expect("removed");
+        }
+        let folder = home.path().join("folder.sock");
+        std::fs::create_dir(&folder).expect("a folder");
+        let said = admin(&folder).await.expect_err("no socket").to_string();
+        assert!(said.contains("a folder stands at") && said.contains("name another"), "{said}");
+    }
 }

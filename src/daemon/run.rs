@@ -35,6 +35,7 @@ pub struct Running {
     store: Store,
     config: Arc<Config>,
     ready: Arc<AtomicBool>,
+    tls: Arc<tls::Server>,
     /// Held until the process has written its last byte.
     _lock: std::fs::File,
 }
@@ -45,13 +46,17 @@ pub struct Running {
 /// What kept it from starting: which setting or file, and why.
 pub async fn serve(config: Config) -> Result<()> {
     telemetry::init_logs(&config.log);
-    let running = start(config).await?;
-    say_ready()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut hangup = signal(SignalKind::hangup())?;
+    let running = start(config).await?;
+    say_ready()?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => running.reload(),
+        }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     running.stop().await;
@@ -163,12 +168,21 @@ pub async fn start(config: Config) -> Result<Running> {
         tasks.spawn(async move { delivery.run(stop).await });
     }
     tasks.spawn(follower);
-    tasks.spawn(watch_certificate(tls, stop.clone()));
+    tasks.spawn(watch_certificate(tls.clone(), stop.clone()));
     ready.store(true, Ordering::Release);
-    Ok(Running { stop, tasks, spool, store, config, ready, _lock: lock })
+    Ok(Running { stop, tasks, spool, store, config, ready, tls, _lock: lock })
 }
 
 impl Running {
+    /// Reads the certificate files anew where they changed; other settings are read at start only.
+    pub fn reload(&self) {
+        tracing::info!(
+            target: "relent::daemon",
+            "SIGHUP: certificate files are looked at; other settings need a restart"
+        );
+        self.tls.reload();
+    }
+
     /// Stops taking mail, lets sessions and attempts end, and closes spool and store.
     pub async fn stop(mut self) {
         self.ready.store(false, Ordering::Release);

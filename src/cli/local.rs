@@ -13,6 +13,13 @@ use tokio::runtime::{Builder, Runtime};
 /// Longest wait for blocking work that has outlived the demo.
 const DEMO_END_MAX: Duration = Duration::from_secs(5);
 
+/// Settings that this machine can run with, with what is wrong in words.
+fn runnable(path: &Path) -> Result<Config, Fault> {
+    let config = load(path)?;
+    daemon::check(&config, path).map_err(|fault| Fault::Refused(fault.to_string()))?;
+    Ok(config)
+}
+
 /// Settings from a file, with what is wrong in words.
 pub(super) fn load(path: &Path) -> Result<Config, Fault> {
     Config::load(path).map_err(|fault| Fault::Refused(fault.to_string()))
@@ -30,7 +37,7 @@ fn runtime(threads: u32) -> Result<Runtime, Fault> {
 
 /// Runs the daemon until it is told to stop.
 pub(super) fn serve(path: &Path) -> Result<(), Fault> {
-    let config = load(path)?;
+    let config = runnable(path)?;
     let runtime = runtime(config.process.threads)?;
     let drain_timeout = config.process.drain_timeout.0;
     let ended = runtime.block_on(daemon::serve(config));
@@ -48,7 +55,7 @@ pub(super) fn demo(keep: bool) -> Result<(), Fault> {
 
 /// Says whether a settings file is fine; with `changed`, what it changes.
 pub(super) fn check(path: &Path, changed: bool) -> Result<(), Fault> {
-    let config = load(path)?;
+    let config = runnable(path)?;
     if changed {
         let text = config.changed().map_err(Fault::Refused)?;
         show::put(&text);

@@ -23,6 +23,21 @@ pub struct ConfigFault {
     pub reason: String,
 }
 
+impl ConfigFault {
+    /// A fault of one key, found after the file was read; the line is looked up where it still has it.
+    #[must_use]
+    pub fn at(path: &Path, key: &str, reason: String) -> Self {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        Self::of(&text, path, key, reason)
+    }
+
+    fn of(text: &str, path: &Path, key: &str, reason: String) -> Self {
+        let found = keys(text).into_iter().find(|found| found.name == key);
+        let line = found.map(|found| line(text, found.start));
+        Self { path: path.into(), line, key: Some(key.to_owned()), reason }
+    }
+}
+
 impl Config {
     /// Reads and checks a settings file.
     ///

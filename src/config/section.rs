@@ -283,7 +283,7 @@ sections! {
 
     /// `[process]`: the process itself.
     Process {
-        /// The user to become when started as root.
+        /// The user to become when started as root, once all is open; it must be able to read the [tls] files when they change.
         user: Option<String> = None,
         /// How long a stop waits for sessions and attempts under way.
         drain_timeout: Span = Span::seconds(20),

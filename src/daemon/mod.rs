@@ -1,7 +1,10 @@
 //! The whole: builds every part from the settings, opens the listeners in order, says `ready`, runs
 //! until it is told to stop, and drains. The only place that knows everyone.
 
+mod check;
 mod listeners;
 mod run;
+mod user;
 
+pub use check::check;
 pub use run::{Running, serve, start};

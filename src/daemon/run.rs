@@ -1,8 +1,9 @@
 //! Start and drain in time order. Start: data folder, spool and store, queue, admin socket, listeners,
-//! `ready`. Stop: listeners close, sessions end at their next command, attempts end, spool and store
+//! root's rights given up, `ready`. Stop: listeners close, sessions end at their next command, attempts end, spool and store
 //! are synced and closed.
 
 use super::listeners::{self, Listeners};
+use super::user;
 use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::delivery::{self, Delivery};
@@ -40,7 +41,7 @@ pub struct Running {
     _lock: std::fs::File,
 }
 
-/// Runs the daemon until SIGTERM or SIGINT, then drains.
+/// Runs the daemon until SIGTERM or SIGINT, then drains. SIGHUP reads the certificate files anew.
 ///
 /// # Errors
 /// What kept it from starting: which setting or file, and why.
@@ -147,9 +148,12 @@ pub async fn start(config: Config) -> Result<Running> {
         own: sockets.addresses(),
     });
 
+    sockets.write_ports(&config.data_dir)?;
+    // Before the first byte of a stranger is read.
+    user::become_user(&config)?;
+
     let mut tasks = JoinSet::new();
     tasks.spawn(http::serve_unix(admin, http::admin(parts.clone()), stop.clone()));
-    sockets.write_ports(&config.data_dir)?;
     for (port, listeners) in [
         (Port::Submission, sockets.submission),
         (Port::Submissions, sockets.submissions),

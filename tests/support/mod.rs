@@ -7,8 +7,10 @@ use relent::config::Tls;
 use relent::demo::receiver::Receiver;
 use relent::dns::{NameServer, Rdata};
 use relent::tls::Server;
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -52,7 +54,12 @@ impl World {
     /// Starts everything: account `acme` with the trusted domain acme.example, the marketing stream
     /// `newsletter`, the transactional stream `receipts`, and the credential `app` for both.
     pub async fn start() -> Self {
-        let mut world = Self::bare("").await;
+        Self::with("").await
+    }
+
+    /// As [`World::start`]; `more` is added to the settings.
+    pub async fn with(more: &str) -> Self {
+        let mut world = Self::bare(more).await;
         world.done(&["account", "add", "acme"]);
         world.done(&["domain", "add", "acme", "acme.example", "--trust", "--dkim", "ed25519"]);
         let letters = ["--reply-to", "support@acme.example"];
@@ -72,6 +79,8 @@ impl World {
     /// Starts the daemon with nothing in it; `more` is added to its settings.
     pub async fn bare(more: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
+        // A daemon that has become another user must pass it.
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("its mode");
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let certificate = Server::load(&Tls::default(), folder.path(), "mx.reader.example")
             .expect("a certificate for the receiver");
@@ -153,24 +162,31 @@ impl World {
 
     /// Sends SIGKILL and does not wait: others may still be talking to it.
     pub fn kill_now(&self) {
-        self.signal(rustix::process::Signal::KILL);
-    }
-
-    fn signal(&self, signal: rustix::process::Signal) {
-        let id = self.daemon.as_ref().map(|daemon| i32::try_from(daemon.id()));
-        let id = id.expect("a daemon runs").expect("a process id");
-        let process = rustix::process::Pid::from_raw(id).expect("a process id");
-        rustix::process::kill_process(process, signal).expect("a signal");
+        signal(self.daemon.as_ref().expect("a daemon"), rustix::process::Signal::KILL);
     }
 
     /// SIGTERM, and the end waited for.
     pub fn stop(&mut self) -> i32 {
-        if self.daemon.is_none() {
+        let Some(mut daemon) = self.daemon.take() else {
             return -1;
-        }
-        self.signal(rustix::process::Signal::TERM);
-        let mut daemon = self.daemon.take().expect("a daemon runs");
+        };
+        signal(&daemon, rustix::process::Signal::TERM);
         daemon.wait().expect("an end").code().unwrap_or(-1)
+    }
+
+    /// SIGHUP, which is sent and not waited for.
+    pub fn hang_up(&self) {
+        signal(self.daemon.as_ref().expect("a daemon"), rustix::process::Signal::HUP);
+    }
+
+    /// What the kernel says of each thread of the daemon.
+    pub fn threads(&self) -> Vec<String> {
+        let id = self.daemon.as_ref().expect("a daemon").id();
+        let threads = std::fs::read_dir(format!("/proc/{id}/task")).expect("its threads");
+        let status = |thread: std::io::Result<std::fs::DirEntry>| {
+            std::fs::read_to_string(thread.ok()?.path().join("status")).ok()
+        };
+        threads.filter_map(status).collect()
     }
 
     /// Runs a verb of the command line.
@@ -198,6 +214,12 @@ impl World {
     pub fn agree(&self, address: &str) {
         self.done(&["consent", "grant", "acme/newsletter", address, "--source", "sign-up form"]);
     }
+}
+
+fn signal(daemon: &Child, signal: rustix::process::Signal) {
+    let id = i32::try_from(daemon.id()).expect("a process id");
+    let process = rustix::process::Pid::from_raw(id).expect("a process id");
+    rustix::process::kill_process(process, signal).expect("a signal");
 }
 
 impl Drop for World {

@@ -1,0 +1,49 @@
+//! What settings ask of this machine: whether its files and its users are there. `relent check` and
+//! `relent serve` ask the same.
+
+use super::user;
+use crate::config::{Config, ConfigFault};
+use crate::tls;
+use std::path::Path;
+
+/// The first setting that this machine does not fulfil, as a fault of the file at `path`.
+///
+/// # Errors
+/// [`ConfigFault`] naming file, line, key and reason.
+pub fn check(config: &Config, path: &Path) -> Result<(), ConfigFault> {
+    if let Some(Err(reason)) = config.process.user.as_deref().map(user::find) {
+        return Err(ConfigFault::at(path, "process.user", reason));
+    }
+    let Some(key) = &config.tls.key else { return Ok(()) };
+    let Err(fault) = tls::Server::load(&config.tls, &config.data_dir, &config.hostname) else {
+        return Ok(());
+    };
+    let name = if fault.path == *key { "tls.key" } else { "tls.certificate" };
+    let reason = format!("{fault}; name a file in PEM that this user may read");
+    Err(ConfigFault::at(path, name, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_lacks_is_named_with_its_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("relent.toml");
+        let pem = folder.path().join("there.pem");
+        let made = rcgen::generate_simple_self_signed(vec!["relay.example".into()]).expect("made");
+        std::fs::write(&pem, made.cert.pem()).expect("written");
+        let said = |text: &str| {
+            std::fs::write(&file, text).expect("written");
+            let config = Config::load(&file).expect("it holds together");
+            check(&config, &file).expect_err("this machine has no such thing").to_string()
+        };
+        let user = said("hostname = \"a.example\"\n[process]\nuser = \"nobody-of-that-name\"\n");
+        assert!(user.contains("relent.toml:3: process.user: there is no user"), "{user}");
+        let none = said("[tls]\ncertificate = \"/nowhere/c.pem\"\nkey = \"/nowhere/k.pem\"\n");
+        assert!(none.contains("relent.toml:2: tls.certificate: /nowhere/c.pem: "), "{none}");
+        let key = said(&format!("[tls]\ncertificate = {pem:?}\nkey = \"/nowhere/k.pem\"\n"));
+        assert!(key.contains("relent.toml:3: tls.key: /nowhere/k.pem: "), "{key}");
+    }
+}

@@ -45,6 +45,14 @@ fn moment(parts: &Parts, text: Option<&str>) -> Result<Timestamp, Problem> {
     Ok(at)
 }
 
+/// The address on the network that a source names.
+fn address_of(draft: &Change) -> Result<Option<String>, Problem> {
+    let Some(text) = named::given(draft.ip.as_ref()) else { return Ok(None) };
+    let read = text.parse::<IpAddr>();
+    let read = read.map_err(|_| Problem::unfit(format!("`{text}` is no IP address")))?;
+    Ok(Some(read.to_string()))
+}
+
 pub(super) async fn grant(
     State(parts): State<Parts>,
     Draft(draft): Draft<Change>,
@@ -52,14 +60,9 @@ pub(super) async fn grant(
     let stream = named::stream(&parts, &draft.account, &draft.stream)?;
     let address = Address::parse(draft.recipient.trim())?;
     let at = moment(&parts, named::given(draft.at.as_ref()))?;
-    let ip = named::given(draft.ip.as_ref())
-        .map(|text| {
-            let read = text.parse::<IpAddr>();
-            read.map_err(|_| Problem::unfit(format!("`{text}` is no IP address")))
-        })
-        .transpose()?;
+    let ip = address_of(&draft)?;
     let source = named::needed("source", draft.source.as_ref())?;
-    let evidence = named::evidence(source, ip.map(|ip| ip.to_string()))?;
+    let evidence = named::evidence(source, ip)?;
     parts.policy.grant(&stream, &address, at, evidence).await?;
     Ok(Json(json!({
         "recipient": address,
@@ -75,11 +78,14 @@ pub(super) async fn withdraw(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let stream = named::stream(&parts, &draft.account, &draft.stream)?;
     let address = Address::parse(draft.recipient.trim())?;
-    let evidence = named::evidence(draft.source.as_deref().unwrap_or_default().trim(), None)?;
+    let at = moment(&parts, named::given(draft.at.as_ref()))?;
+    let ip = address_of(&draft)?;
+    let source = draft.source.as_deref().unwrap_or_default().trim();
+    let evidence = named::evidence(source, ip)?;
     let hash = parts.accounts.hash(stream.account, &address)?;
     let shown = json!({ "recipient": address, "stream": stream.name, "state": "withdrawn" });
     let done = tokio::spawn(async move {
-        let settled = parts.policy.withdraw(&stream, &address, evidence).await?;
+        let settled = parts.policy.withdraw(&stream, &address, at, evidence).await?;
         parts.queue.cancel(Selector::Recipient(stream.account, hash)).await;
         Ok::<Settled, Problem>(settled)
     });

@@ -224,7 +224,8 @@ impl Policy {
         Ok(())
     }
 
-    /// Withdraws consent and waits for dots as [`Policy::suppress`] does.
+    /// Withdraws consent and waits for dots as [`Policy::suppress`] does; `at` is when the person did
+    /// so, as the source says.
     ///
     /// # Errors
     /// The store.
@@ -232,9 +233,10 @@ impl Policy {
         &self,
         stream: &Stream,
         address: &Address,
+        at: Timestamp,
         evidence: Evidence,
     ) -> Result<Settled, StoreFault> {
-        let state = (ConsentState::Withdrawn, self.world.clock.now());
+        let state = (ConsentState::Withdrawn, at);
         let hash = self.consent(stream, address, state, evidence).await?;
         Ok(self.settle(stream.account, hash).await)
     }

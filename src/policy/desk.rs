@@ -3,7 +3,7 @@
 use super::judge::judge;
 use super::permit::{Gate, Key, Permit};
 use super::record::{
-    Consent, History, Judgement, RecipientRecord, RecipientView, Subject, Suppression,
+    Consent, ConsentState, History, Judgement, RecipientRecord, RecipientView, Subject, Suppression,
 };
 use crate::accounts::{Accounts, Stream};
 use crate::config;
@@ -108,9 +108,7 @@ impl Policy {
         match judgement {
             Ok(Judgement::Clear) => Verdict::Accept,
             Ok(Judgement::Suppressed(stop)) => refused(in_words(&stop)),
-            Ok(Judgement::Unconsented(_)) => {
-                refused("no consent of this recipient is recorded for this stream".into())
-            }
+            Ok(Judgement::Unconsented(consent)) => refused(unconsented(consent.as_ref())),
             Err(fault) => Verdict::Defer(fault.answer()),
         }
     }
@@ -223,6 +221,18 @@ impl Policy {
             }
         }
         Ok(found)
+    }
+}
+
+fn unconsented(consent: Option<&Consent>) -> String {
+    match consent {
+        Some(consent) if consent.state == ConsentState::Withdrawn => {
+            format!("consent to this stream was withdrawn on {}", consent.at.date())
+        }
+        Some(consent) if consent.state == ConsentState::Expired => {
+            format!("consent to this stream expired on {}", consent.at.date())
+        }
+        _ => "no consent of this recipient is recorded for this stream".into(),
     }
 }
 

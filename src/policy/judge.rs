@@ -37,6 +37,10 @@ pub fn judge(stream: &Stream, suppressions: &[Suppression], consents: &[Consent]
         .max_by_key(|stop| (stop.scope == Scope::Global, stop.sequence));
     match stop {
         Some(stop) => Judgement::Suppressed(stop.clone()),
+        // Who need not agree may still have said that they no longer do.
+        None if consent.is_some_and(|consent| consent.state == ConsentState::Withdrawn) => {
+            Judgement::Unconsented(consent.cloned())
+        }
         None if stream.consent_required && granted.is_none() => {
             Judgement::Unconsented(consent.cloned())
         }

@@ -164,6 +164,48 @@ fn a_marketing_stream_needs_a_consent_that_holds() {
     assert_eq!(judge(&stream, &[], &[elsewhere]), Judgement::Unconsented(None));
 }
 
+/// Where nobody need agree, only a withdrawal binds: on marketing and transactional streams, with and
+/// without `honour_opt_out`, and on no other stream than the one it names.
+#[test]
+fn a_withdrawal_binds_where_nobody_need_agree() {
+    for (kind, honour_opt_out) in [
+        (StreamKind::Marketing, false),
+        (StreamKind::Transactional, false),
+        (StreamKind::Transactional, true),
+    ] {
+        for (state, of, binds) in [
+            (ConsentState::Pending, 1, false),
+            (ConsentState::Granted, 1, false),
+            (ConsentState::Expired, 1, false),
+            (ConsentState::Withdrawn, 1, true),
+            (ConsentState::Withdrawn, 2, false),
+        ] {
+            let stream = Stream {
+                id: StreamId(1),
+                account: AccountId(1),
+                name: "s".into(),
+                kind,
+                consent_required: false,
+                honour_opt_out,
+                reply_to: None,
+                created: Timestamp(0),
+                removed: None,
+            };
+            let consent = Consent {
+                stream: StreamId(of),
+                state,
+                evidence: evidence(Source::Operator),
+                at: Timestamp(0),
+                sequence: 1,
+            };
+            let judgement = judge(&stream, &[], std::slice::from_ref(&consent));
+            let expected =
+                if binds { Judgement::Unconsented(Some(consent)) } else { Judgement::Clear };
+            assert_eq!(judgement, expected, "{kind:?} {honour_opt_out} {state:?} of {of}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_person_undoes_only_their_own_stop_and_what_was_before_stands_again() {
     let home = tempfile::tempdir().expect("a folder");
@@ -242,9 +284,12 @@ async fn an_imported_consent_lifts_no_stop_and_a_withdrawal_ends_consent() {
     let granted = policy.grant(&stream, &address, Timestamp(1), evidence(Source::Api));
     granted.await.expect("store");
     assert_eq!(judged(), Judgement::Clear);
-    let ended = policy.withdraw(&stream, &address, evidence(Source::Api));
+    let ended = policy.withdraw(&stream, &address, Timestamp(86_400_000), evidence(Source::Api));
     assert_eq!(ended.await.expect("store"), super::Settled::Fully);
-    assert!(matches!(judged(), Judgement::Unconsented(Some(_))));
+    let Judgement::Unconsented(Some(consent)) = judged() else {
+        unreachable!("a consent that was withdrawn holds");
+    };
+    assert_eq!((consent.state, consent.at), (ConsentState::Withdrawn, Timestamp(86_400_000)));
     let stop =
         policy.suppress(account, him(), Scope::Account, Reason::OptOut, evidence(Source::Reply));
     stop.await.expect("store");
@@ -356,6 +401,17 @@ fn a_refusal_says_why_and_since_when_but_a_global_one_neither() {
         assert_eq!(wire, "550 5.7.1 the recipient does not accept this mail\r\n");
     }
     assert!(said(Ok(Judgement::Unconsented(None))).starts_with("550 5.7.1 no consent"));
+    let withdrawn = Consent {
+        stream: StreamId(1),
+        state: ConsentState::Withdrawn,
+        evidence: evidence(Source::Operator),
+        at: Timestamp(1_795_478_400_000),
+        sequence: 1,
+    };
+    assert_eq!(
+        said(Ok(Judgement::Unconsented(Some(withdrawn)))),
+        "550 5.7.1 consent to this stream was withdrawn on 2026-11-24\r\n"
+    );
     assert!(said(Err(StoreFault::Busy)).starts_with("451 4.3.0 "));
     assert!(said(Ok(Judgement::Clear)).is_empty());
 }

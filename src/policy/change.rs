@@ -107,8 +107,12 @@ impl Policy {
         let at = self.world.clock.now();
         let done = self.store.transact(move |t| {
             let mut kept = t.get::<RecipientRecord>(&key(owner, hash))?.unwrap_or_default();
-            if let Subject::Address(address) = subject {
-                kept.address.get_or_insert(address);
+            match subject {
+                Subject::Address(address) => {
+                    kept.address.get_or_insert(address);
+                }
+                Subject::Domain(domain) => kept.domain = Some(domain),
+                Subject::Hash(_) => {}
             }
             let made = Suppression { scope, reason, evidence, at, sequence: 0 };
             Ok(Ok::<_, Infallible>(stop(t, (owner, hash), kept, made)?))

@@ -3,7 +3,8 @@
 use super::judge::judge;
 use super::permit::{Gate, Key, Permit};
 use super::record::{
-    Consent, ConsentState, History, Judgement, RecipientRecord, RecipientView, Subject, Suppression,
+    Consent, ConsentState, History, Judgement, RecipientRecord, RecipientView, Standing, Subject,
+    Suppression,
 };
 use crate::accounts::{Accounts, Stream};
 use crate::config;
@@ -166,7 +167,62 @@ impl Policy {
             None => vec![own],
         };
         let (suppressions, consents) = self.read(&keys)?;
-        Ok(RecipientView { address: record.address, suppressions, consents })
+        let RecipientRecord { address, domain, .. } = record;
+        Ok(RecipientView { address, domain, suppressions, consents })
+    }
+
+    /// Every stop that concerns a subject, oldest first, each with the record it stands in: of a person
+    /// those of the domain and the global ones too, as far as the address is known.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn standing(
+        &self,
+        account: AccountId,
+        subject: &Subject,
+    ) -> Result<Vec<Standing>, StoreFault> {
+        let own = self.place(account, subject)?;
+        let record = self.store.get::<RecipientRecord>(&key(account, own))?.unwrap_or_default();
+        let address = match subject {
+            Subject::Address(address) => Some(address.clone()),
+            _ => record.address,
+        };
+        let domain = match subject {
+            Subject::Domain(domain) => Some(domain.clone()),
+            _ => record.domain,
+        };
+        let mut owners = vec![account, AccountId::INSTALLATION];
+        owners.dedup();
+        let mut places = Vec::new();
+        for owner in owners {
+            if let Some(address) = &address {
+                let domain = address.domain();
+                places.push((owner, self.accounts.hash(owner, address)?, None));
+                places.push((owner, self.accounts.domain_hash(owner, domain)?, Some(domain)));
+            }
+            if let Some(domain) = &domain {
+                places.push((owner, self.accounts.domain_hash(owner, domain)?, Some(domain)));
+            }
+        }
+        if places.is_empty() {
+            places.push((account, own, None));
+        }
+        let mut found = Vec::new();
+        for (owner, hash, domain) in places {
+            let Some(record) = self.store.get::<RecipientRecord>(&key(owner, hash))? else {
+                continue;
+            };
+            let address = record.address.or_else(|| address.clone()).filter(|_| domain.is_none());
+            found.extend(record.suppressions.into_iter().map(|stop| Standing {
+                owner,
+                hash,
+                address: address.clone(),
+                domain: domain.cloned(),
+                stop,
+            }));
+        }
+        found.sort_by_key(|standing| standing.stop.sequence);
+        Ok(found)
     }
 
     /// What happened to a recipient's records, oldest first, at most `limit`.
@@ -187,7 +243,7 @@ impl Policy {
         Ok(events)
     }
 
-    /// Up to `limit` recipients of an account that have a suppression, after the hash given.
+    /// Up to `limit` recipients and domains of an account that have a suppression, after the hash given.
     ///
     /// # Errors
     /// The store.
@@ -196,6 +252,32 @@ impl Policy {
         account: AccountId,
         after: Option<RecipientHash>,
         limit: usize,
+    ) -> Result<Vec<(RecipientHash, RecipientView)>, StoreFault> {
+        self.recorded(account, after, limit, |record| !record.suppressions.is_empty())
+    }
+
+    /// Up to `limit` recipients of an account whose consent to a stream has been recorded, whatever
+    /// became of it, after the hash given.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn consenting(
+        &self,
+        stream: &Stream,
+        after: Option<RecipientHash>,
+        limit: usize,
+    ) -> Result<Vec<(RecipientHash, RecipientView)>, StoreFault> {
+        self.recorded(stream.account, after, limit, |record| {
+            record.consents.iter().any(|consent| consent.stream == stream.id)
+        })
+    }
+
+    fn recorded(
+        &self,
+        account: AccountId,
+        after: Option<RecipientHash>,
+        limit: usize,
+        is_wanted: impl Fn(&RecipientRecord) -> bool,
     ) -> Result<Vec<(RecipientHash, RecipientView)>, StoreFault> {
         let prefix = account.0.to_be_bytes();
         let mut after = after.map(|hash| key(account, hash).to_vec());
@@ -206,11 +288,12 @@ impl Policy {
             after = Some(last.clone());
             for (place, record) in page {
                 let hash = place.get(4..).and_then(|hash| hash.try_into().ok());
-                let Some(hash) = hash.filter(|_| !record.suppressions.is_empty()) else {
+                let Some(hash) = hash.filter(|_| is_wanted(&record)) else {
                     continue;
                 };
                 let view = RecipientView {
                     address: record.address,
+                    domain: record.domain,
                     suppressions: record.suppressions,
                     consents: record.consents,
                 };

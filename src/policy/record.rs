@@ -2,7 +2,7 @@
 
 use crate::events::record::{Evidence, Reason, RecordEvent, Scope};
 use crate::mail::{
-    Address, Domain, MessageId, RecipientHash, RecipientNumber, StreamId, Timestamp,
+    AccountId, Address, Domain, MessageId, RecipientHash, RecipientNumber, StreamId, Timestamp,
 };
 use crate::store::{Record, Table};
 use serde::{Deserialize, Serialize};
@@ -120,10 +120,37 @@ pub enum Token {
 pub struct RecipientView {
     /// The address, unless erased or never known.
     pub address: Option<Address>,
+    /// The domain, where it is one that the records are about.
+    pub domain: Option<Domain>,
     /// Every stop that concerns them: own, domain-wide, global.
     pub suppressions: Vec<Suppression>,
     /// Their consents.
     pub consents: Vec<Consent>,
+}
+
+/// A stop, and in whose record it stands: what lifting it must name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Whose record it is: the account's, or the installation's.
+    pub owner: AccountId,
+    /// Where it lies, under the owner's key.
+    pub hash: RecipientHash,
+    /// The person it is about, unless erased or never known.
+    pub address: Option<Address>,
+    /// The domain it is about.
+    pub domain: Option<Domain>,
+    /// The stop.
+    pub stop: Suppression,
+}
+
+impl Standing {
+    /// Whom it is about, as a command names them: an address, `@domain`, or none where only the hash
+    /// is known.
+    #[must_use]
+    pub fn recipient(&self) -> Option<String> {
+        let domain = self.domain.as_ref().map(|domain| format!("@{domain}"));
+        domain.or_else(|| self.address.as_ref().map(ToString::to_string))
+    }
 }
 
 /// All that an account (or the installation) keeps of one recipient or domain.
@@ -134,10 +161,31 @@ pub(super) struct RecipientRecord {
     pub(super) consents: Vec<Consent>,
     /// What the stop of the event named has replaced, to be put back when that stop is undone.
     pub(super) replaced: Vec<(u64, Suppression)>,
+    /// The domain, where the record is about everybody there.
+    pub(super) domain: Option<Domain>,
+}
+
+/// [`RecipientRecord`] as version 1 had it: a domain's record did not name the domain.
+#[derive(Serialize, Deserialize)]
+struct RecipientRecord1 {
+    address: Option<Address>,
+    suppressions: Vec<Suppression>,
+    consents: Vec<Consent>,
+    replaced: Vec<(u64, Suppression)>,
 }
 
 impl Record for RecipientRecord {
     const TABLE: Table = Table::Recipient;
+    const VERSION: u8 = 2;
+
+    fn decode_old(version: u8, bytes: &[u8]) -> Option<Self> {
+        if version != 1 {
+            return None;
+        }
+        let RecipientRecord1 { address, suppressions, consents, replaced } =
+            postcard::from_bytes(bytes).ok()?;
+        Some(Self { address, suppressions, consents, replaced, domain: None })
+    }
 }
 
 impl Record for RecordEvent {
@@ -150,4 +198,35 @@ pub(super) struct History(pub(super) u64);
 
 impl Record for History {
     const TABLE: Table = Table::RecordHistory;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::record::Source;
+
+    #[test]
+    fn a_record_from_before_domains_were_named_is_read() {
+        let evidence =
+            Evidence { source: Source::Reply, text: "R".into(), ip: None, message: None };
+        let stop = Suppression {
+            scope: Scope::Account,
+            reason: Reason::OptOut,
+            evidence,
+            at: Timestamp(7),
+            sequence: 9,
+        };
+        let address = Address::parse("ann@reader.example").expect("an address");
+        let old = RecipientRecord1 {
+            address: Some(address.clone()),
+            suppressions: vec![stop.clone()],
+            consents: Vec::new(),
+            replaced: vec![(9, stop.clone())],
+        };
+        let bytes = postcard::to_stdvec(&old).expect("plain data");
+        let read = RecipientRecord::decode_old(1, &bytes).expect("an old record");
+        assert_eq!((read.address, read.domain), (Some(address), None));
+        assert_eq!((read.suppressions, read.replaced), (vec![stop.clone()], vec![(9, stop)]));
+        assert!(RecipientRecord::decode_old(3, &bytes).is_none());
+    }
 }

@@ -207,6 +207,44 @@ fn a_withdrawal_binds_where_nobody_need_agree() {
 }
 
 #[tokio::test]
+async fn a_stop_is_shown_in_the_record_it_stands_in() {
+    let home = tempfile::tempdir().expect("a folder");
+    let (accounts, policy, stream) = rig(home.path()).await;
+    let (account, domain) = (stream.account, someone().domain().clone());
+    for (owner, subject) in [
+        (account, him()),
+        (account, Subject::Domain(domain.clone())),
+        (AccountId::INSTALLATION, him()),
+        (AccountId::INSTALLATION, Subject::Domain(domain.clone())),
+    ] {
+        let evidence = evidence(Source::Operator);
+        let done = policy.suppress(owner, subject, Scope::Account, Reason::Manual, evidence);
+        done.await.expect("store");
+    }
+    let all = policy.standing(account, &him()).expect("store");
+    let shown: Vec<_> = all.iter().map(|one| (one.owner, one.recipient())).collect();
+    let (pat, everybody) = (Some("pat@example.com".into()), Some("@example.com".to_owned()));
+    let installation = AccountId::INSTALLATION;
+    assert_eq!(
+        shown,
+        [
+            (account, pat.clone()),
+            (account, everybody.clone()),
+            (installation, pat),
+            (installation, everybody.clone())
+        ]
+    );
+    assert_eq!(all[1].hash, accounts.domain_hash(account, &domain).expect("hash"));
+    let global = policy.standing(installation, &him()).expect("store");
+    assert_eq!(global.len(), 2, "none is doubled");
+    // The hash that a listing shows for a domain is enough to find and to lift it.
+    let by_hash = policy.standing(account, &Subject::Hash(all[1].hash)).expect("store");
+    assert_eq!(by_hash[0].recipient(), everybody);
+    let listed = policy.suppressed(account, None, 10).expect("store");
+    assert!(listed.iter().any(|(_, view)| view.domain.as_ref() == Some(&domain)));
+}
+
+#[tokio::test]
 async fn a_person_undoes_only_their_own_stop_and_what_was_before_stands_again() {
     let home = tempfile::tempdir().expect("a folder");
     let (_, policy, stream) = rig(home.path()).await;

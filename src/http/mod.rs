@@ -10,6 +10,7 @@ mod health;
 
 mod form;
 mod page;
+mod person;
 mod unsubscribe;
 
 mod account;

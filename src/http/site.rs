@@ -1,8 +1,8 @@
 //! The two faces: which routes each has, and what binds every request: a size, a time, headers.
 
 use super::{
-    account, consent, credential, domain, explain, health, problem::Problem, stream, suppression,
-    unsubscribe, waiting,
+    account, consent, credential, domain, explain, health, person::Lookups, problem::Problem,
+    stream, suppression, unsubscribe, waiting,
 };
 use crate::accounts::Accounts;
 use crate::config::{self, Config};
@@ -11,12 +11,12 @@ use crate::policy::Policy;
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::world::World;
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
+use axum::{Extension, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -57,7 +57,9 @@ pub struct Site {
 /// What everybody may reach: the unsubscribe page, metrics and health.
 #[must_use]
 pub fn public(parts: Parts) -> Site {
-    let routes = Router::new().route("/u/{token}", get(unsubscribe::show).post(unsubscribe::act));
+    let routes = Router::new()
+        .route("/u/{token}", get(unsubscribe::show).post(unsubscribe::act))
+        .layer(Extension(Lookups::default()));
     site(routes.merge(health::routes()), parts)
 }
 

@@ -3,46 +3,23 @@
 
 use super::form::Fields;
 use super::page::{Button, Language, page};
+use super::person::{Lookups, Person};
 use super::problem::Problem;
 use super::serve::Peer;
 use super::site::Parts;
-use crate::accounts::{Account, Stream};
 use crate::events::record::{Evidence, Reason, Scope, Source};
-use crate::mail::{RecipientHash, Timestamp};
-use crate::policy::{Settled, Subject, Token};
+use crate::mail::{Address, Timestamp};
+use crate::policy::{Settled, Token};
 use crate::queue::{self, Stop};
-use crate::store::StoreFault;
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a stop can be undone after it was made.
 const UNDO_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
-
-/// Whom a token names.
-struct Person {
-    account: Arc<Account>,
-    stream: Arc<Stream>,
-    hash: RecipientHash,
-}
-
-impl Person {
-    /// None where the token is forged, is of another kind, or names what never was.
-    fn find(parts: &Parts, token: &str) -> Result<Option<Self>, StoreFault> {
-        let Some(Token::Unsubscribe { stream, recipient }) = parts.policy.open(token)? else {
-            return Ok(None);
-        };
-        let Some(stream) = parts.accounts.stream_by_id(stream)? else {
-            return Ok(None);
-        };
-        let account = parts.accounts.account_by_id(stream.account)?;
-        Ok(account.map(|account| Self { account, stream, hash: recipient }))
-    }
-}
 
 /// What a stop came to.
 struct Stopped {
@@ -57,7 +34,7 @@ async fn stop(
     scope: Scope,
     evidence: Evidence,
 ) -> Result<Stopped, Problem> {
-    let (account, subject) = (person.account.id, Subject::Hash(person.hash));
+    let (account, subject) = (person.account.id, person.subject());
     let stop = Stop {
         account,
         recipient: person.hash,
@@ -97,23 +74,19 @@ fn evidence(source: Source, ip: Option<String>) -> Evidence {
 /// The page that asks.
 pub(super) async fn show(
     State(parts): State<Parts>,
+    Extension(lookups): Extension<Lookups>,
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Response {
     let language = Language::of(&headers);
-    let found = Person::find(&parts, &token).and_then(|found| {
-        let Some(person) = found else { return Ok(None) };
-        let view = parts.policy.view(person.account.id, &Subject::Hash(person.hash))?;
-        Ok(Some((person, view.address)))
-    });
-    let (person, address) = match found {
-        Ok(Some(found)) => found,
+    let person = match Person::find(&parts, &lookups, &token).await {
+        Ok(Some(person)) => person,
         Ok(None) => return unknown(language),
         Err(fault) => return failed(language, &fault.into()),
     };
     let (sender, stream) = (&person.account.name, &person.stream.name);
-    let to =
-        address.map_or_else(|| language.say("you", "您").to_owned(), |address| address.masked());
+    let masked = person.address.as_ref().map(Address::masked);
+    let to = masked.unwrap_or_else(|| language.say("you", "您").to_owned());
     let whole = Button {
         choice: "account",
         undo: None,
@@ -143,13 +116,14 @@ pub(super) async fn show(
 /// A form: a mail client's one click (RFC 8058), or one of the page's own.
 pub(super) async fn act(
     State(parts): State<Parts>,
+    Extension(lookups): Extension<Lookups>,
     Path(token): Path<String>,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     fields: Result<Fields, Problem>,
 ) -> Response {
     let language = Language::of(&headers);
-    let person = match Person::find(&parts, &token) {
+    let person = match Person::find(&parts, &lookups, &token).await {
         Ok(Some(person)) => person,
         Ok(None) => return unknown(language),
         Err(fault) => return failed(language, &fault.into()),

@@ -144,3 +144,20 @@ async fn a_person_behind_our_proxy_is_named() {
     let found: Vec<Evidence> = view.suppressions.into_iter().map(|s| s.evidence).collect();
     assert_eq!(found[0].ip.as_deref(), Some("192.0.2.9"));
 }
+
+#[tokio::test]
+async fn a_stop_by_link_names_the_person_whom_no_record_named_before() {
+    let house = House::build().await;
+    let (to, token, socket) = (house.public().await, house.token(), house.admin());
+    house.submit().await;
+    let page = ask(to, &format!("GET /u/{token}"), "").await;
+    assert!(page.body.contains("a•••@example.com"), "{}", page.body);
+    assert_eq!(house.stops(), []);
+    let line = format!("POST /u/{token}");
+    assert_eq!(ask(to, &line, "List-Unsubscribe=One-Click").await.status, 200);
+    let list = api(&socket, "GET /api/v1/suppressions?account=acme", &Value::Null).await.json();
+    assert_eq!(list["items"][0]["recipient"], json!("ann@example.com"));
+    // Later, from the record.
+    let page = ask(to, &format!("GET /u/{token}"), "").await;
+    assert!(page.body.contains("a•••@example.com"), "{}", page.body);
+}

@@ -13,7 +13,7 @@ use crate::policy::{Settled, Token};
 use crate::queue::{self, Stop};
 use axum::Extension;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -130,7 +130,7 @@ pub(super) async fn act(
     };
     let fields = match fields {
         Ok(fields) => fields,
-        Err(problem) => return problem.into_response(),
+        Err(problem) => return misread(language, &headers, problem),
     };
     let ip = asker(peer, &headers);
     //= https://www.rfc-editor.org/rfc/rfc8058#section-3.2
@@ -157,7 +157,7 @@ pub(super) async fn act(
         _ => {
             let text =
                 "the form says neither `List-Unsubscribe=One-Click` nor a choice of the page";
-            return Problem::new(StatusCode::BAD_REQUEST, text).into_response();
+            return misread(language, &headers, Problem::new(StatusCode::BAD_REQUEST, text));
         }
     };
     match stop(&parts, &person, scope, evidence(Source::Page, ip)).await {
@@ -240,6 +240,21 @@ fn unknown(language: Language) -> Response {
         "请从邮件中重新打开完整的链接。",
     );
     page(StatusCode::NOT_FOUND, language, heading, &[line.to_owned()], &[])
+}
+
+/// A form that cannot be meant: a page for who reads pages, a problem for programs.
+fn misread(language: Language, headers: &HeaderMap, problem: Problem) -> Response {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    if !accepted.flat_map(|value| value.split(',')).any(|kind| kind.trim().starts_with("text/html"))
+    {
+        return problem.into_response();
+    }
+    let heading = language.say("This form was not understood", "无法识别该请求");
+    let line = language.say(
+        "Nothing was changed. Please open the link from the message once more and use its buttons.",
+        "未作任何更改。请从邮件中重新打开链接，并使用页面上的按钮。",
+    );
+    page(problem.status, language, heading, &[line.to_owned()], &[])
 }
 
 fn failed(language: Language, problem: &Problem) -> Response {

@@ -161,3 +161,18 @@ async fn a_stop_by_link_names_the_person_whom_no_record_named_before() {
     let page = ask(to, &format!("GET /u/{token}"), "").await;
     assert!(page.body.contains("a•••@example.com"), "{}", page.body);
 }
+
+#[tokio::test]
+async fn a_form_that_cannot_be_meant_is_told_to_browsers_on_a_page() {
+    let house = House::build().await;
+    let (to, token) = (house.public().await, house.token());
+    let text = request(&format!("POST /u/{token}"), FORM, "choice=everything");
+    let browser = text.replacen("Host:", "Accept: text/html,*/*;q=0.8\r\nHost:", 1);
+    for (text, kind) in [(text, "application/problem+json"), (browser, "text/html")] {
+        let io = TcpStream::connect(to).await.expect("connected");
+        let answer = converse(io, &text).await;
+        assert_eq!(answer.status, 400);
+        assert!(answer.head.contains(&format!("content-type: {kind}")), "{}", answer.head);
+    }
+    assert_eq!(house.stops(), []);
+}

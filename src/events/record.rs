@@ -92,6 +92,22 @@ impl Source {
         }
     }
 
+    /// As figures are labelled with it: the same word that records are written with.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Reply => "reply",
+            Self::ListUnsubscribe => "list_unsubscribe",
+            Self::OneClick => "one_click",
+            Self::Page => "page",
+            Self::Delivery => "delivery",
+            Self::Bounce => "bounce",
+            Self::Complaint => "complaint",
+            Self::Api => "api",
+            Self::Operator => "operator",
+        }
+    }
+
     /// Whether it is the recipient's own act.
     #[must_use]
     pub fn is_own_act(self) -> bool {

@@ -1,6 +1,7 @@
 //! For those who watch: figures, whether the process lives, whether it takes mail.
 
 use super::site::Parts;
+use crate::telemetry::{OPEN_METRICS, open_metrics};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -25,8 +26,8 @@ async fn figures(State(parts): State<Parts>) -> impl IntoResponse {
         #[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]
         metrics::gauge!("relent_queue_recipients", "state" => state).set(count as f64);
     }
-    let text = parts.metrics.render() + "# EOF\n";
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+    let text = open_metrics(&parts.metrics.render());
+    ([(header::CONTENT_TYPE, OPEN_METRICS)], text)
 }
 
 async fn ready(State(parts): State<Parts>) -> (StatusCode, String) {

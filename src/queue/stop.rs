@@ -40,7 +40,7 @@ pub async fn stop(
         let (way, ip) = (evidence.source, evidence.ip.clone().unwrap_or_default());
         let done = policy.suppress(account, subject, scope, reason, evidence).await?;
         let ended = queue.cancel(Selector::Recipient(account, recipient)).await;
-        metrics::counter!("relent_stops_total", "way" => way.name(), "reason" => reason.name())
+        metrics::counter!("relent_stops_total", "way" => way.label(), "reason" => reason.name())
             .increment(1);
         tracing::info!(
             target: "relent::queue", account = account.0, recipient = %recipient, ?scope,

@@ -27,9 +27,16 @@ fn describe() {
     );
     describe_counter!("relent_http_requests_total", "HTTP requests by route and status.");
     describe_counter!(
-        "relent_opt_outs_total",
-        "Opt-outs recorded over HTTP, by way: one_click, page."
+        "relent_stops_total",
+        "Stops that people made, by way (reply, list_unsubscribe, one_click, page, complaint) and reason."
     );
+    describe_counter!("relent_inbound_total", "Mail to our own addresses, by kind.");
+    describe_counter!("relent_messages_accepted_total", "Messages of applications accepted.");
+    describe_counter!("relent_messages_refused_total", "Messages of applications refused whole.");
+    describe_counter!("relent_recipients_refused_total", "Recipients refused at RCPT.");
+    describe_counter!("relent_connections_total", "SMTP connections taken.");
+    describe_counter!("relent_connections_refused_total", "SMTP connections refused at a limit.");
+    describe_counter!("relent_auth_failures_total", "AUTH attempts that failed.");
     describe_gauge!(
         "relent_queue_recipients",
         "Recipients that wait, by state: queued, active, held."

@@ -2,6 +2,8 @@
 
 mod log;
 mod meter;
+mod text;
 
 pub use log::init_logs;
 pub use meter::metrics;
+pub use text::{OPEN_METRICS, open_metrics};

@@ -12,7 +12,10 @@ async fn health_says_whether_mail_is_taken() {
     assert_eq!(ask(to, "GET /readyz", "").await.status, 503);
     let figures = ask(to, "GET /metrics", "").await;
     assert!(figures.body.contains("relent_queue_recipients{state=\"queued\"}"), "{}", figures.body);
-    assert!(figures.body.ends_with("# EOF\n") && figures.head.contains("text/plain"));
+    assert!(figures.body.ends_with("# EOF\n") && !figures.body.contains("\n\n"));
+    let kind = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert!(figures.head.contains(kind), "{}", figures.head);
+    assert!(figures.body.contains("# TYPE relent_http_requests counter\n"), "{}", figures.body);
     assert_eq!(ask(to, "GET /api/v1/accounts", "").await.status, 404);
 }
 

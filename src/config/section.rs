@@ -235,10 +235,14 @@ sections! {
         public_url: Option<String> = None,
         /// Largest request body.
         body_size_max: Size = Size::megabytes(8),
+        /// Longest wait for the whole header of a request.
+        header_timeout: Span = Span::seconds(10),
         /// Longest time for one request.
         request_timeout: Span = Span::seconds(30),
-        /// Most connections at a time.
+        /// Most connections at a time; one more is answered 503.
         connections_max: u32 = 1000,
+        /// Most connections at a time from one address (IPv6: one /64); a proxy before us is one address, on loopback too, and must not open more.
+        connections_per_address_max: u32 = 100,
     }
 
     /// `[spool]`: the log on disk that holds accepted mail.

@@ -4,6 +4,7 @@
 
 mod site;
 
+mod limit;
 mod serve;
 
 mod health;

@@ -1,5 +1,6 @@
 //! Connections: how many at a time, how long each may live, and how they end when the daemon stops.
 
+use super::limit::{Connections, close, refuse};
 use super::site::Site;
 use axum::extract::Request;
 use axum::serve::Listener;
@@ -22,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 const HEADER_SIZE_MAX: usize = 32 << 10;
 /// A connection lives as long as so many requests may take.
 const REQUESTS_LONG: u32 = 10;
+/// Most connections that were turned away and are waited for at a time.
+const FAREWELLS_MAX: usize = 100;
 /// How often collected figures are tidied, so that they stay few where nobody reads them.
 const UPKEEP: Duration = Duration::from_secs(10);
 
@@ -45,25 +48,35 @@ async fn serve<L: Listener>(
     shutdown: CancellationToken,
     peer: impl Fn(&L::Addr) -> Peer,
 ) {
-    let most = usize::try_from(site.settings.connections_max).unwrap_or(usize::MAX);
-    let places = Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
+    let settings = &site.settings;
+    let limits = Connections::new(settings.connections_max, settings.connections_per_address_max);
+    let farewells = Arc::new(Semaphore::new(FAREWELLS_MAX));
     let mut connections = JoinSet::new();
     let mut upkeep = tokio::time::interval(UPKEEP);
     loop {
-        let accept = async {
-            let place = places.clone().acquire_owned().await;
-            (place, listener.accept().await)
-        };
         tokio::select! {
             () = shutdown.cancelled() => break,
             _ = upkeep.tick() => site.metrics.run_upkeep(),
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            (place, (io, from)) = accept => {
-                let talk = converse(io, site.clone(), peer(&from), shutdown.clone());
-                connections.spawn(async move {
-                    talk.await;
-                    drop(place);
-                });
+            (mut io, from) = listener.accept() => {
+                let peer = peer(&from);
+                if let Some(place) = limits.enter(peer.0) {
+                    let talk = converse(io, site.clone(), peer, shutdown.clone());
+                    connections.spawn(async move {
+                        talk.await;
+                        drop(place);
+                    });
+                    continue;
+                }
+                metrics::counter!("relent_http_connections_refused_total").increment(1);
+                refuse(&mut io).await;
+                // Past so many at a time nobody is waited for.
+                if let Ok(turn) = farewells.clone().try_acquire_owned() {
+                    connections.spawn(async move {
+                        close(io).await;
+                        drop(turn);
+                    });
+                }
             }
         }
     }
@@ -83,7 +96,7 @@ where
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(longest)
+        .header_read_timeout(site.settings.header_timeout.0)
         .max_buf_size(HEADER_SIZE_MAX)
         .serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);

@@ -36,6 +36,10 @@ fn describe() {
     describe_counter!("relent_recipients_refused_total", "Recipients refused at RCPT.");
     describe_counter!("relent_connections_total", "SMTP connections taken.");
     describe_counter!("relent_connections_refused_total", "SMTP connections refused at a limit.");
+    describe_counter!(
+        "relent_http_connections_refused_total",
+        "HTTP connections refused at a limit."
+    );
     describe_counter!("relent_auth_failures_total", "AUTH attempts that failed.");
     describe_gauge!(
         "relent_queue_recipients",

@@ -176,3 +176,32 @@ async fn a_form_that_cannot_be_meant_is_told_to_browsers_on_a_page() {
     }
     assert_eq!(house.stops(), []);
 }
+
+#[tokio::test]
+async fn idle_connections_of_one_peer_leave_room_for_others() {
+    let mut house = House::build().await;
+    let mut config = (*house.parts.config).clone();
+    (config.http.connections_max, config.http.connections_per_address_max) = (4, 2);
+    house.parts.config = Arc::new(config);
+    let to = house.public().await;
+    let from = |peer: [u8; 4]| async move {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind(SocketAddr::from((peer, 0))).expect("loopback is wide");
+        socket.connect(to).await.expect("connected")
+    };
+    let alive = request("GET /livez", FORM, "");
+    let mut idle = Vec::new();
+    for _ in 0..2 {
+        // Served once and kept open: it is counted for certain.
+        let mut io = from([127, 0, 0, 1]).await;
+        let keep = alive.replace("Connection: close\r\n", "");
+        io.write_all(keep.as_bytes()).await.expect("sent");
+        let mut first = [0; 12];
+        io.read_exact(&mut first).await.expect("an answer");
+        assert_eq!(&first, b"HTTP/1.1 200");
+        idle.push(io);
+    }
+    assert_eq!(converse(from([127, 0, 0, 1]).await, &alive).await.status, 503);
+    assert_eq!(converse(from([127, 0, 0, 2]).await, &alive).await.status, 200);
+    drop(idle);
+}

@@ -1,11 +1,15 @@
 //! What types cannot say of settings: which of them need each other, and which may not be nothing.
 
-use super::Config;
+use super::{Config, Listen};
 use crate::mail::{Address, Domain};
+use std::net::SocketAddr;
 use toml::Value;
 
 /// Longest path of a socket that Linux takes.
 const SOCKET_PATH_MAX: usize = 107;
+
+/// Levels of the log, from none to all.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Keys that may be zero; every other number, size and duration is a limit that would let nothing through.
 const ZERO: [&str; 8] = [
@@ -23,15 +27,22 @@ const ZERO: [&str; 8] = [
 pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     let refuse = |key: &str, reason: String| Err((key.to_owned(), reason));
     if let Err(fault) = Domain::parse(&config.hostname) {
-        return refuse("hostname", format!("{fault}: write a name such as \"relay.example.com\""));
+        let reason =
+            format!("`{}`: {fault}: write a name such as \"relay.example.com\"", config.hostname);
+        return refuse("hostname", reason);
     }
     if config.data_dir.as_os_str().is_empty() {
         return refuse("data_dir", "it is empty: name a folder, as in \"/var/lib/relent\"".into());
     }
+    if let Some((key, reason)) = twice(&config.listen) {
+        return refuse(key, reason);
+    }
     let socket = config.listen.admin.as_os_str().len();
     if !(1..=SOCKET_PATH_MAX).contains(&socket) {
-        let reason =
-            format!("a socket's path has 1 to {SOCKET_PATH_MAX} bytes; this one has {socket}");
+        let reason = format!(
+            "a socket's path has 1 to {SOCKET_PATH_MAX} bytes, this one has {socket}: write a shorter \
+             one, as in \"/run/relent/admin.sock\""
+        );
         return refuse("listen.admin", reason);
     }
     match (&config.tls.certificate, &config.tls.key) {
@@ -60,14 +71,21 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         return refuse("queue.retry_delays", reason.into());
     }
     if config.queue.retry_jitter_percent > 100 {
-        return refuse("queue.retry_jitter_percent", "it is a share: 0 to 100".into());
+        let found = config.queue.retry_jitter_percent;
+        let reason = format!("{found} is no share in percent: write 0 to 100, as in 10");
+        return refuse("queue.retry_jitter_percent", reason);
     }
-    if let Some(Err(fault)) = config.replies.domain.as_deref().map(Domain::parse) {
-        let reason = format!("{fault}: write a name such as \"reply.example.com\"");
+    if let Some(name) = &config.replies.domain
+        && let Err(fault) = Domain::parse(name)
+    {
+        let reason = format!("`{name}`: {fault}: write a name such as \"reply.example.com\"");
         return refuse("replies.domain", reason);
     }
-    if let Some(Err(fault)) = config.replies.postmaster.as_deref().map(Address::parse) {
-        let reason = format!("{fault}: write an address such as \"postmaster@example.com\"");
+    if let Some(name) = &config.replies.postmaster
+        && let Err(fault) = Address::parse(name)
+    {
+        let reason =
+            format!("`{name}`: {fault}: write an address such as \"postmaster@example.com\"");
         return refuse("replies.postmaster", reason);
     }
     if let Some(Err(reason)) = config.http.public_url.as_deref().map(is_public) {
@@ -77,9 +95,65 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         let reason = "the engine \"redb\" keeps its files in data_dir: leave `url` out";
         return refuse("store.url", reason.into());
     }
+    if let Err(reason) = levels(&config.log.level) {
+        return refuse("log.level", reason);
+    }
     nothing(config).map_or(Ok(()), |key| {
         refuse(&key, "it must be more than nothing: leave it out for the default".into())
     })
+}
+
+/// The first address that is listened on twice, by its later key. Port 0 is another port each time.
+fn twice(listen: &Listen) -> Option<(&'static str, String)> {
+    let mut seen: Vec<(&str, SocketAddr)> = Vec::new();
+    for (key, addresses) in [
+        ("listen.submission", &listen.submission),
+        ("listen.submissions", &listen.submissions),
+        ("listen.inbound", &listen.inbound),
+        ("listen.http", &listen.http),
+    ] {
+        for &address in addresses.iter().filter(|address| address.port() != 0) {
+            let clashes = |other: SocketAddr| {
+                let (ours, theirs) = (address.ip(), other.ip());
+                address.port() == other.port()
+                    && ours.is_ipv4() == theirs.is_ipv4()
+                    && (ours == theirs || ours.is_unspecified() || theirs.is_unspecified())
+            };
+            if let Some((first, other)) = seen.iter().find(|(_, other)| clashes(*other)) {
+                let reason = format!(
+                    "{address} is taken by {other} in {first} already: write another port, or leave \
+                     one of the two out"
+                );
+                return Some((key, reason));
+            }
+            seen.push((key, address));
+        }
+    }
+    None
+}
+
+/// Whether a filter of the log is a level, or levels per target: what else a filter could say would
+/// silence the log by a slip of the pen.
+fn levels(text: &str) -> Result<(), String> {
+    for part in text.split(',').map(str::trim) {
+        let (target, level) = match part.split_once('=') {
+            Some((target, level)) => (Some(target.trim()), level.trim()),
+            None => (None, part),
+        };
+        let is_target = |name: &str| {
+            !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || ":_-.".contains(c))
+        };
+        let is_level = LEVELS.into_iter().any(|name| level.eq_ignore_ascii_case(name));
+        if !is_level || !target.is_none_or(is_target) {
+            return Err(format!(
+                "`{part}` is no level: write one of {}, or with a level per target, as in \
+                 \"info,relent::delivery=debug\"",
+                LEVELS.join(", ")
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Whether pages can be linked below this address.
@@ -88,16 +162,26 @@ fn is_public(url: &str) -> Result<(), String> {
     let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
     let (name, port) = match host.map(|host| host.rsplit_once(':').unwrap_or((host, "443"))) {
         Some(found) => found,
-        None => return Err("it must begin with https:// (or, for labs, http://)".into()),
+        None => {
+            return Err(format!(
+                "`{url}` must begin with https:// (or, for labs, http://): write as in \
+                 \"https://mail.example.com\""
+            ));
+        }
     };
     if Domain::parse(name).is_err() && name.parse::<std::net::Ipv4Addr>().is_err() {
         return Err(format!("`{name}` is not a host: write as in \"https://mail.example.com\""));
     }
     if port.parse::<u16>().is_err() {
-        return Err(format!("`{port}` is not a port"));
+        return Err(format!(
+            "`{port}` is not a port: write as in \"https://mail.example.com:8443\""
+        ));
     }
     if url.contains(|c: char| c.is_whitespace() || c.is_control() || "?#<>\"".contains(c)) {
-        return Err("it must be a plain address: no spaces, quotes, `?` or `#`".into());
+        return Err(format!(
+            "`{url}` must be a plain address, without spaces, quotes, `?` or `#`: write as in \
+             \"https://mail.example.com\""
+        ));
     }
     Ok(())
 }
@@ -156,6 +240,14 @@ mod tests {
             ("submission.message_size_max", "[submission]\nmessage_size_max = \"0MB\""),
             ("inbound.connections_max", "[inbound]\nconnections_max = 0"),
             ("queue.expiry", "[queue]\nexpiry = \"0d\""),
+            ("log.level", "[log]\nlevel = \"\""),
+            ("log.level", "[log]\nlevel = \"loud\""),
+            ("log.level", "[log]\nlevel = \"info,relent=loud\""),
+            ("log.level", "[log]\nlevel = \"info,=debug\""),
+            ("listen.submissions", "[listen]\nsubmissions = [\"0.0.0.0:587\"]"),
+            ("listen.inbound", "[listen]\ninbound = [\"127.0.0.1:25\", \"127.0.0.1:25\"]"),
+            ("listen.http", "[listen]\nhttp = [\"127.0.0.1:25\"]"),
+            ("http.header_timeout", "[http]\nheader_timeout = \"0s\""),
             ("delivery.port", "[delivery]\nport = 0"),
         ] {
             assert_eq!(faulty(text).as_deref(), Some(key), "{text}");
@@ -166,7 +258,9 @@ mod tests {
     fn a_labs_settings_are_fine() {
         for text in [
             "",
-            "[listen]\nsubmission = [\"127.0.0.1:0\"]",
+            "[listen]\nsubmission = [\"127.0.0.1:0\"]\ninbound = [\"127.0.0.1:0\"]",
+            "[listen]\nhttp = [\"127.0.0.1:8025\", \"[::]:8025\", \"127.0.0.2:8025\"]",
+            "[log]\nlevel = \"warn, relent::queue=trace,store=OFF\"",
             "[http]\npublic_url = \"http://127.0.0.1:8025\"",
             "[spool]\nmark_delay = \"0s\"",
             "[replies]\ndomain = \"reply.example.com\"\npostmaster = \"me@example.com\"",

@@ -1,8 +1,15 @@
 //! From a file to settings that hold together; a fault names file, line, key and reason.
 
 use super::{Config, check};
+use crate::mail::Domain;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
+
+/// The sheet, whose lines are the examples of what to write.
+const SHEET: &str = include_str!("../../config/relent.toml");
+/// Longest value that is told back.
+const VALUE_MAX: usize = 60;
 
 /// What is wrong with a settings file: which file, which line, which key, why, what to do.
 #[derive(Debug, thiserror::Error)]
@@ -44,15 +51,15 @@ impl Config {
     /// # Errors
     /// [`ConfigFault`] naming file, line, key and reason.
     pub fn load(path: &Path) -> Result<Self, ConfigFault> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::read(&text, path),
-            Err(fault) => Err(ConfigFault {
-                path: path.into(),
-                line: None,
-                key: None,
-                reason: format!("{fault}; name the settings file with --config FILE"),
-            }),
-        }
+        let bytes = std::fs::read(path).map_err(|fault| ConfigFault {
+            path: path.into(),
+            line: None,
+            key: None,
+            reason: unread(path, &fault),
+        })?;
+        String::from_utf8(bytes)
+            .map_err(|fault| garbled(path, fault.as_bytes(), fault.utf8_error().valid_up_to()))
+            .and_then(|text| Self::read(&text, path))
     }
 
     /// Reads and checks settings; `path` is what a fault names.
@@ -60,27 +67,27 @@ impl Config {
     /// # Errors
     /// [`ConfigFault`] naming file, line, key and reason.
     pub fn read(text: &str, path: &Path) -> Result<Self, ConfigFault> {
-        let keys = keys(text);
-        let config: Self = toml::from_str(text).map_err(|fault| {
-            let place = fault.span().map(|span| span.start);
+        let mut config: Self = toml::from_str(text).map_err(|fault| {
+            let place = fault.span();
+            let key = place.as_ref().and_then(|place| key_at(text, place.start));
             ConfigFault {
                 path: path.into(),
-                line: place.map(|place| line(text, place)),
-                key: place.and_then(|place| key_at(&keys, place)),
-                reason: fault.message().to_owned(),
+                line: place.as_ref().map(|place| line(text, place.start)),
+                reason: said(fault.message(), text, place, key.as_deref()),
+                key,
             }
         })?;
-        match check::check(&config) {
-            Ok(()) => Ok(config),
-            Err((key, reason)) => Err(ConfigFault {
-                path: path.into(),
-                line: keys
-                    .iter()
-                    .find(|found| found.name == key)
-                    .map(|found| line(text, found.start)),
-                key: Some(key),
-                reason,
-            }),
+        check::check(&config).map_err(|(key, reason)| ConfigFault::of(text, path, &key, reason))?;
+        config.normalise();
+        Ok(config)
+    }
+
+    /// Writes names as DNS is asked for them, so that one name is never two.
+    fn normalise(&mut self) {
+        for name in std::iter::once(&mut self.hostname).chain(&mut self.replies.domain) {
+            if let Ok(domain) = Domain::parse(name) {
+                domain.as_str().clone_into(name);
+            }
         }
     }
 
@@ -114,6 +121,82 @@ impl Config {
     }
 }
 
+/// Why a file could not be read, and what to do.
+fn unread(path: &Path, fault: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    let way = match fault.kind() {
+        ErrorKind::NotFound => "name the settings file with --config FILE".to_owned(),
+        ErrorKind::PermissionDenied => {
+            "this user may not read it: run this as root or as the daemon's user".to_owned()
+        }
+        _ if path.is_dir() => {
+            format!("it is a folder: name a file, as in {}", path.join("relent.toml").display())
+        }
+        _ => "see that it is a file that can be read".to_owned(),
+    };
+    format!("{fault}; {way}")
+}
+
+/// A file that is no UTF-8 from some byte on.
+fn garbled(path: &Path, bytes: &[u8], place: usize) -> ConfigFault {
+    let text = String::from_utf8_lossy(bytes);
+    let byte = bytes.get(place).copied().unwrap_or_default();
+    ConfigFault {
+        path: path.into(),
+        line: Some(line(&text, place)),
+        key: key_at(&text, place),
+        reason: format!("the byte 0x{byte:02X} is not UTF-8: save the file as UTF-8"),
+    }
+}
+
+/// The reader's words, with the value they are about and an example of what to write.
+fn said(message: &str, text: &str, place: Option<Range<usize>>, key: Option<&str>) -> String {
+    let message = message.trim().replace('\n', ", ");
+    if message.contains("duplicate key") {
+        return format!("{message}; it stands here for the second time: keep one of the two");
+    }
+    let value = place.and_then(|place| text.get(place)).unwrap_or_default().trim();
+    let is_short = !value.is_empty() && value.len() <= VALUE_MAX && !value.contains('\n');
+    let bare = value.trim_matches('"');
+    let mut said = String::new();
+    let is_told = ["`", "\""].iter().any(|mark| message.contains(&format!("{mark}{bare}{mark}")));
+    if is_short && !is_told {
+        said = format!("`{bare}`: ");
+    }
+    said.push_str(&message);
+    if message.starts_with("unknown field") {
+        said.push_str("; write one of these, or leave it out");
+    } else if let Some(example) = key.and_then(example).filter(|_| !message.contains("write ")) {
+        said.push_str(&format!("; write it as in {example}"));
+    }
+    said
+}
+
+/// How the sheet writes a key; where its default shows nothing, how it may be written.
+fn example(key: &str) -> Option<&'static str> {
+    match key {
+        "dns.nameservers" => return Some("nameservers = [\"127.0.0.1:53\"]"),
+        "delivery.source_addresses" => return Some("source_addresses = [\"192.0.2.25\"]"),
+        _ => {}
+    }
+    let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let mut here = "";
+    for line in SHEET.lines() {
+        if let Some(head) = line.strip_prefix('[') {
+            here = head.trim_end_matches(']');
+        }
+        let bare = line.strip_prefix('#').unwrap_or(line);
+        if here == section && bare.split_once(" = ").is_some_and(|(found, _)| found == name) {
+            return Some(bare);
+        }
+        // A section where a value was meant, or the other way round.
+        if section.is_empty() && here == name {
+            return Some(line);
+        }
+    }
+    None
+}
+
 fn line(text: &str, place: usize) -> usize {
     let before = text.as_bytes().get(..place).unwrap_or(text.as_bytes());
     1 + before.iter().filter(|byte| **byte == b'\n').count()
@@ -143,12 +226,33 @@ fn keys(text: &str) -> Vec<Key> {
     found
 }
 
-/// The innermost key whose text a byte lies in.
-fn key_at(keys: &[Key], place: usize) -> Option<String> {
-    keys.iter()
+/// The innermost key whose text a byte lies in; where the file cannot be read so far, the one that its
+/// line begins with.
+fn key_at(text: &str, place: usize) -> Option<String> {
+    let found = keys(text)
+        .into_iter()
         .filter(|key| (key.start..key.end.max(key.start + 1)).contains(&place))
         .min_by_key(|key| key.end - key.start)
-        .map(|key| key.name.clone())
+        .map(|key| key.name);
+    found.or_else(|| begun(text, place))
+}
+
+/// The key that the line of a byte begins with, and the section it stands in, as they are written.
+fn begun(text: &str, place: usize) -> Option<String> {
+    let lines: Vec<&str> = text.lines().take(line(text, place)).collect();
+    let last = lines.last()?.trim();
+    let head = |line: &str| {
+        Some(line.trim().strip_prefix('[')?.trim_matches(['[', ']']).trim().to_owned())
+    };
+    if let Some(section) = head(last) {
+        return Some(section).filter(|name| !name.is_empty());
+    }
+    let name = last.split_once('=').map_or(last, |(name, _)| name).trim();
+    if name.is_empty() || name.contains(char::is_whitespace) {
+        return None;
+    }
+    let section = lines.iter().rev().find_map(|line| head(line));
+    Some(section.map_or_else(|| name.to_owned(), |section| format!("{section}.{name}")))
 }
 
 #[cfg(test)]
@@ -181,6 +285,68 @@ mod tests {
         );
         let text = fault("hostname = \"x\"\ntls.certificate = \"c.pem\"\n");
         assert!(text.starts_with("relent.toml:2: tls.certificate: "), "{text}");
+    }
+
+    #[test]
+    fn a_fault_says_what_to_write_instead() {
+        for (text, words) in [
+            (
+                "[queue]\nexpiry = \"1d\"\nexpiry = \"2d\"\n",
+                &["x.toml:3: queue.expiry: duplicate key", "keep one of the two"][..],
+            ),
+            (
+                "hostname = \"a.example\"\nhostname = \"b.example\"\n",
+                &["x.toml:2: hostname: duplicate key", "keep one"],
+            ),
+            ("[queue]\nexpiry = 4\n", &["x.toml:2: queue.expiry: ", "4", "expiry = \"4d\""]),
+            ("hostname = 7\n", &["x.toml:1: hostname: ", "7", "hostname = \"localhost\""]),
+            (
+                "[listen]\nhttp = [\"127.0.0.1\"]\n",
+                &["x.toml:2: listen.http: `127.0.0.1`: ", "http = [\"127.0.0.1:8025\"]"],
+            ),
+            ("[listen]\nhttp = \"127.0.0.1:80\"\n", &["x.toml:2: listen.http: ", "as in http = ["]),
+            ("[tls]\ncertificate = true\n", &["x.toml:2: tls.certificate: ", "certificate.pem\""]),
+            ("[log]\njson = \"yes\"\n", &["x.toml:2: log.json: ", "json = false"]),
+            ("[queue]\nitems_max = -1\n", &["x.toml:2: queue.items_max: ", "items_max = 5000000"]),
+            (
+                "[delivery]\nsource_addresses = [\"x\"]\n",
+                &["x.toml:2: delivery.source_addresses: `x`: ", "[\"192.0.2.25\"]"],
+            ),
+            ("[queue]\nexpiri = \"4d\"\n", &["x.toml:2: queue.expiri: ", "`expiry`", "write one"]),
+            ("hostname = \"a b\"\n", &["x.toml:1: hostname: `a b`: ", "relay.example.com"]),
+            ("queue = 5\n", &["x.toml:1: queue: ", "[queue]"]),
+            ("[queue]\nexpiry = \n", &["x.toml:2: queue.expiry: "]),
+            ("[log]\nlevel = \"loud\"\n", &["x.toml:2: log.level: `loud` is no level", "info"]),
+        ] {
+            let said = Config::read(text, Path::new("x.toml")).expect_err("refused").to_string();
+            for word in words {
+                assert!(said.contains(word), "{text}{said}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named_with_what_to_do() {
+        let home = tempfile::tempdir().expect("a folder");
+        let said = |path: &Path| Config::load(path).expect_err("no settings").to_string();
+        let none = said(&home.path().join("none.toml"));
+        assert!(none.contains("none.toml") && none.contains("--config FILE"), "{none}");
+        let folder = said(home.path());
+        assert!(folder.contains("it is a folder") && folder.contains("/relent.toml"), "{folder}");
+        let file = home.path().join("latin.toml");
+        std::fs::write(&file, b"data_dir = \"/x\"\nhostname = \"caf\xe9.example\"\n")
+            .expect("a file");
+        let garbled = said(&file);
+        assert!(garbled.contains("latin.toml:2: hostname: the byte 0xE9"), "{garbled}");
+        assert!(garbled.contains("save the file as UTF-8"), "{garbled}");
+    }
+
+    #[test]
+    fn names_are_kept_as_dns_is_asked_for_them() {
+        let text = "hostname = \"Relay.Bücher.Example.\"\n[replies]\ndomain = \"REPLY.Example\"\n";
+        let config = Config::read(text, Path::new("x")).expect("fine");
+        assert_eq!(config.hostname, "relay.xn--bcher-kva.example");
+        assert_eq!(config.replies.domain.as_deref(), Some("reply.example"));
     }
 
     #[test]

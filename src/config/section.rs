@@ -279,7 +279,7 @@ sections! {
 
     /// `[log]`: what is written to standard error, or to the journal.
     Log {
-        /// Least level written: error, warn, info, debug or trace, or a filter per target.
+        /// Least level written: off, error, warn, info, debug or trace; with a level per target, as in "info,relent::delivery=debug".
         level: String = "info".into(),
         /// Lines as JSON.
         json: bool = false,

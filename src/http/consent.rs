@@ -5,7 +5,8 @@ use super::problem::{Asked, Draft, Problem};
 use super::site::Parts;
 use super::suppression::broken;
 use crate::accounts::Stream;
-use crate::mail::{Address, Timestamp};
+use crate::events::record::Evidence;
+use crate::mail::Timestamp;
 use crate::policy::{Consent, RecipientView, Settled, Subject};
 use crate::queue::Selector;
 use axum::Json;
@@ -14,10 +15,11 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::net::IpAddr;
-use std::time::Duration;
 
-/// How far ahead of our clock a source's clock may be.
-const AHEAD_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Most recipients in one answer.
+const PAGE_MAX: usize = 1000;
+/// Recipients in one answer unless the request says otherwise.
+const PAGE: usize = 100;
 
 /// Whose consent to what, and where it comes from.
 #[derive(Deserialize)]
@@ -31,26 +33,19 @@ pub(super) struct Change {
     ip: Option<String>,
 }
 
-/// The moment a source names: RFC 3339, or a day.
-fn moment(parts: &Parts, text: Option<&str>) -> Result<Timestamp, Problem> {
-    let now = parts.world.clock.now();
-    let Some(text) = text else { return Ok(now) };
-    let at = text.parse::<Timestamp>().or_else(|_| format!("{text}T00:00:00Z").parse());
-    let at = at.map_err(|_| {
-        Problem::unfit(format!("`{text}` is no time: write 2026-11-24 or 2026-11-24T09:30:00Z"))
-    })?;
-    if at > now.after(AHEAD_MAX) {
-        return Err(Problem::unfit(format!("`{text}` lies in the future")));
-    }
-    Ok(at)
-}
-
-/// The address on the network that a source names.
-fn address_of(draft: &Change) -> Result<Option<String>, Problem> {
-    let Some(text) = named::given(draft.ip.as_ref()) else { return Ok(None) };
-    let read = text.parse::<IpAddr>();
-    let read = read.map_err(|_| Problem::unfit(format!("`{text}` is no IP address")))?;
-    Ok(Some(read.to_string()))
+/// When it was, as its source says, and what it rests on.
+fn stated(parts: &Parts, draft: &Change, source: &str) -> Result<(Timestamp, Evidence), Problem> {
+    let at = named::moment(parts.world.clock.now(), named::given(draft.at.as_ref()))?;
+    let ip = named::given(draft.ip.as_ref())
+        .map(|text| {
+            let read = text.parse::<IpAddr>();
+            read.map_err(|_| {
+                let example = "write one as in 192.0.2.7 or 2001:db8::7";
+                Problem::unfit(format!("`{text}` is no IP address: {example}"))
+            })
+        })
+        .transpose()?;
+    Ok((at, named::evidence(source, ip.map(|ip| ip.to_string()))?))
 }
 
 pub(super) async fn grant(
@@ -58,11 +53,9 @@ pub(super) async fn grant(
     Draft(draft): Draft<Change>,
 ) -> Result<Json<Value>, Problem> {
     let stream = named::stream(&parts, &draft.account, &draft.stream)?;
-    let address = Address::parse(draft.recipient.trim())?;
-    let at = moment(&parts, named::given(draft.at.as_ref()))?;
-    let ip = address_of(&draft)?;
+    let address = named::address(&draft.recipient)?;
     let source = named::needed("source", draft.source.as_ref())?;
-    let evidence = named::evidence(source, ip)?;
+    let (at, evidence) = stated(&parts, &draft, source)?;
     parts.policy.grant(&stream, &address, at, evidence).await?;
     Ok(Json(json!({
         "recipient": address,
@@ -77,13 +70,16 @@ pub(super) async fn withdraw(
     Draft(draft): Draft<Change>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let stream = named::stream(&parts, &draft.account, &draft.stream)?;
-    let address = Address::parse(draft.recipient.trim())?;
-    let at = moment(&parts, named::given(draft.at.as_ref()))?;
-    let ip = address_of(&draft)?;
+    let address = named::address(&draft.recipient)?;
     let source = draft.source.as_deref().unwrap_or_default().trim();
-    let evidence = named::evidence(source, ip)?;
+    let (at, evidence) = stated(&parts, &draft, source)?;
     let hash = parts.accounts.hash(stream.account, &address)?;
-    let shown = json!({ "recipient": address, "stream": stream.name, "state": "withdrawn" });
+    let shown = json!({
+        "recipient": address,
+        "stream": stream.name,
+        "state": "withdrawn",
+        "at": at.to_string(),
+    });
     let done = tokio::spawn(async move {
         let settled = parts.policy.withdraw(&stream, &address, at, evidence).await?;
         parts.queue.cancel(Selector::Recipient(stream.account, hash)).await;
@@ -100,12 +96,14 @@ pub(super) struct Wanted {
     account: Option<String>,
     stream: Option<String>,
     recipient: Option<String>,
+    after: Option<String>,
+    limit: Option<usize>,
 }
 
 /// The consents of a recipient, to one stream or to all.
 pub(super) fn items(
     parts: &Parts,
-    recipient: &str,
+    recipient: Option<&str>,
     view: &RecipientView,
     only: Option<&Stream>,
 ) -> Result<Vec<Value>, Problem> {
@@ -119,8 +117,11 @@ pub(super) fn items(
                 "stream": named::stream_name(parts, consent.stream)?,
                 "state": consent.state,
                 "at": consent.at.to_string(),
-                "source": consent.evidence.source,
-                "text": consent.evidence.text,
+                "source": match consent.evidence.text.as_str() {
+                    "" => json!(consent.evidence.source),
+                    word => json!(word),
+                },
+                "via": consent.evidence.source,
                 "ip": consent.evidence.ip,
             }))
         })
@@ -137,12 +138,37 @@ pub(super) async fn show(
         Some(name) => Some(parts.accounts.stream(account.id, name)?),
         None => None,
     };
-    let recipient = named::needed("recipient", wanted.recipient.as_ref())?;
-    let address = Address::parse(recipient)?;
+    let Some(recipient) = named::given(wanted.recipient.as_ref()) else {
+        let Some(stream) = stream else {
+            return Err(Problem::unfit(
+                "name a `recipient`, or the `stream` whose consents to list",
+            ));
+        };
+        return list(&parts, &stream, &wanted);
+    };
+    let address = named::address(recipient)?;
     let view = parts.policy.view(account.id, &Subject::Address(address))?;
-    let items = items(&parts, recipient, &view, stream.as_ref())?;
+    let items = items(&parts, Some(recipient), &view, stream.as_ref())?;
     if items.is_empty() {
-        return Err(Problem::unknown(format!("no consent of {recipient} is recorded")));
+        let target = wanted.stream.as_deref().unwrap_or("STREAM");
+        return Err(Problem::unknown(format!(
+            "no consent of {recipient} is recorded: \
+             `relent consent grant {name}/{target} {recipient} --source TEXT` records one"
+        )));
     }
-    Ok(Json(json!({ "items": items })))
+    Ok(Json(json!({ "items": items, "next": null })))
+}
+
+/// Every consent to a stream, page by page.
+fn list(parts: &Parts, stream: &Stream, wanted: &Wanted) -> Result<Json<Value>, Problem> {
+    let after = named::cursor(wanted.after.as_ref())?;
+    let limit = wanted.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
+    let found = parts.policy.consenting(stream, after, limit)?;
+    let next = found.last().filter(|_| found.len() == limit).map(|(hash, _)| hash.to_string());
+    let mut shown = Vec::new();
+    for (_, view) in &found {
+        let name = view.address.as_ref().map(ToString::to_string);
+        shown.extend(items(parts, name.as_deref(), view, Some(stream))?);
+    }
+    Ok(Json(json!({ "items": shown, "next": next })))
 }

@@ -1,9 +1,10 @@
 //! `/api/v1/accounts/{account}/domains`: what to publish, and whether it was found.
 
+use super::named;
 use super::problem::{Draft, Problem};
 use super::site::Parts;
 use crate::accounts::{DkimChoice, SendingDomain};
-use crate::mail::{AccountId, Domain};
+use crate::mail::AccountId;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -25,7 +26,7 @@ fn view(parts: &Parts, domain: &SendingDomain) -> Value {
 }
 
 fn find(parts: &Parts, account: AccountId, name: &str) -> Result<Arc<SendingDomain>, Problem> {
-    let name = Domain::parse(name)?;
+    let name = named::domain(name)?;
     parts.accounts.domain(account, &name)?.ok_or_else(|| {
         Problem::unknown(format!(
             "there is no domain `{name}` in this account: `relent domain list ACCOUNT` shows them"
@@ -49,7 +50,7 @@ pub(super) async fn add(
     Draft(draft): Draft<NewDomain>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let account = parts.accounts.account(&account)?;
-    let name = Domain::parse(&draft.name)?;
+    let name = named::domain(&draft.name)?;
     let dkim = draft.dkim.unwrap_or(DkimChoice::Both);
     let domain = parts.accounts.add_domain(account.id, &name, draft.trust, dkim).await?;
     Ok((StatusCode::CREATED, Json(view(&parts, &domain))))

@@ -105,7 +105,7 @@ pub(super) async fn explain(
     let stream = named::needed("stream", wanted.stream.as_ref())?;
     let recipient = named::needed("recipient", wanted.recipient.as_ref())?;
     let stream = named::stream(&parts, account, stream)?;
-    let address = Address::parse(recipient)?;
+    let address = named::address(recipient)?;
     let subject = Subject::Address(address.clone());
     let hash = parts.accounts.hash(stream.account, &address)?;
     let (verdict, answer) = match Policy::answer(parts.policy.judge(&stream, &address)) {
@@ -121,11 +121,11 @@ pub(super) async fn explain(
         }
     };
     let mut suppressions = Vec::new();
-    for stop in suppression::stops(&parts, stream.account, &subject)? {
-        suppressions.push(suppression::view(&parts, Some(recipient), hash, &stop)?);
+    for standing in parts.policy.standing(stream.account, &subject)? {
+        suppressions.push(suppression::view(&parts, &standing)?);
     }
     let view = parts.policy.view(stream.account, &subject)?;
-    let consents = consent::items(&parts, recipient, &view, None)?;
+    let consents = consent::items(&parts, Some(recipient), &view, None)?;
     let mut records = Vec::new();
     for event in history(&parts, stream.account, &address)? {
         records.push(record(&parts, &event)?);

@@ -5,13 +5,16 @@ use super::site::Parts;
 use crate::accounts::Stream;
 use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::id::BASE32;
-use crate::mail::{AccountId, Address, Domain, RecipientHash, StreamId};
+use crate::mail::{AccountId, Address, Domain, RecipientHash, StreamId, Timestamp};
 use crate::policy::{Settled, Subject};
 use crate::queue::Selector;
 use axum::http::StatusCode;
+use std::time::Duration;
 
 /// The name that stands for every account.
 pub(super) const GLOBAL: &str = "global";
+/// How far ahead of our clock a source's clock may be.
+const AHEAD_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Longest text of evidence, in characters.
 const TEXT_MAX: usize = 1000;
 
@@ -22,7 +25,7 @@ pub(super) fn given(text: Option<&String>) -> Option<&str> {
 
 /// What a request must give.
 pub(super) fn needed<'a>(key: &str, text: Option<&'a String>) -> Result<&'a str, Problem> {
-    given(text).ok_or_else(|| Problem::unfit(format!("`{key}` is missing")))
+    given(text).ok_or_else(|| Problem::unfit(format!("`{key}` is missing or empty: give one")))
 }
 
 /// An account by name; `global` is the installation.
@@ -44,24 +47,65 @@ pub(super) fn stream_name(parts: &Parts, id: StreamId) -> Result<Option<String>,
     Ok(parts.accounts.stream_by_id(id)?.map(|stream| stream.name.clone()))
 }
 
+/// An address.
+pub(super) fn address(text: &str) -> Result<Address, Problem> {
+    let text = text.trim();
+    Address::parse(text).map_err(|fault| {
+        Problem::unfit(format!("`{text}`: {fault}; write an address as in ann@reader.example"))
+    })
+}
+
+/// A domain.
+pub(super) fn domain(text: &str) -> Result<Domain, Problem> {
+    let text = text.trim();
+    Domain::parse(text).map_err(|fault| {
+        Problem::unfit(format!("`{text}`: {fault}; write a domain as in reader.example"))
+    })
+}
+
+/// The moment a source names: RFC 3339, or a day, from 1970 to about now; now, where it names none.
+pub(super) fn moment(now: Timestamp, text: Option<&str>) -> Result<Timestamp, Problem> {
+    let Some(text) = text else { return Ok(now) };
+    let read = text.parse::<jiff::Timestamp>().or_else(|_| format!("{text}T00:00:00Z").parse());
+    let read = read.map_err(|_| {
+        Problem::unfit(format!("`{text}` is no time: write 2026-11-24 or 2026-11-24T09:30:00Z"))
+    })?;
+    let Ok(at) = u64::try_from(read.as_millisecond()) else {
+        return Err(Problem::unfit(format!("`{text}` lies before 1970: write a later time")));
+    };
+    if Timestamp(at) > now.after(AHEAD_MAX) {
+        return Err(Problem::unfit(format!(
+            "`{text}` lies in the future, and it is {now} now: write a time that has passed"
+        )));
+    }
+    Ok(Timestamp(at))
+}
+
 /// A recipient: an address, `@domain`, or the hash that listings show where no address is kept.
 pub(super) fn subject(text: &str) -> Result<Subject, Problem> {
     if let Some(domain) = text.strip_prefix('@') {
-        return Ok(Subject::Domain(Domain::parse(domain)?));
+        return Ok(Subject::Domain(self::domain(domain)?));
     }
     if !text.contains('@')
         && let Some(hash) = hash(text)
     {
         return Ok(Subject::Hash(hash));
     }
-    let fault = |fault| Problem::unfit(format!("`{text}`: {fault}"));
-    Ok(Subject::Address(Address::parse(text).map_err(fault)?))
+    Ok(Subject::Address(address(text)?))
 }
 
 /// A hash as listings show it.
 pub(super) fn hash(text: &str) -> Option<RecipientHash> {
     let bytes = BASE32.decode(text.as_bytes()).ok()?;
     bytes.try_into().ok().map(RecipientHash)
+}
+
+/// Where a listing goes on.
+pub(super) fn cursor(text: Option<&String>) -> Result<Option<RecipientHash>, Problem> {
+    let Some(text) = given(text) else { return Ok(None) };
+    let fault =
+        || Problem::unfit(format!("`{text}` is no cursor of ours: use `next` of an answer"));
+    hash(text).map(Some).ok_or_else(fault)
 }
 
 /// Under which hash an account keeps a subject.
@@ -104,7 +148,10 @@ pub(super) fn reason(text: &str) -> Result<Reason, Problem> {
 /// What the operator says of a change.
 pub(super) fn evidence(text: &str, ip: Option<String>) -> Result<Evidence, Problem> {
     if text.chars().count() > TEXT_MAX {
-        return Err(Problem::unfit(format!("the text is longer than {TEXT_MAX} characters")));
+        let length = text.chars().count();
+        return Err(Problem::unfit(format!(
+            "the text has {length} characters: {TEXT_MAX} are the most, shorten it"
+        )));
     }
     Ok(Evidence { source: Source::Operator, text: text.to_owned(), ip, message: None })
 }

@@ -1,7 +1,6 @@
 //! What went wrong, as programs read it (RFC 9457), and bodies and parameters that say so themselves.
 
 use crate::accounts::AccountFault;
-use crate::mail::address::AddressFault;
 use crate::spool::SpoolFault;
 use crate::store::StoreFault;
 use axum::Json;
@@ -75,12 +74,6 @@ impl From<AccountFault> for Problem {
             AccountFault::Refused(text) => Self::new(StatusCode::CONFLICT, text),
             AccountFault::Store(fault) => fault.into(),
         }
-    }
-}
-
-impl From<AddressFault> for Problem {
-    fn from(fault: AddressFault) -> Self {
-        Self::unfit(fault.to_string())
     }
 }
 

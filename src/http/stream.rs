@@ -4,7 +4,6 @@ use super::named;
 use super::problem::{Draft, Problem};
 use super::site::Parts;
 use crate::accounts::{Stream, StreamDraft, StreamKind};
-use crate::mail::Address;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -46,7 +45,7 @@ pub(super) async fn add(
         kind: draft.kind,
         consent_required: draft.consent_required,
         honour_opt_out: draft.honour_opt_out.unwrap_or(false),
-        reply_to: reply_to.map(Address::parse).transpose()?,
+        reply_to: reply_to.map(named::address).transpose()?,
     };
     let stream = parts.accounts.add_stream(account.id, draft).await?;
     Ok((StatusCode::CREATED, Json(view(&stream))))

@@ -4,8 +4,8 @@ use super::named::{self, GLOBAL};
 use super::problem::{Asked, Draft, Problem};
 use super::site::Parts;
 use crate::events::record::{Reason, Scope};
-use crate::mail::{AccountId, RecipientHash};
-use crate::policy::{Settled, Subject, Suppression};
+use crate::mail::AccountId;
+use crate::policy::{Settled, Standing, Suppression};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -84,12 +84,21 @@ pub(super) async fn remove(
     let reason = named::reason(named::needed("reason", draft.reason.as_ref())?)?;
     let subject = named::subject(draft.recipient.trim())?;
     let evidence = named::evidence(draft.text.as_deref().unwrap_or_default(), None)?;
-    if !parts.policy.lift(account, subject, scope, reason, evidence).await? {
+    if !parts.policy.lift(account, subject.clone(), scope, reason, evidence).await? {
         let (reach, _) = named::scope(&parts, scope)?;
+        let mut ways = Vec::new();
+        for standing in parts.policy.standing(account, &subject)? {
+            ways.push(lifting(&parts, &draft.account, &standing)?);
+        }
+        let recipient = draft.recipient.trim();
+        let rest = if ways.is_empty() {
+            let list = format!("`relent suppression list {}`", draft.account);
+            format!("nothing stops mail to it here; {list} shows what is stopped")
+        } else {
+            format!("what stops mail to it is lifted by {}", ways.join(" or "))
+        };
         return Err(Problem::unknown(format!(
-            "there is no stop of {} with the reason {reason} and the scope {reach}: \
-             `relent suppression show` names those there are",
-            draft.recipient
+            "there is no stop of {recipient} with the reason {reason} and the scope {reach}: {rest}"
         )));
     }
     Ok(Json(json!({ "lifted": draft.recipient, "reason": reason })))
@@ -106,17 +115,13 @@ pub(super) struct Wanted {
     limit: Option<usize>,
 }
 
-/// A stop as answers show it.
-pub(super) fn view(
-    parts: &Parts,
-    recipient: Option<&str>,
-    hash: RecipientHash,
-    stop: &Suppression,
-) -> Result<Value, Problem> {
+/// A stop as answers show it, with the name and the hash under which it can be lifted.
+pub(super) fn view(parts: &Parts, standing: &Standing) -> Result<Value, Problem> {
+    let stop = &standing.stop;
     let (scope, stream) = named::scope(parts, stop.scope)?;
     Ok(json!({
-        "recipient": recipient,
-        "hash": hash.to_string(),
+        "recipient": standing.recipient(),
+        "hash": standing.hash.to_string(),
         "scope": scope,
         "stream": stream,
         "reason": stop.reason,
@@ -128,16 +133,19 @@ pub(super) fn view(
     }))
 }
 
-/// Every stop that concerns a recipient, each once.
-pub(super) fn stops(
-    parts: &Parts,
-    account: AccountId,
-    subject: &Subject,
-) -> Result<Vec<Suppression>, Problem> {
-    let mut stops = parts.policy.view(account, subject)?.suppressions;
-    stops.sort_by_key(|stop| stop.sequence);
-    stops.dedup_by_key(|stop| stop.sequence);
-    Ok(stops)
+/// The command that lifts a stop.
+fn lifting(parts: &Parts, account: &str, standing: &Standing) -> Result<String, Problem> {
+    let recipient = standing.recipient().unwrap_or_else(|| standing.hash.to_string());
+    let target = match standing.stop.scope {
+        Scope::Global => GLOBAL.to_owned(),
+        Scope::Account => account.to_owned(),
+        Scope::Stream(id) => {
+            let name = named::stream_name(parts, id)?;
+            name.map_or_else(|| account.to_owned(), |name| format!("{account}/{name}"))
+        }
+    };
+    let reason = standing.stop.reason;
+    Ok(format!("`relent suppression remove {target} {recipient} --reason {reason}`"))
 }
 
 pub(super) async fn list(
@@ -153,37 +161,32 @@ pub(super) async fn list(
     };
     if let Some(recipient) = named::given(wanted.recipient.as_ref()) {
         let subject = named::subject(recipient)?;
-        let hash = named::hash_of(&parts, account, &subject)?;
-        let known = match &subject {
-            Subject::Hash(_) => parts.policy.view(account, &subject)?.address,
-            _ => None,
-        };
-        let known = known.map(|address| address.to_string());
-        let name = match subject {
-            Subject::Hash(_) => known.as_deref(),
-            _ => Some(recipient),
-        };
         let mut items = Vec::new();
-        for stop in stops(&parts, account, &subject)?.iter().filter(|stop| shown(stop)) {
-            items.push(view(&parts, name, hash, stop)?);
+        for standing in parts.policy.standing(account, &subject)? {
+            if shown(&standing.stop) {
+                items.push(view(&parts, &standing)?);
+            }
         }
         if items.is_empty() {
-            return Err(Problem::unknown(format!("nothing stops mail to {recipient}")));
+            return Err(Problem::unknown(format!(
+                "nothing stops mail to {recipient}: `relent explain ACCOUNT/STREAM {recipient}` says \
+                 whether it would be sent"
+            )));
         }
         return Ok(Json(json!({ "items": items, "next": null })));
     }
-    let after = named::given(wanted.after.as_ref());
-    let after = after
-        .map(|text| named::hash(text).ok_or_else(|| Problem::unfit("`after` is no cursor of ours")))
-        .transpose()?;
+    let after = named::cursor(wanted.after.as_ref())?;
     let limit = wanted.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
     let found = parts.policy.suppressed(account, after, limit)?;
     let next = found.last().filter(|_| found.len() == limit).map(|(hash, _)| hash.to_string());
     let mut items = Vec::new();
-    for (hash, recipient) in &found {
-        let name = recipient.address.as_ref().map(ToString::to_string);
-        for stop in recipient.suppressions.iter().filter(|stop| shown(stop)) {
-            items.push(view(&parts, name.as_deref(), *hash, stop)?);
+    for (hash, recipient) in found {
+        for stop in recipient.suppressions {
+            let (address, domain) = (recipient.address.clone(), recipient.domain.clone());
+            let standing = Standing { owner: account, hash, address, domain, stop };
+            if shown(&standing.stop) {
+                items.push(view(&parts, &standing)?);
+            }
         }
     }
     Ok(Json(json!({ "items": items, "next": next })))

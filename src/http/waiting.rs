@@ -3,7 +3,6 @@
 use super::named;
 use super::problem::{Asked, Draft, Problem};
 use super::site::Parts;
-use crate::mail::{Address, Domain};
 use crate::queue::{Selector, Summary};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -43,15 +42,16 @@ fn selector(parts: &Parts, wanted: &Wanted) -> Result<Option<Selector>, Problem>
             return Err(Problem::unfit("`all` goes alone: leave the others out"));
         }
         (Some(id), None, None, None, None) => {
-            Selector::Message(id.parse().map_err(Problem::unfit)?)
+            let fault = |fault| Problem::unfit(format!("`{id}`: {fault}"));
+            Selector::Message(id.parse().map_err(fault)?)
         }
-        (None, Some(address), None, None, None) => Selector::Address(Address::parse(address)?),
+        (None, Some(address), None, None, None) => Selector::Address(named::address(address)?),
         (None, Some(address), None, Some(account), None) => {
             let account = parts.accounts.account(account)?;
-            let hash = parts.accounts.hash(account.id, &Address::parse(address)?)?;
+            let hash = parts.accounts.hash(account.id, &named::address(address)?)?;
             Selector::Recipient(account.id, hash)
         }
-        (None, None, Some(domain), None, None) => Selector::Domain(Domain::parse(domain)?),
+        (None, None, Some(domain), None, None) => Selector::Domain(named::domain(domain)?),
         (None, None, None, Some(account), None) => {
             Selector::Account(named::account(parts, account)?)
         }

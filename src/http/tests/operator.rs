@@ -130,8 +130,56 @@ async fn a_global_stop_of_a_domain_binds_everybody_there() {
     let shown = api(&socket, one, &Value::Null).await.json();
     assert_eq!(shown["items"].as_array().map(Vec::len), Some(1));
     assert_eq!(shown["items"][0]["scope"], json!("global"));
+    assert_eq!(shown["items"][0]["recipient"], json!("@example.com"));
     let wrong = json!({ "account": "global", "stream": "news", "recipient": "a@b.example" });
     assert_eq!(api(&socket, "POST /api/v1/suppressions", &wrong).await.status, 422);
+}
+
+#[tokio::test]
+async fn a_domains_stop_is_told_apart_and_lifted_by_what_is_shown() {
+    let house = House::build().await;
+    let socket = house.admin();
+    let none = Value::Null;
+    for recipient in ["ann@example.com", "@example.com"] {
+        let stop = json!({ "account": "acme", "recipient": recipient });
+        assert_eq!(api(&socket, "POST /api/v1/suppressions", &stop).await.status, 200);
+    }
+    let stop = json!({ "account": "global", "recipient": "@example.com" });
+    assert_eq!(api(&socket, "POST /api/v1/suppressions", &stop).await.status, 200);
+    let names = |answer: &Value| -> Vec<String> {
+        let items = answer.as_array().cloned().unwrap_or_default();
+        items.iter().map(|item| item["recipient"].as_str().unwrap_or("-").to_owned()).collect()
+    };
+    let show = "GET /api/v1/suppressions?account=acme&recipient=ann%40example.com";
+    let shown = api(&socket, show, &none).await.json()["items"].clone();
+    assert_eq!(names(&shown), ["ann@example.com", "@example.com", "@example.com"]);
+    assert_ne!(shown[0]["hash"], shown[1]["hash"]);
+    let explain = "GET /api/v1/explain?account=acme&stream=news&recipient=ann%40example.com";
+    let why = api(&socket, explain, &none).await.json();
+    assert_eq!(names(&why["suppressions"]), names(&shown));
+    let listed = api(&socket, "GET /api/v1/suppressions?account=acme", &none).await.json();
+    let mut all = names(&listed["items"]);
+    all.sort();
+    assert_eq!(all, ["@example.com", "ann@example.com"]);
+
+    // Of Bob nothing is recorded: what stops mail to him is named with the way to lift it.
+    let lift = json!({ "account": "acme", "recipient": "bob@example.com", "reason": "manual" });
+    let refused = api(&socket, "DELETE /api/v1/suppressions", &lift).await;
+    assert_eq!(refused.status, 404);
+    for way in [
+        "relent suppression remove acme @example.com --reason manual",
+        "relent suppression remove global @example.com --reason manual",
+    ] {
+        assert!(refused.body.contains(way), "{}", refused.body);
+    }
+    // Both what is shown as name and what is shown as hash lift it.
+    let by_name = json!({ "account": "acme", "recipient": "@example.com", "reason": "manual" });
+    assert_eq!(api(&socket, "DELETE /api/v1/suppressions", &by_name).await.status, 200);
+    let hash = shown[2]["hash"].as_str().expect("a hash");
+    let by_hash = json!({ "account": "global", "recipient": hash, "reason": "manual" });
+    assert_eq!(api(&socket, "DELETE /api/v1/suppressions", &by_hash).await.status, 200);
+    let shown = api(&socket, show, &none).await.json()["items"].clone();
+    assert_eq!(names(&shown), ["ann@example.com"]);
 }
 
 #[tokio::test]
@@ -153,19 +201,46 @@ async fn consent_is_recorded_shown_and_withdrawn() {
     let shown = api(&socket, show, &none).await.json();
     assert_eq!(shown["items"][0]["state"], json!("granted"));
     assert_eq!(shown["items"][0]["at"], json!("2026-01-02T00:00:00Z"));
-    assert_eq!(shown["items"][0]["text"], json!("signup form"));
+    assert_eq!(shown["items"][0]["source"], json!("signup form"));
+    assert_eq!(shown["items"][0]["via"], json!("operator"));
     assert_eq!(api(&socket, explain, &none).await.json()["verdict"], json!("accept"));
     let end = json!({
         "account": "acme", "stream": "offers", "recipient": "ann@example.com", "source": "phone",
+        "at": "2026-02-03", "ip": "192.0.2.8",
     });
+    let every = "GET /api/v1/consents?account=acme&stream=offers&limit=1";
+    let all = api(&socket, every, &none).await.json();
+    assert_eq!(all["items"][0]["recipient"], json!("ann@example.com"));
+    let next = all["next"].as_str().expect("a cursor");
+    let rest = format!("GET /api/v1/consents?account=acme&stream=offers&after={next}");
+    assert_eq!(api(&socket, &rest, &none).await.json(), json!({ "items": [], "next": null }));
     assert_eq!(api(&socket, "DELETE /api/v1/consents", &end).await.status, 200);
-    assert_eq!(api(&socket, explain, &none).await.json()["verdict"], json!("refuse"));
-    for (key, value) in [("at", "yesterday"), ("at", "2999-01-01"), ("ip", "here"), ("source", "")]
-    {
+    let why = api(&socket, explain, &none).await.json();
+    assert_eq!(why["verdict"], json!("refuse"));
+    assert_eq!(why["text"], json!("consent to this stream was withdrawn on 2026-02-03"));
+    let ended = api(&socket, show, &none).await.json()["items"][0].clone();
+    assert_eq!(
+        (&ended["state"], &ended["at"], &ended["source"], &ended["ip"]),
+        (&json!("withdrawn"), &json!("2026-02-03T00:00:00Z"), &json!("phone"), &json!("192.0.2.8"))
+    );
+    for (key, value) in [
+        ("at", "yesterday"),
+        ("at", "2999-01-01"),
+        ("at", "1969-12-31"),
+        ("ip", "here"),
+        ("source", ""),
+        ("recipient", "nobody"),
+    ] {
         let mut wrong = grant.clone();
         wrong[key] = json!(value);
-        assert_eq!(api(&socket, "POST /api/v1/consents", &wrong).await.status, 422, "{key}");
+        let refused = api(&socket, "POST /api/v1/consents", &wrong).await;
+        assert_eq!(refused.status, 422, "{key}");
+        let said = refused.json()["detail"].as_str().unwrap_or_default().to_owned();
+        assert!(said.contains(value) && said.len() > value.len(), "{key}: {said}");
     }
+    let bob = "GET /api/v1/consents?account=acme&stream=offers&recipient=bob%40example.com";
+    let missing = api(&socket, bob, &none).await.body;
+    assert!(missing.contains("relent consent grant acme/offers bob@example.com"), "{missing}");
 }
 
 #[tokio::test]

@@ -140,16 +140,10 @@ async fn summary(client: &Client, form: Form) -> Result<(), Fault> {
         &found,
         &[("queued", "queued"), ("active", "active"), ("held", "held")],
     ));
-    let domains: Vec<Value> = show::items(&found["domains"], "items")
-        .iter()
-        .map(|pair| match pair {
-            Value::Array(pair) if pair.len() == 2 => json!({"domain": pair[0], "count": pair[1]}),
-            other => other.clone(),
-        })
-        .collect();
+    let domains = show::items(&found["domains"], "items");
     if !domains.is_empty() {
         show::line("");
-        show::put(&Table::new(&[("DOMAIN", "domain"), ("WAITING", "count")]).rows(&domains));
+        show::put(&Table::new(&[("DOMAIN", "domain"), ("WAITING", "count")]).rows(domains));
     }
     Ok(())
 }

@@ -63,6 +63,14 @@ pub(super) fn domain(text: &str) -> Result<Domain, Problem> {
     })
 }
 
+/// An account's name by its number; the installation's is that of every account.
+pub(super) fn account_name(parts: &Parts, id: AccountId) -> Result<Option<String>, Problem> {
+    if id == AccountId::INSTALLATION {
+        return Ok(Some(GLOBAL.to_owned()));
+    }
+    Ok(parts.accounts.account_by_id(id)?.map(|account| account.name.clone()))
+}
+
 /// The moment a source names: RFC 3339, or a day, from 1970 to about now; now, where it names none.
 pub(super) fn moment(now: Timestamp, text: Option<&str>) -> Result<Timestamp, Problem> {
     let Some(text) = text else { return Ok(now) };

@@ -3,7 +3,7 @@
 use super::named;
 use super::problem::{Asked, Draft, Problem};
 use super::site::Parts;
-use crate::queue::{Selector, Summary};
+use crate::queue::{ItemView, Selector};
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
@@ -74,12 +74,41 @@ pub(super) async fn list(
 ) -> Result<Json<Value>, Problem> {
     let selector = selector(&parts, &wanted)?.unwrap_or(Selector::All);
     let limit = wanted.limit.unwrap_or(ITEMS).clamp(1, ITEMS_MAX);
-    let items = parts.queue.list(selector, limit).await;
+    let mut items = Vec::new();
+    for item in parts.queue.list(selector, limit).await {
+        items.push(view(&parts, &item)?);
+    }
     Ok(Json(json!({ "items": items })))
 }
 
-pub(super) async fn summary(State(parts): State<Parts>) -> Json<Summary> {
-    Json(parts.queue.summary().await)
+/// A recipient that waits, with names for numbers.
+fn view(parts: &Parts, item: &ItemView) -> Result<Value, Problem> {
+    let stream = item.stream.map(|id| named::stream_name(parts, id)).transpose()?.flatten();
+    Ok(json!({
+        "message": item.message,
+        "number": item.number,
+        "sender": item.sender,
+        "recipient": item.recipient,
+        "account": named::account_name(parts, item.account)?,
+        "stream": stream,
+        "size": item.size,
+        "state": item.state,
+        "attempts": item.attempts,
+        "accepted": item.accepted.to_string(),
+        "next_at": item.next_at.to_string(),
+        "last": item.last,
+    }))
+}
+
+pub(super) async fn summary(State(parts): State<Parts>) -> Json<Value> {
+    let summary = parts.queue.summary().await;
+    let waiting = |(domain, count)| json!({ "domain": domain, "count": count });
+    Json(json!({
+        "queued": summary.queued,
+        "active": summary.active,
+        "held": summary.held,
+        "domains": summary.domains.into_iter().map(waiting).collect::<Vec<Value>>(),
+    }))
 }
 
 pub(super) async fn act(

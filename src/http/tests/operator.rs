@@ -251,6 +251,12 @@ async fn the_operator_works_the_queue() {
     let id = house.submit().await.to_string();
     let list = api(&socket, "GET /api/v1/queue", &none).await.json();
     assert_eq!(list["items"][0]["message"], json!(id));
+    let item = &list["items"][0];
+    assert_eq!((&item["account"], &item["stream"]), (&json!("acme"), &json!("news")));
+    for key in ["accepted", "next_at"] {
+        let moment = item[key].as_str().expect("a moment in words");
+        assert!(moment.parse::<Timestamp>().is_ok() && moment.ends_with('Z'), "{key} {moment}");
+    }
     let by = |body: &Value, verb: &str| {
         let (line, body) = (format!("POST /api/v1/queue/{verb}"), body.clone());
         let socket = socket.clone();
@@ -260,6 +266,7 @@ async fn the_operator_works_the_queue() {
     assert_eq!(by(&one, "hold").await.json(), json!({ "count": 1 }));
     let summary = api(&socket, "GET /api/v1/queue/summary", &none).await.json();
     assert_eq!(summary["held"], json!(1));
+    assert_eq!(summary["domains"], json!([{ "domain": "example.com", "count": 1 }]));
     assert_eq!(
         by(&json!({ "account": "acme", "stream": "news" }), "release").await.json()["count"],
         json!(1)

@@ -25,6 +25,7 @@ pub(super) async fn add(
     Draft(draft): Draft<NewAccount>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let account = parts.accounts.add_account(&draft.name).await?;
+    tracing::info!(target: "relent::http", account = account.name, "account made");
     Ok((StatusCode::CREATED, Json(view(&account))))
 }
 

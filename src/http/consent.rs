@@ -57,6 +57,10 @@ pub(super) async fn grant(
     let source = named::needed("source", draft.source.as_ref())?;
     let (at, evidence) = stated(&parts, &draft, source)?;
     parts.policy.grant(&stream, &address, at, evidence).await?;
+    tracing::info!(
+        target: "relent::http", account = draft.account, stream = stream.name,
+        recipient = draft.recipient, "consent recorded by the operator"
+    );
     Ok(Json(json!({
         "recipient": address,
         "stream": stream.name,
@@ -86,6 +90,10 @@ pub(super) async fn withdraw(
         Ok::<Settled, Problem>(settled)
     });
     let settled = done.await.map_err(|fault| broken(&fault))??;
+    tracing::info!(
+        target: "relent::http", account = draft.account, stream = draft.stream,
+        recipient = draft.recipient, "consent withdrawn by the operator"
+    );
     Ok((named::status(settled), Json(shown)))
 }
 

@@ -37,6 +37,10 @@ pub(super) async fn add(
     let refuse = draft.refuse.unwrap_or(Refusal::Openly);
     let made = parts.accounts.add_credential(account.id, &draft.name, stream, refuse);
     let (credential, password) = made.await?;
+    tracing::info!(
+        target: "relent::http", account = account.name, credential = credential.name,
+        "credential made"
+    );
     let shown = json!({
         "username": credential.name,
         "password": password,
@@ -68,5 +72,8 @@ pub(super) async fn remove(
 ) -> Result<Json<Value>, Problem> {
     let account = parts.accounts.account(&account)?;
     parts.accounts.remove_credential(account.id, &name).await?;
+    tracing::info!(
+        target: "relent::http", account = account.name, credential = name, "credential revoked"
+    );
     Ok(Json(json!({ "removed": name })))
 }

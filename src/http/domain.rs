@@ -53,6 +53,10 @@ pub(super) async fn add(
     let name = named::domain(&draft.name)?;
     let dkim = draft.dkim.unwrap_or(DkimChoice::Both);
     let domain = parts.accounts.add_domain(account.id, &name, draft.trust, dkim).await?;
+    tracing::info!(
+        target: "relent::http", account = account.name, domain = %domain.name,
+        trusted = domain.trusted, "sending domain added"
+    );
     Ok((StatusCode::CREATED, Json(view(&parts, &domain))))
 }
 
@@ -81,6 +85,10 @@ pub(super) async fn remove(
     let account = parts.accounts.account(&account)?;
     let domain = find(&parts, account.id, &name)?;
     parts.accounts.remove_domain(account.id, &domain.name).await?;
+    tracing::info!(
+        target: "relent::http", account = account.name, domain = %domain.name,
+        "sending domain removed"
+    );
     Ok(Json(json!({ "removed": domain.name })))
 }
 
@@ -93,6 +101,10 @@ pub(super) async fn verify(
     let resolver = &*parts.resolver;
     let checked = parts.accounts.verify_domain(resolver, account.id, &domain.name).await?;
     let verified = checked.iter().all(|(_, found)| *found);
+    tracing::info!(
+        target: "relent::http", account = account.name, domain = %domain.name, verified,
+        "sending domain looked up"
+    );
     let records: Vec<_> = checked
         .into_iter()
         .map(|(record, found)| {

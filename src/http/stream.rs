@@ -48,6 +48,10 @@ pub(super) async fn add(
         reply_to: reply_to.map(named::address).transpose()?,
     };
     let stream = parts.accounts.add_stream(account.id, draft).await?;
+    tracing::info!(
+        target: "relent::http", account = account.name, stream = stream.name, kind = ?stream.kind,
+        consent_required = stream.consent_required, "stream made"
+    );
     Ok((StatusCode::CREATED, Json(view(&stream))))
 }
 
@@ -73,5 +77,6 @@ pub(super) async fn remove(
 ) -> Result<Json<Value>, Problem> {
     let account = parts.accounts.account(&account)?;
     parts.accounts.remove_stream(account.id, &name).await?;
+    tracing::info!(target: "relent::http", account = account.name, stream = name, "stream removed");
     Ok(Json(json!({ "removed": name })))
 }

@@ -57,6 +57,7 @@ pub(super) async fn add(
     let subject = named::subject(draft.recipient.trim())?;
     let evidence = named::evidence(draft.text.as_deref().unwrap_or_default(), None)?;
     let concerned = named::concerned(&parts, account, &subject)?;
+    let name = draft.recipient;
     // On a task of its own: what is begun is done, whether the asker waits or not.
     let done = tokio::spawn(async move {
         let stop = parts.policy.suppress(account, subject, scope, Reason::Manual, evidence);
@@ -67,6 +68,10 @@ pub(super) async fn add(
         Ok::<_, Problem>((event, settled))
     });
     let (event, settled) = done.await.map_err(|fault| broken(&fault))??;
+    tracing::info!(
+        target: "relent::http", account = draft.account, stream = draft.stream, recipient = name,
+        event, "stopped by the operator"
+    );
     let shown = json!({ "event": event, "settled": settled == Settled::Fully });
     Ok((named::status(settled), Json(shown)))
 }
@@ -101,6 +106,10 @@ pub(super) async fn remove(
             "there is no stop of {recipient} with the reason {reason} and the scope {reach}: {rest}"
         )));
     }
+    tracing::info!(
+        target: "relent::http", account = draft.account, stream = draft.stream,
+        recipient = draft.recipient, reason = reason.name(), "stop lifted by the operator"
+    );
     Ok(Json(json!({ "lifted": draft.recipient, "reason": reason })))
 }
 

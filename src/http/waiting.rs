@@ -131,5 +131,6 @@ pub(super) async fn act(
             return Err(Problem::unknown(text));
         }
     };
+    tracing::info!(target: "relent::http", verb, count, "the operator worked the queue");
     Ok(Json(json!({ "count": count })))
 }

@@ -10,6 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
+/// The file of the records in the data folder.
+const RECORDS: &str = "records.redb";
 /// Longest wait for blocking work that has outlived the demo.
 const DEMO_END_MAX: Duration = Duration::from_secs(5);
 
@@ -82,7 +84,7 @@ pub(super) fn store(verb: &StoreVerb, path: &Path) -> Result<(), Fault> {
     lock.try_lock().map_err(|_| {
         unlocked("the daemon is running: stop it first, as with `systemctl stop relent`".into())
     })?;
-    let recovered = records::recover(&config.data_dir).map_err(Fault::Refused)?;
+    let recovered = records::recover(&config.data_dir).map_err(|why| beyond(&config, &why))?;
     for (table, rows) in &recovered.rows {
         show::line(&format!("{table:16} {rows:>10} rows saved"));
     }
@@ -90,4 +92,51 @@ pub(super) fn store(verb: &StoreVerb, path: &Path) -> Result<(), Fault> {
     show::line(&format!("the damaged file is kept as {}", recovered.damaged.display()));
     drop(lock);
     Ok(())
+}
+
+/// Why nothing was saved, and the way on. What is read is a copy; the operator knows the file.
+fn beyond(config: &Config, why: &str) -> Fault {
+    let file = config.data_dir.join(RECORDS);
+    let file = file.display();
+    let copy = format!("{RECORDS}.reading");
+    let way = if why.contains(&copy) {
+        let marker = config.data_dir.join("records.created");
+        format!(
+            "nothing of it can be saved: put a copy of {file} from a backup in its place; or, to \
+             begin anew without any account, stop or consent, move it and {} away; then start the \
+             daemon",
+            marker.display()
+        )
+    } else if config.data_dir.join(RECORDS).exists() {
+        "mend that and run this again".into()
+    } else {
+        format!("put a copy of {file} from a backup there, or see that data_dir is right")
+    };
+    Fault::Refused(format!("{}; nothing was changed; {way}", why.replace(&copy, RECORDS)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_beyond_reading_is_named_by_its_own_file_with_the_way_on() {
+        let home = tempfile::tempdir().expect("a folder");
+        let settings = home.path().join("relent.toml");
+        let data = home.path().join("data");
+        std::fs::create_dir(&data).expect("a folder");
+        std::fs::write(&settings, format!("data_dir = {data:?}\n")).expect("settings");
+        let said = || {
+            let fault = store(&StoreVerb::Recover, &settings).expect_err("nothing can be saved");
+            assert_eq!(fault.code(), 1);
+            fault.to_string()
+        };
+        let none = said();
+        assert!(none.contains("/data/records.redb: ") && none.contains("backup"), "{none}");
+        std::fs::write(data.join(RECORDS), [7; 9000]).expect("junk");
+        let junk = said();
+        assert!(junk.contains("/data/records.redb: ") && !junk.contains(".reading"), "{junk}");
+        assert!(junk.contains("from a backup") && junk.contains("records.created"), "{junk}");
+        assert_eq!(std::fs::read(data.join(RECORDS)).expect("still there"), [7; 9000]);
+    }
 }

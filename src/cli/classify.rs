@@ -20,7 +20,7 @@ pub(super) fn classify(files: &[PathBuf], named: Option<&Path>, form: Form) -> R
     let mut unread = Vec::new();
     for file in files {
         match read(file, size_max) {
-            Ok(message) => tell(file, &said(&message, &limits), form),
+            Ok(message) => tell(file, &said(&message, &limits), form)?,
             Err(why) => unread.push(format!("{}: {why}", file.display())),
         }
     }
@@ -48,15 +48,14 @@ fn read(file: &Path, size_max: u64) -> Result<Vec<u8>, String> {
     Ok(message)
 }
 
-fn tell(file: &Path, found: &Value, form: Form) {
+fn tell(file: &Path, found: &Value, form: Form) -> Result<(), Fault> {
     let name = file.display().to_string();
     if form.json {
         // `file` first, the rest as it came.
         let rest = found.to_string();
         let rest = rest.strip_prefix('{').unwrap_or("}");
         let comma = if rest == "}" { "" } else { "," };
-        show::line(&format!("{{\"file\":{}{comma}{rest}", Value::from(name)));
-        return;
+        return show::line(&format!("{{\"file\":{}{comma}{rest}", Value::from(name)));
     }
     let mut words = vec![format!("{name}: {}", show::cell("kind", &found["kind"]))];
     match found["wish"].as_str() {
@@ -79,5 +78,5 @@ fn tell(file: &Path, found: &Value, form: Form) {
         let text: String = show::clean(written.trim()).chars().take(WRITTEN_MAX).collect();
         words.push(format!("wrote “{text}”"));
     }
-    show::line(&words.join(", "));
+    show::line(&words.join(", "))
 }

@@ -60,9 +60,9 @@ pub(super) fn check(path: &Path, changed: bool) -> Result<(), Fault> {
     let config = runnable(path)?;
     if changed {
         let text = config.changed().map_err(Fault::Refused)?;
-        show::put(&text);
+        show::put(&text)?;
     } else {
-        show::line(&format!("{}: fine", path.display()));
+        show::line(&format!("{}: fine", path.display()))?;
     }
     Ok(())
 }
@@ -86,10 +86,10 @@ pub(super) fn store(verb: &StoreVerb, path: &Path) -> Result<(), Fault> {
     })?;
     let recovered = records::recover(&config.data_dir).map_err(|why| beyond(&config, &why))?;
     for (table, rows) in &recovered.rows {
-        show::line(&format!("{table:16} {rows:>10} rows saved"));
+        show::line(&format!("{table:16} {rows:>10} rows saved"))?;
     }
-    show::line(&format!("{:16} {:>10}", "lost", recovered.lost));
-    show::line(&format!("the damaged file is kept as {}", recovered.damaged.display()));
+    show::line(&format!("{:16} {:>10}", "lost", recovered.lost))?;
+    show::line(&format!("the damaged file is kept as {}", recovered.damaged.display()))?;
     drop(lock);
     Ok(())
 }

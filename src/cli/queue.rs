@@ -62,17 +62,14 @@ pub(super) async fn queue(client: &Client, verb: QueueVerb) -> Result<(), Fault>
             let asked = query(&[("message", Some(&message))]);
             let found = client.get(&format!("/queue{asked}")).await?;
             let items = show::items(&found, "items");
-            if form.json {
-                show::json(&Value::Array(items.to_vec()));
-            } else {
-                let each: Vec<String> =
-                    items.iter().map(|item| show::fields(item, &DETAIL)).collect();
-                show::put(&each.join("\n"));
-            }
             if items.is_empty() {
                 return Err(Fault::Refused(absent(&message)));
             }
-            Ok(())
+            if form.json {
+                return show::json(&Value::Array(items.to_vec()));
+            }
+            let each: Vec<String> = items.iter().map(|item| show::fields(item, &DETAIL)).collect();
+            show::put(&each.join("\n"))
         }
         QueueVerb::Retry { chosen, form } => act(client, "retry", "due now", &chosen, form).await,
         QueueVerb::Hold { chosen, form } => act(client, "hold", "held", &chosen, form).await,
@@ -115,10 +112,10 @@ async fn act(
     let answer = client.post(&path(&["queue", verb]), &body).await?;
     let count = answer["count"].as_u64().unwrap_or_default();
     if form.json {
-        show::json(&answer);
+        show::json(&answer)?;
     } else {
         let people = if count == 1 { "recipient" } else { "recipients" };
-        show::line(&format!("{count} {people} {done}"));
+        show::line(&format!("{count} {people} {done}"))?;
     }
     match &chosen.message {
         Some(message) if count == 0 => Err(Fault::Refused(absent(message))),
@@ -133,17 +130,17 @@ fn absent(message: &str) -> String {
 async fn summary(client: &Client, form: Form) -> Result<(), Fault> {
     let found = client.get("/queue/summary").await?;
     if form.json {
-        show::json(&found);
+        show::json(&found)?;
         return Ok(());
     }
     show::put(&show::fields(
         &found,
         &[("queued", "queued"), ("active", "active"), ("held", "held")],
-    ));
+    ))?;
     let domains = show::items(&found["domains"], "items");
     if !domains.is_empty() {
-        show::line("");
-        show::put(&Table::new(&[("DOMAIN", "domain"), ("WAITING", "count")]).rows(domains));
+        show::line("")?;
+        show::put(&Table::new(&[("DOMAIN", "domain"), ("WAITING", "count")]).rows(domains))?;
     }
     Ok(())
 }

@@ -17,6 +17,16 @@ const SUPPRESSION: [Column; 7] = [
     ("TEXT", "text"),
 ];
 
+const CONSENT: [Column; 7] = [
+    ("RECIPIENT", "recipient"),
+    ("STREAM", "stream"),
+    ("STATE", "state"),
+    ("AT", "at"),
+    ("SOURCE", "source"),
+    ("VIA", "via"),
+    ("IP", "ip"),
+];
+
 /// `relent suppression …`
 pub(super) async fn suppression(client: &Client, verb: SuppressionVerb) -> Result<(), Fault> {
     match verb {
@@ -26,12 +36,7 @@ pub(super) async fn suppression(client: &Client, verb: SuppressionVerb) -> Resul
                 body["text"] = text.into();
             }
             let made = client.post("/suppressions", &body).await?;
-            if form.json {
-                show::json(&made);
-            } else {
-                show::line(&format!("{} is stopped", stopped.address));
-            }
-            Ok(())
+            told(&made, form, &format!("{} is stopped", stopped.address))
         }
         SuppressionVerb::Remove { stopped, reason } => {
             let mut body = about(&stopped);
@@ -43,8 +48,7 @@ pub(super) async fn suppression(client: &Client, verb: SuppressionVerb) -> Resul
             };
             body["reason"] = reason.into();
             client.delete("/suppressions", Some(&body)).await?;
-            show::line(&format!("the {reason} stop of {} is lifted", stopped.address));
-            Ok(())
+            show::line(&format!("the {reason} stop of {} is lifted", stopped.address))
         }
         SuppressionVerb::Show { stopped, form } => {
             let target = &stopped.target;
@@ -84,25 +88,21 @@ pub(super) async fn consent(client: &Client, verb: ConsentVerb) -> Result<(), Fa
         ConsentVerb::Grant { person, source, at, ip, form } => {
             let body = evidence(&person, &source, at, ip);
             let made = client.post("/consents", &body).await?;
-            told(&made, form, &format!("the consent of {} is recorded", person.address));
+            told(&made, form, &format!("the consent of {} is recorded", person.address))?;
         }
         ConsentVerb::Withdraw { person, source, at, ip, form } => {
             let body = evidence(&person, &source, at, ip);
             let made = client.delete("/consents", Some(&body)).await?;
-            told(&made, form, &format!("the consent of {} is withdrawn", person.address));
+            told(&made, form, &format!("the consent of {} is withdrawn", person.address))?;
         }
         ConsentVerb::Show { person, form } => {
-            let found = client.get(&format!("/consents{}", asked(&person))).await?;
-            let items = show::items(&found, "items");
-            if form.json {
-                show::json(&Value::Array(items.to_vec()));
-            } else {
-                show::put(&Table::of_all(items).rows(items));
-            }
-            if items.is_empty() {
-                let text = format!("no consent of {} is recorded", person.address);
-                return Err(Fault::Refused(text));
-            }
+            let target = &person.target;
+            let asked = [
+                ("account", Some(target.account.as_str())),
+                ("stream", target.stream.as_deref()),
+                ("recipient", Some(person.address.as_str())),
+            ];
+            show::listing(client, "/consents", &asked, &CONSENT, form.json).await?;
         }
     }
     Ok(())
@@ -124,12 +124,8 @@ fn evidence(person: &Person, source: &str, at: Option<Timestamp>, ip: Option<IpA
     body
 }
 
-fn told(answer: &Value, form: Form, said: &str) {
-    if form.json {
-        show::json(answer);
-    } else {
-        show::line(said);
-    }
+fn told(answer: &Value, form: Form, said: &str) -> Result<(), Fault> {
+    if form.json { show::json(answer) } else { show::line(said) }
 }
 
 fn asked(person: &Person) -> String {
@@ -144,7 +140,7 @@ fn asked(person: &Person) -> String {
 pub(super) async fn explain(client: &Client, person: &Person, form: Form) -> Result<(), Fault> {
     let found = client.get(&format!("/explain{}", asked(person))).await?;
     if form.json {
-        show::json(&found);
+        show::json(&found)?;
         return Ok(());
     }
     let text = |key: &str| show::cell(key, &found[key]);
@@ -154,7 +150,7 @@ pub(super) async fn explain(client: &Client, person: &Person, form: Form) -> Res
         person.address,
         person.target.account,
         text("verdict")
-    ));
+    ))?;
     let reply = ["code", "status", "text"]
         .iter()
         .filter(|key| !found[**key].is_null())
@@ -162,7 +158,7 @@ pub(super) async fn explain(client: &Client, person: &Person, form: Form) -> Res
         .collect::<Vec<_>>()
         .join(" ");
     if !reply.is_empty() {
-        show::line(&format!("SMTP answer: {reply}"));
+        show::line(&format!("SMTP answer: {reply}"))?;
     }
     for (title, key, none) in [
         ("Stops", "suppressions", "none"),
@@ -171,11 +167,11 @@ pub(super) async fn explain(client: &Client, person: &Person, form: Form) -> Res
         ("What happened to mail", "messages", "nothing"),
     ] {
         let items = show::items(&found[key], "items");
-        show::line(&format!("\n{title}:"));
+        show::line(&format!("\n{title}:"))?;
         if items.is_empty() {
-            show::line(none);
+            show::line(none)?;
         } else {
-            show::put(&Table::of_all(items).rows(items));
+            show::put(&Table::of_all(items).rows(items))?;
         }
     }
     Ok(())

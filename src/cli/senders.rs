@@ -30,13 +30,13 @@ pub(super) async fn account(client: &Client, verb: AccountVerb) -> Result<(), Fa
     match verb {
         AccountVerb::Add { name, form } => {
             let made = client.post("/accounts", &json!({"name": name})).await?;
-            tell(&made, form, &format!("account {name} made"));
+            tell(&made, form, &format!("account {name} made"))?;
         }
         AccountVerb::List { form } => {
             show::listing(client, "/accounts", &[], &ACCOUNT, form.json).await?;
         }
         AccountVerb::Show { name, form } => {
-            one(&client.get(&path(&["accounts", &name])).await?, &ACCOUNT, form);
+            one(&client.get(&path(&["accounts", &name])).await?, &ACCOUNT, form)?;
         }
     }
     Ok(())
@@ -57,14 +57,23 @@ pub(super) async fn credential(client: &Client, verb: CredentialVerb) -> Result<
                 }),
             );
             let made = client.post(&path(&["accounts", &account, "credentials"]), &body).await?;
-            if form.json {
-                show::json(&made);
+            let shown = if form.json {
+                show::json(&made)
             } else {
                 let columns =
                     [("username", "username"), ("password", "password"), ("streams", "streams")];
-                show::put(&show::fields(&made, &columns));
-                show::line("The password is shown this once. No streams: all of the account's.");
-            }
+                let fields = show::fields(&made, &columns);
+                show::put(&format!(
+                    "{fields}The password is shown this once. No streams: all of the account's.\n"
+                ))
+            };
+            // A password that nobody has seen is of no use to anybody.
+            shown.map_err(|fault| {
+                Fault::Refused(format!(
+                    "{fault}; the credential is made, and its password is gone: \
+                     `relent credential remove {account} {name}`, and add it again"
+                ))
+            })?;
         }
         CredentialVerb::List { account, form } => {
             let path = path(&["accounts", &account, "credentials"]);
@@ -72,7 +81,7 @@ pub(super) async fn credential(client: &Client, verb: CredentialVerb) -> Result<
         }
         CredentialVerb::Remove { account, name } => {
             client.delete(&path(&["accounts", &account, "credentials", &name]), None).await?;
-            show::line(&format!("credential {name} revoked"));
+            show::line(&format!("credential {name} revoked"))?;
         }
     }
     Ok(())
@@ -91,12 +100,12 @@ pub(super) async fn domain(client: &Client, verb: DomainVerb) -> Result<(), Faul
             let body = json!({"name": domain, "trust": trust, "dkim": dkim});
             let made = client.post(&path(&["accounts", &account, "domains"]), &body).await?;
             if form.json {
-                show::json(&made);
+                show::json(&made)?;
             } else {
-                show::line(&format!("domain {domain} added; publish these records:\n"));
-                records(&made, &RECORD);
+                show::line(&format!("domain {domain} added; publish these records:\n"))?;
+                records(&made, &RECORD)?;
                 if !trust {
-                    show::line(&format!("\nthen: relent domain verify {account} {domain}"));
+                    show::line(&format!("\nthen: relent domain verify {account} {domain}"))?;
                 }
             }
         }
@@ -106,19 +115,19 @@ pub(super) async fn domain(client: &Client, verb: DomainVerb) -> Result<(), Faul
         }
         DomainVerb::Show { account, domain, form } => {
             let found = client.get(&path(&["accounts", &account, "domains", &domain])).await?;
-            one(&found, &DOMAIN, form);
+            one(&found, &DOMAIN, form)?;
             if !form.json {
-                show::line("");
-                records(&found, &RECORD);
+                show::line("")?;
+                records(&found, &RECORD)?;
             }
         }
         DomainVerb::Verify { account, domain, form } => {
             let path = path(&["accounts", &account, "domains", &domain, "verify"]);
             let found = client.post(&path, &json!({})).await?;
             if form.json {
-                show::json(&found);
+                show::json(&found)?;
             } else {
-                records(&found, &FOUND);
+                records(&found, &FOUND)?;
             }
             if found["verified"] != Value::Bool(true) {
                 return Err(Fault::Refused(format!(
@@ -127,12 +136,12 @@ pub(super) async fn domain(client: &Client, verb: DomainVerb) -> Result<(), Faul
                 )));
             }
             if !form.json {
-                show::line(&format!("domain {domain} verified"));
+                show::line(&format!("domain {domain} verified"))?;
             }
         }
         DomainVerb::Remove { account, domain } => {
             client.delete(&path(&["accounts", &account, "domains", &domain]), None).await?;
-            show::line(&format!("domain {domain} removed"));
+            show::line(&format!("domain {domain} removed"))?;
         }
     }
     Ok(())
@@ -151,7 +160,7 @@ pub(super) async fn stream(client: &Client, verb: StreamVerb) -> Result<(), Faul
             put(&mut body, "honour_opt_out", honour_opt_out.then_some(true));
             put(&mut body, "reply_to", reply_to);
             let made = client.post(&path(&["accounts", &account, "streams"]), &body).await?;
-            tell(&made, form, &format!("stream {account}/{name} made"));
+            tell(&made, form, &format!("stream {account}/{name} made"))?;
         }
         StreamVerb::List { account, form } => {
             let path = path(&["accounts", &account, "streams"]);
@@ -162,34 +171,26 @@ pub(super) async fn stream(client: &Client, verb: StreamVerb) -> Result<(), Faul
                 &client.get(&path(&["accounts", &account, "streams", &name])).await?,
                 &STREAM,
                 form,
-            );
+            )?;
         }
         StreamVerb::Remove { account, name } => {
             client.delete(&path(&["accounts", &account, "streams", &name]), None).await?;
-            show::line(&format!("stream {account}/{name} removed"));
+            show::line(&format!("stream {account}/{name} removed"))?;
         }
     }
     Ok(())
 }
 
-fn records(answer: &Value, columns: &[Column]) {
-    show::put(&Table::new(columns).rows(show::items(answer, "records")));
+fn records(answer: &Value, columns: &[Column]) -> Result<(), Fault> {
+    show::put(&Table::new(columns).rows(show::items(answer, "records")))
 }
 
-fn one(answer: &Value, columns: &[Column], form: Form) {
-    if form.json {
-        show::json(answer);
-    } else {
-        show::put(&show::fields(answer, columns));
-    }
+fn one(answer: &Value, columns: &[Column], form: Form) -> Result<(), Fault> {
+    if form.json { show::json(answer) } else { show::put(&show::fields(answer, columns)) }
 }
 
-fn tell(answer: &Value, form: Form, said: &str) {
-    if form.json {
-        show::json(answer);
-    } else {
-        show::line(said);
-    }
+fn tell(answer: &Value, form: Form, said: &str) -> Result<(), Fault> {
+    if form.json { show::json(answer) } else { show::line(said) }
 }
 
 fn put(body: &mut Value, key: &str, value: Option<impl Into<Value>>) {

@@ -30,9 +30,20 @@ const WIDTH_MAX: usize = 60;
 pub(super) type Column = (&'static str, &'static str);
 
 /// Writes to standard output. A reader that has gone away is nobody's fault.
-pub(super) fn put(text: &str) {
+///
+/// # Errors
+/// [`Fault::Refused`] where the answer is lost, as on a full disk.
+pub(super) fn put(text: &str) -> Result<(), Fault> {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(fault) if fault.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Fault::Refused(format!(
+                "standard output cannot be written: {fault}; what was asked for may be done, but its \
+             answer is lost"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Says something beside the answer, on standard error.
@@ -41,13 +52,13 @@ pub(super) fn aside(text: &str) {
 }
 
 /// Writes a line.
-pub(super) fn line(text: &str) {
-    put(&format!("{text}\n"));
+pub(super) fn line(text: &str) -> Result<(), Fault> {
+    put(&format!("{text}\n"))
 }
 
 /// Writes JSON, indented.
-pub(super) fn json(value: &Value) {
-    line(&serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string()));
+pub(super) fn json(value: &Value) -> Result<(), Fault> {
+    line(&serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string()))
 }
 
 /// One line of text that cannot move a terminal's cursor: what peers said is shown, not obeyed.
@@ -156,7 +167,7 @@ pub(super) fn items<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value[key].as_array().or_else(|| value.as_array()).map_or(&[], Vec::as_slice)
 }
 
-/// Prints a listing page by page, and says how many items there were.
+/// Prints a listing page by page, and says how many items there were; nothing where there is no answer.
 pub(super) async fn listing(
     client: &Client,
     path: &str,
@@ -168,29 +179,18 @@ pub(super) async fn listing(
     let mut count = 0;
     let mut after: Option<String> = None;
     let limited = asked.iter().any(|(name, value)| *name == "limit" && value.is_some());
-    if as_json {
-        put("[");
-    }
     loop {
         let mut pairs = asked.to_vec();
         pairs.push(("after", after.as_deref()));
-        let page = match client.get(&format!("{path}{}", query(&pairs))).await {
-            Ok(page) => page,
-            Err(fault) => {
-                // What has been printed ends there; the exit code says that it is not whole.
-                if as_json {
-                    line("]");
-                }
-                return Err(fault);
-            }
-        };
+        // Where a later page fails, what has been printed stays open: nobody takes it for the whole.
+        let page = client.get(&format!("{path}{}", query(&pairs))).await?;
         let rows = items(&page, "items");
         if as_json {
             for (place, row) in rows.iter().enumerate() {
-                put(&format!("{}\n  {row}", if count + place > 0 { "," } else { "" }));
+                put(&format!("{}\n  {row}", if count + place > 0 { "," } else { "[" }))?;
             }
         } else if !rows.is_empty() {
-            put(&table.rows(rows));
+            put(&table.rows(rows))?;
         }
         count += rows.len();
         let next = match &page["next"] {
@@ -205,7 +205,7 @@ pub(super) async fn listing(
         after = next;
     }
     if as_json {
-        line(if count > 0 { "\n]" } else { "]" });
+        line(if count > 0 { "\n]" } else { "[]" })?;
     }
     Ok(count)
 }

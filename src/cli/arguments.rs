@@ -144,6 +144,8 @@ pub(super) enum CredentialVerb {
         account: String,
         /// The user name.
         name: String,
+        #[command(flatten)]
+        form: Form,
     },
 }
 
@@ -356,11 +358,16 @@ pub(super) enum SuppressionVerb {
         /// The reason of the stop to lift.
         #[arg(long)]
         reason: Reason,
-    },
-    /// Show the stops of an address.
-    Show {
         #[command(flatten)]
-        stopped: Stopped,
+        form: Form,
+    },
+    /// Show the stops of an address, or all of them.
+    Show {
+        /// An account, a stream of it, or `global`.
+        #[arg(value_name = "ACCOUNT[/STREAM]", value_parser = target)]
+        target: Target,
+        /// An address, or `@domain` for everybody there.
+        address: Option<String>,
         #[command(flatten)]
         form: Form,
     },
@@ -376,8 +383,12 @@ pub(super) enum SuppressionVerb {
     },
 }
 
+/// A day or a moment, as the API takes them.
 fn moment(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|_| "write a time as in 2026-03-01T09:30:00Z".into())
+    let read = text.parse::<jiff::Timestamp>().or_else(|_| format!("{text}T00:00:00Z").parse());
+    let read = read.map_err(|_| "write a time as in 2026-03-01 or 2026-03-01T09:30:00Z")?;
+    let since = u64::try_from(read.as_millisecond());
+    since.map(Timestamp).map_err(|_| "it lies before 1970: write a later time".into())
 }
 
 #[derive(Debug, Subcommand)]
@@ -414,10 +425,13 @@ pub(super) enum ConsentVerb {
         #[command(flatten)]
         form: Form,
     },
-    /// Show what a person has agreed to.
+    /// Show what a person, or everybody, has said to a stream.
     Show {
-        #[command(flatten)]
-        person: Person,
+        /// The account and its stream, as in acme/newsletter.
+        #[arg(value_name = "ACCOUNT/STREAM", value_parser = stream_target)]
+        target: Target,
+        /// Only the consent of this address.
+        address: Option<String>,
         #[command(flatten)]
         form: Form,
     },
@@ -559,6 +573,13 @@ mod tests {
             "relent suppression add acme/news ann@reader.example",
             "relent suppression remove global @reader.example --reason hard_bounce",
             "relent consent grant acme/news a@b.example --source form --at 2026-03-01T09:30:00Z --ip ::1",
+            "relent consent grant acme/news a@b.example --source form --at 2026-03-01",
+            "relent consent show acme/news --json",
+            "relent consent show acme/news a@b.example",
+            "relent suppression show acme/news --json",
+            "relent suppression show acme ann@reader.example",
+            "relent suppression remove acme ann@reader.example --reason manual --json",
+            "relent credential remove acme app --json",
             "relent queue list",
             "relent queue list --stream acme/news --limit 5 --json",
             "relent queue retry --all",
@@ -583,6 +604,9 @@ mod tests {
             "relent suppression add acme/ ann@reader.example",
             "relent consent grant acme/news a@b.example",
             "relent consent grant acme/news a@b.example --source form --at yesterday",
+            "relent consent grant acme/news a@b.example --source form --at 1969-12-31",
+            "relent consent grant acme/news a@b.example --source form --at 1969-12-31T23:59:59Z",
+            "relent consent show acme",
             "relent stream add acme news",
         ] {
             assert!(!fits(line), "{line}");

@@ -38,7 +38,7 @@ pub(super) async fn suppression(client: &Client, verb: SuppressionVerb) -> Resul
             let made = client.post("/suppressions", &body).await?;
             told(&made, form, &format!("{} is stopped", stopped.address))
         }
-        SuppressionVerb::Remove { stopped, reason } => {
+        SuppressionVerb::Remove { stopped, reason, form } => {
             let mut body = about(&stopped);
             let reason = match reason {
                 Reason::OptOut => "opt_out",
@@ -47,22 +47,12 @@ pub(super) async fn suppression(client: &Client, verb: SuppressionVerb) -> Resul
                 Reason::Manual => "manual",
             };
             body["reason"] = reason.into();
-            client.delete("/suppressions", Some(&body)).await?;
-            show::line(&format!("the {reason} stop of {} is lifted", stopped.address))
+            let lifted = client.delete("/suppressions", Some(&body)).await?;
+            told(&lifted, form, &format!("the {reason} stop of {} is lifted", stopped.address))
         }
-        SuppressionVerb::Show { stopped, form } => {
-            let target = &stopped.target;
-            let asked = [
-                ("account", Some(target.account.as_str())),
-                ("stream", target.stream.as_deref()),
-                ("recipient", Some(stopped.address.as_str())),
-            ];
-            match show::listing(client, "/suppressions", &asked, &SUPPRESSION, form.json).await? {
-                0 => Err(Fault::Refused(format!("no stop of {} is recorded", stopped.address))),
-                _ => Ok(()),
-            }
-        }
-        SuppressionVerb::List { target, address, form } => {
+        // The daemon refuses an address that nothing stops.
+        SuppressionVerb::Show { target, address, form }
+        | SuppressionVerb::List { target, address, form } => {
             let asked = [
                 ("account", Some(target.account.as_str())),
                 ("stream", target.stream.as_deref()),
@@ -95,12 +85,11 @@ pub(super) async fn consent(client: &Client, verb: ConsentVerb) -> Result<(), Fa
             let made = client.delete("/consents", Some(&body)).await?;
             told(&made, form, &format!("the consent of {} is withdrawn", person.address))?;
         }
-        ConsentVerb::Show { person, form } => {
-            let target = &person.target;
+        ConsentVerb::Show { target, address, form } => {
             let asked = [
                 ("account", Some(target.account.as_str())),
                 ("stream", target.stream.as_deref()),
-                ("recipient", Some(person.address.as_str())),
+                ("recipient", address.as_deref()),
             ];
             show::listing(client, "/consents", &asked, &CONSENT, form.json).await?;
         }

@@ -79,9 +79,10 @@ pub(super) async fn credential(client: &Client, verb: CredentialVerb) -> Result<
             let path = path(&["accounts", &account, "credentials"]);
             show::listing(client, &path, &[], &CREDENTIAL, form.json).await?;
         }
-        CredentialVerb::Remove { account, name } => {
-            client.delete(&path(&["accounts", &account, "credentials", &name]), None).await?;
-            show::line(&format!("credential {name} revoked"))?;
+        CredentialVerb::Remove { account, name, form } => {
+            let path = path(&["accounts", &account, "credentials", &name]);
+            let removed = client.delete(&path, None).await?;
+            tell(&removed, form, &format!("credential {name} revoked"))?;
         }
     }
     Ok(())

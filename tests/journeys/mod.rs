@@ -4,6 +4,7 @@ mod answers;
 mod bad_input;
 mod main_job;
 mod submission;
+mod operator;
 mod process;
 
 use crate::support::{PATIENCE, World};

@@ -3,9 +3,9 @@
 mod answers;
 mod bad_input;
 mod main_job;
-mod submission;
 mod operator;
 mod process;
+mod submission;
 
 use crate::support::{PATIENCE, World};
 use relent::demo::receiver::Received;

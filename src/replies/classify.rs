@@ -8,7 +8,6 @@ use super::keyword::{self, Found};
 use super::written;
 use crate::config;
 use serde::Serialize;
-use std::borrow::Cow;
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -83,8 +82,7 @@ impl Classification {
 /// than the limits allow is a person's letter without a wish.
 #[must_use]
 pub fn classify(message: &[u8], limits: &config::Replies) -> Classification {
-    let message = crlf(message);
-    let Some(letter) = Letter::read(&message, limits) else {
+    let Some(letter) = Letter::read(message, limits) else {
         return Classification::new(Kind::Person);
     };
     if let Some(complaint) = complaint::read(&letter) {
@@ -126,19 +124,4 @@ fn body(letter: &Letter) -> String {
     }
     let html = letter.part("text/html").map(|part| written::of_html(&part.text()));
     html.unwrap_or_default()
-}
-
-/// The message with CRLF line ends, as files from elsewhere may not have them.
-fn crlf(message: &[u8]) -> Cow<'_, [u8]> {
-    if !message.contains(&b'\n') || message.windows(2).any(|pair| pair == b"\r\n") {
-        return Cow::Borrowed(message);
-    }
-    let mut out = Vec::with_capacity(message.len() + message.len() / 32);
-    for &byte in message {
-        if byte == b'\n' {
-            out.push(b'\r');
-        }
-        out.push(byte);
-    }
-    Cow::Owned(out)
 }

@@ -1,17 +1,18 @@
-//! A message taken apart: header fields, leaf parts, transfer encodings and charsets, read as
+//! A message taken apart: header fields and leaf parts, read in one pass without recursion and as
 //! tolerantly as mail in the field needs it.
 
+use super::charset::{VALUE_MAX, charset_decode, encoded_words};
+use super::transfer::Transfer;
 use crate::config;
-use data_encoding::{BASE64_NOPAD, Encoding as Base64, Specification};
-use encoding_rs::{Encoding, GB18030, UTF_8, WINDOWS_1252};
-use mail_parser::{MessageParser, MimeHeaders, PartType};
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::ops::Range;
 
 /// Most header fields of one section that are read.
 const FIELDS_MAX: usize = 1000;
-/// Longest value of a field that is decoded, in bytes.
-const VALUE_MAX: usize = 8192;
+/// Longest name of a field, in bytes.
+const NAME_MAX: usize = 100;
+/// Most pieces into which a parameter may be cut (RFC 2231 §3).
+const PIECES_MAX: usize = 10;
 
 /// Fields of a header section, names in lower case, values unfolded but not decoded.
 #[derive(Debug, Default)]
@@ -34,15 +35,18 @@ impl Head {
                 {
                     value.push(b' ');
                     value.extend_from_slice(line.trim_ascii());
+                    value.truncate(VALUE_MAX);
                 }
                 continue;
             }
             if fields.len() == FIELDS_MAX {
                 break;
             }
-            if let Some(colon) = line.iter().position(|&b| b == b':') {
+            let start = &line[..line.len().min(NAME_MAX)];
+            if let Some(colon) = start.iter().position(|&b| b == b':') {
                 let name = String::from_utf8_lossy(line[..colon].trim_ascii()).to_ascii_lowercase();
-                fields.push((name, line[colon + 1..].trim_ascii().to_vec()));
+                let value = line[colon + 1..].trim_ascii();
+                fields.push((name, value[..value.len().min(VALUE_MAX)].to_vec()));
             }
         }
         Self { fields }
@@ -74,24 +78,30 @@ pub(super) struct Part {
     pub(super) kind: String,
     /// Whether it is an attachment by its disposition.
     pub(super) attached: bool,
-    encoding: mail_parser::Encoding,
+    transfer: Transfer,
     charset: Option<String>,
+    /// At most what is read of a part.
     body: Vec<u8>,
+    /// Whether the body was longer.
+    cut: bool,
 }
 
 impl Part {
     /// The part without its transfer encoding.
     pub(super) fn bytes(&self) -> Vec<u8> {
-        match self.encoding {
-            mail_parser::Encoding::Base64 => base64(&self.body),
-            mail_parser::Encoding::QuotedPrintable => quoted_printable(&self.body),
-            mail_parser::Encoding::None => self.body.clone(),
-        }
+        self.transfer.undone(&self.body)
     }
 
     /// The part as text.
     pub(super) fn text(&self) -> String {
-        charset_decode(&self.bytes(), self.charset.as_deref())
+        let mut bytes = self.bytes();
+        if self.cut {
+            // The cut may have gone through a character, which would make the charset look wrong.
+            let line = bytes.iter().rposition(|&b| b == b'\n').unwrap_or(0);
+            let whole = std::str::from_utf8(&bytes).map_or_else(|f| f.valid_up_to(), str::len);
+            bytes.truncate(line.max(whole));
+        }
+        charset_decode(&bytes, self.charset.as_deref())
     }
 }
 
@@ -106,52 +116,61 @@ pub(super) struct Letter {
     pub(super) report: Option<String>,
 }
 
+/// A section that waits to be read.
+struct Section {
+    range: Range<usize>,
+    depth: u32,
+    /// What it is where it does not say: `message/rfc822` in a digest (RFC 2046 §5.1.5).
+    otherwise: &'static str,
+}
+
 impl Letter {
     /// Takes a message apart; `None` where it is nested deeper or has more parts than is read.
     pub(super) fn read(message: &[u8], limits: &config::Replies) -> Option<Self> {
         let size_max = limits.text_size_max.bytes();
-        let parsed = MessageParser::new().parse(message)?;
-        if parsed.parts.len() > usize::try_from(limits.parts_max).unwrap_or(usize::MAX) {
-            return None;
-        }
-        let mut parts = Vec::new();
-        let mut report = None;
-        let mut waiting = vec![(0, 0)];
-        while let Some((place, depth)) = waiting.pop() {
-            if depth > limits.depth_max {
-                return None;
+        let parts_max = usize::try_from(limits.parts_max).unwrap_or(usize::MAX);
+        let (mut parts, mut report) = (Vec::new(), None);
+        let mut sections = 1;
+        let whole = Section { range: 0..message.len(), depth: 0, otherwise: "text/plain" };
+        let mut waiting = vec![whole];
+        while let Some(Section { range, depth, otherwise }) = waiting.pop() {
+            let body = range.start + head_length(&message[range.clone()], depth > 0);
+            let head = Head::read(&message[range.start..body]);
+            let (kind, parameters) = content_type(&head, otherwise);
+            if kind == "multipart/report" && report.is_none() {
+                report = Some(parameter(&parameters, "report-type").to_ascii_lowercase());
             }
-            let Some(part) = parsed.parts.get(usize::try_from(place).ok()?) else {
-                continue;
+            let boundary = parameter(&parameters, "boundary");
+            let multipart = kind.starts_with("multipart/") && !boundary.is_empty();
+            let room = parts_max.saturating_sub(sections);
+            let children = if multipart {
+                children(message, body..range.end, &boundary, room)?
+            } else {
+                Vec::new()
             };
-            let kind = part.content_type().map_or_else(
-                || "text/plain".to_owned(),
-                |kind| {
-                    let subtype = kind.subtype().unwrap_or("plain");
-                    format!("{}/{subtype}", kind.ctype()).to_ascii_lowercase()
-                },
-            );
-            if let PartType::Multipart(children) = &part.body {
-                if kind == "multipart/report" && report.is_none() {
-                    let named = part.content_type().and_then(|kind| kind.attribute("report-type"));
-                    report = Some(named.unwrap_or_default().to_ascii_lowercase());
+            if !children.is_empty() {
+                if depth == limits.depth_max {
+                    return None;
                 }
-                waiting.extend(children.iter().rev().map(|&child| (child, depth + 1)));
+                sections += children.len();
+                let otherwise =
+                    if kind == "multipart/digest" { "message/rfc822" } else { "text/plain" };
+                let inside = |range: Range<usize>| Section { range, depth: depth + 1, otherwise };
+                waiting.extend(children.into_iter().rev().map(inside));
                 continue;
             }
-            let start = usize::try_from(part.offset_body).ok()?.min(message.len());
-            let end = usize::try_from(part.offset_end).ok()?.clamp(start, message.len());
-            let body = &message[start..end];
-            let attribute = |name: &str| {
-                let kind = part.content_type()?;
-                kind.attribute(name).map(str::to_owned)
-            };
+            let charset = parameter(&parameters, "charset");
+            let disposition = head.raw("content-disposition").unwrap_or_default();
+            let transfer = head.raw("content-transfer-encoding").unwrap_or_default();
+            let bytes = &message[body..range.end];
             parts.push(Part {
-                attached: part.content_disposition().is_some_and(|how| how.is_attachment()),
-                encoding: part.encoding,
-                charset: attribute("charset"),
-                body: body[..body.len().min(size_max)].to_vec(),
-                kind,
+                // A multipart that cannot be taken apart shows as text.
+                kind: if kind.starts_with("multipart/") { "text/plain".to_owned() } else { kind },
+                attached: disposition.trim().to_ascii_lowercase().starts_with("attachment"),
+                transfer: Transfer::named(&transfer),
+                charset: (!charset.is_empty()).then_some(charset),
+                body: bytes[..bytes.len().min(size_max)].to_vec(),
+                cut: bytes.len() > size_max,
             });
         }
         Some(Self { head: Head::read(message), parts, report })
@@ -163,196 +182,238 @@ impl Letter {
     }
 }
 
-/// Base64 without complaint: what is no digit is passed over, padding may be missing.
-fn base64(bytes: &[u8]) -> Vec<u8> {
-    static TOLERANT: LazyLock<Base64> = LazyLock::new(|| {
-        let mut specification: Specification = BASE64_NOPAD.specification();
-        specification.check_trailing_bits = false;
-        specification.encoding().expect("the standard alphabet is a valid one")
-    });
-    let is_digit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
-    let mut out = Vec::with_capacity(bytes.len() / 4 * 3);
-    // Padding in the middle ends one run of digits and begins another.
-    for run in bytes.split(|&b| b == b'=') {
-        let mut digits: Vec<u8> = run.iter().copied().filter(is_digit).collect();
-        if digits.len() % 4 == 1 {
-            digits.pop();
-        }
-        out.extend(TOLERANT.decode(&digits).unwrap_or_default());
-    }
-    out
-}
-
-fn quoted_printable(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    // A line that ends in `=` goes on with the next.
-    let mut soft = true;
-    for line in bytes.split(|&b| b == b'\n') {
-        if !soft {
-            out.push(b'\n');
-        }
-        let line = line.trim_ascii_end();
-        soft = line.ends_with(b"=");
-        let line = line.strip_suffix(b"=").unwrap_or(line);
-        let mut at = 0;
-        while at < line.len() {
-            let pair = line.get(at + 1..at + 3).filter(|_| line[at] == b'=');
-            let digits = pair.and_then(|pair| std::str::from_utf8(pair).ok());
-            match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-                Some(value) => {
-                    out.push(value);
-                    at += 3;
-                }
-                None => {
-                    out.push(line[at]);
-                    at += 1;
-                }
-            }
-        }
-    }
-    out
-}
-
-/// The decoder for a charset's name as mail uses it, which is often a smaller name than what is meant.
-fn decoder(name: &str) -> Option<&'static Encoding> {
-    let name = name.trim().trim_matches(['"', '\'']).to_ascii_lowercase();
-    match name.as_str() {
-        "gb2312" | "gbk" | "gb_2312-80" | "hz-gb-2312" | "cp936" | "x-gbk" => Some(GB18030),
-        "ks_c_5601-1987" | "ks_c_5601" | "cp949" | "ms949" => Some(encoding_rs::EUC_KR),
-        "iso-2022-jp-ms" | "cp50221" | "cp50220" => Some(encoding_rs::ISO_2022_JP),
-        "cp950" | "x-big5" => Some(encoding_rs::BIG5),
-        "cp932" | "ms932" => Some(encoding_rs::SHIFT_JIS),
-        "utf8" | "us-ascii" | "ascii" | "unicode-1-1-utf-8" | "cp65001" => Some(UTF_8),
-        name => Encoding::for_label_no_replacement(name.as_bytes()),
-    }
-}
-
-/// Text in the charset that its label names, or in the one that its bytes give away.
-pub(super) fn charset_decode(bytes: &[u8], label: Option<&str>) -> String {
-    let known = label.and_then(decoder).unwrap_or(UTF_8);
-    let utf8 = std::str::from_utf8(bytes).ok();
-    if let Some(text) = utf8
-        && known != encoding_rs::ISO_2022_JP
-        && (known == UTF_8 || text.chars().any(|c| c.len_utf8() > 2))
-    {
-        return text.to_owned();
-    }
-    if known == UTF_8 && label.is_none() && bytes.windows(2).any(|pair| pair == b"\x1b$") {
-        return encoding_rs::ISO_2022_JP.decode_without_bom_handling(bytes).0.into_owned();
-    }
-    for candidate in [known, GB18030] {
-        if let Some(text) = candidate.decode_without_bom_handling_and_without_replacement(bytes) {
-            return text.into_owned();
-        }
-    }
-    let last = if label.is_none() || known == UTF_8 { lossy(bytes) } else { known };
-    last.decode_without_bom_handling(bytes).0.into_owned()
-}
-
-/// UTF-8 cut short stays UTF-8; else single bytes.
-fn lossy(bytes: &[u8]) -> &'static Encoding {
-    let broken = String::from_utf8_lossy(bytes).matches('\u{fffd}').count();
-    if broken * 20 < bytes.len() { UTF_8 } else { WINDOWS_1252 }
-}
-
-/// One encoded word at the start of `text`: charset, bytes, length.
-fn encoded_word(text: &[u8]) -> Option<(String, Vec<u8>, usize)> {
-    let rest = text.strip_prefix(b"=?")?;
-    let mut pieces = rest.splitn(3, |&b| b == b'?');
-    let (charset, method, content) = (pieces.next()?, pieces.next()?, pieces.next()?);
-    let end = content.windows(2).take(VALUE_MAX).position(|pair| pair == b"?=")?;
-    let charset = String::from_utf8_lossy(charset).to_ascii_lowercase();
-    let charset = charset.split('*').next().unwrap_or_default().to_owned();
-    if charset.len() > 40 || charset.contains(char::is_whitespace) {
-        return None;
-    }
-    let bytes = match method {
-        b"B" | b"b" => base64(&content[..end]),
-        b"Q" | b"q" => {
-            let spaced: Vec<u8> =
-                content[..end].iter().map(|&b| if b == b'_' { b' ' } else { b }).collect();
-            let trailing = spaced.len() - spaced.trim_ascii_end().len();
-            let mut bytes = quoted_printable(&spaced);
-            bytes.extend(std::iter::repeat_n(b' ', trailing));
-            bytes
-        }
-        _ => return None,
-    };
-    let length = 2 + charset_and_method(rest)? + end + 2;
-    Some((charset, bytes, length))
-}
-
-/// The length of `charset?method?`.
-fn charset_and_method(rest: &[u8]) -> Option<usize> {
-    let first = rest.iter().position(|&b| b == b'?')?;
-    let second = rest[first + 1..].iter().position(|&b| b == b'?')?;
-    Some(first + second + 2)
-}
-
-/// A field's value with its encoded words read; neighbours in one charset are joined as bytes first,
-/// since many clients cut a character in two.
-pub(super) fn encoded_words(value: &[u8]) -> String {
-    let value = &value[..value.len().min(VALUE_MAX)];
-    let (mut out, mut plain) = (String::new(), Vec::new());
-    let mut words: Option<(String, Vec<u8>)> = None;
+/// The length of a header section with the empty line that ends it. A part that begins with what is no
+/// field has none, where the empty line was forgotten.
+fn head_length(bytes: &[u8], part: bool) -> usize {
     let mut at = 0;
-    while at < value.len() {
-        if value[at..].starts_with(b"=?")
-            && let Some((charset, bytes, length)) = encoded_word(&value[at..])
-        {
-            if words.is_some() && plain.trim_ascii().is_empty() {
-                plain.clear();
-            }
-            if !plain.is_empty() {
-                if let Some((charset, bytes)) = words.take() {
-                    out.push_str(&charset_decode(&bytes, Some(&charset)));
-                }
-                out.push_str(&charset_decode(&plain, None));
-                plain.clear();
-            }
-            match &mut words {
-                Some((known, joined)) if *known == charset => joined.extend(bytes),
-                other => {
-                    if let Some((charset, bytes)) = other.replace((charset, bytes)) {
-                        out.push_str(&charset_decode(&bytes, Some(&charset)));
-                    }
-                }
-            }
-            at += length;
-        } else {
-            plain.push(value[at]);
-            at += 1;
+    for line in bytes.split_inclusive(|&b| b == b'\n') {
+        let shown = line.trim_ascii_end();
+        if at == 0 && part && !shown.is_empty() && !shown.contains(&b':') {
+            return 0;
+        }
+        at += line.len();
+        if matches!(line, b"\n" | b"\r\n") {
+            break;
         }
     }
-    if let Some((charset, bytes)) = words {
-        out.push_str(&charset_decode(&bytes, Some(&charset)));
+    at
+}
+
+/// The type of a section in lower case, and the parameters of its `Content-Type`: what is no type with a
+/// subtype is plain text.
+fn content_type(head: &Head, otherwise: &str) -> (String, Vec<(String, String)>) {
+    let Some(value) = head.raw("content-type") else {
+        return (otherwise.to_owned(), Vec::new());
+    };
+    let end = value.find([';', ' ', '\t', '(', ',']).unwrap_or(value.len());
+    let kind = value[..end].to_ascii_lowercase();
+    let whole = kind.split_once('/').is_some_and(|(one, two)| !one.is_empty() && !two.is_empty());
+    let kind = if whole { kind } else { "text/plain".to_owned() };
+    (kind, parameters(&value[end..]))
+}
+
+/// `name=value` pairs, names in lower case, quotes taken off.
+fn parameters(text: &str) -> Vec<(String, String)> {
+    let is_gap = |c: char| c == ';' || c.is_whitespace();
+    let mut found = Vec::new();
+    let mut rest = text.trim_start_matches(is_gap);
+    while !rest.is_empty() {
+        let end = rest.find(['=', ';']).unwrap_or(rest.len());
+        let name = rest[..end].trim().to_ascii_lowercase();
+        rest = &rest[end..];
+        let Some(value) = rest.strip_prefix('=') else {
+            rest = rest.trim_start_matches(is_gap);
+            continue;
+        };
+        let value = value.trim_start();
+        let (value, after) = match value.strip_prefix('"') {
+            Some(quoted) => unquoted(quoted),
+            None => {
+                let end = value.find(is_gap).unwrap_or(value.len());
+                (value[..end].to_owned(), &value[end..])
+            }
+        };
+        found.push((name, value));
+        rest = after.trim_start_matches(is_gap);
     }
-    out.push_str(&charset_decode(&plain, None));
-    out
+    found
+}
+
+/// A quoted string up to its closing quote, and what follows it.
+fn unquoted(text: &str) -> (String, &str) {
+    let mut value = String::new();
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            '"' if !escaped => return (value, &text[at + 1..]),
+            '\\' if !escaped => escaped = true,
+            c => {
+                escaped = false;
+                value.push(c);
+            }
+        }
+    }
+    (value, "")
+}
+
+/// A parameter by its name, its pieces joined (RFC 2231 §3); empty where it is not given.
+fn parameter(parameters: &[(String, String)], name: &str) -> String {
+    let first = |name: &str| parameters.iter().find(|(known, _)| known == name);
+    if let Some((_, value)) = first(name) {
+        return value.trim().to_owned();
+    }
+    let language = |value: &str| value.rsplit('\'').next().unwrap_or_default().to_owned();
+    if let Some((_, value)) = first(&format!("{name}*")) {
+        return language(value);
+    }
+    let pieces = (0..PIECES_MAX).map_while(|place| {
+        let plain = first(&format!("{name}*{place}")).map(|(_, value)| value.clone());
+        plain.or_else(|| first(&format!("{name}*{place}*")).map(|(_, value)| language(value)))
+    });
+    pieces.collect()
+}
+
+/// Where the parts between the lines of a boundary stand; `None` where there are more than `room`.
+fn children(
+    message: &[u8],
+    body: Range<usize>,
+    boundary: &str,
+    room: usize,
+) -> Option<Vec<Range<usize>>> {
+    let mut found = Vec::new();
+    let mut open = None;
+    let mut at = body.start;
+    for line in message[body.clone()].split_inclusive(|&b| b == b'\n') {
+        let start = at;
+        at += line.len();
+        let after =
+            line.strip_prefix(b"--").and_then(|line| line.strip_prefix(boundary.as_bytes()));
+        let ending = after.map(<[u8]>::trim_ascii);
+        let Some(ending @ (b"" | b"--")) = ending else {
+            continue;
+        };
+        if let Some(begun) = open.take() {
+            found.push(begun..before_line_end(message, begun, start));
+        }
+        if ending == b"--" {
+            return Some(found);
+        }
+        if found.len() == room {
+            return None;
+        }
+        open = Some(at);
+    }
+    // Cut off before its end.
+    found.extend(open.map(|begun| begun..body.end));
+    Some(found)
+}
+
+/// `end` without the line end before it, which belongs to the boundary.
+fn before_line_end(message: &[u8], start: usize, end: usize) -> usize {
+    let bytes = &message[start..end];
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    start + bytes.strip_suffix(b"\r").unwrap_or(bytes).len()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::{Duration, Instant};
 
-    #[test]
-    fn a_character_cut_between_two_encoded_words_is_joined() {
-        assert_eq!(encoded_words(b"=?utf-8?B?6YCA6K4=?= =?utf-8?B?og==?="), "退订");
-        assert_eq!(encoded_words(b"Re: =?gb2312?B?zcu2qQ?= x"), "Re: 退订 x");
-        assert_eq!(encoded_words(b"=?utf-8?Q?a_b=20?= c"), "a b  c");
+    /// Far more than a linear reader needs for a message of megabytes, far less than a quadratic one.
+    const LONG: Duration = Duration::from_secs(5);
+
+    fn read(message: &str) -> Option<Letter> {
+        Letter::read(message.as_bytes(), &config::Replies::default())
+    }
+
+    fn multipart(boundary: &str, inside: &str) -> String {
+        format!("Content-Type: multipart/mixed; boundary={boundary}\r\n\r\n{inside}")
     }
 
     #[test]
-    fn transfer_encodings_are_read_tolerantly() {
-        assert_eq!(base64(b"UmVqZWN\r\n0"), b"Reject");
-        assert_eq!(base64(b"VA"), b"T");
-        assert_eq!(quoted_printable(b"a=\r\nb=3D =\r\n\r\nc=ZZ"), b"ab= \nc=ZZ");
+    fn a_message_nested_in_messages_is_one_leaf_however_deep() {
+        let begun = Instant::now();
+        let letter =
+            read(&"Content-Type: message/rfc822\r\n\r\n".repeat(33_000)).expect("a letter");
+        assert_eq!(letter.parts.len(), 1);
+        assert_eq!(letter.parts[0].kind, "message/rfc822");
+        assert!(begun.elapsed() < LONG);
     }
 
     #[test]
-    fn a_wrong_label_does_not_hide_the_text() {
-        assert_eq!(charset_decode("退订".as_bytes(), Some("iso-8859-1")), "退订");
-        assert_eq!(charset_decode(b"\xcd\xcb\xb6\xa9", Some("utf-8")), "退订");
-        assert_eq!(charset_decode(b"\xcd\xcb\xb6\xa9", Some("gb2312")), "退订");
+    fn parts_deeper_or_more_than_the_limits_are_not_read() {
+        let limits = config::Replies::default();
+        let nest = |depth: u32| {
+            let layers = (0..depth).map(|at| multipart(&format!("b{at}"), &format!("--b{at}\r\n")));
+            layers.collect::<String>() + "\r\nR\r\n"
+        };
+        assert!(read(&nest(limits.depth_max)).is_some());
+        assert!(read(&nest(limits.depth_max + 1)).is_none());
+        let count = usize::try_from(limits.parts_max).expect("a small limit");
+        assert!(read(&multipart("b", &"--b\r\n\r\nR\r\n".repeat(count - 1))).is_some());
+        assert!(read(&multipart("b", &"--b\r\n\r\nR\r\n".repeat(count))).is_none());
+        let begun = Instant::now();
+        assert!(read(&multipart("b", &"--b\r\n\r\n".repeat(300_000))).is_none());
+        assert!(begun.elapsed() < LONG);
+    }
+
+    #[test]
+    fn a_header_of_megabytes_is_read_in_linear_time() {
+        let begun = Instant::now();
+        let one =
+            format!("Content-Type: text/plain; charset=\"{}\"\r\n\r\nR", "x".repeat(10 << 20));
+        assert_eq!(read(&one).map(|letter| letter.parts.len()), Some(1));
+        let pieces: String = (0..200_000).map(|at| format!(";\r\n charset*{at}=utf-8")).collect();
+        let many = format!("Content-Type: text/plain{pieces}\r\n\r\nR");
+        assert_eq!(read(&many).map(|letter| letter.parts.len()), Some(1));
+        assert!(read(&":".repeat(10 << 20)).is_some());
+        assert!(begun.elapsed() < LONG);
+    }
+
+    #[test]
+    fn parts_are_found_between_their_boundaries() {
+        let inner =
+            "--b c\r\n\r\nR\r\n--b c \r\nContent-Type: text/html\r\n\r\n<p>R\r\n--b c--\r\nend";
+        let outer = format!(
+            "Content-Type: multipart/mixed; boundary*0=\"a\"; boundary*1=a\r\n\r\npreamble\r\n--aa\r\n\
+             Content-Type: multipart/alternative;\r\n boundary=\"b c\"\r\n\r\n{inner}\r\n--aa\r\n\
+             Content-Type: text/plain; charset=\"utf-8\"\r\nContent-Disposition: Attachment\r\n\r\nlog"
+        );
+        let letter = read(&outer).expect("a letter");
+        let kinds: Vec<_> = letter.parts.iter().map(|part| part.kind.as_str()).collect();
+        assert_eq!(kinds, ["text/plain", "text/html", "text/plain"]);
+        assert_eq!(letter.parts[0].text(), "R");
+        assert_eq!(letter.parts[1].text(), "<p>R");
+        assert!(letter.parts[2].attached);
+        assert_eq!(letter.parts[2].charset.as_deref(), Some("utf-8"));
+    }
+
+    #[test]
+    fn what_has_no_usable_type_is_plain_text() {
+        for head in [
+            "Content-Type: text",
+            "Content-Type: ; charset=utf-8",
+            "Content-Type: multipart/mixed",
+            "Content-Type: multipart/mixed; boundary=\"\"",
+            "Content-Type: multipart/mixed; boundary=absent",
+            "Content-Type: text/plain charset=gb2312",
+            "X: y",
+        ] {
+            let letter = read(&format!("{head}\n\nR")).expect("a letter");
+            assert_eq!(letter.parts[0].kind, "text/plain", "{head}");
+            assert_eq!(letter.parts[0].text(), "R", "{head}");
+        }
+    }
+
+    #[test]
+    fn a_cut_through_a_character_does_not_change_the_charset() {
+        let limits = config::Replies::default();
+        let odd = limits.text_size_max.bytes() / 3 * 3 + 3;
+        for filler in ["订\n", "订订\n"] {
+            let text = format!("退订\n\n{}", filler.repeat(odd));
+            let letter = read(&format!("Content-Type: text/plain\n\n{text}")).expect("a letter");
+            assert!(letter.parts[0].text().starts_with("退订\n"));
+        }
     }
 }

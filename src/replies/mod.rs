@@ -4,8 +4,10 @@
 
 mod classify;
 
+mod charset;
 mod decode;
 mod html;
+mod transfer;
 
 mod autoreply;
 mod bounce;

@@ -13,8 +13,8 @@ const DEPTH_MAX: usize = 1000;
 /// How far back a closing tag looks for its opening one.
 const LOOK_BACK: usize = 64;
 
-/// Elements whose class, name or id says that they hold a quote.
-const QUOTES: [&str; 14] = [
+/// Elements whose class, name or id says that they hold a quote, or what else a program adds.
+const QUOTES: [&str; 21] = [
     "gmail_quote",
     "gmail_attr",
     "gmail_extra",
@@ -29,6 +29,13 @@ const QUOTES: [&str; 14] = [
     "quoted_text",
     "mailquote",
     "moz-forward-container",
+    "ntes-mailmaster-quote",
+    "ntes-pcmac-signature",
+    "history-quote-wrapper",
+    "lark-mail-quote",
+    "xmail_quote_content",
+    "original-content",
+    "mail-quote-content",
 ];
 /// Elements after which only the original follows.
 const CUTS: [&str; 5] =
@@ -178,7 +185,9 @@ fn is_quote(name: &str, tag: &str) -> bool {
         return true;
     }
     let named = |value: &str| value.split_whitespace().any(|word| QUOTES.contains(&word));
-    named(attribute(tag, "class")) || named(attribute(tag, "id"))
+    named(attribute(tag, "class"))
+        || named(attribute(tag, "id"))
+        || attribute(tag, "id").starts_with("lark-mail-quote")
 }
 
 fn is_cut(name: &str, tag: &str) -> bool {
@@ -375,5 +384,18 @@ mod tests {
         let text = lines("<p>T</p><hr tabindex='-1'><div id=divRplyFwdMsg>From: x</div>");
         assert_eq!(text.lines().next(), Some("T"));
         assert!(text.contains(CUT));
+    }
+
+    #[test]
+    fn containers_of_quotes_are_known_by_their_names() {
+        for container in [
+            "<div class='gmail_quote gmail_quote_container'>",
+            "<div class=\"ntes-mailmaster-quote\" style=\"x\">",
+            "<div id='lark-mail-quote-17'>",
+            "<div class=history-quote-wrapper>",
+        ] {
+            let text = lines(&format!("<div>T</div>{container}<p>R</p></div><p>end</p>"));
+            assert_eq!(text.split_whitespace().collect::<Vec<_>>(), ["T", ">", "R", "end"]);
+        }
     }
 }

@@ -14,6 +14,7 @@ mod bounce;
 mod complaint;
 
 mod keyword;
+mod marks;
 mod words;
 mod written;
 

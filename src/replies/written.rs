@@ -2,6 +2,7 @@
 //! signatures and the footers of mail programs.
 
 use super::html::{self, CUT};
+use super::marks::{DEVICES, FOOTER_ENDS, FOOTERS, LABELS, NO_FOOTER, SEPARATORS, STARTS, VERBS};
 
 /// Most lines that are looked at.
 const LINES_MAX: usize = 20_000;
@@ -11,254 +12,10 @@ const INTRODUCTION_MAX: usize = 400;
 const WRAP_MAX: usize = 4;
 /// Longest text that is kept, in bytes.
 const WRITTEN_MAX: usize = 64 << 10;
-
-/// Words one of which an introduction holds, in lower case.
-const VERBS: [&str; 38] = [
-    "wrote",
-    "writes",
-    "写道",
-    "寫道",
-    "写到",
-    "写了",
-    "撰写",
-    "a écrit",
-    "a ecrit",
-    "schrieb",
-    "escribió",
-    "escribio",
-    "ha scritto",
-    "escreveu",
-    "schreef",
-    "geschreven",
-    "napisał",
-    "napisala",
-    "napisal",
-    "написал",
-    "пишет",
-    "писал",
-    "пише",
-    "написав",
-    "skrev",
-    "kirjoitti",
-    "napísal",
-    "작성",
-    "님이",
-    "のメッセージ",
-    "書きました",
-    "さんは書き",
-    "đã viết",
-    "yazdı",
-    "kirjoittanut",
-    "ért írta",
-    "írta",
-    "a scris",
-];
-/// How an introduction begins, in lower case.
-const STARTS: [&str; 42] = [
-    "on ",
-    "at ",
-    "in message",
-    "le ",
-    "am ",
-    "el ",
-    "il ",
-    "em ",
-    "op ",
-    "w dniu",
-    "dnia ",
-    "den ",
-    "dne ",
-    "в ",
-    "在",
-    "於",
-    "vào ",
-    "mon,",
-    "tue,",
-    "wed,",
-    "thu,",
-    "fri,",
-    "sat,",
-    "sun,",
-    "пн",
-    "вт",
-    "ср",
-    "чт",
-    "пт",
-    "сб",
-    "вс",
-    "понедельник",
-    "вторник",
-    "среда",
-    "четверг",
-    "пятница",
-    "суббота",
-    "воскресенье",
-    "pe ",
-    "ma ",
-    "to ",
-    "från ",
-];
-/// What a separator of dashes says between them, in lower case.
-const SEPARATORS: [&str; 30] = [
-    "original",
-    "reply message",
-    "forwarded",
-    "ursprüngliche",
-    "weitergeleitete",
-    "d'origine",
-    "message transféré",
-    "oprindelig",
-    "ursprungligt",
-    "opprinnelig",
-    "oorspronkelijk",
-    "originele",
-    "messaggio originale",
-    "αρχικό",
-    "原始",
-    "原件",
-    "原邮件",
-    "原郵件",
-    "原文",
-    "转发",
-    "轉寄",
-    "轉發",
-    "回复的",
-    "回覆的",
-    "元のメッセージ",
-    "転送",
-    "원본",
-    "исходное",
-    "пересылаемое",
-    "oryginalna",
-];
-/// Labels of a header block, in lower case.
-const LABELS: [&str; 86] = [
-    "from",
-    "sent",
-    "date",
-    "to",
-    "cc",
-    "subject",
-    "send time",
-    "reply-to",
-    "发件人",
-    "发件时间",
-    "发送时间",
-    "发送日期",
-    "日期",
-    "时间",
-    "收件人",
-    "抄送",
-    "抄送人",
-    "主题",
-    "寄件者",
-    "寄件人",
-    "寄件日期",
-    "收件者",
-    "副本",
-    "主旨",
-    "主題",
-    "發件人",
-    "發送時間",
-    "發送日期",
-    "傳送時間",
-    "抄送人员",
-    "差出人",
-    "送信日時",
-    "送信者",
-    "宛先",
-    "件名",
-    "日時",
-    "보낸 사람",
-    "보낸사람",
-    "보낸 날짜",
-    "받는 사람",
-    "받는사람",
-    "참조",
-    "제목",
-    "날짜",
-    "von",
-    "gesendet",
-    "datum",
-    "an",
-    "betreff",
-    "de",
-    "envoyé",
-    "envoye",
-    "date ",
-    "à",
-    "objet",
-    "enviado",
-    "enviado el",
-    "enviada em",
-    "fecha",
-    "para",
-    "asunto",
-    "assunto",
-    "da",
-    "inviato",
-    "data",
-    "a",
-    "oggetto",
-    "van",
-    "verzonden",
-    "aan",
-    "onderwerp",
-    "från",
-    "skickat",
-    "till",
-    "ämne",
-    "fra",
-    "sendt",
-    "til",
-    "emne",
-    "od",
-    "wysłano",
-    "do",
-    "temat",
-    "от",
-    "кому",
-    "тема",
-];
-/// Footers of mail programs: how a line begins, in lower case.
-const FOOTERS: [&str; 36] = [
-    "sent from",
-    "sent with",
-    "sent via",
-    "get outlook for",
-    "von meinem",
-    "gesendet von",
-    "gesendet mit",
-    "envoyé de",
-    "envoyé depuis",
-    "enviado desde",
-    "enviado do",
-    "enviado de",
-    "inviato da",
-    "verzonden vanaf",
-    "verzonden met",
-    "verstuurd vanaf",
-    "sendt fra",
-    "skickat från",
-    "发自我的",
-    "发自",
-    "來自我的",
-    "来自我的",
-    "从我的",
-    "從我的",
-    "自我的",
-    "發自我的",
-    "iphoneから送信",
-    "ipadから送信",
-    "androidから送信",
-    "отправлено с",
-    "отправлено из",
-    "wysłane z",
-    "나의 iphone",
-    "lähetetty",
-    "获取 outlook",
-    "取得 outlook",
-];
+/// Most lines below a rule at the very top that are still an answer.
+const BELOW_RULE_MAX: usize = 3;
+/// Longest introduction without a date or an address, in characters.
+const UNDATED_MAX: usize = 60;
 
 /// What a person wrote in plain text.
 pub(super) fn of_plain(text: &str) -> String {
@@ -296,16 +53,35 @@ fn of_lines(text: &str) -> String {
             at = after_quote(&lines, at);
             continue;
         }
-        if line == CUT || is_separator(&lines, at) || is_header_block(&lines, at) {
+        if line == CUT || is_header_block(&lines, at) {
             break;
         }
-        if let Some(next) = after_introduction(&lines, at) {
-            let below = lines[next..].iter().find(|line| !line.trim().is_empty());
-            match below {
-                Some(below) if is_quoted(below) => at = next,
-                _ => break,
-            }
+        let blank = kept.iter().all(|line| line.is_empty());
+        if blank && is_titled(line) && introduces(&lines, at + 1) {
+            // The quote below is marked, and the answer stands beneath it.
+            at += 1;
             continue;
+        }
+        if is_separator(&lines, at) {
+            if blank && is_answer_below_rule(&lines, at) {
+                at += 1;
+                continue;
+            }
+            break;
+        }
+        if let Some((next, dated)) = after_introduction(&lines, at) {
+            let quoted = below(&lines, next).is_some_and(|below| is_quoted(&lines[below]));
+            if quoted {
+                at = next;
+                continue;
+            }
+            // "He wrote:" may be about anything; with a date or an address it is a client's line.
+            if dated {
+                break;
+            }
+        }
+        if is_introduction_in_line(line) {
+            break;
         }
         if matches!(lines[at].as_str(), "--" | "-- " | "—" | "– ") || line == "--" {
             // A signature lasts until a quote begins.
@@ -351,13 +127,42 @@ fn after_quote(lines: &[String], mut at: usize) -> usize {
     at
 }
 
+/// The first line from `at` on that is not blank.
+fn below(lines: &[String], at: usize) -> Option<usize> {
+    (at..lines.len()).find(|&place| !lines[place].trim().is_empty())
+}
+
+/// Whether a marked quote begins here, with or without a line that introduces it.
+fn introduces(lines: &[String], at: usize) -> bool {
+    let Some(first) = below(lines, at) else {
+        return false;
+    };
+    if is_quoted(&lines[first]) {
+        return true;
+    }
+    let after = after_introduction(lines, first).and_then(|(next, _)| below(lines, next));
+    after.is_some_and(|place| is_quoted(&lines[place]))
+}
+
+fn is_rule(c: char) -> bool {
+    matches!(c, '-' | '_' | '=' | '*' | '‐' | '—' | '–' | '─' | '━')
+}
+
+/// A title between dashes, in whatever language.
+fn is_titled(line: &str) -> bool {
+    let dashes = |c: &char| is_rule(*c);
+    line.len() <= INTRODUCTION_MAX
+        && line.chars().take_while(dashes).count() >= 3
+        && line.chars().rev().take_while(dashes).count() >= 3
+        && line.contains(char::is_alphabetic)
+}
+
 /// `-----Original Message-----`, a rule of dashes or underscores.
 fn is_separator(lines: &[String], at: usize) -> bool {
     let line = lines[at].trim();
     if line.len() > INTRODUCTION_MAX {
         return false;
     }
-    let is_rule = |c: char| matches!(c, '-' | '_' | '=' | '*' | '‐' | '—' | '–' | '─' | '━');
     let inner = line.trim_matches(|c: char| is_rule(c) || c.is_whitespace());
     let rule = line.chars().take_while(|&c| is_rule(c)).count();
     if inner.is_empty() {
@@ -366,6 +171,22 @@ fn is_separator(lines: &[String], at: usize) -> bool {
     let inner = inner.to_lowercase();
     (rule >= 3 || rule >= 2 && line.ends_with("--"))
         && SEPARATORS.iter().any(|words| inner.contains(words))
+}
+
+/// A rule at the very top with a few lines below, none of which looks like an original's.
+fn is_answer_below_rule(lines: &[String], at: usize) -> bool {
+    let rule = lines[at].trim().chars().all(is_rule);
+    let mut count = 0;
+    let mut plain = true;
+    for place in at + 1..lines.len() {
+        let line = lines[place].trim();
+        count += usize::from(!line.is_empty());
+        plain = plain && !line.contains(['@', ':', '：', '>']) && line != CUT;
+        if !plain || count > BELOW_RULE_MAX {
+            return false;
+        }
+    }
+    rule && count > 0
 }
 
 /// The label of a header line: what stands before its colon, if it is one of the known.
@@ -388,8 +209,9 @@ fn is_header_block(lines: &[String], at: usize) -> bool {
     next.by_ref().take(3).any(|line| is_label(line))
 }
 
-/// Where the text goes on after a line that introduces a quote and begins here.
-fn after_introduction(lines: &[String], at: usize) -> Option<usize> {
+/// Where the text goes on after a line that introduces a quote and begins here, and whether that line
+/// holds a date or an address.
+fn after_introduction(lines: &[String], at: usize) -> Option<(usize, bool)> {
     let first = lines[at].trim();
     if first.is_empty() || first.len() > INTRODUCTION_MAX {
         return None;
@@ -406,8 +228,8 @@ fn after_introduction(lines: &[String], at: usize) -> Option<usize> {
             break;
         }
         joined.push_str(&line.to_lowercase());
-        if is_introduction(&joined) {
-            return Some(at + count + 1);
+        if let Some(dated) = introduction(&joined) {
+            return Some((at + count + 1, dated));
         }
         if !likely || joined.len() > INTRODUCTION_MAX {
             break;
@@ -417,30 +239,57 @@ fn after_introduction(lines: &[String], at: usize) -> Option<usize> {
     None
 }
 
-fn is_introduction(text: &str) -> bool {
+/// Whether a text in lower case introduces a quote, and then whether it holds a date or an address.
+fn introduction(text: &str) -> Option<bool> {
     let text = text.trim_end_matches([' ', '*', '_']);
-    let Some(text) = text.strip_suffix([':', '：']) else {
-        // Thunderbird in some languages leaves the colon out before a quote; only dates tell.
-        return false;
-    };
+    // Thunderbird in some languages leaves the colon out before a quote; only dates tell.
+    let text = text.strip_suffix([':', '：'])?;
     if text.len() > INTRODUCTION_MAX {
-        return false;
+        return None;
     }
-    let dated = text.chars().filter(char::is_ascii_digit).count() >= 3 || text.contains('@');
+    let dated = is_dated(text);
     if VERBS.iter().any(|verb| text.contains(verb)) {
-        return dated || text.chars().count() < 60;
+        return (dated || text.chars().count() < UNDATED_MAX).then_some(dated);
     }
-    text.ends_with('>') && text.contains('@') && text.contains(|c: char| c.is_ascii_digit())
+    let sender = text.ends_with('>') && text.contains('@');
+    (sender && text.contains(|c: char| c.is_ascii_digit())).then_some(true)
 }
 
+fn is_dated(text: &str) -> bool {
+    text.chars().filter(char::is_ascii_digit).count() >= 3 || text.contains('@')
+}
+
+/// An introduction with the original on the same line, as Yahoo's app writes it.
+fn is_introduction_in_line(line: &str) -> bool {
+    let start: String = line.chars().take(INTRODUCTION_MAX).collect::<String>().to_lowercase();
+    if !STARTS.iter().any(|known| start.starts_with(known)) {
+        return false;
+    }
+    VERBS.iter().any(|verb| {
+        let Some((before, after)) = start.split_once(verb) else {
+            return false;
+        };
+        let after = after.trim_start().strip_prefix([':', '：']);
+        let told = before.contains('@') && is_dated(&before.replace('@', ""));
+        told && after.is_some_and(|original| !original.trim().is_empty())
+    })
+}
+
+/// The footer of a mail program: it names a device or a program, and asks nothing.
 fn is_footer(line: &str) -> bool {
-    if line.len() > 200 {
+    if line.is_empty() || line.len() > 200 {
         return false;
     }
     let lower = line.trim_start_matches(['-', '*', '_', ' ']).to_lowercase();
+    let padded = format!(" {lower} ");
+    if NO_FOOTER.iter().any(|word| lower.contains(word))
+        || !DEVICES.iter().any(|device| padded.contains(device))
+    {
+        return false;
+    }
     FOOTERS.iter().any(|start| lower.starts_with(start))
-        || (lower.contains("iphone")
-            && (lower.contains("送信") || lower.contains("傳送") || lower.contains("發送")))
+        || FOOTER_ENDS.iter().any(|end| lower.trim_end_matches(['.', '。']).ends_with(end))
+        || lower.contains("outlook") && lower.contains("aka.ms")
 }
 
 #[cfg(test)]
@@ -473,5 +322,56 @@ mod tests {
     #[test]
     fn a_reply_below_the_quote_is_found_too() {
         check("On 2/3/2024 10:00, Shop wrote:\n> reply\n> R\n\nT\n", "T");
+    }
+
+    #[test]
+    fn a_titled_separator_above_a_marked_quote_introduces_it() {
+        check("----- Original Message -----\n> From: Shop\n> R\n\nT\n", "T");
+        check("\n----- Urspr?ngliche Mail -----\n\n> Von: Shop\n> R\n\nHallo,\nT\n", "Hallo,\nT");
+        check(
+            "------- Original Message -------\nOn Thursday, September 28th, 2023 at 2:58, Shop \
+             <s@x.example> wrote:\n\n> R\n\nT\n",
+            "T",
+        );
+        // Where the original is not marked, it lasts to the end.
+        check("----- Original Message -----\nFrom: Shop\n\nR\n", "");
+        check("no\n----- Original Message -----\n> hello\n\nR\n", "no");
+    }
+
+    #[test]
+    fn only_a_line_that_names_a_device_or_program_is_a_footer() {
+        for footer in [
+            "Sent from my iPhone",
+            "从我的手机发送",
+            "iPhoneから送信",
+            "签名由 网易邮箱大师 定制",
+            "Outlook für iOS beziehen<https://aka.ms/x>",
+            "Android 版 Outlook を入手<https://aka.ms/x>",
+            "Wysłane z iPhone’a",
+        ] {
+            check(&format!("T\n\n{footer}\n"), "T");
+        }
+        for words in ["从我的邮箱里退订", "Sent via post, please stop", "Sent with love"] {
+            check(words, words);
+        }
+    }
+
+    #[test]
+    fn words_below_a_rule_at_the_top_are_kept() {
+        check("________________________________\nR\n", "R");
+        check("________________________________\nFrom: Shop\nSent: today\n\nR\n", "");
+        check("--------------------\nTuesday from Shop <s@x.example>\nR\n", "");
+    }
+
+    #[test]
+    fn an_introduction_without_a_date_needs_a_quote_below() {
+        check("I wrote to you twice:\nunsubscribe me", "I wrote to you twice:\nunsubscribe me");
+        check("Shop wrote:\n> R\n\nT", "T");
+    }
+
+    #[test]
+    fn an_introduction_may_stand_on_the_first_line_of_the_original() {
+        check("R\n\nOn Tue, Jan 2, 2024 at 9:00, Shop<s@x.example> wrote:   reply T\nT\n", "R");
+        check("R\n\n2024/01/02 9:00、Shop <s@x.example>のメール:\n\nT\n", "R");
     }
 }

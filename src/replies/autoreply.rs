@@ -2,7 +2,7 @@
 //! vacation programs are known to use; never by `Precedence: list` or `X-Auto-Response-Suppress`,
 //! which people's mail carries too.
 
-use super::decode::Head;
+use super::decode::{Head, Letter};
 
 /// Fields whose presence alone says it.
 const PRESENT: [&str; 8] = [
@@ -30,7 +30,7 @@ const VALUED: [(&str, &str); 9] = [
 ];
 
 /// How subjects of automatic replies begin, in lower case.
-const SUBJECTS: [&str; 36] = [
+const SUBJECTS: &[&str] = &[
     "auto:",
     "auto response",
     "auto-response",
@@ -67,6 +67,52 @@ const SUBJECTS: [&str; 36] = [
     "risposta automatica",
     "réponse automatique",
     "автоответ",
+    "abwesend",
+    "abwesenheit",
+    "ich bin abwesend",
+    "absence du bureau",
+    "absent du bureau",
+    "message d'absence",
+    "réponse d'absence",
+    "fuera de la oficina",
+    "fuera de oficina",
+    "respuesta automatica",
+    "contestación automática",
+    "fuori ufficio",
+    "fuori sede",
+    "fora do escritório",
+    "afwezig",
+    "automatiskt svar",
+    "frånvaro",
+    "automaattinen vastaus",
+    "poissa toimistosta",
+    "автоматический ответ",
+    "нет на месте",
+    "автовідповідь",
+    "自動応答",
+    "자동응답",
+    "자동회신",
+    "부재 중",
+    "autoodpowiedź",
+    "odpowiedź automatyczna",
+    "automatická odpověď",
+    "automatické odpovědi",
+    "otomatik yanıt",
+    "otomatik cevap",
+    "ofis dışında",
+    "trả lời tự động",
+    "ooo:",
+    "ooo re:",
+    "away from the office",
+    "away from my office",
+    "i am out of the office",
+    "i'm out of the office",
+    "on vacation",
+    "vacation:",
+    "holiday reply",
+    "不在办公室",
+    "休假自动",
+    "外出自动",
 ];
 
 /// Whether a header is an automatic reply's.
@@ -84,13 +130,27 @@ pub(super) fn is_automatic(head: &Head) -> bool {
     if VALUED.iter().any(valued) {
         return true;
     }
+    // Either alone is on people's mail too; a rule of Exchange that answers writes both.
+    let suppressed = head.all("x-auto-response-suppress").any(|v| v.eq_ignore_ascii_case("all"));
+    if suppressed && head.raw("x-ms-exchange-inbox-rules-loop").is_some() {
+        return true;
+    }
     let delivered = head.all("delivered-to").any(|to| to.eq_ignore_ascii_case("autoresponder"));
     delivered || head.text("subject").is_some_and(|subject| is_automatic_subject(&subject))
 }
 
+/// Whether a message is a read receipt (RFC 8098): its words are the program's.
+pub(super) fn is_receipt(letter: &Letter) -> bool {
+    letter.report.as_deref() == Some("disposition-notification")
+        || letter.parts.iter().any(|part| part.kind == "message/disposition-notification")
+}
+
 fn is_automatic_subject(subject: &str) -> bool {
-    let subject = subject.trim().to_lowercase();
+    let subject = subject.trim().to_lowercase().replace('’', "'");
+    // Some put it in brackets at the end.
+    let ended = subject.strip_suffix([')', '）', ']', '】']).unwrap_or_default();
     SUBJECTS.iter().any(|start| subject.starts_with(start))
+        || ["自动回复", "自動回覆", "自动答复"].iter().any(|words| ended.ends_with(words))
 }
 
 #[cfg(test)]
@@ -109,6 +169,10 @@ mod tests {
             "X-Autoreply: yes\r\nPrecedence: bulk\r\n",
             "Subject: =?utf-8?B?6Ieq5Yqo5Zue5aSN77yaUmU=?=\r\n",
             "Subject: Out of Office: back on Monday\r\n",
+            "Subject: Message d’absence\r\n",
+            "Subject: Автоматический ответ: новости\r\n",
+            "Subject: 您的邮件已收到（自动回复）\r\n",
+            "X-Auto-Response-Suppress: All\r\nX-MS-Exchange-Inbox-Rules-Loop: a@b.example\r\n",
         ] {
             assert!(automatic(header), "{header}");
         }
@@ -121,9 +185,27 @@ mod tests {
             "Precedence: bulk\r\n",
             "Auto-Submitted: no\r\n",
             "X-Auto-Response-Suppress: All\r\n",
+            "X-MS-Exchange-Inbox-Rules-Loop: a@b.example\r\n",
+            "Subject: 请关闭自动回复\r\n",
             "Subject: Re: auto parts\r\n",
         ] {
             assert!(!automatic(header), "{header}");
         }
+    }
+
+    #[test]
+    fn a_read_receipt_is_automatic_whatever_it_says() {
+        let limits = crate::config::Replies::default();
+        let receipt = |kind: &str| {
+            let message = format!(
+                "Content-Type: {kind}; boundary=b\r\n\r\n--b\r\n\r\nR\r\n--b\r\n\
+                 Content-Type: message/disposition-notification\r\n\r\nDisposition: x\r\n--b--"
+            );
+            Letter::read(message.as_bytes(), &limits).is_some_and(|letter| is_receipt(&letter))
+        };
+        assert!(receipt("multipart/report; report-type=\"disposition-notification\""));
+        assert!(receipt("multipart/mixed"));
+        let letter = Letter::read(b"Subject: Re: x\r\n\r\nR", &limits).expect("a letter");
+        assert!(!is_receipt(&letter));
     }
 }

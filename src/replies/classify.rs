@@ -96,7 +96,7 @@ pub fn classify(message: &[u8], limits: &config::Replies) -> Classification {
         read.recipients = recipients;
         return read;
     }
-    if autoreply::is_automatic(&letter.head) {
+    if autoreply::is_automatic(&letter.head) || autoreply::is_receipt(&letter) {
         let mut read = Classification::new(Kind::AutoReply);
         read.written = body(&letter);
         return read;

@@ -26,7 +26,9 @@ pub(super) fn read(letter: &Letter) -> Option<Complaint> {
     }
     let feedback_type = part.and_then(|part| {
         let head = Head::read(&part.bytes());
-        head.raw("feedback-type").map(|value| value.trim().to_ascii_lowercase())
+        let value = head.raw("feedback-type")?;
+        let word = value.split(['(', ';']).next().unwrap_or_default();
+        Some(word.trim().to_ascii_lowercase())
     });
     Some(Complaint {
         feedback_type: feedback_type.filter(|kind| !kind.is_empty()),

@@ -107,7 +107,9 @@ pub fn classify(message: &[u8], limits: &config::Replies) -> Classification {
     let found = if keyword::says_nothing(&read.written) {
         keyword::in_subject(&subject)
     } else {
-        keyword::wish(&read.written)
+        let found = keyword::wish(&read.written);
+        let courteous = found.wish == Wish::None && keyword::is_courteous(&read.written);
+        if courteous { keyword::in_subject(&subject) } else { found }
     };
     let Found { wish, beyond, about_mail } = found;
     let attached = letter.parts.iter().any(|part| part.attached);

@@ -2,9 +2,11 @@
 //! where it asks outright; what is doubtful or denied is a letter.
 
 use super::classify::Wish;
+use super::objects::{ASKED, ASKS, DETERMINERS, MAIL_OBJECTS, STOPPED, VERBS_OF_MAIL};
+use super::requests::{DENIALS, DOUBTS, PAIRS, REFUSALS, REQUESTS};
 use super::words::{
-    AFTER, ANSWER, BEFORE, CLOSINGS, COURTESIES, DENIALS, DOUBTS, GREETINGS, HELP, REFUSALS,
-    REJECT, REQUESTS, RESUBSCRIBE, SIMPLIFIED, STOP, UNSUBSCRIBE,
+    AFTER, ANSWER, BEFORE, CLOSINGS, COURTESIES, GREETINGS, HELP, REJECT, RESUBSCRIBE, SIMPLIFIED,
+    STOP, UNSUBSCRIBE, WEAK,
 };
 use unicode_normalization::UnicodeNormalization;
 
@@ -24,6 +26,12 @@ const NOTHING: Found = Found { wish: Wish::None, beyond: true, about_mail: false
 const SEARCHED_MAX: usize = 2000;
 /// Longest utterance, in characters.
 const UTTERANCE_MAX: usize = 60;
+/// Longest utterance that may be two keywords of one wish, in characters.
+const DOUBLED_MAX: usize = 12;
+/// Longest initials that may be a name below thanks, in characters.
+const INITIALS_MAX: usize = 2;
+/// Most sentences of a letter that a bare keyword may end.
+const SENTENCES_MAX: usize = 4;
 
 /// NFKC, lower case, simplified, blanks single.
 fn normal(text: &str) -> String {
@@ -107,48 +115,138 @@ fn without_end<'a>(text: &'a str, end: &str) -> Option<&'a str> {
     (!joined && bare(rest).chars().count() > 1).then(|| bare(rest))
 }
 
+fn is_ideograph(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}')
+}
+
+/// A text without the blanks beside Chinese and Japanese characters, which say nothing there.
+fn joined(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let before = out.chars().next_back().is_some_and(is_ideograph);
+        let after = rest.peek().is_some_and(|&next| is_ideograph(next));
+        if c != ' ' || !(before || after) {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// The wish that a keyword names, with or without "reply" before it.
+fn answered(text: &str) -> Option<(Wish, bool)> {
+    let letter = || ANSWER.iter().find_map(|answer| named(without_start(text, answer)?));
+    named(text).or_else(letter)
+}
+
+/// The wish of two keywords in a row that name the same, as `退订T` or `T，回复退订`.
+fn doubled(text: &str) -> Option<(Wish, bool)> {
+    if !text.contains(is_ideograph) || text.chars().count() > DOUBLED_MAX {
+        return None;
+    }
+    text.char_indices().skip(1).find_map(|(at, _)| {
+        let (one, two) = (answered(bare(&text[..at]))?, answered(bare(&text[at..]))?);
+        (one.0 == two.0).then_some((one.0, one.1 || two.1))
+    })
+}
+
+/// The wish of one keyword said over and over.
+fn repeated(text: &str) -> Option<(Wish, bool)> {
+    let mut words = text.split(' ').map(bare).filter(|word| !word.is_empty());
+    let first = words.next()?;
+    let found = named(first)?;
+    (first.chars().count() > 1 && words.all(|word| word == first)).then_some(found)
+}
+
+/// The wish of a verb whose object is mail and nothing else: `拒收你们的邮件`, "remove me from this list".
+fn of_object(text: &str) -> Option<(Wish, bool)> {
+    for verb in VERBS_OF_MAIL {
+        let Some(mut object) = text.strip_prefix(verb) else {
+            continue;
+        };
+        while let Some(word) = DETERMINERS.iter().find(|word| object.starts_with(**word)) {
+            if MAIL_OBJECTS.contains(&object) {
+                break;
+            }
+            object = &object[word.len()..];
+        }
+        if MAIL_OBJECTS.contains(&object) {
+            let reject = verb.starts_with('拒');
+            return Some((if reject { Wish::Reject } else { Wish::Unsubscribe }, true));
+        }
+    }
+    let asked = |word: &str| ASKED.contains(&word) || is_address(word);
+    let only = |words: &str| words.split([' ', ',']).map(bare).all(|w| w.is_empty() || asked(w));
+    if ASKS.iter().any(|ask| without_start(text, ask).is_some_and(only)) {
+        return Some((Wish::Unsubscribe, true));
+    }
+    let object = without_start(text, "stop")?;
+    let words = || object.split([' ', ',']).map(bare);
+    let about = words().any(|word| STOPPED.contains(&word));
+    let all = words().all(|word| word.is_empty() || asked(word) || STOPPED.contains(&word));
+    (about && all).then_some((Wish::Unsubscribe, true))
+}
+
+fn is_address(word: &str) -> bool {
+    word.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'))
+}
+
+/// The wish of a letter with a courtesy right after it: "R please".
+fn of_letter(text: &str) -> Option<(Wish, bool)> {
+    let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (letter, rest) = text.split_at(end);
+    let polite = ["please", "pls", "plz"].contains(&bare(rest)) || CLOSINGS.contains(&bare(rest));
+    let single = ["r", "t", "td"].contains(&letter) && polite;
+    if single { named(letter) } else { None }
+}
+
 /// The wish of an utterance, its courtesies taken off.
 fn utterance(text: &str) -> Option<(Wish, bool)> {
     if text.chars().count() > UTTERANCE_MAX {
         return None;
     }
-    let mut text = bare(text);
-    if let Some(found) = named(text) {
+    let joined = joined(bare(text));
+    let mut text = bare(&joined);
+    let whole = |text: &str| doubled(text).or_else(|| repeated(text)).or_else(|| of_object(text));
+    if let Some(found) = answered(text).or_else(|| of_letter(text)).or_else(|| whole(text)) {
         return Some(found);
-    }
-    for answer in ANSWER {
-        let letter = without_start(text, answer);
-        if let Some(found) = letter.and_then(named) {
-            return Some(found);
-        }
     }
     // Each turn takes something away.
     loop {
         let shorter = BEFORE.iter().find_map(|start| without_start(text, start));
         let shorter = shorter.or_else(|| AFTER.iter().find_map(|end| without_end(text, end)));
         text = shorter?;
-        if let Some(found) = named(text)
-            && text.chars().count() > 1
+        if text.chars().count() > 1
+            && let Some(found) = named(text).or_else(|| whole(text))
         {
             return Some(found);
         }
     }
 }
 
-/// The wish of a line all of whose clauses are courtesies or wishes.
+/// The wish of a line all of whose clauses are courtesies or wishes, and the same wish. What is asked
+/// with a question mark is doubtful; one at the start is a character that was lost.
 fn of_line(line: &str) -> Option<(Wish, bool)> {
+    if line.trim_start_matches(is_edge).contains('?') {
+        return None;
+    }
     if let Some(found) = utterance(line) {
         return Some(found);
     }
-    let mut wish = None;
+    let mut found: Option<(Wish, bool)> = None;
     for clause in line.split(['.', ',', '。', '，', '、', '!', '！', ';', '；', ':']) {
         let clause = bare(clause);
         if is_courtesy(clause) {
             continue;
         }
-        wish = wish.or(Some(utterance(clause)?));
+        let (wish, about_mail) = utterance(clause)?;
+        if found.is_some_and(|(known, _)| known != wish) {
+            return None;
+        }
+        let known = found.is_some_and(|(_, known)| known);
+        found = Some((wish, about_mail || known));
     }
-    wish
+    found
 }
 
 /// The wish of a sentence that asks outright.
@@ -160,7 +258,9 @@ fn of_sentence(sentence: &str) -> Option<(Wish, bool)> {
     {
         return None;
     }
-    let wish = if sentence.contains("拒收") { Wish::Reject } else { Wish::Unsubscribe };
+    let rejects = ["拒收", "수신거부", "수신 거부", "수신을 거부", "受信拒否"];
+    let rejects = rejects.iter().any(|word| sentence.contains(word));
+    let wish = if rejects { Wish::Reject } else { Wish::Unsubscribe };
     if REFUSALS.iter().any(|request| sentence.contains(request)) {
         let denied = ["退订", "unsubscribe"].iter().any(|word| sentence.contains(word))
             && !sentence.contains("再发");
@@ -168,37 +268,121 @@ fn of_sentence(sentence: &str) -> Option<(Wish, bool)> {
     }
     let padded = format!(" {sentence} ");
     let denied = DENIALS.iter().any(|denial| padded.contains(denial));
-    (!denied && REQUESTS.iter().any(|request| sentence.contains(request))).then_some((wish, true))
+    let paired = |(one, two): &(&str, &str)| {
+        sentence.split_once(one).is_some_and(|(_, behind)| padded_end(behind).contains(two))
+    };
+    let asked = REQUESTS.iter().any(|request| sentence.contains(request));
+    (!denied && (asked || PAIRS.iter().any(paired))).then_some((wish, true))
 }
 
-/// Whether there is nothing but blanks, punctuation and courtesies.
+/// The end of a sentence with a blank for its last punctuation.
+fn padded_end(text: &str) -> String {
+    format!("{} ", text.trim_end_matches(is_edge))
+}
+
+/// Whether there is nothing but blanks and punctuation.
 pub(super) fn says_nothing(written: &str) -> bool {
     written.chars().take(SEARCHED_MAX).all(is_edge)
+}
+
+/// Whether there are only greetings, thanks and a name below them.
+pub(super) fn is_courteous(written: &str) -> bool {
+    let mut closed = false;
+    let mut names = 0;
+    written.chars().count() <= SEARCHED_MAX
+        && written.lines().map(normal).filter(|line| !bare(line).is_empty()).all(|line| {
+            let closes = CLOSINGS.contains(&bare(&line));
+            let greets = is_greeting(&line);
+            closed |= closes;
+            names += usize::from(closed && !closes && !greets);
+            closes || greets || closed && names <= 2 && line.chars().count() <= 40
+        })
 }
 
 /// The wish in what a person wrote.
 pub(super) fn wish(written: &str) -> Found {
     let searched: String = written.chars().take(SEARCHED_MAX).collect();
-    let text: Vec<String> = searched.lines().map(normal).filter(|line| !line.is_empty()).collect();
-    let mut lines = text.iter().map(String::as_str).skip_while(|line| is_greeting(line)).peekable();
+    let raw: Vec<&str> = searched.lines().collect();
+    let text: Vec<(usize, String)> = raw
+        .iter()
+        .enumerate()
+        .map(|(place, line)| (place, normal(line)))
+        .filter(|(_, line)| !line.is_empty())
+        .collect();
+    let greetings = text.iter().take_while(|(_, line)| is_greeting(line)).count();
+    let beyond_searched = written.len() > searched.len();
     // The name after "Regards," or "谢谢" is no wish.
-    let greeted = text.len() - lines.clone().count();
-    let closed = greeted > 0 && CLOSINGS.contains(&bare(&text[greeted - 1]));
-    if let Some(first) = lines.peek().copied()
+    let closed = greetings > 0 && CLOSINGS.contains(&bare(&text[greetings - 1].1));
+    if let Some((place, first)) = text.get(greetings)
         && let Some((wish, about_mail)) = of_line(first)
-        && !(closed && bare(first).chars().count() == 1)
+        && !(closed && is_initials(bare(first)))
+        && !goes_on(first, raw.get(place + 1).copied().unwrap_or_default())
     {
-        lines.next();
-        let beyond = more(lines) || written.len() > searched.len();
-        return Found { wish, beyond, about_mail };
+        let lines = text[greetings + 1..].iter().map(|(_, line)| line.as_str());
+        let beyond = more(lines) || beyond_searched;
+        if !(beyond && WEAK.contains(&bare(first))) {
+            return Found { wish, beyond, about_mail };
+        }
     }
-    let whole = text.join("\n");
-    for sentence in whole.split_inclusive(['.', '。', '!', '！', '?', '？', '\n']) {
-        if let Some((wish, about_mail)) = of_sentence(sentence.trim()) {
+    let whole: Vec<&str> = text.iter().map(|(_, line)| line.as_str()).collect();
+    let whole = whole.join("\n");
+    let sentences: Vec<&str> =
+        whole.split_inclusive(['.', '。', '!', '！', '?', '？', '\n']).map(str::trim).collect();
+    for sentence in &sentences {
+        if let Some((wish, about_mail)) = of_sentence(sentence) {
             return Found { wish, beyond: true, about_mail };
         }
     }
-    NOTHING
+    match of_last(&sentences).filter(|_| !beyond_searched) {
+        Some(wish) => Found { wish, beyond: true, about_mail: true },
+        None => NOTHING,
+    }
+}
+
+fn is_initials(text: &str) -> bool {
+    text.chars().count() <= INITIALS_MAX && text.chars().all(|c| c.is_ascii_alphabetic())
+}
+
+/// Whether a line is the beginning of a sentence that was wrapped: the next one goes on in lower case.
+fn goes_on(line: &str, next: &str) -> bool {
+    if !line.ends_with(|c: char| c.is_ascii_alphanumeric())
+        || !next.starts_with(|c: char| c.is_lowercase() && !is_ideograph(c))
+    {
+        return false;
+    }
+    let next = normal(next);
+    let polite = is_greeting(&next)
+        || next.split([',', '.', '!']).next().is_some_and(|clause| is_courtesy(bare(clause)));
+    !(polite || is_address(&next) || of_line(&next).is_some())
+}
+
+/// The wish of a short letter that ends in a bare keyword: "Not interested. Unsubscribe."
+fn of_last(sentences: &[&str]) -> Option<Wish> {
+    let closes = |text: &str| is_greeting(text) || CLOSINGS.contains(&bare(text));
+    // The name below "Regards," is not what the letter ends in.
+    let closing = sentences.iter().rposition(|text| CLOSINGS.contains(&bare(text)));
+    let signed = closing.filter(|&at| at > 0 && sentences.len() - at <= SENTENCES_MAX);
+    let sentences = &sentences[..signed.unwrap_or(sentences.len())];
+    let mut spoken = sentences.iter().filter(|text| !closes(text));
+    let last = spoken.next_back()?;
+    let before: Vec<&&str> = spoken.collect();
+    let (led, keyword) = match last.rsplit_once(',') {
+        Some((led, keyword)) if of_line(last).is_none() => (led, keyword),
+        _ => ("", *last),
+    };
+    let (wish, about_mail) = of_line(keyword)?;
+    let named = bare(keyword).chars().count() > INITIALS_MAX && about_mail;
+    let stops = matches!(wish, Wish::Reject | Wish::Unsubscribe);
+    let clear = |text: &str| {
+        // What is said of the keyword itself, or introduces it, makes it doubtful.
+        !text.ends_with(':')
+            && !DOUBTS.iter().any(|doubt| text.contains(doubt))
+            && !["unsub", "退订", "拒收", "opt", "remove", "reply", "回复", "?"]
+                .iter()
+                .any(|word| text.contains(word))
+    };
+    let few = before.len() < SENTENCES_MAX && !(before.is_empty() && led.is_empty());
+    (named && stops && few && clear(led) && before.iter().all(|text| clear(text))).then_some(wish)
 }
 
 /// Whether the lines after a wish say more than thanks and a name.
@@ -220,15 +404,19 @@ fn more<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
 /// The wish of a subject, for a body that says nothing: a reply's subject is the original's, and no wish.
 pub(super) fn in_subject(subject: &str) -> Found {
     let subject = normal(subject);
-    let replied =
-        ["re:", "回复:", "答复:", "aw:", "回复：", "sv:", "antw:", "转发:", "fw:", "fwd:"];
+    // Who forwards a message does not answer it.
+    let forwarded = ["fw:", "fwd:", "转发:", "轉寄:", "转寄:", "wg:", "tr:", "rv:", "i:"];
+    if forwarded.iter().any(|start| subject.starts_with(start)) {
+        return NOTHING;
+    }
+    let replied = ["re:", "回复:", "答复:", "aw:", "sv:", "antw:"];
     if replied.iter().any(|start| subject.starts_with(start)) {
         let mut rest = subject.as_str();
         while let Some(start) = replied.iter().find(|start| rest.starts_with(**start)) {
             rest = rest[start.len()..].trim_start();
         }
         // Only a subject that is nothing but a keyword can be the person's own.
-        return match named(bare(rest)) {
+        return match named(bare(rest)).filter(|_| !rest.contains('?')) {
             Some((wish, about_mail)) => Found { wish, beyond: false, about_mail },
             None => NOTHING,
         };
@@ -262,6 +450,16 @@ mod tests {
             "您好，\n拒收\n谢谢",
             "수신거부",
             "reject!",
+            "拒收你们的邮件",
+            "拒收所有垃圾邮件",
+            "수신거부합니다",
+            "수신거부 부탁드립니다",
+            "수신거부 처리 부탁드립니다",
+            "R please",
+            "R - thanks",
+            "R, thanks",
+            "拒 收",
+            "?“R”",
         ] {
             assert_eq!(wish(text).wish, Wish::Reject, "{text}");
         }
@@ -281,6 +479,18 @@ mod tests {
             "你好，退订",
             "I would like to be removed from your list. Thank you, Ann",
             "请不要再给我发邮件了",
+            "T 退订",
+            "退 订",
+            "退订回T",
+            "回复T退订",
+            "退订你们的所有邮件",
+            "STOP STOP STOP",
+            "стоп",
+            "unsubscribe ann@a.example",
+            "Unsubscribe from all your mailing lists",
+            "remove me from list",
+            "Stop sending these emails",
+            "退会希望です",
         ] {
             assert_eq!(wish(text).wish, Wish::Unsubscribe, "{text}");
         }
@@ -299,6 +509,23 @@ mod tests {
             "Regards,\nT",
             "谢谢\nR",
             "请问怎么退订？",
+            "R?",
+            "退订？",
+            "R\nis the letter you asked for",
+            "Stop\nwatch arrived broken",
+            "Merci\nR",
+            "Vielen Dank\nT",
+            "감사합니다\nTD",
+            "我想退订机票",
+            "退订酒店",
+            "退订链接",
+            "退订成功",
+            "Stop it",
+            "stop the meeting emails from Ann",
+            "remove this item from my list",
+            "Answers: T, R",
+            "cancel\n\nthe parcel has not come and nobody answers",
+            "0000\n\nis the code on the box",
         ] {
             assert_eq!(wish(text).wish, Wish::None, "{text}");
         }
@@ -308,5 +535,63 @@ mod tests {
     fn more_than_the_wish_is_told() {
         assert!(!wish("R\n\nThanks,\nAnn").beyond);
         assert!(wish("退订\n另外，上周的订单还没到，请查一下。").beyond);
+    }
+
+    #[test]
+    fn a_request_in_a_sentence_is_obeyed_in_many_languages() {
+        for text in [
+            "请把我从邮件列表中删除",
+            "请停止向我发送邮件",
+            "请取消我的订阅",
+            "Bitte melden Sie mich vom Newsletter ab.",
+            "Bitte nehmen Sie mich aus dem Verteiler.",
+            "Je ne souhaite plus recevoir vos messages.",
+            "Por favor, denme de baja de la lista.",
+            "Solicito la baja de este boletín.",
+            "Per favore cancellatemi dalla newsletter.",
+            "Não quero mais receber mensagens.",
+            "Хочу отписаться от рассылки.",
+            "Пожалуйста, больше не присылайте мне писем.",
+            "メルマガを解除したいです。お願いします",
+            "더 이상 메일을 보내지 마세요",
+            "구독을 취소해 주세요",
+            "Wypisz mnie z listy",
+            "Gelieve mij uit te schrijven",
+            "Please delete my email from your database.",
+            "Not interested. Unsubscribe.",
+            "Not interested, please remove me.",
+            "I never signed up for this.\n\nUnsubscribe\n\nRegards,\nAnn",
+        ] {
+            assert_eq!(wish(text).wish, Wish::Unsubscribe, "{text}");
+        }
+        assert_eq!(wish("메일 수신을 거부합니다").wish, Wish::Reject);
+        assert_eq!(wish("请将我加入拒收名单").wish, Wish::Reject);
+    }
+
+    #[test]
+    fn a_keyword_that_a_letter_talks_about_is_not_obeyed() {
+        for text in [
+            "The last line reads:\nUnsubscribe",
+            "Your page says I should reply. Unsubscribe.",
+            "Bitte melden Sie mich nicht vom Newsletter ab.",
+            "请不要把我从邮件列表中删除",
+            "Thanks for the offer. T",
+        ] {
+            assert_eq!(wish(text).wish, Wish::None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_forwarded_subject_is_nobodys_wish() {
+        assert_eq!(in_subject("Fwd: unsubscribe").wish, Wish::None);
+        assert_eq!(in_subject("Re: R?").wish, Wish::None);
+        assert_eq!(in_subject("RE：退订").wish, Wish::Unsubscribe);
+    }
+
+    #[test]
+    fn thanks_and_a_name_alone_are_courteous() {
+        assert!(is_courteous("Hi,\n\nThanks\nAnn"));
+        assert!(is_courteous("please"));
+        assert!(!is_courteous("Hi,\nwhere is my parcel?\nThanks"));
     }
 }

@@ -15,6 +15,8 @@ mod complaint;
 
 mod keyword;
 mod marks;
+mod objects;
+mod requests;
 mod words;
 mod written;
 

@@ -356,7 +356,8 @@ fn goes_on(line: &str, next: &str) -> bool {
     !(polite || is_address(&next) || of_line(&next).is_some())
 }
 
-/// The wish of a short letter that ends in a bare keyword: "Not interested. Unsubscribe."
+/// The wish of a short letter that ends in a bare keyword: "Not interested. Unsubscribe." What may be
+/// said of goods or of an offer, as 拒收 or 不要发了, is left to a reader there.
 fn of_last(sentences: &[&str]) -> Option<Wish> {
     let closes = |text: &str| is_greeting(text) || CLOSINGS.contains(&bare(text));
     // The name below "Regards," is not what the letter ends in.
@@ -372,7 +373,7 @@ fn of_last(sentences: &[&str]) -> Option<Wish> {
     };
     let (wish, about_mail) = of_line(keyword)?;
     let named = bare(keyword).chars().count() > INITIALS_MAX && about_mail;
-    let stops = matches!(wish, Wish::Reject | Wish::Unsubscribe);
+    let stops = wish == Wish::Unsubscribe && !keyword.contains('发');
     let clear = |text: &str| {
         // What is said of the keyword itself, or introduces it, makes it doubtful.
         !text.ends_with(':')
@@ -576,6 +577,30 @@ mod tests {
             "Bitte melden Sie mich nicht vom Newsletter ab.",
             "请不要把我从邮件列表中删除",
             "Thanks for the offer. T",
+            "货物有破损。拒收",
+            "The price is too high. Reject.",
+            "地址写错了。不要发了",
+        ] {
+            assert_eq!(wish(text).wish, Wish::None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_goods_or_of_missing_mail_is_no_request() {
+        for text in [
+            "Ich habe keine weiteren E-Mails erhalten, wann kommt die Antwort?",
+            "Ich habe keine weiteren Fragen.",
+            "Seit Montag bekomme ich keine E-Mails mehr, da stimmt etwas nicht.",
+            "Seit Montag erhalte ich von Ihnen keine Antwort. Ich bekomme keine Mails mehr.",
+            "Ik krijg geen e-mails meer.",
+            "请停止向我发货",
+            "我不想收到破损的商品",
+            "Please delete my email of yesterday, it was wrong.",
+            "수신거부를 해제해 주세요",
+            "구독을 취소하지 마세요",
+            "메일링 리스트에서 보고 연락드립니다.",
+            "Пожалуйста, удалите меня из списка участников.",
+            "請求書を送付しないでください。",
         ] {
             assert_eq!(wish(text).wish, Wish::None, "{text}");
         }

@@ -53,8 +53,6 @@ pub(super) const MAIL_OBJECTS: &[&str] = &[
     "短信",
     "订阅",
     "邮件列表",
-    "杂志",
-    "周刊",
     "简报",
 ];
 /// Utterances that want a closed set of words after them, in English.

@@ -1,4 +1,4 @@
-//! Bodies on their way in and out. Up to 256 KiB wait in memory; the rest is on disk.
+//! Bodies on their way in and out. Up to 64 KiB wait in memory; the rest is on disk.
 
 use super::log::{Shared, Spool};
 use super::writer::Work;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// Bytes of a body that stay in memory at most.
-pub(super) const PIECE: usize = 256 << 10;
+pub(super) const PIECE: usize = 64 << 10;
 
 /// A body that is being streamed in. Dropped before [`Spool::accept`], its bytes become dead space.
 pub struct BodyWriter {
@@ -68,7 +68,7 @@ pub struct BodyReader {
 }
 
 impl BodyReader {
-    /// The next piece, at most 256 KiB; `None` at the end.
+    /// The next piece, at most 64 KiB (older ones 256 KiB); `None` at the end.
     ///
     /// # Errors
     /// [`SpoolFault::Unreadable`].
@@ -93,7 +93,7 @@ impl Shared {
         }
         let mut bytes = vec![0; extent.length as usize];
         let file = self.world.disk.open(&path).map_err(|f| fault(f.to_string()))?;
-        file.read_at(&mut bytes, extent.offset).map_err(|f| fault(f.to_string()))?;
+        format::read(file.as_ref(), &mut bytes, extent.offset).map_err(|f| fault(f.to_string()))?;
         if crc32c::crc32c(&bytes) == extent.crc {
             Ok(bytes.into())
         } else {

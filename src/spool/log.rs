@@ -1,7 +1,7 @@
 //! The spool's handle, and what its threads share.
 
 use super::body::Pins;
-use super::format::{self, BODY, SEGMENT_HEADER, Salt, Window};
+use super::format::{self, BODY, SEGMENT_HEADER, Salt, VERSION, Window};
 use super::writer::{Work, Writer};
 use super::{
     Body, BodyReader, BodyWriter, Durability, Encode, Kind, Record, Recovery, Sequence, SpoolFault,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::config;
 use crate::mail::Timestamp;
-use crate::world::World;
+use crate::world::{DiskFile, World};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,29 @@ pub(super) struct Segment {
     pub(super) bodies: bool,
     pub(super) newest: Timestamp,
     pub(super) damaged: Vec<(u64, u64)>,
+    /// The version of its records' encoding.
+    pub(super) version: u32,
+    /// Damaged: its bodies are kept too until `retention.events` is over, since more of its mail may be
+    /// saved by hand.
+    pub(super) whole: bool,
+    /// Counts up when the file is replaced.
+    pub(super) edition: u64,
+    /// The log's end when a message of this segment was released last: the mark that says why lies
+    /// before it, and must be durable before bodies go.
+    pub(super) released: u64,
+}
+
+impl Segment {
+    /// Whether nobody needs its bodies, and durably so.
+    fn is_dead(&self, synced: u64) -> bool {
+        self.live == 0 && self.pins == 0 && self.released <= synced
+    }
+
+    /// Where a damaged place that holds `offset` ends.
+    pub(super) fn past_damage(&self, offset: u64) -> Option<u64> {
+        let around = self.damaged.iter().find(|(start, end)| *start <= offset && offset < *end);
+        around.map(|(_, end)| *end)
+    }
 }
 
 #[derive(Default)]
@@ -44,7 +67,13 @@ struct State {
     /// Where a reader that asks for this sequence goes on: segment and offset.
     places: BTreeMap<u64, (u64, u64)>,
     fault: Option<SpoolFault>,
+    /// Bytes free when they were last asked for, less those written since.
     free: Option<(Duration, u64)>,
+    /// The log's end as written, and as durable.
+    written: u64,
+    synced: u64,
+    /// Something was released that the last sync does not cover.
+    release_waits: bool,
 }
 
 /// What the handle, the writer and the sweeper share.
@@ -60,6 +89,7 @@ pub(super) struct Shared {
     cursor: AtomicU64,
     closed: AtomicBool,
     end: watch::Sender<u64>,
+    stopped: watch::Sender<bool>,
     bell: SyncSender<()>,
     /// One sweep at a time.
     pub(super) sweeping: Mutex<()>,
@@ -85,7 +115,34 @@ impl Shared {
     pub(super) fn stop(&self, fault: &io::Error) -> SpoolFault {
         tracing::error!(target: "relent::spool", %fault, directory = %self.directory.display(),
             "the disk failed: no mail is accepted until the daemon is started anew");
-        self.state().fault.get_or_insert_with(|| SpoolFault::Stopped(fault.to_string())).clone()
+        let stopped = SpoolFault::Stopped(fault.to_string());
+        let stopped = self.state().fault.get_or_insert(stopped).clone();
+        self.stopped.send_replace(true);
+        stopped
+    }
+
+    /// Says that room or handles are wanting now; the spool goes on.
+    pub(super) fn short(&self, fault: &io::Error) -> SpoolFault {
+        tracing::warn!(target: "relent::spool", %fault, directory = %self.directory.display(),
+            "the spool could not write now");
+        metrics::counter!("relent_spool_short_total").increment(1);
+        SpoolFault::Full
+    }
+
+    /// Whether so many bytes of mail may be written with `spool.free_space_min` left for marks.
+    pub(super) fn room(&self, wanted: usize) -> Result<(), SpoolFault> {
+        let now = self.world.clock.steady();
+        let known = self.state().free;
+        let free = match known {
+            Some((at, free)) if now.saturating_sub(at) < FREE_SPACE_AGE => free,
+            _ => {
+                let free = self.world.disk.free(&self.directory).map_err(|_| SpoolFault::Full)?;
+                self.state().free = Some((now, free));
+                free
+            }
+        };
+        let needed = self.free_space_min.saturating_add(wanted as u64);
+        if free < needed { Err(SpoolFault::Full) } else { Ok(()) }
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -113,21 +170,43 @@ impl Shared {
         &self,
         number: u64,
         length: u64,
+        next: u64,
         bodies: bool,
         now: Timestamp,
         held: &[(u64, u64)],
     ) {
         let mut state = self.state();
+        state.written = next;
         if let Some(segment) = state.segments.get_mut(&number) {
+            let more = length.saturating_sub(segment.length);
             segment.length = length;
             segment.bodies |= bodies;
             segment.newest = now;
+            if let Some((_, free)) = &mut state.free {
+                *free = free.saturating_sub(more);
+            }
         }
         for (sequence, oldest) in held {
             if *oldest < number {
                 state.reaches.insert(*sequence, *oldest);
             }
             state.count(*sequence, 1);
+        }
+    }
+
+    /// Everything before `next` is durable.
+    pub(super) fn synced(&self, next: u64) {
+        let mut state = self.state();
+        state.synced = next;
+        if std::mem::take(&mut state.release_waits) {
+            let _ = self.bell.try_send(());
+        }
+    }
+
+    /// The end of this segment was taken out again.
+    pub(super) fn cut(&self, number: u64, length: u64) {
+        if let Some(segment) = self.state().segments.get_mut(&number) {
+            segment.length = length;
         }
     }
 
@@ -157,11 +236,19 @@ impl Shared {
         let mut pairs = state.segments.iter().peekable();
         while let Some((number, segment)) = pairs.next() {
             let (_, after) = pairs.peek()?;
-            if segment.bodies && segment.live == 0 && segment.pins == 0 && after.first <= cursor {
+            let dead = segment.is_dead(state.synced) && !segment.whole;
+            if dead && segment.bodies && after.first <= cursor {
                 return Some(*number);
             }
         }
         None
+    }
+
+    /// Has a segment kept as it is: it cannot be read through.
+    pub(super) fn keep_whole(&self, number: u64) {
+        if let Some(segment) = self.state().segments.get_mut(&number) {
+            segment.whole = true;
+        }
     }
 
     /// The oldest segment, if it is sealed, shrunk, read and past its time.
@@ -172,7 +259,7 @@ impl Shared {
         let mut pairs = state.segments.iter();
         let (number, segment) = pairs.next()?;
         let (_, after) = pairs.next()?;
-        let dead = segment.live == 0 && segment.pins == 0 && !segment.bodies;
+        let dead = segment.is_dead(state.synced) && (!segment.bodies || segment.whole);
         (dead && after.first <= cursor && now.since(segment.newest) > self.retention)
             .then_some(*number)
     }
@@ -195,7 +282,8 @@ impl Shared {
         if let Some(segment) = state.segments.get_mut(&number) {
             segment.length = length;
             segment.bodies = false;
-            segment.damaged.clear();
+            segment.version = VERSION;
+            segment.edition += 1;
         }
         Ok(())
     }
@@ -214,9 +302,14 @@ impl State {
             return;
         };
         let oldest = self.reaches.get(&sequence).copied().unwrap_or(own);
+        let written = self.written;
         for (_, segment) in self.segments.range_mut(oldest.min(own)..=own) {
             segment.live = segment.live.saturating_add_signed(by);
+            if by < 0 {
+                segment.released = written;
+            }
         }
+        self.release_waits |= by < 0 && written > self.synced;
     }
 }
 
@@ -233,14 +326,18 @@ impl Spool {
         world: &World,
     ) -> io::Result<(Self, Recovery)> {
         world.disk.create_directory(directory)?;
+        if let Some(parent) = directory.parent() {
+            // A power cut must not take the folder with all that is synced in it.
+            world.disk.sync_directory(parent)?;
+        }
         let found = recovery::recover(directory, world)?;
         let (work, inbox) = sync_channel(settings.pending_max.max(1) as usize);
         let (bell, rung) = sync_channel(1);
         let active = match found.segments.iter().next_back() {
-            Some((number, segment)) => {
+            Some((number, segment)) if found.may_append => {
                 Some((*number, world.disk.open(&format::path(directory, *number))?, segment.length))
             }
-            None => None,
+            _ => None,
         };
         let shared = Arc::new(Shared {
             directory: directory.into(),
@@ -253,11 +350,14 @@ impl Spool {
             state: Mutex::new(State {
                 segments: found.segments,
                 reaches: found.reaches,
+                written: found.next,
+                synced: found.next,
                 ..State::default()
             }),
             cursor: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             end: watch::channel(found.next).0,
+            stopped: watch::channel(false).0,
             bell,
             sweeping: Mutex::new(()),
         });
@@ -301,24 +401,29 @@ impl Spool {
     /// # Errors
     /// [`SpoolFault::Stopped`] or [`SpoolFault::Full`].
     pub fn ready(&self) -> Result<(), SpoolFault> {
-        if let Some(fault) = self.shared.fault() {
-            return Err(fault);
-        }
-        let now = self.shared.world.clock.steady();
-        let known = self.shared.state().free;
-        let free = match known {
-            Some((at, free)) if now.saturating_sub(at) < FREE_SPACE_AGE => free,
-            _ => {
-                let free = self.shared.world.disk.free(&self.shared.directory);
-                let free = free.map_err(|_| SpoolFault::Full)?;
-                self.shared.state().free = Some((now, free));
-                free
-            }
-        };
-        if free < self.shared.free_space_min {
-            return Err(SpoolFault::Full);
-        }
-        Ok(())
+        self.can_record()?;
+        self.shared.room(0)
+    }
+
+    /// Whether records of what happened can be written: they may use the space that is kept from mail.
+    ///
+    /// # Errors
+    /// [`SpoolFault::Stopped`].
+    pub fn can_record(&self) -> Result<(), SpoolFault> {
+        self.shared.fault().map_or(Ok(()), Err)
+    }
+
+    /// Waits until the disk has failed, and says how: only a new start takes mail again.
+    pub async fn failed(&self) -> SpoolFault {
+        let mut stopped = self.shared.stopped.subscribe();
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+        self.gone()
+    }
+
+    /// The first sequence that is not written yet.
+    #[must_use]
+    pub fn end(&self) -> Sequence {
+        Sequence(*self.shared.end.borrow())
     }
 
     /// Begins a body. Small bodies are kept in memory until they are accepted; larger ones go to
@@ -361,83 +466,106 @@ impl Spool {
         wait.await.map_err(|_| self.gone())?
     }
 
-    /// Up to `limit` records other than bodies, from `from` on, in order. Blocks on disk: callers
-    /// stand on a blocking thread. Fewer than `limit` means the end was reached.
+    /// Up to `limit` records other than bodies, from `from` on, in order. What is damaged is passed
+    /// over. Blocks on disk: callers stand on a blocking thread. Fewer than `limit` means the end was
+    /// reached.
     ///
     /// # Errors
-    /// [`SpoolFault::Unreadable`].
+    /// [`SpoolFault::Unreadable`]: a segment's file cannot be opened.
     pub fn read(&self, from: Sequence, limit: usize) -> Result<Vec<Record>, SpoolFault> {
-        let (place, mut number) = {
+        let (mut number, mut offset) = {
             let state = self.shared.state();
-            let place = state.places.get(&from.0).copied();
             let own = state.segments.iter().rev().find(|(_, s)| s.first <= from.0);
             let own = own.or_else(|| state.segments.iter().next());
-            (place, own.map_or(0, |(number, _)| *number))
+            let start = (own.map_or(0, |(number, _)| *number), SEGMENT_HEADER);
+            state.places.get(&from.0).copied().unwrap_or(start)
         };
-        let mut offset = SEGMENT_HEADER;
-        if let Some((segment, at)) = place {
-            (number, offset) = (segment, at);
-        }
-        let mut records = Vec::new();
+        let mut edition = self.shared.segment(number).map_or(0, |segment| segment.edition);
+        let mut records: Vec<Record> = Vec::new();
         loop {
-            let segment = self.shared.segment(number);
-            if let Some(segment) = segment {
-                offset = self.scan(number, &segment, offset, from, limit, &mut records).map_err(
-                    |fault| {
-                        let path = format::path(&self.shared.directory, number);
-                        SpoolFault::Unreadable(format!("{}: {fault}", path.display()))
-                    },
-                )?;
+            let from = records.last().map_or(from.0, |last| last.sequence.0 + 1);
+            if let Some((segment, file)) = self.segment_file(number)? {
+                if segment.edition != edition {
+                    (edition, offset) = (segment.edition, SEGMENT_HEADER);
+                }
+                offset =
+                    self.scan((number, &segment, file.as_ref()), offset, from, limit, &mut records);
             }
             let state = self.shared.state();
             if records.len() >= limit {
                 break;
             }
-            let Some((next, _)) = state.segments.range(number + 1..).next() else {
+            let Some((next, segment)) = state.segments.range(number + 1..).next() else {
                 break;
             };
-            number = *next;
-            offset = SEGMENT_HEADER;
+            (number, offset, edition) = (*next, SEGMENT_HEADER, segment.edition);
         }
         if let Some(last) = records.last() {
             let mut state = self.shared.state();
-            if state.places.len() >= PLACES {
-                state.places.pop_first();
+            let still = state.segments.get(&number).is_some_and(|s| s.edition == edition);
+            if still {
+                if state.places.len() >= PLACES {
+                    state.places.pop_first();
+                }
+                state.places.insert(last.sequence.0 + 1, (number, offset));
             }
-            state.places.insert(last.sequence.0 + 1, (number, offset));
         }
         Ok(records)
     }
 
-    fn scan(
+    /// A segment and the file that is of the same edition.
+    fn segment_file(
         &self,
         number: u64,
-        segment: &Segment,
+    ) -> Result<Option<(Segment, Arc<dyn DiskFile>)>, SpoolFault> {
+        let path = format::path(&self.shared.directory, number);
+        while let Some(segment) = self.shared.segment(number) {
+            let opened = self.shared.world.disk.open(&path);
+            let now = self.shared.segment(number).map(|now| now.edition);
+            if now == Some(segment.edition) {
+                let fault = |fault| SpoolFault::Unreadable(format!("{}: {fault}", path.display()));
+                return opened.map_err(fault).map(|file| Some((segment, file)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn scan(
+        &self,
+        (number, segment, file): (u64, &Segment, &dyn DiskFile),
         mut offset: u64,
-        from: Sequence,
+        from: u64,
         limit: usize,
         records: &mut Vec<Record>,
-    ) -> io::Result<u64> {
-        let path = format::path(&self.shared.directory, number);
-        let file = self.shared.world.disk.open(&path)?;
-        let mut window = Window::new(file.as_ref(), segment.length);
+    ) -> u64 {
+        let mut window = Window::new(file, segment.length, segment.version, self.shared.salt);
         while offset < segment.length && records.len() < limit {
-            if let Some((_, end)) = segment.damaged.iter().find(|(start, _)| *start == offset) {
-                offset = *end;
+            if let Some(end) = segment.past_damage(offset) {
+                offset = end;
                 continue;
             }
-            let Some(head) = window.head(offset)? else {
-                return Err(io::Error::other(format!("no record at {offset}")));
-            };
-            if head.kind != BODY && head.sequence >= from.0 {
-                let Some((_, record)) = window.record(offset, self.shared.salt)? else {
-                    return Err(io::Error::other(format!("wrong checksum at {offset}")));
-                };
-                records.push(record);
+            match window.head(offset) {
+                Some(head) if head.kind == BODY || head.sequence < from => {
+                    offset += head.span();
+                    continue;
+                }
+                Some(head) => {
+                    if let Some((_, record)) = window.record(offset) {
+                        records.push(record);
+                        offset += head.span();
+                        continue;
+                    }
+                }
+                None => {}
             }
-            offset += head.span();
+            let end = window.resync(offset + 1).unwrap_or(segment.length);
+            tracing::error!(target: "relent::spool", segment = number, start = offset, end,
+                "a place in the spool became unreadable and was passed over");
+            metrics::counter!("relent_spool_damaged_total").increment(1);
+            self.shared.keep_whole(number);
+            offset = end;
         }
-        Ok(offset)
+        offset
     }
 
     /// Waits until a record at or after `from` has been written.

@@ -78,9 +78,12 @@ pub enum SpoolFault {
     /// A write or an `fdatasync` failed earlier; nothing is accepted until the daemon starts anew.
     #[error("the spool has stopped accepting after a disk error: {0}")]
     Stopped(String),
-    /// Less room on disk than `spool.free_space_min`.
-    #[error("the disk of the spool is nearly full")]
+    /// Less room on disk than `spool.free_space_min`, or no file can be opened now.
+    #[error("the spool has no room: the disk is nearly full, or too many files are open")]
     Full,
+    /// As many recipients wait as `queue.items_max` allows.
+    #[error("the queue is full: as many recipients wait as queue.items_max allows")]
+    QueueFull,
     /// Too many writes wait.
     #[error("too many writes wait for the spool")]
     Busy,
@@ -94,7 +97,9 @@ impl SpoolFault {
     #[must_use]
     pub fn answer(&self) -> Answer {
         let (code, status, text) = match self {
-            Self::Full => (452, (4, 3, 1), "no room for mail now; try again later"),
+            Self::Full | Self::QueueFull => {
+                (452, (4, 3, 1), "no room for mail now; try again later")
+            }
             _ => (451, (4, 3, 0), "mail cannot be stored now; try again later"),
         };
         let status = Status::new(status.0, status.1, status.2);

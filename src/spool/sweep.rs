@@ -1,6 +1,6 @@
 //! Dead segments: shrunk to their events, and removed when those are old enough, oldest first.
 
-use super::format::{self, SEGMENT_HEADER, SegmentHeader, Window};
+use super::format::{self, SEGMENT_HEADER, SegmentHeader, VERSION, Window};
 use super::log::Shared;
 use std::io;
 use std::sync::Arc;
@@ -20,6 +20,10 @@ pub(super) fn run(shared: &std::sync::Weak<Shared>, bell: &Receiver<()>) {
 
 /// Shrinks and removes what may be.
 pub(super) fn sweep(shared: &Arc<Shared>) -> io::Result<()> {
+    if shared.fault().is_some() {
+        // What was marked may not be durable: nothing may go that a replay would ask for.
+        return Ok(());
+    }
     let _alone = shared.sweeping.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     while let Some(number) = shared.shrinkable() {
         shrink(shared, number)?;
@@ -40,21 +44,19 @@ fn shrink(shared: &Arc<Shared>, number: u64) -> io::Result<()> {
         return Ok(());
     };
     let file = disk.open(&path)?;
-    let mut window = Window::new(file.as_ref(), segment.length);
-    let header = SegmentHeader { salt: shared.salt, number, first: segment.first };
+    let mut window = Window::new(file.as_ref(), segment.length, segment.version, shared.salt);
+    let header =
+        SegmentHeader { version: VERSION, salt: shared.salt, number, first: segment.first };
     let mut kept = header.encode();
     let mut offset = SEGMENT_HEADER;
     while offset < segment.length {
-        if let Some((_, end)) = segment.damaged.iter().find(|(start, _)| *start == offset) {
-            offset = *end;
-            continue;
-        }
-        let Some(head) = window.head(offset)? else {
-            return Err(io::Error::other(format!("segment {number} is damaged at {offset}")));
+        let Some(head) = window.head(offset) else {
+            return unreadable(shared, number, offset);
         };
-        if head.kind != format::BODY
-            && let Some((_, record)) = window.record(offset, shared.salt)?
-        {
+        if head.kind != format::BODY {
+            let Some((_, record)) = window.record(offset) else {
+                return unreadable(shared, number, offset);
+            };
             format::put(&mut kept, shared.salt, head.sequence, number, head.kind, &record.payload);
         }
         offset += head.span();
@@ -62,7 +64,17 @@ fn shrink(shared: &Arc<Shared>, number: u64) -> io::Result<()> {
     let _ = disk.remove(&temporary);
     let copy = disk.create(&temporary)?;
     copy.write_at(&kept, 0)?;
+    copy.set_modified(segment.newest)?;
     copy.sync_data()?;
     shared.shrunk(number, kept.len() as u64, || disk.rename(&temporary, &path))?;
     disk.sync_directory(&shared.directory)
+}
+
+/// Leaves a segment as it is, whose events cannot all be read: what can be stays readable.
+fn unreadable(shared: &Arc<Shared>, number: u64, offset: u64) -> io::Result<()> {
+    tracing::error!(target: "relent::spool", segment = number, offset,
+        "a dead segment cannot be read through; it is kept as it is");
+    metrics::counter!("relent_spool_damaged_total").increment(1);
+    shared.keep_whole(number);
+    Ok(())
 }

@@ -1,28 +1,71 @@
 //! The spool's promises, over a disk that counts its syncs and can be told to fail.
 
+use super::format::{RECORD_HEADER, SEGMENT_HEADER, Salt, SegmentHeader};
 use super::{Durability, Kind, Recovery, Sequence, Spool, SpoolFault};
 use crate::config;
+use crate::mail::Timestamp;
 use crate::world::{Disk, DiskFile, SystemDisk, World};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Twin {
     syncs: Arc<AtomicU64>,
     fails: Arc<AtomicBool>,
+    /// Bytes of every segment from the first to the second that cannot be read.
+    bad: Arc<Mutex<(u64, u64)>>,
+    /// Reads that fail before the next succeeds.
+    glitches: Arc<AtomicU64>,
+    /// What writes and creations fail with, unless 0.
+    shortage: Arc<AtomicI32>,
+    free: Arc<AtomicU64>,
 }
 
-struct TwinFile(Arc<dyn DiskFile>, Twin);
+impl Default for Twin {
+    fn default() -> Self {
+        Self {
+            syncs: Arc::default(),
+            fails: Arc::default(),
+            bad: Arc::default(),
+            glitches: Arc::default(),
+            shortage: Arc::default(),
+            free: Arc::new(AtomicU64::new(u64::MAX)),
+        }
+    }
+}
+
+impl Twin {
+    fn short(&self) -> io::Result<()> {
+        match self.shortage.load(Ordering::SeqCst) {
+            0 => Ok(()),
+            number => Err(io::Error::from_raw_os_error(number)),
+        }
+    }
+
+    fn spoil(&self, start: u64, end: u64) {
+        *self.bad.lock().expect("no test panics in it") = (start, end);
+    }
+}
+
+struct TwinFile(Arc<dyn DiskFile>, Twin, bool);
+
+impl Twin {
+    fn over(&self, file: Arc<dyn DiskFile>, path: &Path) -> Arc<dyn DiskFile> {
+        let is_segment = path.extension().is_some_and(|extension| extension == "seg");
+        Arc::new(TwinFile(file, self.clone(), is_segment))
+    }
+}
 
 impl Disk for Twin {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(TwinFile(SystemDisk.create(path)?, self.clone())))
+        self.short()?;
+        Ok(self.over(SystemDisk.create(path)?, path))
     }
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(TwinFile(SystemDisk.open(path)?, self.clone())))
+        Ok(self.over(SystemDisk.open(path)?, path))
     }
     fn create_directory(&self, path: &Path) -> io::Result<()> {
         SystemDisk.create_directory(path)
@@ -40,15 +83,30 @@ impl Disk for Twin {
         SystemDisk.sync_directory(directory)
     }
     fn free(&self, _: &Path) -> io::Result<u64> {
-        Ok(u64::MAX)
+        Ok(self.free.load(Ordering::SeqCst))
     }
 }
 
 impl DiskFile for TwinFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if let Err(fault) = self.1.short() {
+            // As disks do that fill up: a part of it is written.
+            self.0.write_at(&bytes[..bytes.len() / 2], offset)?;
+            return Err(fault);
+        }
+        let less = |free: u64| (free < u64::MAX).then(|| free.saturating_sub(bytes.len() as u64));
+        let _ = self.1.free.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
         self.0.write_at(bytes, offset)
     }
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let glitch = |left: u64| left.checked_sub(1);
+        let (from, to) = *self.1.bad.lock().expect("no test panics in it");
+        let is_bad = self.2 && offset < to && from < offset + bytes.len() as u64;
+        if is_bad
+            || self.1.glitches.fetch_update(Ordering::SeqCst, Ordering::SeqCst, glitch).is_ok()
+        {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         self.0.read_at(bytes, offset)
     }
     fn len(&self) -> io::Result<u64> {
@@ -64,12 +122,45 @@ impl DiskFile for TwinFile {
         }
         self.0.sync_data()
     }
+    fn modified(&self) -> io::Result<Timestamp> {
+        self.0.modified()
+    }
+    fn set_modified(&self, at: Timestamp) -> io::Result<()> {
+        self.0.set_modified(at)
+    }
+}
+
+fn open_with(
+    directory: &Path,
+    twin: &Twin,
+    settings: &config::Spool,
+) -> io::Result<(Spool, Recovery)> {
+    let world = World { disk: Arc::new(twin.clone()), ..World::real() };
+    Spool::open(directory, settings, Duration::from_secs(60), &world)
 }
 
 fn open(directory: &Path, twin: &Twin) -> (Spool, Recovery) {
-    let world = World { disk: Arc::new(twin.clone()), ..World::real() };
-    let settings = config::Spool::default();
-    Spool::open(directory, &settings, Duration::from_secs(60), &world).expect("the spool opens")
+    open_with(directory, twin, &config::Spool::default()).expect("the spool opens")
+}
+
+/// Appends so many records of about 1,000 bytes: their texts begin with their number.
+async fn fill(spool: &Spool, numbers: std::ops::Range<u32>) {
+    for number in numbers {
+        append(spool, &format!("{number} {}", "x".repeat(1000))).await.expect("written");
+    }
+}
+
+fn numbers(spool: &Spool) -> Vec<u32> {
+    let texts = texts(spool).into_iter();
+    texts.filter_map(|text| text.split(' ').next()?.parse().ok()).collect()
+}
+
+fn segment(directory: &Path, number: u64) -> Arc<dyn DiskFile> {
+    SystemDisk.open(&super::format::path(directory, number)).expect("the segment")
+}
+
+fn quarantined(directory: &Path) -> Vec<PathBuf> {
+    SystemDisk.list(&directory.join("quarantine")).unwrap_or_default()
 }
 
 async fn append(spool: &Spool, text: &str) -> Result<Vec<Sequence>, SpoolFault> {
@@ -91,8 +182,7 @@ async fn a_torn_tail_is_cut_and_sequences_go_on() {
     append(&spool, "one").await.expect("written");
     let last = append(&spool, "two").await.expect("written")[0];
     spool.close().await;
-    let path = super::format::path(home.path(), 1);
-    let file = SystemDisk.open(&path).expect("there");
+    let file = segment(home.path(), 1);
     let length = file.len().expect("a length");
     file.write_at(&[0xA7, 0x52, 0x4C, 0x1D, 9, 0], length).expect("written");
     let (spool, recovery) = open(home.path(), &twin);
@@ -112,7 +202,7 @@ async fn a_flipped_byte_in_the_middle_costs_one_record() {
     }
     spool.close().await;
     let file = SystemDisk.open(&super::format::path(home.path(), 1)).expect("there");
-    let place = super::format::SEGMENT_HEADER + 32 + 29;
+    let place = SEGMENT_HEADER + 32 + 29;
     file.write_at(b"X", place).expect("written");
     let (spool, recovery) = open(home.path(), &twin);
     assert_eq!((recovery.torn_bytes, recovery.quarantined), (0, 1));
@@ -192,4 +282,295 @@ async fn any_flipped_byte_costs_one_record_at_most() {
         assert!(left >= 2, "byte {at} flipped: {left} records left");
         spool.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_sector_that_cannot_be_read_costs_its_own_records_and_cuts_nothing() {
+    let home = tempfile::tempdir().expect("a folder");
+    let twin = Twin::default();
+    let (spool, _) = open(home.path(), &twin);
+    fill(&spool, 0..60).await;
+    spool.close().await;
+    let length = segment(home.path(), 1).len().expect("a length");
+    let all: Vec<u32> = (0..60).collect();
+    for (start, end) in [(0, 100), (20_000, 20_100), (length - 100, length), (0, length)] {
+        twin.spoil(start, end);
+        let opened = open_with(home.path(), &twin, &config::Spool::default());
+        let (spool, recovery) = opened.expect("the spool opens");
+        assert_eq!(segment(home.path(), 1).len().expect("a length"), length);
+        assert_eq!((recovery.torn_bytes, recovery.quarantined), (0, 1), "{start} to {end}");
+        let lost = (end - start) as usize / 1000 + 9;
+        assert!(numbers(&spool).len() + lost >= 60, "{start} to {end}: {:?}", numbers(&spool));
+        // What comes now goes into another segment, under numbers that were never used.
+        let next = append(&spool, "60 more").await.expect("written")[0];
+        assert!(next.0 > 60, "{next:?}");
+        spool.close().await;
+        twin.spoil(0, 0);
+        let (spool, _) = open(home.path(), &twin);
+        let found = numbers(&spool);
+        assert_eq!((&found[..60], &found[60..]), (&all[..], &[60][..]), "{start} to {end}");
+        spool.close().await;
+        for path in SystemDisk.list(home.path()).expect("a listing") {
+            if path.ends_with("0000000000000002.seg") {
+                SystemDisk.remove(&path).expect("removed");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_fails_once_or_twice_costs_nothing() {
+    let home = tempfile::tempdir().expect("a folder");
+    let twin = Twin::default();
+    let (spool, _) = open(home.path(), &twin);
+    fill(&spool, 0..3).await;
+    spool.close().await;
+    for glitches in [1, 2] {
+        twin.glitches.store(glitches, Ordering::SeqCst);
+        let (spool, recovery) = open(home.path(), &twin);
+        assert_eq!((recovery.torn_bytes, recovery.quarantined), (0, 0));
+        twin.glitches.store(glitches, Ordering::SeqCst);
+        assert_eq!(numbers(&spool), [0, 1, 2]);
+        spool.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_becomes_unreadable_is_passed_over_by_readers() {
+    let home = tempfile::tempdir().expect("a folder");
+    let twin = Twin::default();
+    let (spool, _) = open(home.path(), &twin);
+    fill(&spool, 0..60).await;
+    twin.spoil(20_000, 20_100);
+    let found = numbers(&spool);
+    assert!(found.len() >= 50 && found.len() < 60 && found.contains(&59), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_tail_is_copied_before_it_is_cut_unless_it_is_plainly_unfinished() {
+    let mut whole = Vec::new();
+    super::format::put(&mut whole, Salt::default(), 9, 1, Kind(1), &[b'x'; 200]);
+    let junk = (vec![b'?'; 500], 1);
+    let zeros = (vec![0; 5000], 0);
+    for (tail, copies) in [junk, zeros, (whole[..10].to_vec(), 0)] {
+        let home = tempfile::tempdir().expect("a folder");
+        let twin = Twin::default();
+        let (spool, _) = open(home.path(), &twin);
+        fill(&spool, 0..3).await;
+        spool.close().await;
+        let file = segment(home.path(), 1);
+        let length = file.len().expect("a length");
+        file.write_at(&tail, length).expect("written");
+        let (spool, recovery) = open(home.path(), &twin);
+        assert_eq!(recovery.torn_bytes, tail.len() as u64);
+        assert_eq!(file.len().expect("a length"), length);
+        assert_eq!(numbers(&spool), [0, 1, 2]);
+        let kept = quarantined(home.path());
+        assert_eq!(kept.len(), copies);
+        assert!(kept.iter().all(|path| std::fs::read(path).expect("a copy") == tail));
+    }
+}
+
+#[tokio::test]
+async fn a_record_cut_in_its_middle_is_cut_without_a_copy_and_a_spoilt_one_is_copied() {
+    for (spoil, copies) in [(false, 0), (true, 1)] {
+        let home = tempfile::tempdir().expect("a folder");
+        let twin = Twin::default();
+        let (spool, _) = open(home.path(), &twin);
+        fill(&spool, 0..3).await;
+        spool.close().await;
+        let file = segment(home.path(), 1);
+        let length = file.len().expect("a length");
+        if spoil {
+            file.write_at(b"?", length - 500).expect("written");
+        } else {
+            file.set_len(length - 500).expect("cut");
+        }
+        let (spool, recovery) = open(home.path(), &twin);
+        assert!(recovery.torn_bytes > 0);
+        assert_eq!(numbers(&spool), [0, 1]);
+        assert_eq!(quarantined(home.path()).len(), copies);
+    }
+}
+
+#[tokio::test]
+async fn a_lost_first_sector_costs_no_segment() {
+    let home = tempfile::tempdir().expect("a folder");
+    let twin = Twin::default();
+    let small = config::Spool { segment_size: config::Size(40_000), ..config::Spool::default() };
+    let (spool, _) = open_with(home.path(), &twin, &small).expect("opened");
+    fill(&spool, 0..100).await;
+    spool.close().await;
+    let all: Vec<_> = (1..=3).map(|n| segment(home.path(), n)).collect();
+    for file in &all {
+        file.write_at(&[0; 512], 0).expect("written");
+    }
+    for start in 0..3 {
+        let (spool, _) = open_with(home.path(), &twin, &small).expect("opened");
+        let found = numbers(&spool);
+        assert_eq!(found.len(), 97, "start {start}: {found:?}");
+        assert_eq!(found.last(), Some(&99));
+        spool.close().await;
+    }
+    std::fs::remove_file(home.path().join("salt")).expect("removed");
+    let refused = open_with(home.path(), &twin, &small).err().expect("no start without the salt");
+    assert!(refused.to_string().contains("salt"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_blank_last_segment_is_no_damage() {
+    let home = tempfile::tempdir().expect("a folder");
+    std::fs::write(super::format::path(home.path(), 1), [0; 4096]).expect("written");
+    let (spool, recovery) = open(home.path(), &Twin::default());
+    assert_eq!((recovery.segments, recovery.quarantined), (0, 0));
+    fill(&spool, 0..1).await;
+    assert_eq!(numbers(&spool), [0]);
+}
+
+#[tokio::test]
+async fn segments_of_the_first_version_are_read_and_not_written_to() {
+    let home = tempfile::tempdir().expect("a folder");
+    let salt = [7; 8];
+    let mut bytes = SegmentHeader { version: 1, salt, number: 1, first: 1 }.encode();
+    for sequence in 1..4 {
+        let start = bytes.len();
+        super::format::put(&mut bytes, salt, sequence, 1, Kind(1), b"5 old");
+        bytes[start..start + 4].copy_from_slice(&[0xA7, 0x52, 0x4C, 0x1D]);
+    }
+    bytes[SEGMENT_HEADER as usize + RECORD_HEADER] ^= 1;
+    std::fs::write(super::format::path(home.path(), 1), &bytes).expect("written");
+    let (spool, recovery) = open(home.path(), &Twin::default());
+    assert_eq!((recovery.records, recovery.quarantined), (2, 1));
+    append(&spool, "6 new").await.expect("written");
+    assert_eq!(numbers(&spool), [5, 5, 6]);
+    assert_eq!(std::fs::read(super::format::path(home.path(), 1)).expect("there"), bytes);
+}
+
+#[tokio::test]
+async fn a_body_full_of_false_records_delays_no_start() {
+    let home = tempfile::tempdir().expect("a folder");
+    let twin = Twin::default();
+    let (spool, _) = open(home.path(), &twin);
+    // What an attacker would mail: headers of long records at every turn.
+    let mut false_record = vec![0xA7, 0x52, 0x4C, 0x1D];
+    false_record.extend((1u32 << 20).to_le_bytes());
+    false_record.resize(RECORD_HEADER, 1);
+    let body = false_record.repeat((2 << 20) / RECORD_HEADER);
+    let record = (Kind(1), body);
+    spool.append(vec![record.clone(), record], Durability::Synced).await.expect("written");
+    append(&spool, "1 after").await.expect("written");
+    spool.close().await;
+    segment(home.path(), 1).write_at(b"?", SEGMENT_HEADER + 12).expect("written");
+    let began = std::time::Instant::now();
+    let (spool, recovery) = open(home.path(), &twin);
+    assert_eq!((recovery.records, recovery.quarantined), (2, 1));
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    drop(spool);
+}
+
+#[tokio::test]
+async fn a_shortage_refuses_what_comes_then_and_nothing_else() {
+    for number in [28, 122, 24, 23] {
+        let home = tempfile::tempdir().expect("a folder");
+        let twin = Twin::default();
+        twin.shortage.store(number, Ordering::SeqCst);
+        let (spool, _) = open(home.path(), &twin);
+        // No segment can be begun, and then, with one begun, no record be written.
+        for round in 0..2 {
+            twin.shortage.store(number, Ordering::SeqCst);
+            let refused = append(&spool, "0 refused").await;
+            assert!(matches!(refused, Err(SpoolFault::Full)), "{number}: {refused:?}");
+            assert!(spool.can_record().is_ok());
+            twin.shortage.store(0, Ordering::SeqCst);
+            append(&spool, &format!("{} taken", round + 1)).await.expect("room again");
+        }
+        spool.close().await;
+        let (spool, recovery) = open(home.path(), &twin);
+        assert_eq!((recovery.torn_bytes, recovery.quarantined), (0, 0));
+        assert_eq!(numbers(&spool), [1, 2]);
+    }
+}
+
+#[tokio::test]
+async fn what_a_failed_sync_refused_is_not_there_after_a_restart() {
+    let home = tempfile::tempdir().expect("a folder");
+    let twin = Twin::default();
+    let (spool, _) = open(home.path(), &twin);
+    append(&spool, "1 taken").await.expect("written");
+    twin.fails.store(true, Ordering::SeqCst);
+    assert!(append(&spool, "2 refused").await.is_err());
+    let failed = tokio::time::timeout(Duration::from_secs(10), spool.failed()).await;
+    assert!(matches!(failed, Ok(SpoolFault::Stopped(_))), "{failed:?}");
+    twin.fails.store(false, Ordering::SeqCst);
+    drop(spool);
+    let (spool, _) = open(home.path(), &twin);
+    assert_eq!(numbers(&spool), [1]);
+}
+
+#[tokio::test]
+async fn the_space_kept_free_is_kept_however_fast_mail_comes() {
+    let home = tempfile::tempdir().expect("a folder");
+    let twin = Twin::default();
+    let settings = config::Spool::default();
+    twin.free.store(settings.free_space_min.0 + 200_000, Ordering::SeqCst);
+    let (spool, _) = open_with(home.path(), &twin, &settings).expect("opened");
+    let accept = async |text: &[u8]| {
+        let mut body = spool.body();
+        body.write(text).await?;
+        spool.accept(body, Box::new(|_| (Kind(1), b"1 mail".to_vec()))).await
+    };
+    assert!(accept(&[b'x'; 150_000]).await.is_ok());
+    let refused = accept(&[b'x'; 150_000]).await;
+    assert!(matches!(refused, Err(SpoolFault::Full)), "{refused:?}");
+    append(&spool, "2 a mark").await.expect("marks may use it");
+}
+
+#[tokio::test]
+async fn a_body_outlives_its_release_until_the_mark_is_durable() {
+    let home = tempfile::tempdir().expect("a folder");
+    let settings = config::Spool {
+        segment_size: config::Size(1000),
+        mark_delay: config::Span(Duration::from_secs(600)),
+        ..config::Spool::default()
+    };
+    let (spool, _) = open_with(home.path(), &Twin::default(), &settings).expect("opened");
+    let mut body = spool.body();
+    body.write(&[b'x'; 2000]).await.expect("written");
+    let encode = Box::new(|_| (Kind(1), b"1 mail".to_vec()));
+    let accepted = spool.accept(body, encode).await.expect("accepted");
+    append(&spool, "2 in the next segment").await.expect("written");
+    spool.set_cursor(spool.end());
+    let mark = (Kind(2), b"3 delivered".to_vec());
+    spool.append(vec![mark], Durability::Lazy).await.expect("written");
+    spool.release(accepted);
+    assert_eq!(spool.shared().shrinkable(), None, "the mark may still be lost");
+    append(&spool, "4 synced").await.expect("written");
+    let shrunk = async {
+        while spool.shared().segment(1).is_some_and(|segment| segment.bodies) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), shrunk).await.expect("shrunk once it is durable");
+    assert_eq!(numbers(&spool), [1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn the_age_of_a_segment_outlives_a_restart() {
+    let home = tempfile::tempdir().expect("a folder");
+    let twin = Twin::default();
+    let small = config::Spool { segment_size: config::Size(1000), ..config::Spool::default() };
+    let (spool, _) = open_with(home.path(), &twin, &small).expect("opened");
+    fill(&spool, 0..2).await;
+    spool.close().await;
+    let then = Timestamp(1_600_000_000_000);
+    segment(home.path(), 1).set_modified(then).expect("set");
+    let (spool, _) = open_with(home.path(), &twin, &small).expect("opened");
+    spool.set_cursor(spool.end());
+    let removed = async {
+        while spool.shared().segment(1).is_some() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), removed).await.expect("old enough to go");
+    assert_eq!(numbers(&spool), [1]);
 }

@@ -1,10 +1,11 @@
 //! The one writer: takes all that waits, writes it at once, syncs once, then answers.
 
-use super::format::{self, BODY, RECORD_HEADER, SEGMENT_HEADER, SegmentHeader};
+use super::format::{self, BODY, RECORD_HEADER, SEGMENT_HEADER, SegmentHeader, VERSION};
 use super::log::{Segment, Shared};
 use super::{Body, Durability, Encode, Extent, Kind, Sequence, SpoolFault};
-use crate::world::DiskFile;
+use crate::world::{DiskFile, is_shortage};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
@@ -45,6 +46,14 @@ struct Batch {
     closing: Option<oneshot::Sender<()>>,
 }
 
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared.stop(&io::Error::other("the spool's writer met what cannot be"));
+        }
+    }
+}
+
 impl Writer {
     pub(super) fn run(mut self) {
         loop {
@@ -56,7 +65,9 @@ impl Writer {
             let mut batch = Batch { must_sync: first.is_none(), ..Batch::default() };
             let outcome = match self.shared.fault() {
                 Some(fault) => Err(fault),
-                None => self.roll().map_err(|f| self.shared.stop(&f)),
+                // What writes no record needs no segment.
+                None if matches!(first, None | Some(Work::Close(_))) => Ok(()),
+                None => self.roll(),
             };
             let start = (self.next, self.length());
             let mut work = first;
@@ -97,31 +108,49 @@ impl Writer {
     }
 
     /// Begins a new segment where there is none or the last one is full.
-    fn roll(&mut self) -> io::Result<()> {
+    fn roll(&mut self) -> Result<(), SpoolFault> {
         let number = match &self.active {
             Some((_, _, length)) if *length < self.shared.segment_size => return Ok(()),
             Some((number, file, _)) => {
-                file.sync_data()?;
+                file.sync_data().map_err(|fault| self.shared.stop(&fault))?;
+                self.dirty_since = None;
+                self.shared.synced(self.next);
                 number + 1
             }
             None => self.shared.last_segment().map_or(1, |n| n + 1),
         };
+        let path = format::path(&self.shared.directory, number);
+        match self.begin(number, &path) {
+            Ok(file) => {
+                self.active = Some((number, file, SEGMENT_HEADER));
+                Ok(())
+            }
+            Err(fault) if is_shortage(&fault) => {
+                let _ = self.shared.world.disk.remove(&path);
+                // The full segment still takes what the disk has room for.
+                if self.active.is_some() { Ok(()) } else { Err(self.shared.short(&fault)) }
+            }
+            Err(fault) => Err(self.shared.stop(&fault)),
+        }
+    }
+
+    fn begin(&self, number: u64, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let disk = &self.shared.world.disk;
-        let file = disk.create(&format::path(&self.shared.directory, number))?;
-        let header = SegmentHeader { salt: self.shared.salt, number, first: self.next };
+        let file = disk.create(path)?;
+        let (version, salt, first) = (VERSION, self.shared.salt, self.next);
+        let header = SegmentHeader { version, salt, number, first };
         file.write_at(&header.encode(), 0)?;
         file.sync_data()?;
         disk.sync_directory(&self.shared.directory)?;
-        self.dirty_since = None;
         let segment = Segment {
-            first: self.next,
+            first,
             length: SEGMENT_HEADER,
             newest: self.shared.world.clock.now(),
+            version,
             ..Segment::default()
         };
         self.shared.begin(number, segment);
-        self.active = Some((number, file, SEGMENT_HEADER));
-        Ok(())
+        Ok(file)
     }
 
     fn record(
@@ -148,7 +177,7 @@ impl Writer {
         Extent {
             segment,
             offset,
-            length: u32::try_from(piece.len()).expect("pieces are at most 256 KiB"),
+            length: u32::try_from(piece.len()).expect("pieces are at most 64 KiB"),
             crc: crc32c::crc32c(piece),
         }
     }
@@ -156,6 +185,10 @@ impl Writer {
     fn take(&mut self, work: Work, batch: &mut Batch) {
         match work {
             Work::Piece { piece, answer } => {
+                if let Err(fault) = self.shared.room(batch.buffer.len() + piece.len()) {
+                    let _ = answer.send(Err(fault));
+                    return;
+                }
                 let extent = self.piece(batch, &piece);
                 let shared = self.shared.clone();
                 batch.written.push(Box::new(move |outcome| {
@@ -168,6 +201,10 @@ impl Writer {
                 }));
             }
             Work::Accept { piece, mut body, encode, answer } => {
+                if let Err(fault) = self.shared.room(batch.buffer.len() + piece.len()) {
+                    let _ = answer.send(Err(fault));
+                    return;
+                }
                 if !piece.is_empty() {
                     let extent = self.piece(batch, &piece);
                     body.extents.push(extent);
@@ -213,12 +250,11 @@ impl Writer {
 
     /// Writes and syncs, then answers. Nothing is answered well that is not where it must be.
     fn commit(&mut self, ready: Result<(), SpoolFault>, batch: Batch, start: (u64, u64)) {
-        let written =
-            ready.and_then(|()| self.write(&batch, start.1).map_err(|f| self.shared.stop(&f)));
+        let written = ready.and_then(|()| self.write(&batch, start.1));
         if written.is_ok() {
             if let Some((number, _, length)) = &self.active {
                 let now = self.shared.world.clock.now();
-                self.shared.written(*number, *length, batch.bodies, now, &batch.held);
+                self.shared.written(*number, *length, self.next, batch.bodies, now, &batch.held);
             }
         } else {
             self.next = start.0;
@@ -226,37 +262,61 @@ impl Writer {
         for reply in batch.written {
             reply(written.clone());
         }
-        let synced = written.and_then(|()| self.sync(batch.must_sync));
+        let synced = written.and_then(|()| self.sync(batch.must_sync, start.1));
         for reply in batch.synced {
             reply(synced.clone());
         }
         if synced.is_ok() {
             self.shared.announce(self.next);
         }
+        if self.shared.fault().is_some() {
+            // There is nothing left to sync in time.
+            self.dirty_since = None;
+        }
         if let Some(answer) = batch.closing {
             let _ = answer.send(());
         }
     }
 
-    fn write(&mut self, batch: &Batch, at: u64) -> io::Result<()> {
+    fn write(&mut self, batch: &Batch, at: u64) -> Result<(), SpoolFault> {
         let Some((_, file, length)) = &mut self.active else {
             return Ok(());
         };
         if batch.buffer.is_empty() {
             return Ok(());
         }
-        file.write_at(&batch.buffer, at)?;
+        if let Err(fault) = file.write_at(&batch.buffer, at) {
+            // What a part of the batch left there was answered badly, and must not come back.
+            let is_cut = file.set_len(at).is_ok();
+            return Err(if is_cut && is_shortage(&fault) {
+                self.shared.short(&fault)
+            } else {
+                self.shared.stop(&fault)
+            });
+        }
         *length = at + batch.buffer.len() as u64;
         self.dirty_since.get_or_insert_with(Instant::now);
         Ok(())
     }
 
-    fn sync(&mut self, must: bool) -> Result<(), SpoolFault> {
+    /// Syncs where it must; `start` is where the batch begins, which a failure takes out again.
+    fn sync(&mut self, must: bool, start: u64) -> Result<(), SpoolFault> {
         if !must || self.dirty_since.is_none() {
             return Ok(());
         }
-        if let Some((_, file, _)) = &self.active {
-            file.sync_data().map_err(|fault| self.shared.stop(&fault))?;
+        if let Some((number, file, length)) = &mut self.active {
+            if let Err(fault) = file.sync_data() {
+                let stopped = self.shared.stop(&fault);
+                // The batch is answered 451: it must not be in the log when the daemon starts anew.
+                if let Err(fault) = file.set_len(start).and_then(|()| file.sync_data()) {
+                    tracing::error!(target: "relent::spool", %fault, segment = *number, start,
+                        "what was refused could not be taken out of the spool again: it may be sent");
+                }
+                *length = start;
+                self.shared.cut(*number, start);
+                return Err(stopped);
+            }
+            self.shared.synced(self.next);
         }
         self.dirty_since = None;
         Ok(())

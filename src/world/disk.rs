@@ -1,12 +1,14 @@
 //! Files as the spool needs them, small enough that a simulated disk can lose, tear and reorder
 //! whatever was not synced. All calls block; callers stand on threads of their own.
 
+use crate::mail::Timestamp;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// A file system.
 pub trait Disk: Send + Sync + 'static {
@@ -41,6 +43,18 @@ pub trait DiskFile: Send + Sync + 'static {
     fn set_len(&self, length: u64) -> io::Result<()>;
     /// Makes everything written so far durable (`fdatasync`).
     fn sync_data(&self) -> io::Result<()>;
+    /// When the file was last written.
+    fn modified(&self) -> io::Result<Timestamp>;
+    /// Says when the file's content was written.
+    fn set_modified(&self, at: Timestamp) -> io::Result<()>;
+}
+
+/// Whether a write failed for want of room or of handles: that passes, and is no broken disk.
+#[must_use]
+pub fn is_shortage(fault: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let wants = [Errno::NOSPC, Errno::DQUOT, Errno::MFILE, Errno::NFILE];
+    Errno::from_io_error(fault).is_some_and(|errno| wants.contains(&errno))
 }
 
 /// The machine's own file system.
@@ -106,5 +120,15 @@ impl DiskFile for File {
 
     fn sync_data(&self) -> io::Result<()> {
         File::sync_data(self)
+    }
+
+    fn modified(&self) -> io::Result<Timestamp> {
+        let age = self.metadata()?.modified()?.duration_since(SystemTime::UNIX_EPOCH);
+        let millis = age.map_or(0, |age| age.as_millis());
+        Ok(Timestamp(u64::try_from(millis).unwrap_or(u64::MAX)))
+    }
+
+    fn set_modified(&self, at: Timestamp) -> io::Result<()> {
+        File::set_modified(self, SystemTime::UNIX_EPOCH + Duration::from_millis(at.0))
     }
 }

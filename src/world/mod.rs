@@ -8,7 +8,7 @@ pub mod network;
 
 pub use chance::{Chance, SystemChance};
 pub use clock::{Clock, SystemClock};
-pub use disk::{Disk, DiskFile, SystemDisk};
+pub use disk::{Disk, DiskFile, SystemDisk, is_shortage};
 pub use network::{Network, SystemNetwork};
 
 use std::sync::Arc;

@@ -70,7 +70,13 @@ impl Follower {
         name: &'static str,
         settings: &config::Queue,
     ) -> Result<Self, StoreFault> {
-        let Cursor(next) = Cursor::read(store, name)?;
+        let Cursor(kept) = Cursor::read(store, name)?;
+        let next = kept.min(spool.end());
+        if next < kept {
+            // The log was restored or its end lost: what comes now must not be taken for read.
+            tracing::error!(target: "relent::events", reader = name, kept = kept.0, end = next.0,
+                "a reader's place lay past the log's end; it goes on from the end");
+        }
         spool.set_cursor(next);
         Ok(Self {
             spool,
@@ -196,5 +202,26 @@ mod tests {
         assert_eq!(kept, Cursor(Sequence(7)));
         let other = Cursor::read(&store, "other").expect("store");
         assert_eq!(other, Cursor(Sequence(0)));
+    }
+
+    #[tokio::test]
+    async fn a_place_past_the_end_of_the_log_skips_nothing_that_comes() {
+        let home = tempfile::tempdir().expect("a folder");
+        let store = Store::open(home.path(), &config::Store::default(), &World::real());
+        let put = |t: &mut Transaction<'_>| {
+            Cursor(Sequence(1000)).put(t, "desk");
+            Ok(Ok::<_, Infallible>(()))
+        };
+        let _ = store.transact(put).await.expect("store");
+        let (folder, settings) = (home.path().join("spool"), config::Spool::default());
+        let opened = Spool::open(&folder, &settings, Duration::from_secs(60), &World::real());
+        let (spool, _) = opened.expect("the spool opens");
+        let queue = config::Queue::default();
+        let follower = Follower::open(spool.clone(), &store, "desk", &queue);
+        let mut follower = follower.expect("store");
+        let record = (crate::spool::Kind(2), vec![0]);
+        spool.append(vec![record], Durability::Synced).await.expect("written");
+        assert_eq!(follower.next().await.expect("read").end, spool.end());
+        assert_eq!(follower.next, Sequence(2));
     }
 }

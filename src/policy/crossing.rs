@@ -45,10 +45,22 @@ pub async fn run(spool: Spool, policy: Policy, shutdown: CancellationToken) {
                     }
                 }
                 let past = Sequence(sequence.0 + 1);
-                while let Err(fault) = policy.bury(&death, past).await {
-                    policy.pause(&fault.to_string()).await;
+                loop {
+                    match policy.bury(&death, past).await {
+                        Ok(()) => {
+                            follower.moved(past);
+                            break;
+                        }
+                        // Its row alone is damaged: no mail goes by it, and trying again mends nothing.
+                        Err(fault @ StoreFault::Damaged(_)) if policy.store.ready().is_ok() => {
+                            tracing::error!(target: "relent::policy", %fault, hash = %death.hash,
+                                account = death.account.0, "a dead address could not be made a stop");
+                            metrics::counter!("relent_crossing_failures_total").increment(1);
+                            break;
+                        }
+                        Err(fault) => policy.pause(&fault.to_string()).await,
+                    }
                 }
-                follower.moved(past);
             }
             if let Err(fault) = follower.save_when_due(&policy.store).await {
                 policy.pause(&fault.to_string()).await;
@@ -276,5 +288,34 @@ mod tests {
         cross(&rig, end).await;
         let judgement = rig.policy.judge(&stream, &to).expect("store");
         assert_eq!(judgement, Judgement::Clear);
+    }
+
+    #[tokio::test]
+    async fn a_row_that_cannot_be_read_holds_up_no_other() {
+        /// What is no recipient's record, where one should be.
+        #[derive(serde::Serialize, serde::Deserialize)]
+        struct Junk(u64);
+        impl crate::store::Record for Junk {
+            const TABLE: crate::store::Table = crate::store::Table::Recipient;
+            const VERSION: u8 = 250;
+        }
+        let home = tempfile::tempdir().expect("a folder");
+        let rig = rig(home.path());
+        let stream = stream(&rig).await;
+        let broken = Address::parse("broken@example.com").expect("address");
+        let gone = Address::parse("gone@example.com").expect("address");
+        let hash = rig.accounts.hash(stream.account, &broken).expect("hash");
+        let row = key(stream.account, hash);
+        let put = rig.store.transact(move |t| {
+            t.put(&row, &Junk(1));
+            Ok(Ok::<_, Infallible>(()))
+        });
+        let _ = put.await.expect("store");
+        spooled(&rig, &failed(&rig, submission(&stream), &broken, true)).await;
+        let end = spooled(&rig, &failed(&rig, submission(&stream), &gone, true)).await;
+        cross(&rig, end).await;
+        let judgement = rig.policy.judge(&stream, &gone).expect("store");
+        assert!(matches!(judgement, Judgement::Suppressed(_)));
+        assert!(rig.policy.judge(&stream, &broken).is_err(), "no mail goes by a row like that");
     }
 }

@@ -61,8 +61,9 @@ impl Listeners {
         all.filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
-    /// Writes `ports.json`: the ports bound for each key of `[listen]`, in the settings' order.
-    pub(crate) fn write_ports(&self, data_dir: &Path) -> Result<()> {
+    /// Writes `ports.json`: the ports bound for each key of `[listen]`, in the settings' order. On a
+    /// full disk there is none: one of an earlier start would tell wrong ports.
+    pub(crate) fn write_ports(&self, data_dir: &Path) {
         let ports: BTreeMap<&str, Vec<u16>> = self
             .named()
             .into_iter()
@@ -73,13 +74,19 @@ impl Listeners {
             .collect();
         let path = data_dir.join("ports.json");
         let fresh = data_dir.join("ports.json.new");
-        std::fs::write(&fresh, serde_json::to_vec(&ports)?)
-            .and_then(|()| std::fs::rename(&fresh, &path))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        let written = serde_json::to_vec(&ports)
+            .map_err(std::io::Error::from)
+            .and_then(|text| std::fs::write(&fresh, text))
+            .and_then(|()| std::fs::rename(&fresh, &path));
+        if let Err(fault) = written {
+            tracing::warn!(target: "relent::daemon", %fault, file = %path.display(),
+                "the ports could not be written to the file; they stand in this log only");
+            let _ = std::fs::remove_file(&fresh);
+            let _ = std::fs::remove_file(&path);
+        }
         for (key, bound) in &ports {
             tracing::info!(target: "relent::daemon", listener = key, ports = ?bound, "listening");
         }
-        Ok(())
     }
 }
 
@@ -197,5 +204,21 @@ mod tests {
         std::fs::create_dir(&folder).expect("a folder");
         let said = admin(&folder).await.expect_err("no socket").to_string();
         assert!(said.contains("a folder stands at") && said.contains("name another"), "{said}");
+    }
+
+    #[test]
+    fn ports_that_cannot_be_written_leave_no_stale_file_and_fail_nothing() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("ports.json");
+        std::fs::write(&path, "{}").expect("written");
+        // A folder of that name stands for a disk that takes no file.
+        std::fs::create_dir(home.path().join("ports.json.new")).expect("a folder");
+        let (submission, submissions) = (Vec::new(), Vec::new());
+        let none = Listeners { submission, submissions, inbound: Vec::new(), http: Vec::new() };
+        none.write_ports(home.path());
+        assert!(!path.exists());
+        std::fs::remove_dir(home.path().join("ports.json.new")).expect("removed");
+        none.write_ports(home.path());
+        assert!(path.exists());
     }
 }

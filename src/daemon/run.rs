@@ -44,24 +44,34 @@ pub struct Running {
 /// Runs the daemon until SIGTERM or SIGINT, then drains. SIGHUP reads the certificate files anew.
 ///
 /// # Errors
-/// What kept it from starting: which setting or file, and why.
+/// What kept it from starting: which setting or file, and why; or what failed while it ran and only
+/// a new start mends, after the drain.
 pub async fn serve(config: Config) -> Result<()> {
     telemetry::init_logs(&config.log);
+    // Before anybody is told that we run, so that no signal finds us without an answer.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let running = start(config).await?;
+    let mut running = tokio::select! {
+        started = start(config) => started?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
     say_ready()?;
-    loop {
+    let failed = loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break None,
+            _ = interrupt.recv() => break None,
             _ = hangup.recv() => running.reload(),
+            why = running.failed() => break Some(why),
         }
-    }
+    };
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    if let Some(why) = &failed {
+        tracing::error!(target: "relent::daemon", "{why}: the daemon stops, to be started anew");
+    }
     running.stop().await;
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }
 
 /// Builds every part and opens every listener. When this returns, all of them answer.
@@ -148,7 +158,7 @@ pub async fn start(config: Config) -> Result<Running> {
         own: sockets.addresses(),
     });
 
-    sockets.write_ports(&config.data_dir)?;
+    sockets.write_ports(&config.data_dir);
     // Before the first byte of a stranger is read.
     user::become_user(&config)?;
 
@@ -185,6 +195,18 @@ impl Running {
             "SIGHUP: certificate files are looked at; other settings need a restart"
         );
         self.tls.reload();
+    }
+
+    /// Waits until a part fails that only a new start mends, and says which: the disk of the spool, or
+    /// a task that ended though nobody stopped it.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        tokio::select! {
+            fault = self.spool.failed() => fault.into(),
+            ended = self.tasks.join_next() => match ended {
+                Some(Err(fault)) => anyhow::anyhow!("a part of the daemon broke: {fault}"),
+                _ => anyhow::anyhow!("a part of the daemon ended by itself"),
+            },
+        }
     }
 
     /// Stops taking mail, lets sessions and attempts end, and closes spool and store.

@@ -130,7 +130,7 @@ impl Delivery {
         let queue = &self.parts.queue;
         loop {
             let domain = queue.due(per_domain).await;
-            if let Err(fault) = queue.ready() {
+            if let Err(fault) = queue.can_record() {
                 // What is sent could not be marked as sent, and would be sent again.
                 tracing::error!(%fault, "delivery waits until the spool takes records again");
                 tokio::time::sleep(REST).await;

@@ -197,6 +197,8 @@ impl House {
             from: None,
             smtputf8: false,
             eight_bit: false,
+            refused: Vec::new(),
+            not_before: None,
         };
         self.queue.enqueue(draft, body).await.expect("accepted");
         address

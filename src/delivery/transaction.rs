@@ -131,7 +131,7 @@ impl Delivery {
                 Ok(Err(judgement)) => return Err(Ended::Closed(Attempt::Stopped(judgement))),
                 Err(fault) => {
                     let text = format!("held: the records cannot be read: {fault}");
-                    let result = later(None, Status::new(4, 3, 0), text);
+                    let result = Attempt::Held(ours(None, Status::new(4, 3, 0), text));
                     return Err(Ended::Closed(result));
                 }
             };

@@ -2,7 +2,7 @@
 
 use super::Delivery;
 use super::dialog::Dialog;
-use super::outcome::later;
+use super::outcome::{later, ours};
 use super::pool::Place;
 use super::route::Targets;
 use super::transaction::Ended;
@@ -129,7 +129,7 @@ impl Delivery {
             Ok(judgement) => Attempt::Stopped(judgement),
             Err(fault) => {
                 let text = format!("held: the records cannot be read: {fault}");
-                later(None, Status::new(4, 3, 0), text)
+                Attempt::Held(ours(None, Status::new(4, 3, 0), text))
             }
         };
         self.finish(lease, attempt).await;

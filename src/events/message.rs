@@ -88,6 +88,11 @@ pub struct Accepted {
     pub smtputf8: bool,
     /// Holds octets above 127: sent with BODY=8BITMIME where offered.
     pub eight_bit: bool,
+    /// Recipients that policy refused when a header of the message changed its stream: they end
+    /// stopped, and the sender, who heard 250, is told.
+    pub refused: Vec<RecipientNumber>,
+    /// When its recipients are first due; at once where there is none.
+    pub not_before: Option<Timestamp>,
 }
 
 /// How one recipient's copy fared in one attempt, or without one.
@@ -109,6 +114,10 @@ pub enum Outcome {
     Stopped,
     /// Taken out of the queue by the operator or the sender.
     Cancelled,
+    /// Held back by the operator, until it is released.
+    Held,
+    /// Let go again by the operator.
+    Released,
 }
 
 /// One thing that happened to a message.
@@ -143,14 +152,18 @@ pub enum MessageEvent {
 }
 
 /// The version of the encoding that is written.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// The kind of an acceptance.
+const ACCEPTED: Kind = Kind(1);
+/// What version 3 added at the end of an acceptance, empty: no refused recipients, no moment.
+const ADDED: [u8; 2] = [0, 0];
 
 impl MessageEvent {
     /// As a spool record: a version byte, then postcard.
     #[must_use]
     pub fn encode(&self) -> (Kind, Vec<u8>) {
         let kind = match self {
-            Self::Accepted(_) => Kind(1),
+            Self::Accepted(_) => ACCEPTED,
             Self::Recipient { .. } => Kind(2),
         };
         let payload = postcard::to_extend(self, vec![VERSION])
@@ -163,7 +176,51 @@ impl MessageEvent {
     pub fn decode(record: &Record) -> Option<Self> {
         match record.payload.split_first()? {
             (&VERSION, rest) => postcard::from_bytes(rest).ok(),
+            (2, rest) => postcard::from_bytes(&[rest, &ADDED].concat()).ok(),
             _ => None,
         }
+    }
+
+    /// Whether a record is a message's acceptance, readable or not.
+    #[must_use]
+    pub fn is_acceptance(record: &Record) -> bool {
+        record.kind == ACCEPTED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::Sequence;
+
+    fn accepted(refused: Vec<RecipientNumber>, not_before: Option<Timestamp>) -> MessageEvent {
+        MessageEvent::Accepted(Accepted {
+            id: MessageId([3; 12]),
+            origin: Origin::Letter { account: AccountId(1), stream: None },
+            sender: ReversePath::Null,
+            recipients: Vec::new(),
+            body: Body::default(),
+            at: Timestamp(5),
+            from: None,
+            smtputf8: false,
+            eight_bit: true,
+            refused,
+            not_before,
+        })
+    }
+
+    #[test]
+    fn an_acceptance_of_the_version_before_is_read() {
+        let new = accepted(vec![RecipientNumber(1)], Some(Timestamp(9)));
+        let plain = accepted(Vec::new(), None);
+        let (kind, payload) = new.encode();
+        let record = |payload| Record { sequence: Sequence(1), kind, payload };
+        assert_eq!(MessageEvent::decode(&record(payload)), Some(new));
+        let (_, mut old) = plain.encode();
+        old.truncate(old.len() - ADDED.len());
+        old[0] = 2;
+        assert_eq!(MessageEvent::decode(&record(old.clone())), Some(plain));
+        old[0] = 9;
+        assert_eq!(MessageEvent::decode(&record(old)), None);
     }
 }

@@ -71,6 +71,8 @@ fn message(event: &MessageEvent) -> Value {
                 Outcome::Failed { .. } => "failed",
                 Outcome::Stopped => "stopped",
                 Outcome::Cancelled => "cancelled",
+                Outcome::Held => "held",
+                Outcome::Released => "released",
             },
             "status": status.to_string(),
             "text": text,

@@ -123,8 +123,8 @@ pub(super) async fn act(
     })?;
     let count = match verb.as_str() {
         "retry" => parts.queue.retry(selector).await,
-        "hold" => parts.queue.hold(selector, true).await,
-        "release" => parts.queue.hold(selector, false).await,
+        "hold" => parts.queue.hold(selector, true).await?,
+        "release" => parts.queue.hold(selector, false).await?,
         "cancel" => parts.queue.remove(selector, "taken out by the operator").await?,
         _ => {
             let text = format!("`{verb}` is no verb of the queue: retry, hold, release, cancel");

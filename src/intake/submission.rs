@@ -299,6 +299,8 @@ impl Submission {
             from: message.from,
             smtputf8: envelope.smtputf8 && needs_smtputf8,
             eight_bit: message.eight_bit,
+            refused: Vec::new(),
+            not_before: None,
         };
         let (sender, count) = (draft.sender.to_string(), draft.recipients.len());
         match parts.queue.enqueue(draft, message.body).await {

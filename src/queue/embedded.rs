@@ -1,10 +1,13 @@
 //! The queue of one node: in memory, rebuilt from the spool.
 
-use super::state::{Key, Stand, State};
-use super::{Attempt, Draft, ItemView, Lease, Queue, Said, Selector, Summary, report};
+use super::state::{Key, Stand, State, Then};
+use super::{
+    Attempt, Draft, ItemView, Lease, Queue, Said, Selector, Summary, ending::reason,
+    rebuild::rebuild,
+};
 use crate::accounts::Accounts;
 use crate::config::Config;
-use crate::events::message::{Accepted, MessageEvent, Origin, Outcome, Recipient};
+use crate::events::message::{Accepted, MessageEvent, Origin, Outcome};
 use crate::mail::{
     AccountId, Domain, MessageId, RecipientHash, RecipientNumber, Status, Timestamp,
 };
@@ -14,22 +17,24 @@ use crate::store::StoreFault;
 use crate::world::World;
 use async_trait::async_trait;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-const CHUNK: usize = 1000;
+/// Records read, or written, at a time.
+pub(super) const CHUNK: usize = 1000;
 
 /// The queue of one node.
 pub struct Embedded {
     own: Weak<Self>,
-    spool: Spool,
+    pub(super) spool: Spool,
     policy: Policy,
-    accounts: Accounts,
-    config: Arc<Config>,
-    world: World,
+    pub(super) accounts: Accounts,
+    pub(super) config: Arc<Config>,
+    pub(super) world: World,
     state: Mutex<State>,
-    wake: Notify,
+    pub(super) wake: Notify,
 }
 
 /// Makes an item due again when its lease is dropped unfinished.
@@ -66,23 +71,7 @@ impl Embedded {
         config: Arc<Config>,
         world: World,
     ) -> Result<Arc<Self>, SpoolFault> {
-        let mut state = State::default();
-        let now = world.clock.now();
-        let mut from = Sequence(0);
-        loop {
-            let records = spool.read(from, CHUNK)?;
-            for record in &records {
-                from = Sequence(record.sequence.0 + 1);
-                match MessageEvent::decode(record) {
-                    Some(event) => replay(&mut state, &spool, event, record.sequence, now),
-                    None => tracing::error!(target: "relent::queue", sequence = record.sequence.0,
-                        "a spool record cannot be read and was passed over"),
-                }
-            }
-            if records.len() < CHUNK {
-                break;
-            }
-        }
+        let state = rebuild(&spool, world.clock.now())?;
         Ok(Arc::new_cyclic(|own| Self {
             own: own.clone(),
             spool,
@@ -95,29 +84,36 @@ impl Embedded {
         }))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Ends a lease without an end of the item: it waits until `at`, unless the operator said
+    /// otherwise meanwhile.
     fn give_back(&self, key: Key, generation: u64, at: Timestamp) {
         let mut state = self.state();
         if state.give_back(key, generation) {
             let then = state.items.get_mut(&key).and_then(|item| item.then.take());
-            match then {
-                Some(Stand::Held) => {
-                    if let Some(item) = state.items.get_mut(&key) {
-                        item.stand = Stand::Held;
-                    }
-                }
-                Some(_) => state.schedule(key, self.world.clock.now()),
-                None => state.schedule(key, at),
+            let at = if then == Some(Then::Due) { self.world.clock.now() } else { at };
+            state.schedule(key, at);
+            if let Some(item) = state.items.get_mut(&key)
+                && matches!(then, Some(Then::Held | Then::Cancelled))
+            {
+                item.stand = Stand::Held;
+                item.then = then.filter(|then| *then == Then::Cancelled);
             }
         }
         drop(state);
         self.wake.notify_waiters();
     }
 
-    fn end(&self, key: Key) {
+    /// Ends a lease as if nothing had been tried: due after the shortest wait.
+    fn put_off(&self, key: Key, generation: u64) {
+        let at = self.world.clock.now().after(self.delay(1));
+        self.give_back(key, generation, at);
+    }
+
+    pub(super) fn end(&self, key: Key) {
         let ended = self.state().end(key);
         if let Some(sequence) = ended {
             self.spool.release(sequence);
@@ -133,141 +129,6 @@ impl Embedded {
         let most = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
         base + Duration::from_millis(self.world.chance.below(most))
     }
-
-    async fn record(
-        &self,
-        message: &Accepted,
-        number: u32,
-        outcome: Outcome,
-        attempts: u32,
-        said: Said,
-    ) -> Result<(), SpoolFault> {
-        let at = self.world.clock.now();
-        let (name, durability) = match &outcome {
-            Outcome::Delivered => ("delivered", Durability::Lazy),
-            Outcome::Deferred { .. } => ("deferred", Durability::Lazy),
-            Outcome::Failed { .. } => ("failed", Durability::Synced),
-            Outcome::Stopped => ("stopped", Durability::Synced),
-            Outcome::Cancelled => ("cancelled", Durability::Synced),
-        };
-        let to = &message.recipients[number as usize].address;
-        tracing::info!(target: "relent::delivery", id = %message.id, from = %message.sender, to = %to,
-            stream = message.origin.stream().map_or(0, |s| s.0), relay = said.relay.as_deref().unwrap_or(""),
-            delay = at.since(message.at).as_secs(), dsn = %said.status, status = name, "{}", said.text);
-        metrics::counter!("relent_recipients_total", "outcome" => name).increment(1);
-        let event = MessageEvent::Recipient {
-            message: message.id,
-            origin: message.origin.clone(),
-            to: message.recipients[number as usize].clone(),
-            recipient: RecipientNumber(number),
-            outcome,
-            attempts,
-            relay: said.relay,
-            status: said.status,
-            text: said.text,
-            at,
-        };
-        self.spool.append(vec![event.encode()], durability).await?;
-        Ok(())
-    }
-
-    /// Tells the sender, once, whatever is replayed.
-    async fn report(&self, message: &Accepted, number: u32, said: &Said) -> Result<(), SpoolFault> {
-        let Some(sender) = message.sender.address() else {
-            return Ok(());
-        };
-        let now = self.world.clock.now();
-        if self.state().messages.contains_key(&report::id(message.id, number)) {
-            return Ok(());
-        }
-        let Ok(hash) = self.accounts.hash(message.origin.account(), sender) else {
-            return Err(SpoolFault::Busy);
-        };
-        let recipient = Recipient { address: sender.clone(), hash };
-        let host = &self.config.hostname;
-        let draft = report::draft(message, number, sender, recipient, host, now);
-        let original = match self.spool.reader(&message.body).next().await {
-            Ok(piece) => piece.unwrap_or_default(),
-            Err(_) => bytes::Bytes::new(),
-        };
-        let failed = &message.recipients[number as usize].address;
-        let text = report::text(message, failed, sender, said, &original, host, now);
-        let mut body = self.spool.body();
-        body.write(&text).await?;
-        self.enqueue(draft, body).await?;
-        Ok(())
-    }
-
-    /// Ends an item that no attempt holds; false where one does.
-    async fn end_queued(
-        &self,
-        key: Key,
-        outcome: Outcome,
-        text: String,
-    ) -> Result<bool, SpoolFault> {
-        let found = {
-            let mut state = self.state();
-            let message = state.messages.get(&key.0).map(|e| e.message.clone());
-            let item = state.items.get_mut(&key);
-            let free = item.filter(|item| !matches!(item.stand, Stand::Active(_)));
-            // Held while its end is written, so that no attempt takes it meanwhile.
-            free.map(|item| (item.attempts, std::mem::replace(&mut item.stand, Stand::Held)))
-                .zip(message)
-        };
-        let Some(((attempts, stood), message)) = found else {
-            return Ok(false);
-        };
-        let said = Said { relay: None, status: Status::new(5, 7, 1), text };
-        let written = self.record(&message, key.1, outcome, attempts, said).await;
-        if written.is_err() {
-            if stood == Stand::Queued {
-                let now = self.world.clock.now();
-                self.state().schedule(key, now);
-            }
-            return written.map(|()| false);
-        }
-        self.end(key);
-        Ok(true)
-    }
-}
-
-fn replay(
-    state: &mut State,
-    spool: &Spool,
-    event: MessageEvent,
-    sequence: Sequence,
-    now: Timestamp,
-) {
-    match event {
-        MessageEvent::Accepted(message) => {
-            if !message.recipients.is_empty() && !state.messages.contains_key(&message.id) {
-                spool.hold(sequence);
-                state.add(Arc::new(message), sequence, now);
-            }
-        }
-        MessageEvent::Recipient { message, recipient, outcome, attempts, text, .. } => {
-            let key = (message, recipient.0);
-            if let Outcome::Deferred { next_at } = outcome {
-                state.schedule(key, next_at);
-                if let Some(item) = state.items.get_mut(&key) {
-                    item.attempts = attempts;
-                    item.last = Some(text.into());
-                }
-            } else if let Some(accepted) = state.end(key) {
-                spool.release(accepted);
-            }
-        }
-    }
-}
-
-fn reason(judgement: &Judgement) -> String {
-    match judgement {
-        Judgement::Clear => "clear".into(),
-        Judgement::Suppressed(stop) => {
-            format!("stopped: {:?} since {}", stop.reason, stop.at.date())
-        }
-        Judgement::Unconsented(_) => "stopped: no consent that holds".into(),
-    }
 }
 
 #[async_trait]
@@ -275,9 +136,13 @@ impl Queue for Embedded {
     fn ready(&self) -> Result<(), SpoolFault> {
         self.spool.ready()?;
         if self.state().items.len() as u64 >= self.config.queue.items_max {
-            return Err(SpoolFault::Full);
+            return Err(SpoolFault::QueueFull);
         }
         Ok(())
+    }
+
+    fn can_record(&self) -> Result<(), SpoolFault> {
+        self.spool.can_record()
     }
 
     fn body(&self) -> BodyWriter {
@@ -361,7 +226,14 @@ impl Queue for Embedded {
             return Err(StoreFault::Damaged(format!("stream {} is not there", stream.0)));
         };
         let to = &lease.message.recipients[lease.recipient.0 as usize].address;
-        self.policy.permit(&stream, to)
+        let permit = self.policy.permit(&stream, to)?;
+        // Looked at last, as policy does: who cancels says so first and then waits for the attempt.
+        let key = (lease.message.id, lease.recipient.0);
+        let then = self.state().items.get(&key).and_then(|item| item.then);
+        if then == Some(Then::Cancelled) {
+            return Err(StoreFault::Missing("the operator took it out of the queue".into()));
+        }
+        Ok(permit)
     }
 
     async fn finish(&self, lease: Lease, attempt: Attempt) -> Result<(), SpoolFault> {
@@ -379,8 +251,18 @@ impl Queue for Embedded {
         let now = self.world.clock.now();
         let attempts = lease.attempts.saturating_add(1);
         let message = lease.message.clone();
+        let due = message.not_before.map_or(message.at, |at| at.max(message.at));
         let (outcome, said) = match attempt {
             Attempt::Untried => return Ok(()), // the guard makes it due
+            Attempt::Held(said) => {
+                tracing::warn!(target: "relent::delivery", id = %message.id, recipient = key.1,
+                    status = "held", "{}", said.text);
+                if let Some(item) = self.state().items.get_mut(&key) {
+                    item.last = Some(said.text.into());
+                }
+                self.put_off(key, lease.generation);
+                return Ok(());
+            }
             Attempt::Delivered(said) => (Outcome::Delivered, said),
             Attempt::Failed { said, dead_address } => (Outcome::Failed { dead_address }, said),
             Attempt::Stopped(judgement) => (
@@ -389,7 +271,7 @@ impl Queue for Embedded {
             ),
             // A clock that jumped expires nothing that was not tried again and again.
             Attempt::Deferred(mut said)
-                if attempts > 1 && now.since(message.at) > self.config.queue.expiry.0 =>
+                if attempts > 1 && now.since(due) > self.config.queue.expiry.0 =>
             {
                 said.status = Status::new(5, 4, 7);
                 said.text = format!("given up after {attempts} attempts: {}", said.text);
@@ -400,24 +282,27 @@ impl Queue for Embedded {
                 (Outcome::Deferred { next_at }, said)
             }
         };
-        if let Outcome::Deferred { next_at } = outcome {
-            let last = said.text.clone();
-            let kept = self.record(&message, key.1, outcome, attempts, said).await;
-            if let Some(item) = self.state().items.get_mut(&key) {
-                item.attempts = attempts;
-                item.last = Some(last.into());
+        let last = said.text.clone();
+        let kept = self.conclude(&message, key.1, outcome.clone(), attempts, said).await;
+        match (&outcome, &kept) {
+            (Outcome::Deferred { next_at }, _) => {
+                if let Some(item) = self.state().items.get_mut(&key) {
+                    item.attempts = attempts;
+                    item.last = Some(last.into());
+                }
+                self.give_back(key, lease.generation, *next_at);
             }
-            self.give_back(key, lease.generation, next_at);
-            return kept;
-        }
-        let is_delivered = outcome == Outcome::Delivered;
-        if matches!(outcome, Outcome::Failed { .. }) {
-            self.report(&message, key.1, &said).await?;
-        }
-        let kept = self.record(&message, key.1, outcome, attempts, said).await;
-        if is_delivered || kept.is_ok() {
-            self.state().give_back(key, lease.generation);
-            self.end(key);
+            (_, Ok(())) => {
+                self.state().give_back(key, lease.generation);
+                self.end(key);
+            }
+            (Outcome::Delivered, Err(_)) => {
+                // Not sent again by this process. Its body stays: the next one will find no mark.
+                let mut state = self.state();
+                state.give_back(key, lease.generation);
+                state.end(key);
+            }
+            (_, Err(_)) => self.put_off(key, lease.generation),
         }
         kept
     }
@@ -452,10 +337,25 @@ impl Queue for Embedded {
 
     async fn remove(&self, selector: Selector, reason: &str) -> Result<u64, SpoolFault> {
         let keys = self.state().select(&selector, usize::MAX);
-        let mut ended = 0;
+        let (mut ended, mut active) = (0, Vec::new());
         for key in keys {
-            let outcome = Outcome::Cancelled;
-            ended += u64::from(self.end_queued(key, outcome, reason.to_owned()).await?);
+            if self.end_queued(key, Outcome::Cancelled, reason.to_owned()).await? {
+                ended += 1;
+            } else if let Some(item) = self.state().items.get_mut(&key) {
+                item.then = Some(Then::Cancelled);
+                active.push(key);
+            }
+        }
+        if !active.is_empty() {
+            // On a task of its own: what is cancelled goes, however long its attempt takes.
+            let queue = self.own.upgrade().ok_or(SpoolFault::Busy)?;
+            let (count, reason) = (Arc::new(AtomicU64::new(0)), reason.to_owned());
+            let counted = count.clone();
+            let work = tokio::spawn(async move {
+                queue.cancel_active(active, &reason, &counted).await;
+            });
+            let _ = tokio::time::timeout(self.config.queue.permit_wait_max.0, work).await;
+            ended += count.load(Ordering::SeqCst);
         }
         Ok(ended)
     }
@@ -463,91 +363,62 @@ impl Queue for Embedded {
     async fn retry(&self, selector: Selector) -> u64 {
         let now = self.world.clock.now();
         let mut state = self.state();
-        let keys = state.select(&selector, usize::MAX);
-        for key in &keys {
-            let stand = state.items.get(key).map(|item| item.stand);
-            match stand {
-                Some(Stand::Queued) => state.schedule(*key, now),
-                Some(Stand::Active(_)) => {
-                    if let Some(item) = state.items.get_mut(key) {
-                        item.then = Some(Stand::Queued);
-                    }
-                }
-                _ => {}
-            }
-        }
-        drop(state);
-        self.wake.notify_waiters();
-        keys.len() as u64
-    }
-
-    async fn hold(&self, selector: Selector, held: bool) -> u64 {
-        let now = self.world.clock.now();
-        let mut state = self.state();
-        let keys = state.select(&selector, usize::MAX);
-        for key in &keys {
-            let Some(item) = state.items.get_mut(key) else {
+        let mut count = 0;
+        for key in state.select(&selector, usize::MAX) {
+            let Some(item) = state.items.get_mut(&key) else {
                 continue;
             };
-            match (item.stand, held) {
-                (Stand::Active(_), _) => item.then = held.then_some(Stand::Held),
-                (Stand::Queued, true) => item.stand = Stand::Held,
-                (Stand::Held, false) => state.schedule(*key, now),
-                _ => {}
+            match (item.stand, item.then) {
+                (Stand::Queued, _) => state.schedule(key, now),
+                (Stand::Active(_), None | Some(Then::Due)) => item.then = Some(Then::Due),
+                _ => continue,
             }
+            count += 1;
         }
         drop(state);
         self.wake.notify_waiters();
-        keys.len() as u64
+        count
+    }
+
+    async fn hold(&self, selector: Selector, held: bool) -> Result<u64, SpoolFault> {
+        let mut changed = Vec::new();
+        {
+            // What is to be held is taken from the attempts before it is written, what is let go after.
+            let mut state = self.state();
+            for key in state.select(&selector, usize::MAX) {
+                let changes = if held { state.hold(key) } else { state.is_held(key) };
+                let entry = state.messages.get(&key.0).filter(|_| changes);
+                let attempts = state.items.get(&key).map_or(0, |item| item.attempts);
+                changed.extend(entry.map(|entry| (key, entry.message.clone(), attempts)));
+            }
+        }
+        let (outcome, text) = match held {
+            true => (Outcome::Held, "held by the operator"),
+            false => (Outcome::Released, "released by the operator"),
+        };
+        for part in changed.chunks(CHUNK) {
+            let event = |(key, message, attempts): &(Key, Arc<Accepted>, u32)| {
+                let status = Status::new(2, 0, 0);
+                let said = Said { relay: None, status, text: text.into() };
+                self.event(message, key.1, outcome.clone(), *attempts, said).encode()
+            };
+            self.spool.append(part.iter().map(event).collect(), Durability::Synced).await?;
+            if !held {
+                let now = self.world.clock.now();
+                let mut state = self.state();
+                part.iter().for_each(|(key, _, _)| state.release(*key, now));
+            }
+        }
+        self.wake.notify_waiters();
+        Ok(changed.len() as u64)
     }
 
     async fn list(&self, selector: Selector, limit: usize) -> Vec<ItemView> {
-        let state = self.state();
-        let keys = state.select(&selector, limit);
-        let view = |key: Key| {
-            let (item, entry) = (state.items.get(&key)?, state.messages.get(&key.0)?);
-            let message = &entry.message;
-            Some(ItemView {
-                message: message.id.to_string(),
-                number: key.1,
-                sender: message.sender.to_string(),
-                recipient: message.recipients[key.1 as usize].address.to_string(),
-                account: message.origin.account(),
-                stream: message.origin.stream(),
-                size: message.body.length,
-                state: match item.stand {
-                    Stand::Queued => "queued",
-                    Stand::Active(_) => "active",
-                    Stand::Held => "held",
-                },
-                attempts: item.attempts,
-                accepted: message.at,
-                next_at: item.next_at,
-                last: item.last.as_deref().map(str::to_owned),
-            })
-        };
-        keys.into_iter().filter_map(view).collect()
+        self.state().list(&selector, limit)
     }
 
     async fn summary(&self) -> Summary {
-        let state = self.state();
-        let mut summary = Summary::default();
-        let mut domains: HashMap<Domain, u64> = HashMap::new();
-        for (key, item) in &state.items {
-            match item.stand {
-                Stand::Queued => summary.queued += 1,
-                Stand::Active(_) => summary.active += 1,
-                Stand::Held => summary.held += 1,
-            }
-            if let Some(domain) = state.domain(*key) {
-                *domains.entry(domain).or_default() += 1;
-            }
-        }
-        let mut domains: Vec<_> = domains.into_iter().map(|(d, n)| (d.to_string(), n)).collect();
-        domains.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        domains.truncate(50);
-        summary.domains = domains;
-        summary
+        self.state().summary()
     }
 
     async fn find(
@@ -584,9 +455,8 @@ impl Queue for Embedded {
         if self.state().items.contains_key(&(message.id, recipient.0)) {
             return Ok(());
         }
-        self.report(&message, recipient.0, &said).await?;
         let outcome = Outcome::Failed { dead_address };
-        self.record(&message, recipient.0, outcome, 1, said).await
+        self.conclude(&message, recipient.0, outcome, 1, said).await
     }
 
     async fn events_for(

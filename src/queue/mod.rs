@@ -2,11 +2,14 @@
 //! memory and is rebuilt from the spool.
 
 mod embedded;
+mod ending;
+mod rebuild;
 mod report;
 mod state;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use embedded::Embedded;
 pub use stop::{Stop, stop};
@@ -54,6 +57,9 @@ pub enum Attempt {
     },
     /// Policy stopped it.
     Stopped(Judgement),
+    /// It could not be judged, so that it was not sent: due after the first of `queue.retry_delays`.
+    /// No attempt is counted, and nothing expires by it.
+    Held(Said),
     /// Nothing was tried (the connection was needed elsewhere, the daemon stops): due at once, and no
     /// attempt is counted.
     Untried,
@@ -139,6 +145,8 @@ pub type Draft = Accepted;
 pub trait Queue: Send + Sync + 'static {
     /// Whether mail may be accepted: spool ready, room in the queue.
     fn ready(&self) -> Result<(), SpoolFault>;
+    /// Whether what becomes of mail can be recorded: only a disk that failed keeps it from being sent.
+    fn can_record(&self) -> Result<(), SpoolFault>;
     /// Begins a body.
     fn body(&self) -> BodyWriter;
     /// Accepts a message: durable when this returns. `draft.body` is filled in from `body`.
@@ -154,12 +162,14 @@ pub trait Queue: Send + Sync + 'static {
     async fn finish(&self, lease: Lease, attempt: Attempt) -> Result<(), SpoolFault>;
     /// Ends queued items that policy now stops: each is judged anew, and stopped with an event.
     async fn cancel(&self, selector: Selector) -> u64;
-    /// Takes items out of the queue by the operator's word.
+    /// Takes items out of the queue by the operator's word. One under attempt gets no permit any more
+    /// and goes when its attempt ends; how many went within `queue.permit_wait_max` is answered.
     async fn remove(&self, selector: Selector, reason: &str) -> Result<u64, SpoolFault>;
-    /// Makes items due now.
+    /// Makes items due now, and those under attempt when that ends; how many. What is held stays held.
     async fn retry(&self, selector: Selector) -> u64;
-    /// Holds items back, or lets them go.
-    async fn hold(&self, selector: Selector, held: bool) -> u64;
+    /// Holds items back, or lets them go, durably; how many that changes. One under attempt is held
+    /// when that ends.
+    async fn hold(&self, selector: Selector, held: bool) -> Result<u64, SpoolFault>;
     /// Items that match, at most `limit`.
     async fn list(&self, selector: Selector, limit: usize) -> Vec<ItemView>;
     /// Figures.

@@ -32,6 +32,8 @@ pub(super) fn draft(
         from: Address::new("MAILER-DAEMON", hostname).ok(),
         smtputf8: sender.needs_smtputf8(),
         eight_bit: true,
+        refused: Vec::new(),
+        not_before: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Selector;
 use crate::events::message::Accepted;
-use crate::mail::{Domain, MessageId, Timestamp};
+use crate::mail::{Domain, MessageId, RecipientHash, Timestamp};
 use crate::spool::Sequence;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -21,14 +21,24 @@ pub(super) enum Stand {
     Held,
 }
 
+/// The operator's word for when an attempt ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Due at once.
+    Due,
+    /// Held.
+    Held,
+    /// Taken out: it waits, held, for the record that says so.
+    Cancelled,
+}
+
 /// One recipient that has not ended.
 pub(super) struct Item {
     pub(super) stand: Stand,
     pub(super) attempts: u32,
     pub(super) next_at: Timestamp,
     pub(super) last: Option<Box<str>>,
-    /// The operator's word for when the attempt ends: due at once, or held.
-    pub(super) then: Option<Stand>,
+    pub(super) then: Option<Then>,
 }
 
 /// A message with recipients that have not ended.
@@ -46,7 +56,14 @@ pub(super) struct State {
     turns: VecDeque<Domain>,
     active: HashMap<Domain, u32>,
     timer: BTreeSet<(Timestamp, Key)>,
+    /// Items by recipient: half of the hash, so that it takes 24 bytes an item.
+    places: BTreeSet<(u64, Key)>,
     generation: u64,
+}
+
+/// Where a recipient's items stand in the index.
+fn place(hash: RecipientHash) -> u64 {
+    u64::from_be_bytes(hash.0[..8].try_into().expect("eight bytes"))
 }
 
 impl State {
@@ -117,6 +134,44 @@ impl State {
         }
     }
 
+    /// Holds an item, or has it held when its attempt ends; false where nothing changes.
+    pub(super) fn hold(&mut self, key: Key) -> bool {
+        let Some(item) = self.items.get_mut(&key) else {
+            return false;
+        };
+        match item.stand {
+            Stand::Queued => item.stand = Stand::Held,
+            Stand::Active(_) if !matches!(item.then, Some(Then::Held | Then::Cancelled)) => {
+                item.then = Some(Then::Held);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Whether an item is held, or will be when its attempt ends.
+    pub(super) fn is_held(&self, key: Key) -> bool {
+        self.items.get(&key).is_some_and(|item| match item.stand {
+            Stand::Held => item.then != Some(Then::Cancelled),
+            Stand::Active(_) => item.then == Some(Then::Held),
+            Stand::Queued => false,
+        })
+    }
+
+    /// Lets a held item go.
+    pub(super) fn release(&mut self, key: Key, now: Timestamp) {
+        if !self.is_held(key) {
+            return;
+        }
+        let stand = self.items.get(&key).map(|item| item.stand);
+        if stand == Some(Stand::Held) {
+            self.schedule(key, now);
+        }
+        if let Some(item) = self.items.get_mut(&key) {
+            item.then = None;
+        }
+    }
+
     /// Ends the lease of this generation; false if it is not the item's.
     pub(super) fn give_back(&mut self, key: Key, generation: u64) -> bool {
         let Some(item) = self.items.get_mut(&key) else {
@@ -142,6 +197,9 @@ impl State {
         let item = self.items.remove(&key)?;
         self.timer.remove(&(item.next_at, key));
         let entry = self.messages.get_mut(&key.0)?;
+        if let Some(to) = entry.message.recipients.get(key.1 as usize) {
+            self.places.remove(&(place(to.hash), key));
+        }
         entry.left = entry.left.saturating_sub(1);
         if entry.left > 0 {
             return None;
@@ -149,18 +207,18 @@ impl State {
         self.messages.remove(&key.0).map(|entry| entry.sequence)
     }
 
-    /// Adds a message whose recipients are due at `now`.
+    /// Adds a message whose recipients are due at `now`, or later where it says so.
     pub(super) fn add(&mut self, message: Arc<Accepted>, sequence: Sequence, now: Timestamp) {
         let id = message.id;
         let left = message.recipients.len();
-        let entry = Entry { message, sequence, left };
-        self.messages.insert(id, entry);
-        for number in 0..u32::try_from(left).unwrap_or(u32::MAX) {
-            let item =
-                Item { stand: Stand::Queued, attempts: 0, next_at: now, last: None, then: None };
+        let next_at = message.not_before.map_or(now, |at| at.max(now));
+        for (number, to) in (0..).zip(&message.recipients) {
+            let item = Item { stand: Stand::Queued, attempts: 0, next_at, last: None, then: None };
             self.items.insert((id, number), item);
-            self.timer.insert((now, (id, number)));
+            self.timer.insert((next_at, (id, number)));
+            self.places.insert((place(to.hash), (id, number)));
         }
+        self.messages.insert(id, Entry { message, sequence, left });
     }
 
     /// Items that a command means, at most `limit`.
@@ -182,8 +240,20 @@ impl State {
                 Selector::Stream(stream) => message.origin.stream() == Some(*stream),
             }
         };
-        let keys = self.items.keys().filter(|key| means(key));
-        keys.take(limit).copied().collect()
+        let (least, most) = ((MessageId([0; 12]), 0), (MessageId([0xFF; 12]), u32::MAX));
+        match selector {
+            // Every stop asks for a recipient: that must not walk the queue.
+            Selector::Recipient(_, hash) => {
+                let at = place(*hash);
+                let keys = self.places.range((at, least)..=(at, most)).map(|(_, key)| key);
+                keys.filter(|key| means(key)).take(limit).copied().collect()
+            }
+            Selector::Message(id) => {
+                let keys = self.items.range((*id, 0)..=(*id, u32::MAX)).map(|(key, _)| key);
+                keys.take(limit).copied().collect()
+            }
+            _ => self.items.keys().filter(|key| means(key)).take(limit).copied().collect(),
+        }
     }
 }
 
@@ -191,7 +261,7 @@ impl State {
 mod tests {
     use super::*;
     use crate::events::message::{Origin, Recipient};
-    use crate::mail::{AccountId, Address, RecipientHash, ReversePath};
+    use crate::mail::{AccountId, Address, ReversePath};
     use crate::spool::Body;
 
     fn message(id: u8, to: &str) -> Arc<Accepted> {
@@ -208,6 +278,8 @@ mod tests {
             from: None,
             smtputf8: false,
             eight_bit: false,
+            refused: Vec::new(),
+            not_before: None,
         })
     }
 
@@ -231,5 +303,26 @@ mod tests {
         assert_eq!(state.promote(Timestamp(99)), None);
         assert_eq!(state.take(&dead, Timestamp(99)).map(|(k, _)| k), Some(key));
         assert_eq!(state.end(key), Some(Sequence(1)));
+    }
+
+    #[test]
+    fn a_recipient_is_found_without_a_walk_and_only_in_its_account() {
+        let mut state = State::default();
+        for id in 1..=3 {
+            state.add(message(id, "a@one.example"), Sequence(u64::from(id)), Timestamp(5));
+        }
+        let key = (MessageId([2; 12]), 0);
+        let found = |state: &State, account| {
+            let hash = RecipientHash([0; 16]);
+            state.select(&Selector::Recipient(AccountId(account), hash), usize::MAX)
+        };
+        assert_eq!(found(&state, 1).len(), 3);
+        assert_eq!(found(&state, 2), []);
+        assert_eq!(state.select(&Selector::Message(key.0), 9), [key]);
+        state.end(key);
+        assert_eq!(found(&state, 1).len(), 2);
+        assert_eq!(state.places.len(), 2);
+        let other = RecipientHash([0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(state.select(&Selector::Recipient(AccountId(1), other), 9), []);
     }
 }

@@ -5,9 +5,9 @@ use crate::accounts::{Account, Accounts, Stream, StreamDraft, StreamKind};
 use crate::config::Config;
 use crate::events::message::{MessageEvent, Origin, Outcome, Recipient};
 use crate::events::record::{Evidence, Reason, Scope, Source};
-use crate::mail::{Address, Domain, MessageId, ReversePath, Status, Timestamp};
+use crate::mail::{Address, Domain, MessageId, RecipientNumber, ReversePath, Status, Timestamp};
 use crate::policy::{Judgement, Policy, Subject};
-use crate::spool::{Body, Sequence, Spool};
+use crate::spool::{Body, Sequence, Spool, SpoolFault};
 use crate::store::Store;
 use crate::world::{Clock, World};
 use std::path::{Path, PathBuf};
@@ -39,8 +39,11 @@ struct Rig {
 }
 
 fn open(home: &Path, clock: Arc<Turned>) -> Rig {
+    open_with(home, clock, Config::default())
+}
+
+fn open_with(home: &Path, clock: Arc<Turned>, mut config: Config) -> Rig {
     let world = World { clock: clock.clone(), ..World::real() };
-    let mut config = Config::default();
     config.queue.retry_jitter_percent = 0;
     let config = Arc::new(config);
     let store = Store::open(&home.join("store"), &config.store, &world);
@@ -63,8 +66,12 @@ fn open(home: &Path, clock: Arc<Turned>) -> Rig {
     }
 }
 
+fn clock() -> Arc<Turned> {
+    Arc::new(Turned(AtomicU64::new(1_795_478_400_000)))
+}
+
 fn rig(home: &Path) -> Rig {
-    open(home, Arc::new(Turned(AtomicU64::new(1_795_478_400_000))))
+    open(home, clock())
 }
 
 impl Rig {
@@ -95,6 +102,10 @@ impl Rig {
     }
 
     async fn accept(&self, stream: &Stream, number: u8, from: &str, to: &[&str]) -> MessageId {
+        self.enqueue(self.draft(stream, number, from, to)).await
+    }
+
+    fn draft(&self, stream: &Stream, number: u8, from: &str, to: &[&str]) -> Draft {
         let recipient = |text: &&str| {
             let address = Address::parse(text).expect("address");
             let hash = self.accounts.hash(stream.account, &address).expect("hash");
@@ -104,7 +115,7 @@ impl Rig {
             "" => ReversePath::Null,
             text => ReversePath::Mailbox(Address::parse(text).expect("address")),
         };
-        let draft = Draft {
+        Draft {
             id: MessageId([number; 12]),
             origin: Origin::Submission {
                 account: stream.account,
@@ -118,7 +129,12 @@ impl Rig {
             from: None,
             smtputf8: false,
             eight_bit: false,
-        };
+            refused: Vec::new(),
+            not_before: None,
+        }
+    }
+
+    async fn enqueue(&self, draft: Draft) -> MessageId {
         let mut body = self.queue.body();
         let text = b"From: a@acme.example\r\nSubject: hello\r\n\r\nhello\r\n";
         body.write(text).await.expect("written");
@@ -149,6 +165,24 @@ impl Rig {
             MessageEvent::Accepted(_) => None,
         };
         records.iter().filter_map(outcome).collect()
+    }
+
+    /// What the last event of a recipient says.
+    fn last_text(&self) -> String {
+        let records = self.spool.read(Sequence(0), 1000).expect("readable");
+        let text = |record| match MessageEvent::decode(record)? {
+            MessageEvent::Recipient { text, .. } => Some(text),
+            MessageEvent::Accepted(_) => None,
+        };
+        records.iter().rev().find_map(text).expect("an event")
+    }
+
+    async fn suppress(&self, account: &Account, address: &str, scope: Scope, reason: Reason) {
+        let subject = Subject::Address(Address::parse(address).expect("address"));
+        let text = "by hand".into();
+        let evidence = Evidence { source: Source::Operator, text, ip: None, message: None };
+        let stopped = self.policy.suppress(account.id, subject, scope, reason, evidence);
+        stopped.await.expect("store");
     }
 
     async fn waiting(&self) -> usize {
@@ -328,4 +362,165 @@ async fn a_stop_ends_what_is_queued_and_takes_the_permit_of_what_is_leased() {
     let left = rig.queue.list(Selector::All, 100).await;
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].recipient, "two@b.example");
+}
+
+#[tokio::test]
+async fn a_full_queue_takes_no_mail_and_goes_on_sending() {
+    let home = tempfile::tempdir().expect("a folder");
+    let mut config = Config::default();
+    config.queue.items_max = 1;
+    let rig = open_with(home.path(), clock(), config);
+    let (_, stream) = rig.stream().await;
+    rig.accept(&stream, 1, "", &["one@a.example"]).await;
+    assert!(matches!(rig.queue.ready(), Err(SpoolFault::QueueFull)));
+    assert!(rig.queue.can_record().is_ok());
+    rig.end("a.example", Attempt::Delivered(said("250 ok"))).await;
+    assert!(rig.queue.ready().is_ok());
+}
+
+#[tokio::test]
+async fn what_could_not_be_judged_waits_and_never_expires() {
+    let home = tempfile::tempdir().expect("a folder");
+    let rig = rig(home.path());
+    let (_, stream) = rig.stream().await;
+    rig.accept(&stream, 1, "app@acme.example", &["one@a.example"]).await;
+    rig.end("a.example", Attempt::Deferred(said("451 later"))).await;
+    for _ in 0..3 {
+        rig.turn(rig.config.queue.expiry.0);
+        rig.end("a.example", Attempt::Held(said("the records cannot be read"))).await;
+        assert!(rig.lease("a.example").await.is_empty(), "not at once");
+        rig.turn(Duration::from_secs(60));
+        assert_eq!(rig.one("a.example").await.attempts, 1);
+    }
+    assert_eq!(rig.outcomes().len(), 1, "{:?}", rig.outcomes());
+}
+
+#[tokio::test]
+async fn a_hold_outlives_a_restart_and_retry_leaves_it() {
+    let home = tempfile::tempdir().expect("a folder");
+    let rig = rig(home.path());
+    let (_, stream) = rig.stream().await;
+    let to = ["one@a.example", "two@b.example"];
+    let id = rig.accept(&stream, 1, "", &to).await;
+    let active = rig.one("a.example").await;
+    assert_eq!(rig.queue.hold(Selector::Message(id), true).await.expect("held"), 2);
+    assert_eq!(rig.queue.hold(Selector::Message(id), true).await.expect("held"), 0);
+    assert_eq!(rig.queue.retry(Selector::All).await, 0, "what is held is not due");
+    // The one under attempt is held once that ends, whatever came of it.
+    rig.queue.finish(active, Attempt::Deferred(said("451 later"))).await.expect("finished");
+    rig.turn(Duration::from_secs(3600));
+    let rig = rig.restart().await;
+    for domain in ["a.example", "b.example"] {
+        assert!(rig.lease(domain).await.is_empty(), "{domain} is held");
+    }
+    assert_eq!(rig.queue.summary().await.held, 2);
+    assert_eq!(rig.queue.hold(Selector::All, false).await.expect("released"), 2);
+    assert_eq!(rig.queue.hold(Selector::All, false).await.expect("released"), 0);
+    let rig = rig.restart().await;
+    assert_eq!(rig.one("a.example").await.attempts, 1);
+    assert_eq!(rig.queue.retry(Selector::All).await, 2);
+}
+
+#[tokio::test]
+async fn a_cancel_takes_the_dot_from_what_is_under_attempt() {
+    let home = tempfile::tempdir().expect("a folder");
+    let rig = rig(home.path());
+    let (_, stream) = rig.stream().await;
+    let id = rig.accept(&stream, 1, "", &["one@a.example", "two@b.example"]).await;
+    let active = rig.one("a.example").await;
+    let queue = rig.queue.clone();
+    let removed = tokio::spawn(async move { queue.remove(Selector::Message(id), "enough").await });
+    let refused = async {
+        while rig.queue.permit(&active).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), refused).await.expect("no dot any more");
+    rig.queue.finish(active, Attempt::Deferred(said("451 later"))).await.expect("finished");
+    assert_eq!(removed.await.expect("no panic").expect("removed"), 2);
+    assert_eq!(rig.waiting().await, 0);
+    assert_eq!(rig.outcomes().last(), Some(&Outcome::Cancelled));
+}
+
+#[tokio::test]
+async fn the_sender_hears_of_a_recipient_refused_after_the_message_was_taken() {
+    let home = tempfile::tempdir().expect("a folder");
+    let rig = rig(home.path());
+    let (account, stream) = rig.stream().await;
+    let to = ["one@a.example", "two@a.example"];
+    let mut draft = rig.draft(&stream, 1, "app@acme.example", &to);
+    draft.refused = vec![RecipientNumber(1)];
+    rig.enqueue(draft).await;
+    for address in to {
+        rig.suppress(&account, address, Scope::Account, Reason::Manual).await;
+    }
+    assert_eq!(rig.queue.cancel(Selector::All).await, 2);
+    assert_eq!(rig.outcomes(), [Outcome::Stopped, Outcome::Stopped]);
+    let rig = rig.restart().await;
+    let report = rig.one("acme.example").await;
+    let text = rig.queue.read(&report.message.body).next().await;
+    let text = text.expect("readable").expect("a body");
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(text.contains("Final-Recipient: rfc822; two@a.example\r\n"), "{text}");
+    assert!(text.contains("Status: 5.7.1\r\n"), "{text}");
+    assert_eq!(rig.waiting().await, 1, "the other one's sender was refused nothing");
+}
+
+#[tokio::test]
+async fn a_stop_is_written_in_the_words_of_policy() {
+    let home = tempfile::tempdir().expect("a folder");
+    let rig = rig(home.path());
+    let (account, stream) = rig.stream().await;
+    rig.accept(&stream, 1, "", &["one@a.example"]).await;
+    rig.suppress(&account, "one@a.example", Scope::Account, Reason::Manual).await;
+    assert_eq!(rig.queue.cancel(Selector::All).await, 1);
+    assert!(rig.last_text().contains("(manual)"), "{}", rig.last_text());
+    // A global stop names neither whence nor since when.
+    rig.accept(&stream, 2, "", &["two@a.example"]).await;
+    rig.suppress(&account, "two@a.example", Scope::Global, Reason::Complaint).await;
+    assert_eq!(rig.queue.cancel(Selector::All).await, 1);
+    let text = rig.last_text();
+    assert!(!text.contains("omplain") && !text.contains("20"), "{text}");
+}
+
+#[tokio::test]
+async fn mail_for_later_is_due_then_after_a_restart_too() {
+    let home = tempfile::tempdir().expect("a folder");
+    let rig = rig(home.path());
+    let (_, stream) = rig.stream().await;
+    let mut draft = rig.draft(&stream, 1, "", &["one@a.example"]);
+    draft.not_before = Some(rig.clock.now().after(rig.config.queue.expiry.0 * 2));
+    rig.enqueue(draft).await;
+    assert!(rig.lease("a.example").await.is_empty());
+    let rig = rig.restart().await;
+    rig.turn(rig.config.queue.expiry.0 * 2 - Duration::from_secs(1));
+    assert!(rig.lease("a.example").await.is_empty());
+    rig.turn(Duration::from_secs(1));
+    for _ in 0..2 {
+        rig.end("a.example", Attempt::Deferred(said("451 later"))).await;
+        rig.turn(Duration::from_secs(300));
+    }
+    assert_eq!(rig.waiting().await, 1, "its time to expire begins then");
+}
+
+#[tokio::test]
+async fn what_could_not_be_recorded_is_not_tried_again_at_once() {
+    let home = tempfile::tempdir().expect("a folder");
+    let rig = rig(home.path());
+    let (_, stream) = rig.stream().await;
+    rig.accept(&stream, 1, "", &["one@a.example", "two@b.example"]).await;
+    let (failing, delivered) = (rig.one("a.example").await, rig.one("b.example").await);
+    rig.spool.close().await;
+    assert!(rig.queue.finish(failing, failed(false)).await.is_err());
+    assert!(rig.lease("a.example").await.is_empty());
+    rig.turn(Duration::from_secs(60));
+    assert_eq!(rig.lease("a.example").await.len(), 1);
+    // What was sent and not marked is not sent again by this process; the next one finds its body.
+    let done = rig.queue.finish(delivered, Attempt::Delivered(said("250 ok"))).await;
+    assert!(done.is_err());
+    rig.turn(Duration::from_secs(3600));
+    assert!(rig.lease("b.example").await.is_empty());
+    let rig = rig.restart().await;
+    let again = rig.one("b.example").await;
+    assert!(rig.queue.read(&again.message.body).next().await.is_ok());
 }

@@ -27,6 +27,8 @@ impl Desk {
             at: now,
             from: None,
             eight_bit: !incoming.message.is_ascii(),
+            refused: Vec::new(),
+            not_before: None,
         };
         let mut body = parts.queue.body();
         body.write(&incoming.message).await.map_err(|fault| fault.answer())?;

@@ -150,6 +150,8 @@ impl House {
             from: None,
             smtputf8: false,
             eight_bit: false,
+            refused: Vec::new(),
+            not_before: None,
         };
         let mut body = self.parts.queue.body();
         body.write(b"Subject: news\r\n\r\nnews\r\n").await.expect("body");

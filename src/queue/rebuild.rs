@@ -1,0 +1,80 @@
+//! The queue as the spool has it: every event is replayed, in order, at start.
+
+use super::embedded::CHUNK;
+use super::state::{Stand, State};
+use crate::events::message::{MessageEvent, Outcome};
+use crate::mail::Timestamp;
+use crate::spool::{Sequence, Spool, SpoolFault};
+use std::sync::Arc;
+
+/// Replays the whole log; says to the spool which bodies are still needed.
+///
+/// # Errors
+/// [`SpoolFault::Unreadable`].
+pub(super) fn rebuild(spool: &Spool, now: Timestamp) -> Result<State, SpoolFault> {
+    let mut state = State::default();
+    let mut from = Sequence(0);
+    loop {
+        let records = spool.read(from, CHUNK)?;
+        for record in &records {
+            from = Sequence(record.sequence.0 + 1);
+            if let Some(event) = MessageEvent::decode(record) {
+                replay(&mut state, spool, event, record.sequence, now);
+                continue;
+            }
+            tracing::error!(target: "relent::queue", sequence = record.sequence.0,
+                "a spool record cannot be read and was passed over; its message is kept in the spool");
+            metrics::counter!("relent_spool_undecodable_total").increment(1);
+            if MessageEvent::is_acceptance(record) {
+                // A later version may read it: what it accepted is not ours to sweep.
+                spool.hold(record.sequence);
+            }
+        }
+        if records.len() < CHUNK {
+            return Ok(state);
+        }
+    }
+}
+
+fn replay(
+    state: &mut State,
+    spool: &Spool,
+    event: MessageEvent,
+    sequence: Sequence,
+    now: Timestamp,
+) {
+    let (key, outcome, attempts, text) = match event {
+        MessageEvent::Accepted(message) => {
+            if !message.recipients.is_empty() && !state.messages.contains_key(&message.id) {
+                spool.hold(sequence);
+                state.add(Arc::new(message), sequence, now);
+            }
+            return;
+        }
+        MessageEvent::Recipient { message, recipient, outcome, attempts, text, .. } => {
+            ((message, recipient.0), outcome, attempts, text)
+        }
+    };
+    match outcome {
+        Outcome::Deferred { next_at } => {
+            let is_held = state.is_held(key);
+            state.schedule(key, next_at);
+            if let Some(item) = state.items.get_mut(&key) {
+                item.attempts = attempts;
+                item.last = Some(text.into());
+                if is_held {
+                    item.stand = Stand::Held;
+                }
+            }
+        }
+        Outcome::Held => {
+            state.hold(key);
+        }
+        Outcome::Released => state.release(key, now),
+        Outcome::Delivered | Outcome::Failed { .. } | Outcome::Stopped | Outcome::Cancelled => {
+            if let Some(accepted) = state.end(key) {
+                spool.release(accepted);
+            }
+        }
+    }
+}

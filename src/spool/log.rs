@@ -473,14 +473,15 @@ impl Spool {
     /// # Errors
     /// [`SpoolFault::Unreadable`]: a segment's file cannot be opened.
     pub fn read(&self, from: Sequence, limit: usize) -> Result<Vec<Record>, SpoolFault> {
-        let (mut number, mut offset) = {
+        let (mut number, mut offset, mut edition) = {
             let state = self.shared.state();
             let own = state.segments.iter().rev().find(|(_, s)| s.first <= from.0);
             let own = own.or_else(|| state.segments.iter().next());
             let start = (own.map_or(0, |(number, _)| *number), SEGMENT_HEADER);
-            state.places.get(&from.0).copied().unwrap_or(start)
+            let (number, offset) = state.places.get(&from.0).copied().unwrap_or(start);
+            // With the place, so that it is known to be one of this edition.
+            (number, offset, state.segments.get(&number).map_or(0, |segment| segment.edition))
         };
-        let mut edition = self.shared.segment(number).map_or(0, |segment| segment.edition);
         let mut records: Vec<Record> = Vec::new();
         loop {
             let from = records.last().map_or(from.0, |last| last.sequence.0 + 1);

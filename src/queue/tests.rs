@@ -7,7 +7,7 @@ use crate::events::message::{MessageEvent, Origin, Outcome, Recipient};
 use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::{Address, Domain, MessageId, RecipientNumber, ReversePath, Status, Timestamp};
 use crate::policy::{Judgement, Policy, Subject};
-use crate::spool::{Body, Sequence, Spool, SpoolFault};
+use crate::spool::{Body, Durability, Kind, Sequence, Spool, SpoolFault};
 use crate::store::Store;
 use crate::world::{Clock, World};
 use std::path::{Path, PathBuf};
@@ -523,4 +523,42 @@ async fn what_could_not_be_recorded_is_not_tried_again_at_once() {
     let rig = rig.restart().await;
     let again = rig.one("b.example").await;
     assert!(rig.queue.read(&again.message.body).next().await.is_ok());
+}
+
+#[tokio::test]
+async fn an_acceptance_that_cannot_be_decoded_keeps_its_body() {
+    let home = tempfile::tempdir().expect("a folder");
+    let mut config = Config::default();
+    config.spool.segment_size = crate::config::Size(1000);
+    let rig = open_with(home.path(), clock(), config.clone());
+    let (_, stream) = rig.stream().await;
+    let filler = || vec![(Kind(7), vec![0; 1000])];
+    // From a later version of this program.
+    let mut body = rig.queue.body();
+    body.write(&[b'x'; 5000]).await.expect("written");
+    let later = Box::new(|_| (Kind(1), vec![99]));
+    rig.spool.accept(body, later).await.expect("accepted");
+    rig.accept(&stream, 1, "", &["one@a.example"]).await;
+    rig.end("a.example", Attempt::Delivered(said("250 ok"))).await;
+    rig.spool.append(filler(), Durability::Synced).await.expect("written");
+    rig.spool.append(filler(), Durability::Synced).await.expect("written");
+    rig.spool.close().await;
+    rig.store.close().await;
+    let clock = rig.clock.clone();
+    drop(rig);
+    let length = |number: u32| {
+        let path = home.path().join(format!("spool/{number:016x}.seg"));
+        std::fs::metadata(path).expect("a segment").len()
+    };
+    let before = (length(1), length(2));
+    let rig = open_with(home.path(), clock, config);
+    rig.spool.set_cursor(rig.spool.end());
+    // Once the second is shrunk, the first has been looked at.
+    let shrunk = async {
+        while length(2) == before.1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), shrunk).await.expect("the second is shrunk");
+    assert_eq!(length(1), before.0);
 }

@@ -91,7 +91,7 @@ pub(super) fn store(verb: &StoreVerb, path: &Path) -> Result<(), Fault> {
     show::line(&format!("{:16} {:>10}", "lost", recovered.lost))?;
     show::line(&format!("the damaged file is kept as {}", recovered.damaged.display()))?;
     drop(lock);
-    Ok(())
+    recovered.warning().map_or(Ok(()), |why| Err(Fault::Refused(why)))
 }
 
 /// Why nothing was saved, and the way on. What is read is a copy; the operator knows the file.

@@ -1,11 +1,12 @@
 //! The committer: one thread that takes what waits, runs it over the engine with the batch's own
 //! writes laid on top, and commits the batch once. Who waits is answered after the commit.
 
-use super::engine::{Change, Engine, Row};
+use super::engine::{Change, Engine, EngineFault, Row};
 use super::{StoreFault, Table};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Writes of a batch, seen by its later changes.
@@ -20,25 +21,74 @@ pub(super) trait Job: Send {
     fn answer(self: Box<Self>, committed: Result<(), StoreFault>);
 }
 
-/// The engine and the fault that ended it, if one did.
+/// Opens the engine anew after a shortage.
+pub(super) type Reopen = Box<dyn Fn() -> Result<Box<dyn Engine>, EngineFault> + Send + Sync>;
+
+/// How long a shortage is let be before the engine is opened anew.
+const SHORTAGE: Duration = Duration::from_secs(1);
+
+/// The engine, or why there is none.
 pub(super) struct Shared {
-    pub(super) engine: Option<Box<dyn Engine>>,
-    pub(super) damage: OnceLock<String>,
+    pub(super) standing: Mutex<Standing>,
+    pub(super) reopen: Reopen,
+}
+
+/// How the engine stands.
+pub(super) enum Standing {
+    /// It works.
+    Open(Arc<dyn Engine>),
+    /// It ended for want of room or handles, and was last tried then.
+    Short(String, Instant),
+    /// It ended for good.
+    Ended(StoreFault),
 }
 
 impl Shared {
-    /// The engine, unless it is damaged.
-    pub(super) fn engine(&self) -> Result<&dyn Engine, StoreFault> {
-        match (self.damage.get(), &self.engine) {
-            (None, Some(engine)) => Ok(engine.as_ref()),
-            (Some(damage), _) => Err(StoreFault::Damaged(damage.clone())),
-            (None, None) => Err(StoreFault::Closed),
+    /// The engine, opened anew where that may help.
+    pub(super) fn engine(&self) -> Result<Arc<dyn Engine>, StoreFault> {
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*standing {
+            Standing::Open(engine) => return Ok(engine.clone()),
+            Standing::Ended(fault) => return Err(fault.clone()),
+            Standing::Short(why, at) if at.elapsed() < SHORTAGE => {
+                return Err(StoreFault::Short(why.clone()));
+            }
+            Standing::Short(..) => {}
+        }
+        match (self.reopen)() {
+            Ok(engine) => {
+                tracing::info!(target: "relent::store", "the store goes on");
+                let engine: Arc<dyn Engine> = engine.into();
+                *standing = Standing::Open(engine.clone());
+                Ok(engine)
+            }
+            Err(fault) => {
+                *standing = Standing::after(&fault);
+                Err(fault.into())
+            }
         }
     }
 
-    /// Remembers the first fault.
-    pub(super) fn damaged(&self, what: String) -> StoreFault {
-        StoreFault::Damaged(self.damage.get_or_init(|| what).clone())
+    /// Remembers how the engine ended; who ended for good stays so.
+    pub(super) fn failed(&self, fault: EngineFault) -> StoreFault {
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(&*standing, Standing::Ended(_)) {
+            *standing = Standing::after(&fault);
+        }
+        fault.into()
+    }
+}
+
+impl Standing {
+    /// How it stands after a fault.
+    pub(super) fn after(fault: &EngineFault) -> Self {
+        let said = StoreFault::from(fault.clone());
+        metrics::counter!("relent_store_faults_total").increment(1);
+        tracing::error!(target: "relent::store", "{said}; mail is held until then");
+        match fault {
+            EngineFault::Short(why) => Self::Short(why.clone(), Instant::now()),
+            EngineFault::Disk(_) | EngineFault::Damaged(_) => Self::Ended(said),
+        }
     }
 }
 
@@ -56,6 +106,7 @@ pub(super) fn run(shared: &Arc<Shared>, mut jobs: mpsc::Receiver<Box<dyn Job>>, 
 
 fn work(shared: &Shared, mut batch: Vec<Box<dyn Job>>) {
     let committed = shared.engine().and_then(|engine| {
+        let engine = engine.as_ref();
         let mut overlay = Overlay::new();
         for job in &mut batch {
             // A change that panics is dropped with its sender: its caller hears `Closed`.
@@ -69,7 +120,7 @@ fn work(shared: &Shared, mut batch: Vec<Box<dyn Job>>) {
         }
         let changes: Vec<Change> =
             overlay.into_iter().map(|((table, key), value)| Change { table, key, value }).collect();
-        engine.commit(&changes).map_err(|fault| shared.damaged(fault))
+        engine.commit(&changes).map_err(|fault| shared.failed(fault))
     });
     for job in batch {
         job.answer(committed.clone());
@@ -89,7 +140,7 @@ pub(super) fn get(
             return Ok(value.clone());
         }
     }
-    engine.get(table, key).map_err(StoreFault::Damaged)
+    Ok(engine.get(table, key)?)
 }
 
 /// Rows as a change sees them; the first layer is the latest.
@@ -112,7 +163,7 @@ pub(super) fn scan(
     }
     let wanted = limit.saturating_add(written.len());
     let rows = engine.scan(table, prefix, after, wanted);
-    let mut merged: BTreeMap<_, _> = rows.map_err(StoreFault::Damaged)?.into_iter().collect();
+    let mut merged: BTreeMap<_, _> = rows?.into_iter().collect();
     for (key, value) in written {
         match value {
             Some(value) => merged.insert(key, value),

@@ -1,7 +1,7 @@
 //! What every engine must do, run on each; and the plain twin that shows the suite itself right.
 
 use super::Table;
-use super::engine::{Change, Engine, Row};
+use super::engine::{Change, Engine, EngineFault, Row};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -12,7 +12,7 @@ pub(super) struct Twin {
 }
 
 impl Engine for Twin {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, String> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, EngineFault> {
         let rows = self.rows.lock().expect("no test panics in it");
         Ok(rows.get(&(table, key.to_vec())).cloned())
     }
@@ -23,7 +23,7 @@ impl Engine for Twin {
         prefix: &[u8],
         after: Option<&[u8]>,
         limit: usize,
-    ) -> Result<Vec<Row>, String> {
+    ) -> Result<Vec<Row>, EngineFault> {
         let rows = self.rows.lock().expect("no test panics in it");
         let found = rows.iter().filter(|((at, key), _)| {
             *at == table && key.starts_with(prefix) && after.is_none_or(|a| key.as_slice() > a)
@@ -32,7 +32,7 @@ impl Engine for Twin {
         Ok(copied.take(limit).collect())
     }
 
-    fn commit(&self, changes: &[Change]) -> Result<(), String> {
+    fn commit(&self, changes: &[Change]) -> Result<(), EngineFault> {
         let mut rows = self.rows.lock().expect("no test panics in it");
         for change in changes {
             let key = (change.table, change.key.clone());

@@ -1,16 +1,14 @@
 //! The store as the other parts hold it: typed reads, and changes sent to the committer.
 
-use super::committer::{self, Job, Overlay, Shared};
-use super::engine::Engine;
-use super::recover::{FILE, MARKER};
-use super::redb::Redb;
+use super::committer::{self, Job, Overlay, Reopen, Shared, Standing};
+use super::engine::{Engine, EngineFault, Row};
 use super::value::{decode, encode};
-use super::{Record, StoreFault, Table};
+use super::{Record, StoreFault, Table, opening};
 use crate::config;
 use crate::world::World;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 /// A handle to the store. Cheap to clone. Reads see everything that was acknowledged.
@@ -29,36 +27,10 @@ pub struct Transaction<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Counter(u64);
+pub(super) struct Counter(pub(super) u64);
 
 impl Record for Counter {
     const TABLE: Table = Table::Meta;
-}
-
-/// Opens what is there, creates only where nothing ever was.
-fn open_engine(directory: &Path, cache: usize, world: &World) -> Result<Redb, String> {
-    let (file, marker) = (directory.join(FILE), directory.join(MARKER));
-    let said = |path: &Path, fault: std::io::Error| format!("{}: {fault}", path.display());
-    world.disk.create_directory(directory).map_err(|fault| said(directory, fault))?;
-    let there = |path: &Path| path.try_exists().map_err(|fault| said(path, fault));
-    if there(&marker)? {
-        if !there(&file)? {
-            return Err(format!("{}: the file is missing", file.display()));
-        }
-        return Redb::open(&file, cache, false);
-    }
-    // Without the marker nothing was ever acknowledged: what a crash left of a first start goes on.
-    let create = !there(&file)?;
-    let empty = !create && file.metadata().is_ok_and(|about| about.len() == 0);
-    if empty {
-        world.disk.remove(&file).map_err(|fault| said(&file, fault))?;
-    }
-    let engine = Redb::open(&file, cache, create || empty)?;
-    let mark = world.disk.create(&marker);
-    mark.and_then(|mark| mark.sync_data())
-        .and_then(|()| world.disk.sync_directory(directory))
-        .map_err(|fault| said(&marker, fault))?;
-    Ok(engine)
 }
 
 impl Store {
@@ -67,24 +39,20 @@ impl Store {
     /// mail and say why.
     #[must_use]
     pub fn open(directory: &Path, settings: &config::Store, world: &World) -> Self {
-        let (engine, fault) = match open_engine(directory, settings.cache.bytes(), world) {
-            Ok(engine) => (Some(Box::new(engine) as Box<dyn Engine>), None),
-            Err(fault) => (None, Some(fault)),
-        };
-        Self::over(engine, fault, settings)
+        let (folder, cache, world) = (directory.to_owned(), settings.cache.bytes(), world.clone());
+        let reopen: Reopen = Box::new(move || {
+            let engine = opening::open(&folder, cache, &world)?;
+            Ok(Box::new(engine) as Box<dyn Engine>)
+        });
+        Self::over(reopen, settings)
     }
 
-    fn over(
-        engine: Option<Box<dyn Engine>>,
-        fault: Option<String>,
-        settings: &config::Store,
-    ) -> Self {
-        let damage = OnceLock::new();
-        if let Some(fault) = fault {
-            tracing::error!(target: "store", %fault, "mail is held until `relent store recover`");
-            damage.get_or_init(|| fault);
-        }
-        let shared = Arc::new(Shared { engine, damage });
+    fn over(reopen: Reopen, settings: &config::Store) -> Self {
+        let standing = match reopen() {
+            Ok(engine) => Standing::Open(engine.into()),
+            Err(fault) => Standing::after(&fault),
+        };
+        let shared = Arc::new(Shared { standing: Mutex::new(standing), reopen });
         let pending = usize::try_from(settings.pending_max.max(1)).unwrap_or(1);
         let batch = usize::try_from(settings.batch_max.max(1)).unwrap_or(1);
         let (line, jobs) = mpsc::channel(pending);
@@ -95,7 +63,7 @@ impl Store {
         let thread = match thread {
             Ok(thread) => Some(thread),
             Err(fault) => {
-                shared.damaged(format!("no thread for the store: {fault}"));
+                shared.failed(EngineFault::Disk(format!("no thread for the store: {fault}")));
                 None
             }
         };
@@ -109,7 +77,7 @@ impl Store {
     /// Whether the store can be read and written.
     ///
     /// # Errors
-    /// [`StoreFault::Damaged`].
+    /// [`StoreFault::Damaged`], [`StoreFault::Failed`] or [`StoreFault::Short`].
     pub fn ready(&self) -> Result<(), StoreFault> {
         self.shared.engine().map(|_| ())
     }
@@ -119,9 +87,8 @@ impl Store {
     /// # Errors
     /// Any [`StoreFault`]: a value that cannot be decoded is damage, never absence.
     pub fn get<R: Record>(&self, key: &[u8]) -> Result<Option<R>, StoreFault> {
-        let found = self.shared.engine()?.get(R::TABLE, key);
-        let found = found.map_err(StoreFault::Damaged)?;
-        found.map(|bytes| decode(&bytes)).transpose()
+        let found = self.shared.engine()?.get(R::TABLE, key)?;
+        found.map(|bytes| decode(key, &bytes)).transpose()
     }
 
     /// Up to `limit` records whose key begins with `prefix` and is greater than `after`, in order.
@@ -134,9 +101,8 @@ impl Store {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, R)>, StoreFault> {
-        let rows = self.shared.engine()?.scan(R::TABLE, prefix, after, limit);
-        let rows = rows.map_err(StoreFault::Damaged)?;
-        rows.into_iter().map(|(key, value)| Ok((key, decode(&value)?))).collect()
+        let rows = self.shared.engine()?.scan(R::TABLE, prefix, after, limit)?;
+        rows.into_iter().map(typed).collect()
     }
 
     /// Runs `change` in the committer and answers once it is durable. `change` may refuse with its
@@ -179,6 +145,11 @@ impl Store {
     }
 }
 
+fn typed<R: Record>((key, value): Row) -> Result<(Vec<u8>, R), StoreFault> {
+    let record = decode(&key, &value)?;
+    Ok((key, record))
+}
+
 struct Typed<T, E, F> {
     change: Option<F>,
     outcome: Option<Result<Result<T, E>, StoreFault>>,
@@ -214,7 +185,7 @@ impl Transaction<'_> {
     /// Any [`StoreFault`].
     pub fn get<R: Record>(&self, key: &[u8]) -> Result<Option<R>, StoreFault> {
         committer::get(self.engine, [&self.own, self.batch], R::TABLE, key)?
-            .map(|bytes| decode(&bytes))
+            .map(|bytes| decode(key, &bytes))
             .transpose()
     }
 
@@ -230,12 +201,12 @@ impl Transaction<'_> {
     ) -> Result<Vec<(Vec<u8>, R)>, StoreFault> {
         let layers = [&self.own, self.batch];
         let rows = committer::scan(self.engine, layers, R::TABLE, (prefix, after, limit))?;
-        rows.into_iter().map(|(key, value)| Ok((key, decode(&value)?))).collect()
+        rows.into_iter().map(typed).collect()
     }
 
     /// Writes a record, replacing what has its key.
     pub fn put<R: Record>(&mut self, key: &[u8], record: &R) {
-        self.own.insert((R::TABLE, key.to_vec()), Some(encode(record)));
+        self.own.insert((R::TABLE, key.to_vec()), Some(encode(key, record)));
     }
 
     /// Removes a record; one that is not there is fine.
@@ -258,7 +229,9 @@ impl Transaction<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::redb::Redb;
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     fn open(folder: &Path) -> Store {
         Store::open(folder, &config::Store::default(), &World::real())
@@ -283,22 +256,51 @@ mod tests {
         assert_eq!(store.transact(count).await.expect("store"), Ok(2));
     }
 
-    #[tokio::test]
-    async fn a_store_whose_file_is_gone_does_not_start_empty() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        open(folder.path()).close().await;
-        std::fs::remove_file(folder.path().join(FILE)).expect("remove");
-        assert!(matches!(open(folder.path()).ready(), Err(StoreFault::Damaged(_))));
-        assert!(!folder.path().join(FILE).exists());
+    /// Fails its commits for want of room while told to.
+    struct Narrow(Arc<AtomicBool>, Redb);
+
+    impl Engine for Narrow {
+        fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, EngineFault> {
+            self.1.get(table, key)
+        }
+        fn scan(
+            &self,
+            table: Table,
+            prefix: &[u8],
+            after: Option<&[u8]>,
+            limit: usize,
+        ) -> Result<Vec<Row>, EngineFault> {
+            self.1.scan(table, prefix, after, limit)
+        }
+        fn commit(&self, changes: &[super::super::engine::Change]) -> Result<(), EngineFault> {
+            match self.0.load(Ordering::SeqCst) {
+                true => Err(std::io::Error::from_raw_os_error(28).into()),
+                false => self.1.commit(changes),
+            }
+        }
     }
 
     #[tokio::test]
-    async fn a_store_of_junk_answers_damage() {
+    async fn a_full_disk_refuses_changes_until_there_is_room_and_needs_no_hands() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        open(folder.path()).close().await;
-        std::fs::write(folder.path().join(FILE), [7; 9000]).expect("write");
-        let store = open(folder.path());
-        assert!(matches!(store.ready(), Err(StoreFault::Damaged(_))));
-        assert!(store.get::<Counter>(b"x").is_err());
+        let is_full = Arc::new(AtomicBool::new(true));
+        let (path, full) = (folder.path().to_owned(), is_full.clone());
+        let reopen: Reopen = Box::new(move || {
+            let redb = opening::open(&path, 1 << 20, &World::real())?;
+            Ok(Box::new(Narrow(full.clone(), redb)) as Box<dyn Engine>)
+        });
+        let store = Store::over(reopen, &config::Store::default());
+        let count = |t: &mut Transaction<'_>| Ok(Ok::<_, ()>(t.count("records")?));
+        let refused = store.transact(count).await.expect_err("no room");
+        assert!(matches!(refused, StoreFault::Short(_)), "{refused}");
+        assert!(!refused.to_string().contains("recover"), "{refused}");
+        is_full.store(false, Ordering::SeqCst);
+        let taken = async {
+            while store.transact(count).await.is_err() {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), taken).await.expect("room again");
+        assert_eq!(store.transact(count).await.expect("store"), Ok(2));
     }
 }

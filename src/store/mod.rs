@@ -7,6 +7,7 @@ mod committer;
 mod conformance;
 pub mod engine;
 mod handle;
+mod opening;
 pub mod recover;
 
 mod redb;
@@ -100,6 +101,12 @@ pub enum StoreFault {
         "the store is damaged or unreadable: {0}; stop the daemon and run `relent store recover`"
     )]
     Damaged(String),
+    /// The disk under it refuses reads or writes: what is on it may be whole.
+    #[error("the disk of the store failed: {0}; mend it and start the daemon anew")]
+    Failed(String),
+    /// Room or handles are wanting: the store goes on by itself once there are some.
+    #[error("the store has no room now: {0}")]
+    Short(String),
     /// The change rests on a record that is not there: trying again does not help.
     #[error("not recorded: {0}")]
     Missing(String),

@@ -1,10 +1,10 @@
 //! What a damaged store still holds, saved into a new one. The damaged file is moved aside and is
 //! never written.
 
-use super::Table;
-use super::engine::{Change, Engine};
+use super::engine::{Change, Engine, EngineFault, Row};
 use super::redb::Redb;
 use super::value::is_whole;
+use super::{StoreFault, Table};
 use std::path::{Path, PathBuf};
 
 /// The records.
@@ -16,6 +16,10 @@ pub(super) const MARKER: &str = "records.created";
 const CACHE: usize = 16 << 20;
 /// Rows copied at a time.
 const ROWS: usize = 1000;
+/// Bytes of a key that are tried at most where nothing of a table could be read yet.
+const KEY: usize = 8;
+/// How often the way past a damaged place is halved.
+const HALVINGS: u32 = 64;
 /// Damaged files kept beside the store before more are refused.
 const KEPT: u32 = 1000;
 
@@ -24,14 +28,34 @@ const KEPT: u32 = 1000;
 pub struct Recovered {
     /// Rows saved, per table by name.
     pub rows: Vec<(&'static str, u64)>,
-    /// Rows met that could not be read, and tables that ended early; each counts one.
+    /// Rows met that could not be read, and places that were passed over, each of which may have held
+    /// many; each counts one.
     pub lost: u64,
+    /// How many of those stand in the table of stops and consents.
+    pub lost_recipients: u64,
     /// Where the damaged file is now.
     pub damaged: PathBuf,
 }
 
-/// Moves the damaged records in `directory` aside and makes new ones with every row that can still
-/// be read and whose checksum is right. The damaged file itself stays as it was.
+impl Recovered {
+    /// What to tell the operator where stops may be lost: mail must not go as if they had never been.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        (self.lost_recipients > 0).then(|| {
+            format!(
+                "{} rows or places of the table of stops and consents could not be read: people who asked \
+                 for no more mail may be missing from it. Import their stops from a backup or an export \
+                 before the daemon is started; the damaged file is {}",
+                self.lost_recipients,
+                self.damaged.display()
+            )
+        })
+    }
+}
+
+/// Keeps the damaged records in `directory` under another name and makes new ones with every row that
+/// can still be read and whose checksum is right. The damaged file itself stays as it was. Killed
+/// anywhere, it can be run again.
 ///
 /// # Errors
 /// In words: there is no file, the daemon still runs, or nothing of it can be opened. Then the file is
@@ -39,12 +63,20 @@ pub struct Recovered {
 pub fn recover(directory: &Path) -> Result<Recovered, String> {
     let file = directory.join(FILE);
     let said = |path: &Path, fault: std::io::Error| format!("{}: {fault}", path.display());
-    let held = std::fs::File::open(&file).map_err(|fault| said(&file, fault))?;
-    held.try_lock().map_err(|_| format!("{} is in use: stop the daemon first", file.display()))?;
-    let damaged = (1..=KEPT)
-        .map(|n| directory.join(format!("{FILE}.damaged-{n}")))
-        .find(|path| !path.exists())
-        .ok_or_else(|| format!("{KEPT} damaged files lie in {}", directory.display()))?;
+    let kept = |n: u32| directory.join(format!("{FILE}.damaged-{n}"));
+    let is_there = file.try_exists().map_err(|fault| said(&file, fault))?;
+    // Builds before this one moved the file aside before its successor was in place.
+    let moved = || (1..=KEPT).rev().map(kept).find(|path| path.exists());
+    let source = if is_there { file.clone() } else { moved().unwrap_or_else(|| file.clone()) };
+    let held = std::fs::File::open(&source).map_err(|fault| said(&source, fault))?;
+    held.try_lock()
+        .map_err(|_| format!("{} is in use: stop the daemon first", source.display()))?;
+    let damaged = if is_there {
+        let free = (1..=KEPT).map(kept).find(|path| !path.exists());
+        free.ok_or_else(|| format!("{KEPT} damaged files lie in {}", directory.display()))?
+    } else {
+        source.clone()
+    };
     // Opening repairs, and repairing writes: only ever on a copy.
     let (copy, new) =
         (directory.join(format!("{FILE}.reading")), directory.join(format!("{FILE}.new")));
@@ -53,60 +85,143 @@ pub fn recover(directory: &Path) -> Result<Recovered, String> {
             std::fs::remove_file(leftover).map_err(|fault| said(leftover, fault))?;
         }
     }
-    std::fs::copy(&file, &copy).map_err(|fault| said(&copy, fault))?;
-    let saved = save(&copy, &new);
-    std::fs::remove_file(&copy).map_err(|fault| said(&copy, fault))?;
-    let (rows, lost) = saved?;
-    std::fs::rename(&file, &damaged).map_err(|fault| said(&damaged, fault))?;
+    let copied = std::fs::copy(&source, &copy).map_err(|fault| said(&copy, fault));
+    let saved = copied.and_then(|_| save(&copy, &new));
+    let _ = std::fs::remove_file(&copy);
+    let (rows, lost, lost_recipients) = saved?;
+    let folder = std::fs::File::open(directory).map_err(|fault| said(directory, fault))?;
+    if is_there {
+        // The same file under two names, until one rename puts the new one in its place.
+        std::fs::hard_link(&file, &damaged).map_err(|fault| said(&damaged, fault))?;
+        folder.sync_all().map_err(|fault| said(directory, fault))?;
+    }
     std::fs::rename(&new, &file).map_err(|fault| said(&file, fault))?;
-    std::fs::File::open(directory)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|fault| said(directory, fault))?;
+    folder.sync_all().map_err(|fault| said(directory, fault))?;
     drop(held);
-    Ok(Recovered { rows, lost, damaged })
+    Ok(Recovered { rows, lost, lost_recipients, damaged })
 }
 
-fn save(from: &Path, to: &Path) -> Result<(Vec<(&'static str, u64)>, u64), String> {
-    let old = Redb::open(from, CACHE, false)?;
-    let new = Redb::open(to, CACHE, true)?;
-    let (mut counts, mut lost) = (Vec::new(), 0);
+type Saved = (Vec<(&'static str, u64)>, u64, u64);
+
+fn save(from: &Path, to: &Path) -> Result<Saved, String> {
+    let told = |fault: EngineFault| StoreFault::from(fault).to_string();
+    let old = Redb::open(from, CACHE, false).map_err(told)?;
+    let new = Redb::open(to, CACHE, true).map_err(told)?;
+    let (mut counts, mut lost, mut lost_recipients) = (Vec::new(), 0, 0);
     for table in Table::ALL {
-        let (mut count, mut after, mut step) = (0, None::<Vec<u8>>, ROWS);
+        let (mut count, mut missed, mut after, mut step) = (0, 0, None::<Vec<u8>>, ROWS);
         loop {
-            let rows = match old.scan(table, b"", after.as_deref(), step) {
-                Ok(rows) => rows,
-                // Smaller steps reach the rows that stand before the damaged place.
-                Err(_) if step > 1 => {
-                    step = 1;
-                    continue;
-                }
-                Err(_) => {
-                    lost += 1;
-                    break;
-                }
-            };
+            let (rows, is_broken) = reach(&old, table, after.as_deref(), &mut step);
+            missed += u64::from(is_broken);
             let Some((last, _)) = rows.last() else { break };
             after = Some(last.clone());
             let (whole, broken): (Vec<_>, Vec<_>) =
-                rows.into_iter().partition(|(_, value)| is_whole(value));
-            lost += u64::try_from(broken.len()).unwrap_or(u64::MAX);
+                rows.into_iter().partition(|(key, value)| is_whole(key, value));
+            missed += u64::try_from(broken.len()).unwrap_or(u64::MAX);
             count += u64::try_from(whole.len()).unwrap_or(u64::MAX);
             let changes: Vec<Change> = whole
                 .into_iter()
                 .map(|(key, value)| Change { table, key, value: Some(value) })
                 .collect();
-            new.commit(&changes)?;
+            new.commit(&changes).map_err(told)?;
         }
+        if table == Table::Recipient {
+            lost_recipients = missed;
+        }
+        lost += missed;
         counts.push((table.name(), count));
     }
-    Ok((counts, lost))
+    Ok((counts, lost, lost_recipients))
+}
+
+/// The next rows after a key, up to `step` and with smaller steps next to a damaged place; and whether
+/// such a place had to be passed over for them.
+fn reach(
+    old: &dyn Engine,
+    table: Table,
+    after: Option<&[u8]>,
+    step: &mut usize,
+) -> (Vec<Row>, bool) {
+    loop {
+        match old.scan(table, b"", after, *step) {
+            Ok(rows) => {
+                *step = (*step * 2).min(ROWS);
+                return (rows, false);
+            }
+            Err(_) if *step > 1 => *step /= 2,
+            Err(_) => break,
+        }
+    }
+    // A key past the place, from afar; then halfway back to it, again and again.
+    let start = after.unwrap_or_default();
+    let mut low = start.to_vec();
+    let Some((mut high, mut rows)) = leap(old, table, start, &mut low) else {
+        return (Vec::new(), true);
+    };
+    for _ in 0..HALVINGS {
+        let middle = between(&low, &high);
+        match old.scan(table, b"", Some(&middle), 1) {
+            Ok(nearer) if !nearer.is_empty() => (high, rows) = (middle, nearer),
+            _ => low = middle,
+        }
+    }
+    (rows, true)
+}
+
+/// A key past a damaged place, and the row after it; `low` becomes the farthest that was not past it.
+fn leap(
+    old: &dyn Engine,
+    table: Table,
+    start: &[u8],
+    low: &mut Vec<u8>,
+) -> Option<(Vec<u8>, Vec<Row>)> {
+    for depth in 1..=start.len().max(KEY) {
+        for far in [1, 2, 4, 8, 16, 32, 64, 128] {
+            let mut key = start.to_vec();
+            key.resize(depth, 0);
+            let Some(byte) = key.last_mut().filter(|byte| byte.checked_add(far).is_some()) else {
+                break;
+            };
+            *byte += far;
+            match old.scan(table, b"", Some(&key), 1) {
+                Ok(rows) if rows.is_empty() => break, // past everything: not so far
+                Ok(rows) => return Some((key, rows)),
+                Err(_) if key > *low => *low = key,
+                Err(_) => {}
+            }
+        }
+    }
+    None
+}
+
+/// The key halfway between two.
+fn between(low: &[u8], high: &[u8]) -> Vec<u8> {
+    let length = low.len().max(high.len()) + 1;
+    let at = |key: &[u8], place: usize| u16::from(key.get(place).copied().unwrap_or(0));
+    let mut carry = 0;
+    let mut sum: Vec<u16> = (0..length)
+        .rev()
+        .map(|place| {
+            let total = at(low, place) + at(high, place) + carry;
+            carry = total >> 8;
+            total & 0xFF
+        })
+        .collect();
+    sum.reverse();
+    let mut rest = carry;
+    let halved = sum.into_iter().map(|byte| {
+        let whole = (rest << 8) | byte;
+        rest = whole & 1;
+        u8::try_from(whole >> 1).expect("half of nine bits")
+    });
+    halved.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config;
-    use crate::store::Store;
+    use crate::store::{Record, Store};
     use crate::world::World;
 
     #[tokio::test]
@@ -122,8 +237,75 @@ mod tests {
         let before = std::fs::read(folder.path().join(FILE)).expect("the file");
         let recovered = recover(folder.path()).expect("recovered");
         assert_eq!((recovered.rows[0], recovered.lost), (("meta", 1), 0));
+        assert_eq!(recovered.warning(), None);
         assert_eq!(std::fs::read(recovered.damaged).expect("kept"), before);
         let counted = open().transact(|t| Ok(Ok::<_, ()>(t.count("x")?))).await;
         assert_eq!(counted.expect("store"), Ok(2));
+    }
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Stop(u64, Vec<u8>);
+
+    impl Record for Stop {
+        const TABLE: Table = Table::Recipient;
+    }
+
+    /// A store of so many stops, closed.
+    async fn stops(folder: &Path, count: u64) {
+        let store = Store::open(folder, &config::Store::default(), &World::real());
+        let done = store.transact(move |t| {
+            for number in 0..count {
+                let digest = ring::digest::digest(&ring::digest::SHA256, &number.to_be_bytes());
+                let mut key = vec![0, 0, 0, 1];
+                key.extend(&digest.as_ref()[..16]);
+                t.put(&key, &Stop(number, vec![b's'; 100]));
+            }
+            Ok(Ok::<_, ()>(()))
+        });
+        done.await.expect("store").expect("written");
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn what_lies_past_a_bad_place_is_saved_too_and_the_loss_is_told() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        stops(folder.path(), 5000).await;
+        let file = folder.path().join(FILE);
+        let mut bytes = std::fs::read(&file).expect("the file");
+        // Pages full of stops, spoilt here and there.
+        let is_leaf = |page: &&mut [u8]| page.windows(50).any(|part| part == [b's'; 50]);
+        let leaves: Vec<_> = bytes.chunks_exact_mut(4096).filter(is_leaf).collect();
+        assert!(leaves.len() > 100, "{}", leaves.len());
+        for (number, page) in leaves.into_iter().enumerate() {
+            if number % 50 == 25 {
+                page[4..].fill(0xFF);
+            }
+        }
+        std::fs::write(&file, bytes).expect("written");
+        let recovered = recover(folder.path()).expect("recovered");
+        let saved = recovered.rows.iter().find(|(name, _)| *name == "recipient");
+        let saved = saved.map_or(0, |(_, count)| *count);
+        assert!((3500..5000).contains(&saved), "{recovered:?}");
+        assert!(recovered.lost_recipients > 0 && recovered.warning().is_some(), "{recovered:?}");
+    }
+
+    #[tokio::test]
+    async fn a_recovery_killed_between_its_steps_is_run_again() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        stops(folder.path(), 10).await;
+        let (file, aside) =
+            (folder.path().join(FILE), folder.path().join(format!("{FILE}.damaged-1")));
+        // Linked and not yet replaced; and, as builds before did it, moved and not yet replaced.
+        std::fs::hard_link(&file, &aside).expect("linked");
+        let recovered = recover(folder.path()).expect("recovered");
+        assert_eq!(recovered.rows[7], ("recipient", 10));
+        for leftover in [&recovered.damaged, &aside] {
+            std::fs::remove_file(leftover).expect("removed");
+        }
+        std::fs::rename(&file, &aside).expect("moved");
+        let recovered = recover(folder.path()).expect("recovered");
+        assert_eq!((recovered.rows[7], recovered.damaged), (("recipient", 10), aside));
+        let store = Store::open(folder.path(), &config::Store::default(), &World::real());
+        assert!(store.ready().is_ok());
     }
 }

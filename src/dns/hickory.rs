@@ -14,11 +14,13 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The resolver of a running relay.
 pub struct HickoryResolver {
     resolver: TokioResolver,
     chance: Arc<dyn Chance>,
+    longest: Duration,
     hosts_max: usize,
     addresses_max: usize,
 }
@@ -64,7 +66,9 @@ impl HickoryResolver {
             TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
         };
         let options = builder.options_mut();
-        options.timeout = settings.timeout.0;
+        // Two attempts, which together take no longer than the setting says.
+        options.attempts = 1;
+        options.timeout = settings.timeout.0 / 2;
         options.cache_size = u64::from(settings.cache_entries_max);
         options.positive_max_ttl = Some(settings.cache_ttl_max.0);
         options.negative_max_ttl = Some(settings.cache_ttl_max.0);
@@ -72,6 +76,7 @@ impl HickoryResolver {
         Ok(Arc::new(Self {
             resolver: builder.build().map_err(fault)?,
             chance,
+            longest: settings.timeout.0,
             hosts_max: settings.mx_hosts_max as usize,
             addresses_max: settings.addresses_max as usize,
         }))
@@ -81,7 +86,9 @@ impl HickoryResolver {
         let unreadable = |why| DnsFault(format!("{name} is no name for DNS: {why}"));
         let mut full = Name::from_ascii(name).map_err(unreadable)?;
         full.set_fqdn(true);
-        match self.resolver.lookup(full, kind).await {
+        let late = |_| DnsFault(format!("{kind} of {name}: no answer in {:?}", self.longest));
+        let lookup = tokio::time::timeout(self.longest, self.resolver.lookup(full, kind));
+        match lookup.await.map_err(late)? {
             Ok(lookup) => {
                 let records = lookup.answers().iter().map(|record| record.data.clone());
                 Ok(Found::Records(records.filter(|data| data.record_type() == kind).collect()))
@@ -92,6 +99,17 @@ impl HickoryResolver {
                 code => Err(DnsFault(format!("{kind} of {name}: {code}"))),
             },
             Err(why) => Err(DnsFault(format!("{kind} of {name}: {why}"))),
+        }
+    }
+
+    /// What follows for a domain without mail host and address. An alias that leads in a loop, or to a
+    /// name without records, looks like that while its zone is being mended: nothing final follows.
+    async fn nowhere(&self, domain: &Domain) -> Result<Route, DnsFault> {
+        match self.find(domain.as_str(), RecordType::CNAME).await? {
+            Found::Records(aliases) if !aliases.is_empty() => {
+                Err(DnsFault(format!("{domain} is an alias that leads to no mail server")))
+            }
+            _ => Ok(Route::NoSuchDomain),
         }
     }
 
@@ -113,7 +131,7 @@ impl Resolver for HickoryResolver {
         };
         if records.is_empty() {
             if self.addresses(domain.as_str()).await?.is_empty() {
-                return Ok(Route::NoSuchDomain);
+                return self.nowhere(domain).await;
             }
             let name = domain.to_string();
             return Ok(Route::Hosts(vec![MailHost { preference: 0, name }]));
@@ -185,6 +203,11 @@ mod tests {
             ("bare.example", any),
             ("closed.example", mx(0, ".")),
             ("silent.example", Rdata::Txt("no mail".into())),
+            ("loop.example", Rdata::Cname("pool.example".into())),
+            ("pool.example", Rdata::Cname("loop.example".into())),
+            ("alias.example", Rdata::Cname("silent.example".into())),
+            ("other.example", Rdata::Cname("bare.example".into())),
+            ("stale.example", Rdata::Cname("nowhere.example".into())),
         ];
         let records = records.map(|(name, data)| (name.to_owned(), data));
         let server = NameServer::start(([127, 0, 0, 1], 0).into(), records.to_vec());
@@ -215,5 +238,28 @@ mod tests {
         assert_eq!(route("closed.example").await, Ok(Route::NullMx));
         assert_eq!(route("silent.example").await, Ok(Route::NoSuchDomain));
         assert_eq!(route("nowhere.example").await, Ok(Route::NoSuchDomain));
+    }
+    #[tokio::test]
+    async fn an_alias_that_leads_to_no_mail_server_may_be_mended() {
+        for domain in ["loop.example", "alias.example"] {
+            assert!(route(domain).await.is_err(), "{domain}: {:?}", route(domain).await);
+        }
+        assert!(matches!(route("other.example").await, Ok(Route::Hosts(_))));
+        assert_eq!(route("stale.example").await, Ok(Route::NoSuchDomain));
+    }
+
+    #[tokio::test]
+    async fn a_name_server_that_does_not_answer_takes_its_time_once() {
+        let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let settings = config::Dns {
+            nameservers: vec![silent.local_addr().expect("bound")],
+            timeout: "200ms".parse().expect("a duration"),
+            ..config::Dns::default()
+        };
+        let resolver = HickoryResolver::new(&settings).expect("a resolver");
+        let begun = std::time::Instant::now();
+        let domain = Domain::parse("slow.example").expect("a domain");
+        assert!(resolver.route(&domain).await.is_err());
+        assert!(begun.elapsed() < Duration::from_millis(400), "{:?}", begun.elapsed());
     }
 }

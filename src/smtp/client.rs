@@ -6,8 +6,8 @@ use crate::mail::{Reply, Status};
 const LINE_MAX: usize = 2 << 10;
 /// Most lines of one reply.
 const LINES_MAX: usize = 100;
-/// Most bytes of one reply.
-const REPLY_MAX: usize = 64 << 10;
+/// Most bytes of one reply. The largest honest ones, to EHLO, have a few hundred.
+const REPLY_MAX: usize = 8 << 10;
 
 /// What a server said is no reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -204,6 +204,10 @@ mod tests {
         }
         let said = ReplyParser::new().feed(&[b'2'; 3000]);
         assert_eq!(said, Err(ReplyFault::TooLong));
+        let many = "451-4.3.0 and so on\r\n".repeat(99);
+        assert_eq!(ReplyParser::new().feed(many.as_bytes()).map(|(_, reply)| reply), Ok(None));
+        let long = format!("451-{}\r\n", "y".repeat(1000)).repeat(9);
+        assert_eq!(ReplyParser::new().feed(long.as_bytes()), Err(ReplyFault::TooLong));
     }
 
     #[test]

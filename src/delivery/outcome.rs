@@ -1,7 +1,7 @@
 //! What an answer means: delivered, worth another try, refused for good, a dead address.
 
 use crate::mail::{Reply, Status};
-use crate::queue::{Attempt, Said};
+use crate::queue::{Attempt, Said, redacted};
 
 /// The stages of a transaction whose answers mean different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,13 +14,28 @@ pub(super) enum Stage {
     Content,
 }
 
-/// What we say ourselves.
-pub(super) fn ours(relay: Option<&str>, status: Status, text: impl Into<String>) -> Said {
-    Said { relay: relay.map(str::to_owned), status, text: text.into() }
+/// Longest text that is kept of what was said, in bytes.
+const TEXT_MAX: usize = 500;
+
+/// What we say ourselves; a part of it may be a remote's words.
+pub(super) fn ours(relay: Option<&str>, status: Status, text: impl AsRef<str>) -> Said {
+    Said { relay: relay.map(str::to_owned), status, text: kept(text.as_ref()) }
+}
+
+/// What is kept of words that a remote may have chosen: no token of ours that it repeats, and no more
+/// than a person reads.
+fn kept(text: &str) -> String {
+    let mut text = redacted(text);
+    if text.len() > TEXT_MAX {
+        let mark = "…";
+        text.truncate(text.floor_char_boundary(TEXT_MAX - mark.len()));
+        text.push_str(mark);
+    }
+    text
 }
 
 /// Worth another try, in our words.
-pub(super) fn later(relay: Option<&str>, status: Status, text: impl Into<String>) -> Attempt {
+pub(super) fn later(relay: Option<&str>, status: Status, text: impl AsRef<str>) -> Attempt {
     Attempt::Deferred(ours(relay, status, text))
 }
 
@@ -47,6 +62,19 @@ pub(super) fn attempt(relay: &str, stage: Stage, reply: &Reply) -> Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_remote_says_is_kept_short_and_without_our_tokens() {
+        let token = "abcdefghij".repeat(6);
+        let words = format!("blocked https://h.example/u/U-{token}x and {token} 😀");
+        let reply = Reply::plain(451, [words, "😀".repeat(1000)]);
+        let Attempt::Deferred(said) = attempt("mx[192.0.2.1]:25", Stage::Content, &reply) else {
+            panic!("not deferred");
+        };
+        assert!(said.text.len() <= TEXT_MAX, "{}", said.text.len());
+        let start = "451 blocked https://h.example/u/U-… and … 😀 😀";
+        assert!(said.text.starts_with(start), "{}", said.text);
+    }
 
     #[test]
     fn only_a_recipient_that_is_not_there_is_dead() {

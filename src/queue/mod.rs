@@ -12,6 +12,7 @@ mod tests;
 mod view;
 
 pub use embedded::Embedded;
+pub(crate) use report::redacted;
 pub use stop::{Stop, stop};
 
 use crate::events::message::{Accepted, MessageEvent};

@@ -137,8 +137,9 @@ pub(super) fn marked(
     let fields = header::fields(&spooled[..start]).map_err(|fault| fault.to_string())?;
     for field in &fields {
         let replaced = field.is("Feedback-ID")
-            || (marks.unsubscribe.is_some()
-                && (field.is("List-Unsubscribe") || field.is("List-Unsubscribe-Post")))
+            // Ours or none: what nobody can stop must not claim that it can be.
+            || field.is("List-Unsubscribe")
+            || field.is("List-Unsubscribe-Post")
             || (marks.reply_to.is_some() && field.is("Reply-To"))
             || (field.is("DKIM-Signature")
                 && domain.is_some_and(|d| signs_for(&field.text(), d.name.as_str())));
@@ -188,6 +189,18 @@ mod tests {
             }],
             created: Timestamp(0),
         }
+    }
+
+    #[test]
+    fn a_copy_that_cannot_be_stopped_does_not_say_that_it_can() {
+        let spooled = b"From: a@acme.example\r\nList-Unsubscribe: <mailto:no@x>\r\n\
+            List-unsubscribe-post: List-Unsubscribe=One-Click\r\nSubject: hi\r\n\r\nbody\r\n";
+        let feedback_id = "receipts:acme:relent".into();
+        let marks = Marks { feedback_id, unsubscribe: None, reply_to: None };
+        let copy = marked(spooled, &marks, Some(&domain())).expect("a copy");
+        let text = String::from_utf8(copy).expect("text");
+        let fields = text.split("Feedback-ID: receipts").nth(1).expect("our field");
+        assert!(!fields.contains("nsubscribe") && fields.contains("Subject: hi"), "{text}");
     }
 
     #[test]

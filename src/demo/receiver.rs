@@ -29,6 +29,27 @@ pub struct Received {
     pub tls: bool,
 }
 
+/// A step of a session, at which a receiver may misbehave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The greeting.
+    Greeting,
+    /// EHLO in the clear.
+    Hello,
+    /// STARTTLS.
+    StartTls,
+    /// EHLO over TLS.
+    SecureHello,
+    /// MAIL.
+    Mail,
+    /// RCPT.
+    Recipient,
+    /// DATA.
+    Data,
+    /// The final dot; nothing is kept then.
+    Dot,
+}
+
 /// What the receiver does wrong, from now on, until told otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -50,6 +71,14 @@ pub enum Fault {
     Mute,
     /// Answers MAIL with a reply of endless lines.
     EndlessReply,
+    /// Answers the step with these lines, whatever they are.
+    Answer(Step, String),
+    /// Closes the connection instead of answering the step.
+    Drop(Step),
+    /// Answers the step only after this long.
+    Slow(Step, Duration),
+    /// Answers DATA with 354, and then reads nothing until this fault is taken away.
+    Deaf,
 }
 
 #[derive(Default)]
@@ -57,6 +86,8 @@ struct Shared {
     faults: Mutex<Vec<Fault>>,
     mailbox: Mutex<Vec<Received>>,
     connections: Mutex<u64>,
+    open: Mutex<u64>,
+    deaf: Mutex<u64>,
     arrived: Notify,
 }
 
@@ -96,7 +127,12 @@ impl Receiver {
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 *held(&served.connections) += 1;
-                tokio::spawn(serve(stream, tls.clone(), served.clone()));
+                *held(&served.open) += 1;
+                let (tls, served) = (tls.clone(), served.clone());
+                tokio::spawn(async move {
+                    serve(stream, tls, served.clone()).await;
+                    *held(&served.open) -= 1;
+                });
             }
         });
         Ok(Self { address, shared, task })
@@ -123,6 +159,18 @@ impl Receiver {
     #[must_use]
     pub fn connections(&self) -> u64 {
         *held(&self.shared.connections)
+    }
+
+    /// Connections that have not ended.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        *held(&self.shared.open)
+    }
+
+    /// Messages so far of which it read nothing for a while ([`Fault::Deaf`]).
+    #[must_use]
+    pub fn deaf(&self) -> u64 {
+        *held(&self.shared.deaf)
     }
 
     /// Waits until `enough` holds for what has been received, at most `patience`.
@@ -165,8 +213,9 @@ async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>)
     let mut session = Session { shared: shared.clone(), tls: false, offers_tls: tls.is_some() };
     let mut stream = BufStream::new(stream);
     let greeting = greeting.unwrap_or_else(|| "220 receiver ready".into());
-    if say(&mut stream, &greeting).await.is_err() {
-        return;
+    match session.at(Step::Greeting, &mut stream, &greeting).await {
+        Ok(true) => {}
+        _ => return,
     }
     let Ok(End::StartTls) = session.dialog(&mut stream).await else {
         return;
@@ -224,23 +273,37 @@ impl Session {
                     let tls = if self.offers_tls && !self.tls { "250-STARTTLS\r\n" } else { "" };
                     let offer =
                         "250-receiver\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-SMTPUTF8";
-                    say(stream, &format!("{offer}\r\n{tls}250 8BITMIME")).await?;
+                    let step = if self.tls { Step::SecureHello } else { Step::Hello };
+                    let offer = format!("{offer}\r\n{tls}250 8BITMIME");
+                    if !self.at(step, stream, &offer).await? {
+                        return Ok(End::Closed);
+                    }
                 }
                 "STARTTLS" => {
-                    say(stream, "220 go").await?;
-                    return Ok(End::StartTls);
+                    if !self.at(Step::StartTls, stream, "220 go").await? {
+                        return Ok(End::Closed);
+                    }
+                    match self.answer(Step::StartTls) {
+                        Some(other) if !other.starts_with("220") => {}
+                        _ => return Ok(End::StartTls),
+                    }
                 }
                 "MAIL" => {
                     mail = Envelope { sender: path(&text), ..Envelope::default() };
                     self.endless(stream).await?;
-                    say(stream, "250 2.1.0 ok").await?;
+                    if !self.at(Step::Mail, stream, "250 2.1.0 ok").await? {
+                        return Ok(End::Closed);
+                    }
                 }
                 "RCPT" => {
                     let reply = self.recipient_fault(&text);
-                    if reply.is_none() {
+                    if reply.is_none() && self.answer(Step::Recipient).is_none() {
                         mail.recipients.push(path(&text));
                     }
-                    say(stream, reply.as_deref().unwrap_or("250 2.1.5 ok")).await?;
+                    let reply = reply.as_deref().unwrap_or("250 2.1.5 ok");
+                    if !self.at(Step::Recipient, stream, reply).await? {
+                        return Ok(End::Closed);
+                    }
                 }
                 "DATA" if mail.recipients.is_empty() => {
                     say(stream, "503 5.5.1 no recipients").await?
@@ -249,7 +312,13 @@ impl Session {
                     if self.has(&Fault::DropAtData) {
                         return Ok(End::Closed);
                     }
-                    say(stream, "354 go").await?;
+                    if !self.at(Step::Data, stream, "354 go").await? {
+                        return Ok(End::Closed);
+                    }
+                    if self.answer(Step::Data).is_some_and(|said| !said.starts_with("354")) {
+                        continue;
+                    }
+                    self.deaf().await;
                     let Some(message) = read_data(stream).await? else {
                         return Ok(End::Closed);
                     };
@@ -282,6 +351,44 @@ impl Session {
         })
     }
 
+    fn answer(&self, step: Step) -> Option<String> {
+        self.shared.fault(|fault| match fault {
+            Fault::Answer(at, text) if *at == step => Some(text.clone()),
+            _ => None,
+        })
+    }
+
+    /// Answers a step, well or as a fault has it; false: the connection is to be closed.
+    async fn at<S: AsyncWrite + Unpin>(
+        &self,
+        step: Step,
+        stream: &mut S,
+        answer: &str,
+    ) -> io::Result<bool> {
+        let wait = self.shared.fault(|fault| match fault {
+            Fault::Slow(at, wait) if *at == step => Some(*wait),
+            _ => None,
+        });
+        if let Some(wait) = wait {
+            tokio::time::sleep(wait).await;
+        }
+        if self.has(&Fault::Drop(step)) {
+            return Ok(false);
+        }
+        say(stream, self.answer(step).as_deref().unwrap_or(answer)).await?;
+        Ok(true)
+    }
+
+    /// Reads nothing while the fault stands.
+    async fn deaf(&self) {
+        if self.has(&Fault::Deaf) {
+            *held(&self.shared.deaf) += 1;
+        }
+        while self.has(&Fault::Deaf) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     async fn endless<S: AsyncWrite + Unpin>(&self, stream: &mut S) -> io::Result<()> {
         while self.has(&Fault::EndlessReply) {
             say(stream, "250-and another line").await?;
@@ -309,6 +416,9 @@ impl Session {
         if let Some(reply) = refusal {
             say(stream, &reply).await?;
             return Ok(true);
+        }
+        if self.answer(Step::Dot).is_some() || self.has(&Fault::Drop(Step::Dot)) {
+            return self.at(Step::Dot, stream, "").await;
         }
         let message = if message.is_empty() { mail.chunks } else { message };
         held(&self.shared.mailbox).push(Received {

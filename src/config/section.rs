@@ -145,8 +145,10 @@ sections! {
         validate: bool = false,
         /// The file with the trust anchors that validation starts from; default: those of the root.
         trust_anchor: Option<PathBuf> = None,
-        /// Longest wait for one answer.
+        /// Longest wait for one answer, further attempts at it and the names it leads to included.
         timeout: Span = Span::seconds(5),
+        /// Longest time that one attempt at delivery spends on all its lookups.
+        lookups_timeout: Span = Span::seconds(20),
         /// Answers kept at a time.
         cache_entries_max: u32 = 10_000,
         /// Longest time an answer is kept, whatever its TTL.
@@ -187,10 +189,14 @@ sections! {
         allow_private: bool = false,
         /// Local addresses to send from; empty: the system chooses.
         source_addresses: Vec<IpAddr> = Vec::new(),
-        /// Most connections at a time.
+        /// Most connections at a time; of them one mail server or domain gets a quarter at most.
         connections_max: u32 = 200,
         /// Most connections at a time to one domain.
         connections_per_domain_max: u32 = 10,
+        /// Most attempts at a time, those included that look up names or wait for a connection.
+        attempts_max: u32 = 1000,
+        /// Longest wait for a connection while others hold all that may be had; past it the next server is tried.
+        slot_wait_max: Span = Span::minutes(5),
         /// Most messages over one connection.
         messages_per_connection_max: u32 = 100,
         /// How long a connection without work is kept.
@@ -209,6 +215,8 @@ sections! {
         data_timeout: Span = Span::minutes(2),
         /// Longest time one piece of a message may take to leave (RFC 5321 §4.5.3.2.5).
         block_timeout: Span = Span::minutes(3),
+        /// Longest time for greeting and EHLO, and again for one message up to its final dot.
+        transaction_timeout: Span = Span::minutes(30),
         /// Longest wait for the reply to the final dot (RFC 5321 §4.5.3.2.6).
         dot_timeout: Span = Span::minutes(10),
     }

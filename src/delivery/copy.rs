@@ -14,8 +14,6 @@ pub(super) const UNIT: u64 = 1024;
 
 /// A copy ready to leave.
 pub(super) struct Copy {
-    /// The envelope's sender.
-    pub(super) sender: ReversePath,
     /// Header section and body.
     pub(super) bytes: Vec<u8>,
     _memory: Option<OwnedSemaphorePermit>,
@@ -43,7 +41,7 @@ impl Delivery {
         let units = u32::try_from(units).unwrap_or(u32::MAX).min(self.memory_units);
         let memory = self.memory.clone().acquire_many_owned(units).await.ok();
         let spooled = self.spooled(message).await?;
-        let (sender, bytes) = match &message.origin {
+        let bytes = match &message.origin {
             Origin::Submission { account, stream, .. } => {
                 let fault = |f: crate::store::StoreFault| f.to_string();
                 let stream = self.parts.accounts.stream_by_id(*stream).map_err(fault)?;
@@ -55,16 +53,26 @@ impl Delivery {
                     None => None,
                 };
                 let marks = marks(&self.parts, lease, &stream)?;
-                let bytes = marked(&spooled, &marks, domain.as_deref())?;
-                (return_path(&self.parts, lease)?, bytes)
+                marked(&spooled, &marks, domain.as_deref())?
             }
-            // A letter's writer is told where it cannot be delivered; our own host vouches for the path.
-            Origin::Letter { .. } if message.sender.address().is_some() => {
-                (return_path(&self.parts, lease)?, spooled)
-            }
-            Origin::Report { .. } | Origin::Letter { .. } => (ReversePath::Null, spooled),
+            Origin::Report { .. } | Origin::Letter { .. } => spooled,
         };
-        Ok(Copy { sender, bytes, _memory: memory })
+        Ok(Copy { bytes, _memory: memory })
+    }
+
+    /// The envelope's sender of a leased item's copy.
+    ///
+    /// # Errors
+    /// In words: worth another try.
+    pub(super) fn sender(&self, lease: &Lease) -> Result<ReversePath, String> {
+        match &lease.message.origin {
+            Origin::Submission { .. } => return_path(&self.parts, lease),
+            // A letter's writer is told where it cannot be delivered; our own host vouches for the path.
+            Origin::Letter { .. } if lease.message.sender.address().is_some() => {
+                return_path(&self.parts, lease)
+            }
+            Origin::Report { .. } | Origin::Letter { .. } => Ok(ReversePath::Null),
+        }
     }
 
     async fn spooled(&self, message: &Accepted) -> Result<Vec<u8>, String> {

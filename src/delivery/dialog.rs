@@ -1,43 +1,32 @@
 //! One connection to a mail server: greeting, EHLO, STARTTLS, commands and replies, each with its time.
 
+use super::Refused;
+use super::route::Target;
+use super::slots::Slot;
+use super::wire::{Wire, discard, look};
 use crate::config;
 use crate::mail::Reply;
 use crate::smtp::{Capabilities, DotStuffer, ReplyParser};
 use rustls::pki_types::ServerName;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::task::unconstrained;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 /// Bytes of a message that leave at a time.
 const PIECE: usize = 64 << 10;
 /// How long a server that closes while we send may take to say why.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// A stream to a server, encrypted or not.
-pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send + Sync {
-    /// The socket below.
-    fn socket(&self) -> &TcpStream;
-}
-
-impl Wire for TcpStream {
-    fn socket(&self) -> &TcpStream {
-        self
-    }
-}
-
-impl Wire for TlsStream<Box<dyn Wire>> {
-    fn socket(&self) -> &TcpStream {
-        self.get_ref().0.socket()
-    }
-}
+/// The pauses between two looks at whether all that was written has left: the first, and the longest.
+const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
+/// Most reads of what a server sends unasked before it counts as speech.
+const READS_MAX: u32 = 16;
 
 /// Why a server was not reached, or was lost.
 #[derive(Debug)]
@@ -48,6 +37,8 @@ pub(super) enum Broken {
     Lost(String),
     /// TLS was offered and did not come about.
     Tls(String),
+    /// It is no server that mail may be sent to.
+    Refused(Refused),
 }
 
 impl std::fmt::Display for Broken {
@@ -55,19 +46,24 @@ impl std::fmt::Display for Broken {
         match self {
             Self::Said(reply) => reply.fmt(f),
             Self::Lost(why) => f.write_str(why),
-            Self::Tls(why) => write!(f, "TLS handshake: {why}"),
+            Self::Tls(why) => write!(f, "TLS: {why}"),
+            Self::Refused(why) => why.fmt(f),
         }
     }
 }
 
 /// How the one write of the final dot went.
 pub(super) enum Dot {
-    /// It left.
+    /// The kernel has it.
     Written,
     /// Nothing was written: return the permit and look again.
     NotNow,
-    /// Not all of it left: the connection must be closed.
-    Torn(String),
+    /// Nothing was written, and nothing will be.
+    Refused(String),
+    /// Not all of it was written: the connection must be cut.
+    Torn,
+    /// It was written, and the connection broke while it was flushed.
+    Unknown(String),
 }
 
 /// A connection.
@@ -78,7 +74,13 @@ pub(super) struct Dialog {
     /// `name[address]:port`.
     pub(super) relay: String,
     /// The host and its address.
-    pub(super) target: (String, SocketAddr),
+    pub(super) target: Target,
+    /// Its place among the connections.
+    pub(super) slot: Option<Slot>,
+    /// Whether no transaction was begun since the greeting or the last RSET.
+    pub(super) is_fresh: bool,
+    /// When what is under way must have come to its end.
+    deadline: Instant,
     /// What the server offers.
     pub(super) offers: Capabilities,
 }
@@ -99,8 +101,7 @@ impl Dialog {
     /// Greets a server over a new connection; with a connector, encrypts where that is offered.
     pub(super) async fn open(
         socket: TcpStream,
-        host: &str,
-        to: SocketAddr,
+        target: &Target,
         hostname: &str,
         limits: &config::Delivery,
         tls: Option<&TlsConnector>,
@@ -109,8 +110,11 @@ impl Dialog {
             wire: Box::new(socket),
             parser: ReplyParser::new(),
             unread: Vec::new(),
-            relay: format!("{host}[{}]:{}", to.ip(), to.port()),
-            target: (host.to_owned(), to),
+            relay: target.relay(),
+            target: target.clone(),
+            slot: None,
+            is_fresh: true,
+            deadline: Instant::now() + limits.transaction_timeout.0,
             offers: Capabilities::default(),
         };
         let limit = limits.greeting_timeout.0;
@@ -119,26 +123,51 @@ impl Dialog {
             return Err(Broken::Said(greeting));
         }
         dialog.hello(hostname, limit).await?;
-        let Some(connector) = tls.filter(|_| dialog.offers.starttls) else {
-            return Ok(dialog);
-        };
-        if dialog.ask("STARTTLS\r\n", limit).await?.code != 220 {
-            return Ok(dialog);
+        match tls.filter(|_| dialog.offers.starttls) {
+            Some(connector) => dialog.encrypt(connector, hostname, limit).await,
+            None => Ok(dialog),
         }
-        if !dialog.unread.is_empty() {
-            return Err(Broken::Tls("the server spoke before it".into()));
+    }
+
+    /// STARTTLS, the handshake, and EHLO once more. Whatever goes wrong on this way is TLS not coming
+    /// about: a server whose TLS is broken must not keep mail that it takes without.
+    async fn encrypt(
+        mut self,
+        connector: &TlsConnector,
+        hostname: &str,
+        limit: Duration,
+    ) -> Result<Self, Broken> {
+        let tls = |broken: Broken| Broken::Tls(broken.to_string());
+        let reply = self.ask("STARTTLS\r\n", limit).await.map_err(tls)?;
+        if reply.code != 220 {
+            return Err(tls(Broken::Said(reply)));
         }
-        let name = ServerName::try_from(host.trim_end_matches('.').to_owned())
-            .unwrap_or_else(|_| ServerName::from(to.ip()));
-        let stream = match timeout(limit, connector.connect(name, dialog.wire)).await {
+        if !self.unread.is_empty() {
+            return Err(Broken::Tls("the server spoke before the handshake".into()));
+        }
+        let host = self.target.host.name.trim_end_matches('.').to_owned();
+        let name =
+            ServerName::try_from(host).unwrap_or_else(|_| ServerName::from(self.target.to.ip()));
+        let limit = self.left_of(limit);
+        let stream = match timeout(limit, connector.connect(name, self.wire)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(fault)) => return Err(Broken::Tls(fault.to_string())),
             Err(_) => return Err(Broken::Tls(format!("nothing within {limit:?}"))),
         };
-        dialog.wire = Box::new(stream);
-        dialog.parser = ReplyParser::new();
-        dialog.hello(hostname, limit).await?;
-        Ok(dialog)
+        self.wire = Box::new(stream);
+        self.parser = ReplyParser::new();
+        self.hello(hostname, limit).await.map_err(tls)?;
+        Ok(self)
+    }
+
+    /// Begins what must come to its end within `longest`.
+    pub(super) fn begin(&mut self, longest: Duration) {
+        self.deadline = Instant::now() + longest;
+    }
+
+    /// A wait's limit, no longer than what is left of the whole.
+    fn left_of(&self, limit: Duration) -> Duration {
+        limit.min(self.deadline.saturating_duration_since(Instant::now()))
     }
 
     async fn hello(&mut self, hostname: &str, limit: Duration) -> Result<(), Broken> {
@@ -158,8 +187,12 @@ impl Dialog {
         Err(Broken::Said(reply))
     }
 
-    /// Writes commands.
+    /// Writes commands, where nothing is heard that was not asked for.
     pub(super) async fn say(&mut self, text: &str, limit: Duration) -> Result<(), Broken> {
+        if let Some(unasked) = self.unasked().await {
+            return Err(unasked);
+        }
+        let limit = self.left_of(limit);
         let work = async {
             self.wire.write_all(text.as_bytes()).await?;
             self.wire.flush().await
@@ -177,6 +210,7 @@ impl Dialog {
     /// Reads one reply.
     pub(super) async fn reply(&mut self, limit: Duration, what: &str) -> Result<Reply, Broken> {
         let what = format!("while waiting for {what}");
+        let limit = self.left_of(limit);
         within(limit, &what, async {
             loop {
                 let fed = self.parser.feed(&self.unread);
@@ -206,45 +240,119 @@ impl Dialog {
             self.piece(&out, limit).await?;
         }
         self.piece(stuffer.finish(), limit).await?;
-        within(limit, "while sending the message", self.wire.flush()).await
+        within(self.left_of(limit), "while sending the message", self.wire.flush()).await
     }
 
     async fn piece(&mut self, out: &[u8], limit: Duration) -> Result<(), Broken> {
+        let limit = self.left_of(limit);
         let sent = within(limit, "while sending the message", self.wire.write_all(out)).await;
         if sent.is_err()
-            && let Ok(reply) = self.reply(LAST_WORDS, "the server's last words").await
+            && let Some(reply) = self.last_words().await
         {
             return Err(Broken::Said(reply));
         }
         sent
     }
 
-    /// Waits until the socket takes bytes.
-    pub(super) async fn writable(&mut self, limit: Duration) -> Result<(), Broken> {
-        within(limit, "before the final dot", self.wire.socket().writable()).await
+    /// What a server that broke off has said about it.
+    pub(super) async fn last_words(&mut self) -> Option<Reply> {
+        self.reply(LAST_WORDS, "the server's last words").await.ok()
+    }
+
+    /// What the server said, or that it left, without having been asked. A reply that nobody asked for
+    /// would be taken for the answer to the next command, and be wrong about it.
+    pub(super) async fn unasked(&mut self) -> Option<Broken> {
+        let mut read = 0;
+        while self.unread.is_empty() && read < READS_MAX {
+            let mut bytes = [0; 512];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let wire = &mut self.wire;
+            // One look, with no regard to this task's budget of work.
+            let once = poll_fn(|cx| Poll::Ready(Pin::new(&mut *wire).poll_read(cx, &mut buffer)));
+            match unconstrained(once).await {
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+                    return Some(Broken::Lost("the server closed the connection".into()));
+                }
+                Poll::Ready(Ok(())) => self.unread.extend_from_slice(buffer.filled()),
+                Poll::Ready(Err(fault)) => return Some(Broken::Lost(fault.to_string())),
+                Poll::Pending if !look(self.wire.socket()).heard => return None,
+                // Bytes that the runtime has not heard of, or a part of a TLS record.
+                Poll::Pending => {
+                    let _ = timeout(LAST_WORDS, self.wire.socket().readable()).await;
+                }
+            }
+            read += 1;
+        }
+        match self.parser.feed(&self.unread) {
+            Ok((_, Some(reply))) => Some(Broken::Said(reply)),
+            _ => Some(Broken::Lost("the server spoke out of turn".into())),
+        }
+    }
+
+    /// Whether everything written has left the machine, and nothing is heard from the server.
+    pub(super) fn is_still(&self) -> bool {
+        let now = look(self.wire.socket());
+        now.left && !now.heard
+    }
+
+    /// Waits until everything written has left the machine; false past the deadline.
+    pub(super) async fn left(&self, deadline: Instant) -> bool {
+        let [mut pause, longest] = PAUSES;
+        while !look(self.wire.socket()).left {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(longest);
+        }
+        true
+    }
+
+    /// Waits until everything written has left, and the runtime knows that the socket takes bytes.
+    pub(super) async fn drained(&mut self, deadline: Instant) -> Result<(), Broken> {
+        let deadline = deadline.min(self.deadline);
+        let what = "before the final dot";
+        let stuck = || Broken::Lost(format!("{what}: the server stopped reading"));
+        if !self.left(deadline).await {
+            return Err(stuck());
+        }
+        match tokio::time::timeout_at(deadline, self.wire.socket().writable()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(fault)) => Err(Broken::Lost(format!("{what}: {fault}"))),
+            Err(_) => Err(stuck()),
+        }
     }
 
     /// Writes the final dot in one write that does not wait.
     pub(super) async fn dot(&mut self) -> Dot {
         let wire = &mut self.wire;
-        let wrote = poll_fn(|cx| Poll::Ready(Pin::new(&mut *wire).poll_write(cx, b".\r\n"))).await;
-        match wrote {
+        let once = poll_fn(|cx| Poll::Ready(Pin::new(&mut *wire).poll_write(cx, b".\r\n")));
+        match unconstrained(once).await {
             Poll::Pending => return Dot::NotNow,
             Poll::Ready(Ok(3)) => {}
-            Poll::Ready(Ok(_)) => return Dot::Torn("the final dot did not leave whole".into()),
-            Poll::Ready(Err(fault)) => return Dot::Torn(format!("the final dot: {fault}")),
+            Poll::Ready(Ok(_)) => return Dot::Torn,
+            Poll::Ready(Err(fault)) => return Dot::Refused(format!("the final dot: {fault}")),
         }
-        match poll_fn(|cx| Poll::Ready(Pin::new(&mut *wire).poll_flush(cx))).await {
+        let once = poll_fn(|cx| Poll::Ready(Pin::new(&mut *wire).poll_flush(cx)));
+        match unconstrained(once).await {
             Poll::Ready(Ok(())) => Dot::Written,
-            Poll::Ready(Err(fault)) => Dot::Torn(format!("the final dot: {fault}")),
-            Poll::Pending => Dot::Torn("the final dot did not leave whole".into()),
+            Poll::Ready(Err(fault)) => Dot::Unknown(format!("the final dot: {fault}")),
+            // Some of an encrypted dot is still here.
+            Poll::Pending => Dot::Torn,
         }
+    }
+
+    /// Lets the end of this connection discard what has not left.
+    pub(super) fn discard(&self) {
+        discard(self.wire.socket());
     }
 
     /// Whether the server has spoken or closed while nothing was asked.
     pub(super) async fn gone(&mut self) {
-        let mut byte = [0];
-        let _ = self.wire.read(&mut byte).await;
+        let mut bytes = [0; 512];
+        if let Ok(count) = self.wire.read(&mut bytes).await {
+            self.unread.extend_from_slice(&bytes[..count]);
+        }
     }
 
     /// Takes leave.

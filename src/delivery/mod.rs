@@ -1,8 +1,8 @@
 //! Mail goes out: route, connection, attempt, signature, outcome. It sends and never decides.
 //!
-//! The dispatcher takes what is due and hands it to a connection of its destination, or opens one
-//! ([`Delivery::run`]). A connection sends one recipient's copy at a time: judged, prepared, sent,
-//! permitted, dotted; then it looks for more work of its destination and waits a while before it quits.
+//! The dispatcher takes what is due and hands it to a connection of its destination, or to a worker that
+//! looks its servers up, waits for a place and connects ([`Delivery::run`]). A connection sends one recipient's copy at a time: judged, announced, prepared,
+//! sent, permitted, dotted; then it looks for more work of its destination and waits a while before it quits.
 
 mod copy;
 pub mod destination;
@@ -11,9 +11,11 @@ mod outcome;
 mod pool;
 mod route;
 mod sign;
+mod slots;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod wire;
 mod worker;
 
 pub use destination::{Refused, permitted};
@@ -25,6 +27,7 @@ use crate::policy::Policy;
 use crate::queue::Queue;
 use crate::world::World;
 use pool::Pool;
+use slots::Slots;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -53,7 +56,8 @@ pub struct Parts {
 pub struct Delivery {
     parts: Parts,
     pool: Pool,
-    connections: Arc<Semaphore>,
+    slots: Arc<Slots>,
+    workers: Arc<Semaphore>,
     memory: Arc<Semaphore>,
     memory_units: u32,
     sources: AtomicUsize,
@@ -69,7 +73,8 @@ impl Delivery {
         let memory_units = u32::try_from(units).unwrap_or(1);
         Arc::new(Self {
             pool: Pool::default(),
-            connections: Arc::new(Semaphore::new(settings.connections_max.max(1) as usize)),
+            slots: Slots::new(settings.connections_max),
+            workers: Arc::new(Semaphore::new(settings.attempts_max.max(1) as usize)),
             memory: Arc::new(Semaphore::new(memory_units as usize)),
             memory_units,
             sources: AtomicUsize::new(0),

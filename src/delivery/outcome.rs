@@ -59,6 +59,12 @@ pub(super) fn attempt(relay: &str, stage: Stage, reply: &Reply) -> Attempt {
     }
 }
 
+/// A server that takes nothing now, whatever its code says: another may, and it may later.
+pub(super) fn refused_for_now(relay: &str, reply: &Reply) -> Attempt {
+    let status = reply.status.filter(|status| status.class == 4);
+    later(Some(relay), status.unwrap_or(Status::new(4, 4, 1)), reply.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +80,8 @@ mod tests {
         assert!(said.text.len() <= TEXT_MAX, "{}", said.text.len());
         let start = "451 blocked https://h.example/u/U-… and … 😀 😀";
         assert!(said.text.starts_with(start), "{}", said.text);
+        let said = refused_for_now("mx", &Reply::plain(554, [format!("r-{token}")]));
+        assert!(matches!(said, Attempt::Deferred(said) if said.text == "554 r-…"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The dispatcher: what is due goes to an idle connection of its destination, or to a new one.
 
 use super::Delivery;
+use super::slots::Server;
 use crate::mail::Domain;
 use crate::queue::{Attempt, Lease};
 use std::collections::{HashMap, VecDeque};
@@ -26,7 +27,13 @@ struct Site {
     /// Workers that have reached a server.
     connected: u32,
     /// Connected workers without work.
-    idle: VecDeque<oneshot::Sender<Lease>>,
+    idle: VecDeque<Idle>,
+}
+
+/// A connected worker without work.
+struct Idle {
+    work: oneshot::Sender<Lease>,
+    servers: [Server; 2],
 }
 
 /// A worker's place in its destination's count.
@@ -73,7 +80,7 @@ impl Pool {
         };
         // The one that waits shortest: the others may then end.
         while let Some(idle) = site.idle.pop_back() {
-            match idle.send(lease) {
+            match idle.work.send(lease) {
                 Ok(()) => return None,
                 Err(back) => lease = back,
             }
@@ -81,13 +88,13 @@ impl Pool {
         Some(lease)
     }
 
-    /// Waits for work as an idle connection.
-    pub(super) fn idle(&self, domain: &Domain) -> oneshot::Receiver<Lease> {
-        let (sender, receiver) = oneshot::channel();
+    /// Waits for work as an idle connection to a server.
+    pub(super) fn idle(&self, domain: &Domain, servers: [Server; 2]) -> oneshot::Receiver<Lease> {
+        let (work, receiver) = oneshot::channel();
         let mut sites = self.sites();
         let site = sites.entry(domain.clone()).or_default();
-        site.idle.retain(|other| !other.is_closed());
-        site.idle.push_back(sender);
+        site.idle.retain(|other| !other.work.is_closed());
+        site.idle.push_back(Idle { work, servers });
         receiver
     }
 
@@ -96,14 +103,18 @@ impl Pool {
         self.sites().get(domain).is_some_and(|site| site.connected > 0)
     }
 
-    /// Ends the longest idle connection of some destination: its place is needed.
-    fn evict(&self) {
+    /// Ends the longest idle connection of some destination, to the server named or to any: its place
+    /// is needed.
+    pub(super) fn evict(&self, whose: Option<&[Server; 2]>) {
+        let fits = |idle: &Idle| {
+            !idle.work.is_closed()
+                && whose.is_none_or(|whose| whose.iter().any(|one| idle.servers.contains(one)))
+        };
         let mut sites = self.sites();
         for site in sites.values_mut() {
-            while let Some(idle) = site.idle.pop_front() {
-                if !idle.is_closed() {
-                    return;
-                }
+            if let Some(place) = site.idle.iter().position(fits) {
+                site.idle.remove(place);
+                return;
             }
         }
     }
@@ -126,7 +137,8 @@ impl Delivery {
     }
 
     async fn dispatch(self: &Arc<Self>, workers: &TaskTracker, shutdown: &CancellationToken) {
-        let per_domain = self.parts.config.delivery.connections_per_domain_max.max(1);
+        let most = self.parts.config.delivery.connections_per_domain_max;
+        let per_domain = most.min(self.slots.share()).max(1);
         let queue = &self.parts.queue;
         loop {
             let domain = queue.due(per_domain).await;
@@ -143,11 +155,11 @@ impl Delivery {
             let Some(lease) = self.pool.offer(&domain, lease) else {
                 continue;
             };
-            let permit = match self.connections.clone().try_acquire_owned() {
+            let permit = match self.workers.clone().try_acquire_owned() {
                 Ok(permit) => permit,
                 Err(_) => {
-                    self.pool.evict();
-                    match self.connections.clone().acquire_owned().await {
+                    self.pool.evict(None);
+                    match self.workers.clone().acquire_owned().await {
                         Ok(permit) => permit,
                         Err(_) => return,
                     }

@@ -1,40 +1,94 @@
 //! From a destination to an open connection: its hosts in order, their addresses, the first that talks.
+//! Names are looked up while no place for a connection is held.
 
 use super::dialog::{Broken, Dialog};
-use super::outcome::{later, ours};
+use super::outcome::{later, ours, refused_for_now};
+use super::slots::Server;
+use super::wire::watch;
 use super::{Delivery, Refused, permitted};
-use crate::dns::{MailHost, Route};
+use crate::dns::{DnsFault, MailHost, Route};
 use crate::mail::{Domain, Status};
 use crate::queue::Attempt;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 /// Most addresses that one attempt tries.
 const TRIES: u32 = 20;
 
+/// A server to try.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    /// Its name and preference.
+    pub(super) host: MailHost,
+    /// Its address.
+    pub(super) to: SocketAddr,
+}
+
+impl Target {
+    /// `name[address]:port`.
+    pub(super) fn relay(&self) -> String {
+        format!("{}[{}]:{}", self.host.name, self.to.ip(), self.to.port())
+    }
+}
+
 /// What is left to try of a destination.
 pub(super) struct Targets {
+    domain: Domain,
     hosts: VecDeque<MailHost>,
-    addresses: VecDeque<(String, SocketAddr)>,
+    addresses: VecDeque<Target>,
+    /// The lowest preference among all hosts.
+    best: u16,
     tries: u32,
+    /// What is left of the time for lookups.
+    lookups: Duration,
     /// Why nothing was reached so far.
-    last: Attempt,
+    last: Option<Attempt>,
 }
 
 impl Targets {
-    /// Remembers why a server that was reached is left.
+    /// Remembers why a server is left. One that may take the message later outweighs one that never
+    /// will.
     pub(super) fn failed(&mut self, attempt: Attempt) {
-        self.last = attempt;
+        let final_one = matches!(attempt, Attempt::Failed { .. });
+        if !(final_one && matches!(self.last, Some(Attempt::Deferred(_)))) {
+            self.last = Some(attempt);
+        }
+    }
+
+    /// Forgets what an earlier message met.
+    pub(super) fn forget(&mut self) {
+        self.last = None;
     }
 
     /// Tries a server once more, before all others.
-    pub(super) fn again(&mut self, target: (String, SocketAddr)) {
+    pub(super) fn again(&mut self, target: Target) {
         self.addresses.push_front(target);
         self.tries = self.tries.max(1);
     }
+
+    /// Why none of them did.
+    fn end(&self) -> Attempt {
+        self.last.clone().unwrap_or_else(|| {
+            let text = format!("no mail server of {} has an address", self.domain);
+            later(None, Status::new(4, 4, 1), text)
+        })
+    }
+}
+
+/// A lookup within what is left of an attempt's time for them.
+async fn within<T>(
+    left: &mut Duration,
+    lookup: impl Future<Output = Result<T, DnsFault>>,
+) -> Result<T, DnsFault> {
+    let begun = Instant::now();
+    let found = timeout(*left, lookup).await;
+    *left = left.saturating_sub(begun.elapsed());
+    found.unwrap_or_else(|_| Err(DnsFault("no answer within dns.lookups_timeout".into())))
 }
 
 impl Delivery {
@@ -43,16 +97,16 @@ impl Delivery {
     /// # Errors
     /// The end of everything that waits for it.
     pub(super) async fn targets(&self, domain: &Domain) -> Result<Targets, Attempt> {
-        match self.parts.resolver.route(domain).await {
+        let mut lookups = self.parts.config.dns.lookups_timeout.0;
+        match within(&mut lookups, self.parts.resolver.route(domain)).await {
             Ok(Route::Hosts(hosts)) => Ok(Targets {
+                domain: domain.clone(),
+                best: hosts.iter().map(|host| host.preference).min().unwrap_or(0),
                 hosts: hosts.into(),
                 addresses: VecDeque::new(),
                 tries: TRIES,
-                last: later(
-                    None,
-                    Status::new(4, 4, 1),
-                    format!("no mail server of {domain} has an address"),
-                ),
+                lookups,
+                last: None,
             }),
             Ok(Route::NullMx) => Err(Attempt::Failed {
                 said: ours(
@@ -62,15 +116,16 @@ impl Delivery {
                 ),
                 dead_address: true,
             }),
+            // Our resolver may be wrong about a domain, so nobody is suppressed for it.
             Ok(Route::NoSuchDomain) => Err(Attempt::Failed {
                 said: ours(
                     None,
                     Status::new(5, 1, 2),
                     format!("{domain} does not exist or has no mail server"),
                 ),
-                dead_address: true,
+                dead_address: false,
             }),
-            Err(fault) => Err(later(None, Status::new(4, 4, 3), fault.to_string())),
+            Err(fault) => Err(later(None, Status::new(4, 4, 3), format!("{domain}: {fault}"))),
         }
     }
 
@@ -78,46 +133,69 @@ impl Delivery {
     ///
     /// # Errors
     /// Why none did.
-    pub(super) async fn connect(&self, targets: &mut Targets) -> Result<Dialog, Attempt> {
-        loop {
-            let Some((host, to)) = self.next(targets).await else {
-                return Err(targets.last.clone());
+    pub(super) async fn connect(
+        &self,
+        targets: &mut Targets,
+        shutdown: &CancellationToken,
+    ) -> Result<Dialog, Attempt> {
+        while targets.tries > 0 {
+            let Some(target) = self.next(targets).await else {
+                break;
             };
-            if targets.tries == 0 {
-                return Err(targets.last.clone());
-            }
             targets.tries -= 1;
-            let relay = format!("{host}[{}]:{}", to.ip(), to.port());
-            match self.open(&host, to).await {
-                Ok(dialog) => return Ok(dialog),
+            let servers = Server::both(&target.host.name, target.to.ip());
+            let place = self.slots.take(servers, |whose| self.pool.evict(whose));
+            let longest = self.parts.config.delivery.slot_wait_max.0;
+            let slot = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Err(Attempt::Untried),
+                taken = timeout(longest, place) => taken.ok().flatten(),
+            };
+            let relay = target.relay();
+            let Some(slot) = slot else {
+                let text = "not tried: every connection that it may have is busy";
+                targets.failed(later(Some(&relay), Status::new(4, 4, 5), text));
+                continue;
+            };
+            match self.open(&target).await {
+                Ok(mut dialog) => {
+                    dialog.slot = Some(slot);
+                    return Ok(dialog);
+                }
+                Err(Broken::Refused(refused)) => self.refused(targets, &target, refused),
                 Err(fault) => {
                     tracing::debug!(relay, %fault, "server not used");
-                    let text = fault.to_string();
-                    targets.last = later(Some(&relay), Status::new(4, 4, 1), text);
+                    targets.failed(match &fault {
+                        Broken::Said(reply) => refused_for_now(&relay, reply),
+                        _ => later(Some(&relay), Status::new(4, 4, 1), fault.to_string()),
+                    });
                 }
             }
         }
+        Err(targets.end())
     }
 
-    async fn next(&self, targets: &mut Targets) -> Option<(String, SocketAddr)> {
+    async fn next(&self, targets: &mut Targets) -> Option<Target> {
         loop {
             if let Some(next) = targets.addresses.pop_front() {
                 return Some(next);
             }
             let host = targets.hosts.pop_front()?;
-            let found = match self.parts.resolver.addresses(&host.name).await {
+            let lookup = self.parts.resolver.addresses(&host.name);
+            let found = match within(&mut targets.lookups, lookup).await {
                 Ok(found) => found,
                 Err(fault) => {
                     let text = format!("{}: {fault}", host.name);
-                    targets.last = later(None, Status::new(4, 4, 3), text);
+                    targets.failed(later(None, Status::new(4, 4, 3), text));
                     continue;
                 }
             };
             for address in found {
                 let to = SocketAddr::new(address, self.parts.config.delivery.port);
+                let target = Target { host: host.clone(), to };
                 match self.may(to) {
-                    Ok(()) => targets.addresses.push_back((host.name.clone(), to)),
-                    Err(refused) => self.refused(targets, &host, to, refused),
+                    Ok(()) => targets.addresses.push_back(target),
+                    Err(refused) => self.refused(targets, &target, refused),
                 }
             }
         }
@@ -127,28 +205,36 @@ impl Delivery {
         permitted(to, self.parts.config.delivery.allow_private, &self.parts.own)
     }
 
-    fn refused(&self, targets: &mut Targets, host: &MailHost, to: SocketAddr, refused: Refused) {
-        let relay = format!("{}[{}]:{}", host.name, to.ip(), to.port());
-        if refused == Refused::Ourselves {
-            // Hosts no better than ourselves would send it back to us (RFC 5321 §5.1).
-            targets.hosts.retain(|other| other.preference < host.preference);
+    fn refused(&self, targets: &mut Targets, target: &Target, refused: Refused) {
+        let relay = target.relay();
+        if refused == Refused::Private {
+            targets.failed(later(Some(&relay), Status::new(4, 4, 1), refused.to_string()));
+            return;
+        }
+        // Hosts no better than ourselves would send it back to us (RFC 5321 §5.1).
+        let own = target.host.preference;
+        targets.hosts.retain(|other| other.preference < own);
+        if own == targets.best {
             let said = ours(Some(&relay), Status::new(5, 4, 6), refused.to_string());
-            targets.last = Attempt::Failed { said, dead_address: false };
-        } else {
-            targets.last = later(Some(&relay), Status::new(4, 4, 1), refused.to_string());
+            targets.failed(Attempt::Failed { said, dead_address: false });
+        } else if targets.last.is_none() {
+            // We are its backup: better hosts exist, and will be there again.
+            let text = "no mail server better than this relay itself has an address";
+            targets.failed(later(Some(&relay), Status::new(4, 4, 1), text));
         }
     }
 
     /// Connects and greets; where TLS does not come about, once more without.
-    async fn open(&self, host: &str, to: SocketAddr) -> Result<Dialog, Broken> {
+    async fn open(&self, target: &Target) -> Result<Dialog, Broken> {
         let (config, limits) = (&self.parts.config, &self.parts.config.delivery);
-        let socket = self.socket(to).await?;
+        let socket = self.socket(target.to).await?;
         let name = config.hostname.as_str();
-        match Dialog::open(socket, host, to, name, limits, Some(&self.tls)).await {
+        match Dialog::open(socket, target, name, limits, Some(&self.tls)).await {
             Err(Broken::Tls(fault)) => {
-                tracing::info!(host, %to, fault, "TLS did not come about: sending without");
-                let socket = self.socket(to).await?;
-                Dialog::open(socket, host, to, name, limits, None).await
+                let relay = target.relay();
+                tracing::info!(relay, fault, "TLS did not come about: sending without");
+                let socket = self.socket(target.to).await?;
+                Dialog::open(socket, target, name, limits, None).await
             }
             other => other,
         }
@@ -164,8 +250,23 @@ impl Delivery {
             Err(_) => return Err(lost(format!("no connection within {limit:?}"))),
         };
         let peer = socket.peer_addr().map_err(|fault| lost(fault.to_string()))?;
-        self.may(peer).map_err(|refused| lost(refused.to_string()))?;
+        self.may(peer).map_err(Broken::Refused)?;
+        let here = socket.local_addr().map_err(|fault| lost(fault.to_string()))?;
+        if self.is_own(peer, here.ip()) {
+            return Err(Broken::Refused(Refused::Ourselves));
+        }
+        watch(&socket).map_err(|fault| lost(fault.to_string()))?;
         Ok(socket)
+    }
+
+    /// Whether a peer is this relay, which listens on all addresses of the machine: a connection to
+    /// oneself has one address at both ends, unless it was told where to come from.
+    fn is_own(&self, peer: SocketAddr, here: IpAddr) -> bool {
+        let address = peer.ip().to_canonical();
+        let sources = &self.parts.config.delivery.source_addresses;
+        let listens = |own: &SocketAddr| own.ip().is_unspecified() && own.port() == peer.port();
+        (address == here.to_canonical() || sources.contains(&address))
+            && self.parts.own.iter().any(listens)
     }
 
     /// The local address to send from: those of the settings in turn.
@@ -180,5 +281,23 @@ impl Delivery {
         chosen.map(|own| Some(**own)).ok_or_else(|| {
             Broken::Lost(format!("{to}: delivery.source_addresses has none of its family"))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_attempts_lookups_share_one_time() {
+        let mut left = Duration::from_millis(30);
+        let silent = || std::future::pending::<Result<(), DnsFault>>();
+        let begun = std::time::Instant::now();
+        for _ in 0..20 {
+            assert!(within(&mut left, silent()).await.is_err());
+        }
+        assert!(begun.elapsed() < Duration::from_millis(300), "{:?}", begun.elapsed());
+        // What is known already costs no time.
+        assert_eq!(within(&mut left, async { Ok(7) }).await, Ok(7));
     }
 }

@@ -13,13 +13,15 @@ use crate::spool::{Body, Spool};
 use crate::store::Store;
 use crate::world::World;
 use async_trait::async_trait;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+mod hosts;
 
 /// Everything is at loopback.
 struct Here;
@@ -49,9 +51,20 @@ struct House {
 
 /// A house whose mail goes to a server that follows `script`.
 async fn house(script: Arc<Script>) -> House {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    house_at(server, Arc::new(Here), Vec::new(), script).await
+}
+
+/// A house whose mail goes where the resolver says, to the port of this server, and that itself listens
+/// at `own`.
+async fn house_at(
+    server: TcpListener,
+    resolver: Arc<dyn Resolver>,
+    own: Vec<SocketAddr>,
+    script: Arc<Script>,
+) -> House {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let world = World::real();
-    let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let mut config = Config::default();
     config.hostname = "relay.example".into();
     config.delivery.port = server.local_addr().expect("bound").port();
@@ -82,9 +95,9 @@ async fn house(script: Arc<Script>) -> House {
         queue: queue.clone(),
         accounts,
         policy: policy.clone(),
-        resolver: Arc::new(Here),
+        resolver,
         world,
-        own: Vec::new(),
+        own,
     });
     House { _folder: folder, policy, queue, delivery, account, stream, heard }
 }
@@ -98,6 +111,8 @@ struct Script {
     tls: Option<Option<tokio_rustls::TlsAcceptor>>,
     /// Closes instead of answering the dot.
     mute: bool,
+    /// Refuses MAIL and closes, in a pipeline with RCPT.
+    refuses_sender: bool,
 }
 
 /// Serves, and tells every line it hears.
@@ -152,6 +167,10 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                     gate.acquire().await.expect("open").forget();
                 }
                 "354 go\r\n"
+            }
+            mail if mail.starts_with("MAIL") && script.refuses_sender => {
+                let _ = stream.write_all(b"550 5.7.1 not from you\r\n").await;
+                return false;
             }
             "STARTTLS" => {
                 let _ = stream.write_all(b"220 go\r\n").await;
@@ -232,6 +251,7 @@ async fn mail_leaves_over_one_connection_refusals_in_between() {
     assert!(first[1].starts_with("MAIL FROM:<b-"), "{first:?}");
     assert!(first.iter().any(|line| line.starts_with("List-Unsubscribe: <mailto:u-")));
     house.accept("nobody").await;
+    house.hear("RCPT TO:<nobody@").await;
     house.hear("RSET").await;
     house.accept("bob").await;
     let third = house.hear("RCPT TO:<bob@").await;

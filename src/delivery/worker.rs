@@ -31,17 +31,20 @@ impl Delivery {
             Ok(targets) => targets,
             Err(attempt) => return self.all(&domain, lease, attempt).await,
         };
-        let mut dialog = match self.connect(&mut targets).await {
+        let mut dialog = match self.connect(&mut targets, &shutdown).await {
             Ok(dialog) => dialog,
+            Err(Attempt::Untried) => return,
             Err(attempt) => return self.unreached(&domain, lease, attempt).await,
         };
         place.connected();
         let mut lease = lease;
         let most = self.parts.config.delivery.messages_per_connection_max;
         for sent in 1.. {
-            let Some(usable) = self.one(dialog, lease, &mut targets, sent > 1).await else {
+            let one = self.one(dialog, lease, &mut targets, sent > 1, &shutdown);
+            let Some(usable) = one.await else {
                 return;
             };
+            targets.forget();
             dialog = usable;
             if sent >= most || shutdown.is_cancelled() {
                 break;
@@ -72,20 +75,12 @@ impl Delivery {
         lease: Lease,
         targets: &mut Targets,
         reused: bool,
+        shutdown: &CancellationToken,
     ) -> Option<Dialog> {
         let (mut dialog, mut reused) = (dialog, reused);
-        let copy = match self.copy(&lease).await {
-            Ok(copy) => copy,
-            Err(why) => {
-                let text = format!("the copy could not be prepared: {why}");
-                let attempt = later(None, Status::new(4, 3, 0), text);
-                return self.finish(lease, attempt).await.then_some(dialog);
-            }
-        };
         loop {
-            match self.transact(&mut dialog, &lease, &copy).await {
+            match self.transact(&mut dialog, &lease).await {
                 Ended::Usable(attempt) => {
-                    drop(copy);
                     return self.finish(lease, attempt).await.then_some(dialog);
                 }
                 Ended::Closed(attempt) => {
@@ -93,14 +88,24 @@ impl Delivery {
                     self.finish(lease, attempt).await;
                     return None;
                 }
-                Ended::Elsewhere(attempt) => {
-                    targets.failed(attempt);
-                    if std::mem::take(&mut reused) {
-                        // It had enough of the connection, not of the message.
-                        targets.again(dialog.target.clone());
+                Ended::Cut(attempt, permit) => {
+                    drop(dialog);
+                    drop(permit);
+                    self.finish(lease, attempt).await;
+                    return None;
+                }
+                elsewhere @ (Ended::Elsewhere(_) | Ended::Unfit(_)) => {
+                    if let Ended::Elsewhere(attempt) = elsewhere {
+                        targets.failed(attempt);
+                        if std::mem::take(&mut reused) {
+                            // It had enough of the connection, not of the message.
+                            targets.again(dialog.target.clone());
+                        }
+                    } else if let Ended::Unfit(attempt) = elsewhere {
+                        targets.failed(attempt);
                     }
                     drop(dialog);
-                    match self.connect(targets).await {
+                    match self.connect(targets, shutdown).await {
                         Ok(next) => dialog = next,
                         Err(attempt) => {
                             self.finish(lease, attempt).await;
@@ -144,11 +149,12 @@ impl Delivery {
         dialog: &mut Dialog,
         shutdown: &CancellationToken,
     ) -> Option<Lease> {
-        let waiting = self.pool.idle(domain);
+        let servers = dialog.slot.as_ref().map(|slot| slot.servers().clone())?;
+        let waiting = self.pool.idle(domain, servers.clone());
         if let Some(lease) = self.parts.queue.lease(domain, 1).await.pop() {
             return Some(lease);
         }
-        if self.connections.available_permits() == 0 {
+        if self.slots.are_wanted(&servers) || self.workers.available_permits() == 0 {
             // Somebody else may need the place.
             return None;
         }

@@ -19,6 +19,9 @@ use tempfile::TempDir;
 /// How long a test waits for something that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Where `mx.second.example` is.
+pub const SECOND: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
 /// The small world. The daemon ends with it.
 pub struct World {
     pub folder: TempDir,
@@ -54,12 +57,17 @@ impl World {
     /// Starts everything: account `acme` with the trusted domain acme.example, the marketing stream
     /// `newsletter`, the transactional stream `receipts`, and the credential `app` for both.
     pub async fn start() -> Self {
-        Self::with("").await
+        Self::start_with("", "").await
     }
 
     /// As [`World::start`]; `more` is added to the settings.
     pub async fn with(more: &str) -> Self {
-        let mut world = Self::bare(more).await;
+        Self::start_with("", more).await
+    }
+
+    /// The same with more settings: of `[delivery]`, and whole sections.
+    pub async fn start_with(delivery: &str, more: &str) -> Self {
+        let mut world = Self::bare(delivery, more).await;
         world.done(&["account", "add", "acme"]);
         world.done(&["domain", "add", "acme", "acme.example", "--trust", "--dkim", "ed25519"]);
         let letters = ["--reply-to", "support@acme.example"];
@@ -76,8 +84,8 @@ impl World {
         world
     }
 
-    /// Starts the daemon with nothing in it; `more` is added to its settings.
-    pub async fn bare(more: &str) -> Self {
+    /// Starts the daemon with nothing in it; more settings as in [`World::start_with`].
+    pub async fn bare(delivery: &str, more: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         // A daemon that has become another user must pass it.
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("its mode");
@@ -92,6 +100,11 @@ impl World {
             ("acme.example".into(), Rdata::Mx(10, "mx.reader.example".into())),
             ("null.example".into(), Rdata::Mx(0, ".".into())),
             ("bare.example".into(), Rdata::A(Ipv4Addr::LOCALHOST)),
+            // A second server, which a test may start at the receiver's port, and a domain with both.
+            ("mx.second.example".into(), Rdata::A(SECOND)),
+            ("second.example".into(), Rdata::Mx(10, "mx.second.example".into())),
+            ("both.example".into(), Rdata::Mx(10, "mx.second.example".into())),
+            ("both.example".into(), Rdata::Mx(20, "mx.reader.example".into())),
         ];
         let names = NameServer::start(loopback, records).expect("a name server");
         let mut world = Self {
@@ -102,7 +115,8 @@ impl World {
             daemon: None,
             password: String::new(),
         };
-        std::fs::write(world.path("relent.toml"), world.settings(more)).expect("settings");
+        std::fs::write(world.path("relent.toml"), world.settings(delivery, more))
+            .expect("settings");
         world.launch(&[]);
         world
     }
@@ -111,14 +125,14 @@ impl World {
         self.folder.path().join(name)
     }
 
-    fn settings(&self, more: &str) -> String {
+    fn settings(&self, delivery: &str, more: &str) -> String {
         format!(
             "hostname = \"relay.relent.example\"\ndata_dir = \"{data}\"\n\
              [listen]\nsubmission = [\"127.0.0.1:0\"]\nsubmissions = [\"127.0.0.1:0\"]\n\
              inbound = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nadmin = \"{admin}\"\n\
              [submission]\nplaintext_auth = \"loopback\"\n\
              [dns]\nnameservers = [\"{names}\"]\n\
-             [delivery]\nport = {port}\nallow_private = true\n\
+             [delivery]\nport = {port}\nallow_private = true\n{delivery}\n\
              [queue]\nretry_delays = [\"1s\"]\n\
              [replies]\ndomain = \"reply.relent.example\"\n{more}\n",
             data = self.path("data").display(),
@@ -209,6 +223,12 @@ impl World {
 
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.path("relent.log")).unwrap_or_default()
+    }
+
+    /// Starts the second mail server.
+    pub async fn second(&self) -> Receiver {
+        let at = SocketAddr::from((SECOND, self.receiver.address().port()));
+        Receiver::start(at, None).await.expect("a second receiver")
     }
 
     pub fn agree(&self, address: &str) {

@@ -48,7 +48,9 @@ impl Delivery {
                 let stream = stream.ok_or("the stream is not in the store")?;
                 let domain = match &message.from {
                     Some(from) => {
-                        self.parts.accounts.domain(*account, from.domain()).map_err(fault)?
+                        let found = self.parts.accounts.domain(*account, from.domain());
+                        let found = found.map_err(fault)?.filter(|domain| domain.may_send());
+                        Some(found.ok_or("the From domain is the account's no longer")?)
                     }
                     None => None,
                 };

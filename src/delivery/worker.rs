@@ -6,10 +6,11 @@ use super::outcome::{later, ours};
 use super::pool::Place;
 use super::route::Targets;
 use super::transaction::Ended;
-use crate::events::message::Origin;
+use crate::events::message::{Accepted, Origin};
 use crate::mail::{Domain, Status};
 use crate::policy::Judgement;
 use crate::queue::{Attempt, Lease};
+use crate::store::StoreFault;
 use tokio_util::sync::CancellationToken;
 
 /// Most items that end together when a whole destination cannot be reached.
@@ -129,9 +130,14 @@ impl Delivery {
             Ok(None) => Ok(Judgement::Clear),
             Err(fault) => Err(fault),
         };
+        let said = match said {
+            Ok(Judgement::Clear) => self.disowned(&lease.message),
+            Ok(judgement) => Ok(Some(Attempt::Stopped(judgement))),
+            Err(fault) => Err(fault),
+        };
         let attempt = match said {
-            Ok(Judgement::Clear) => return Some(lease),
-            Ok(judgement) => Attempt::Stopped(judgement),
+            Ok(None) => return Some(lease),
+            Ok(Some(attempt)) => attempt,
             Err(fault) => {
                 let text = format!("held: the records cannot be read: {fault}");
                 Attempt::Held(ours(None, Status::new(4, 3, 0), text))
@@ -139,6 +145,22 @@ impl Delivery {
         };
         self.finish(lease, attempt).await;
         None
+    }
+
+    /// The failure of a message whose From names a domain that its account has no longer: it would
+    /// leave unsigned, under a name that is somebody else's by now.
+    fn disowned(&self, message: &Accepted) -> Result<Option<Attempt>, StoreFault> {
+        let (Origin::Submission { account, .. }, Some(from)) = (&message.origin, &message.from)
+        else {
+            return Ok(None);
+        };
+        let domain = self.parts.accounts.domain(*account, from.domain())?;
+        if domain.is_some_and(|domain| domain.may_send()) {
+            return Ok(None);
+        }
+        let text = format!("{} is no verified domain of this account any more", from.domain());
+        let said = ours(None, Status::new(5, 7, 1), text);
+        Ok(Some(Attempt::Failed { said, dead_address: false }))
     }
 
     /// The next item of the destination: one that is due, or one that comes while the connection is

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bad_input;
+mod hostile;
 mod main_job;
 mod operator;
 mod process;

@@ -91,7 +91,7 @@ impl TryRng for Dice {
 impl TryCryptoRng for Dice {}
 
 fn rsa_key(selector: String, world: World) -> Result<DkimKey, String> {
-    let key = rsa::RsaPrivateKey::new(&mut Dice(world), 2048).map_err(|f| f.to_string())?;
+    let key = rsa::PrivateKey::new(&mut Dice(world), 2048).map_err(|f| f.to_string())?;
     let private = key.to_pkcs8_der().map_err(|f| f.to_string())?;
     let public = key.to_public_key().to_public_key_der().map_err(|f| f.to_string())?;
     Ok(DkimKey {

@@ -2,7 +2,7 @@
 
 use super::Delivery;
 use super::dialog::Dialog;
-use super::outcome::{later, ours};
+use super::outcome::ours;
 use super::pool::Place;
 use super::route::Targets;
 use super::transaction::Ended;

@@ -31,6 +31,8 @@ pub(super) struct Admitted {
     pub(super) stream: Option<Arc<Stream>>,
     /// Recipients that the header named.
     pub(super) to: Vec<Address>,
+    /// When it may leave.
+    pub(super) send_at: Option<Timestamp>,
 }
 
 /// What is known of the message besides its header.
@@ -67,6 +69,7 @@ impl Intake {
         let from = self.author(&fields, context)?;
         let mut stream = None;
         let mut to = Vec::new();
+        let mut send_at = None;
         let mut kept: Vec<&Field<'_>> = Vec::with_capacity(fields.len());
         for field in &fields {
             match control(field.name) {
@@ -75,7 +78,8 @@ impl Intake {
                 }
                 Some(Control::Stream) => stream = Some(self.named_stream(field, context.login)?),
                 Some(Control::SmtpApi) => to.extend(self.smtp_api(field)?),
-                Some(control) => control.check(field, context.now)?,
+                Some(Control::SendAt) => send_at = Some(self.send_at(field, context.now)?),
+                Some(control) => control.check(field)?,
                 None if UNSENT.iter().any(|name| field.is(name)) => {}
                 None => kept.push(field),
             }
@@ -100,7 +104,7 @@ impl Intake {
             }
         }
         out.extend_from_slice(b"\r\n");
-        Ok(Admitted { header: out, from, stream, to })
+        Ok(Admitted { header: out, from, stream, to, send_at })
     }
 
     /// The one From field, whose every address lies in a domain that the account may send from.
@@ -168,6 +172,22 @@ impl Intake {
         Ok(found)
     }
 
+    /// The moment before which the message is kept: one that has passed is now.
+    fn send_at(&self, field: &Field<'_>, now: Timestamp) -> Result<Timestamp, Answer> {
+        let value = field.text();
+        let at = moment(&value).ok_or_else(|| {
+            let form = "write RFC 3339, as in 2026-12-24T18:00:00Z, or seconds since 1970";
+            malformed(format!("X-Relent-Send-At: {}: {form}", short(&value)))
+        })?;
+        let ahead_max = self.parts.config.submission.send_at_max.0;
+        if at.since(now) > ahead_max {
+            let days = ahead_max.as_secs() / 86_400;
+            let text = format!("X-Relent-Send-At: mail is kept for {days} days at most");
+            return Err(refused(550, (5, 7, 1), text));
+        }
+        Ok(at)
+    }
+
     fn named_stream(&self, field: &Field<'_>, login: &Login) -> Result<Arc<Stream>, Answer> {
         let name = field.text();
         let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -213,7 +233,7 @@ fn control(name: &str) -> Option<Control> {
 }
 
 impl Control {
-    fn check(&self, field: &Field<'_>, now: Timestamp) -> Result<(), Answer> {
+    fn check(&self, field: &Field<'_>) -> Result<(), Answer> {
         let value = field.text();
         let length = value.chars().count();
         let sound = match self {
@@ -224,16 +244,8 @@ impl Control {
                 let value = value.to_ascii_lowercase();
                 ["yes", "no", "true", "false", "on", "off", "1", "0"].contains(&value.as_str())
             }
-            Self::SendAt => match moment(&value) {
-                Some(at) if at > now => {
-                    return Err(malformed(
-                        "X-Relent-Send-At: mail for later is not kept: send it then",
-                    ));
-                }
-                at => at.is_some(),
-            },
-            // Read where the recipients it names are.
-            Self::SmtpApi => true,
+            // Read where what they ask for is.
+            Self::SendAt | Self::SmtpApi => true,
             Self::Unknown => false,
         };
         if sound {

@@ -4,7 +4,9 @@ use super::admission::{Context, HEADER_MAX};
 use super::{Intake, literal};
 use crate::accounts::{Login, Refusal, Stream};
 use crate::events::message::{Accepted, Origin, Recipient};
-use crate::mail::{Address, Answer, MessageId, ReversePath, Status, Verdict, header};
+use crate::mail::{
+    Address, Answer, MessageId, RecipientNumber, ReversePath, Status, Timestamp, Verdict, header,
+};
 use crate::policy::Policy;
 use crate::smtp::command::MailParameters;
 use crate::smtp::session::Question;
@@ -43,6 +45,8 @@ struct Message {
     stream: Option<Arc<Stream>>,
     /// Recipients that the header names beside the envelope's.
     to: Vec<Address>,
+    /// When it may leave, where the header says so.
+    send_at: Option<Timestamp>,
     size: u64,
     eight_bit: bool,
     /// The header holds octets above 127.
@@ -163,6 +167,7 @@ impl Submission {
             from: None,
             stream: None,
             to: Vec::new(),
+            send_at: None,
             size: 0,
             eight_bit: false,
             international: false,
@@ -237,6 +242,7 @@ impl Submission {
         message.from = Some(admitted.from);
         message.stream = admitted.stream;
         message.to = admitted.to;
+        message.send_at = admitted.send_at;
         for piece in [&admitted.header[..], rest] {
             if let Err(fault) = message.body.write(piece).await {
                 message.refused = Some(fault.answer());
@@ -274,11 +280,15 @@ impl Submission {
             }
         }
         // What RCPT was told holds for the stream that was known then, and for whom it named.
+        let mut refused = Vec::new();
         if message.stream.is_some() || !message.to.is_empty() {
-            if let Err(answer) = self.judge_anew(login, &stream, &envelope) {
-                self.log_refusal(&answer);
-                return answer;
-            }
+            refused = match self.judge_anew(login, &stream, &envelope) {
+                Ok(refused) => refused,
+                Err(answer) => {
+                    self.log_refusal(&answer);
+                    return answer;
+                }
+            };
         }
         // Asked for is not needed: mail that is ASCII throughout may go where SMTPUTF8 is not known.
         let beyond = |address: &Address| address.needs_smtputf8();
@@ -299,8 +309,8 @@ impl Submission {
             from: message.from,
             smtputf8: envelope.smtputf8 && needs_smtputf8,
             eight_bit: message.eight_bit,
-            refused: Vec::new(),
-            not_before: None,
+            refused,
+            not_before: message.send_at,
         };
         let (sender, count) = (draft.sender.to_string(), draft.recipients.len());
         match parts.queue.enqueue(draft, message.body).await {
@@ -321,25 +331,34 @@ impl Submission {
         }
     }
 
-    /// Judges every recipient at the end of data. Where none is left the message is refused, unless the
-    /// credential wants silence; those who are refused beside others are stopped when their turn comes.
+    /// Judges every recipient at the end of data: those who are refused, and are stopped when their turn
+    /// comes, with a report to the sender. Where nobody else is left the message is refused whole. A
+    /// credential that wants silence hears of neither.
     fn judge_anew(
         &self,
         login: &Login,
         stream: &Stream,
         envelope: &Envelope,
-    ) -> Result<(), Answer> {
-        let mut refusal = None;
-        let mut is_left = login.credential.refuse == Refusal::Silently;
-        for recipient in &envelope.recipients {
+    ) -> Result<Vec<RecipientNumber>, Answer> {
+        let (mut refused, mut last) = (Vec::new(), None);
+        for (number, recipient) in (0..).zip(&envelope.recipients) {
             let judgement = self.intake.parts.policy.judge(stream, &recipient.address);
             match Policy::answer(judgement) {
-                Verdict::Accept => is_left = true,
+                Verdict::Accept => {}
                 Verdict::Defer(answer) => return Err(answer),
-                Verdict::Refuse(answer) => refusal = Some(answer),
+                Verdict::Refuse(answer) => {
+                    refused.push(RecipientNumber(number));
+                    last = Some(answer);
+                }
             }
         }
-        refusal.filter(|_| !is_left).map_or(Ok(()), Err)
+        if login.credential.refuse == Refusal::Silently {
+            return Ok(Vec::new());
+        }
+        match last {
+            Some(answer) if refused.len() == envelope.recipients.len() => Err(answer),
+            _ => Ok(refused),
+        }
     }
 
     fn log_refusal(&self, answer: &Answer) {

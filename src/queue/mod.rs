@@ -39,6 +39,7 @@ pub struct Lease {
     /// Distinguishes this lease from a later one of the same item.
     pub generation: u64,
     /// Gives the item back when the last copy of the lease is gone.
+    #[expect(dead_code, reason = "it acts when it is dropped")]
     pub(crate) guard: Arc<embedded::Guard>,
 }
 

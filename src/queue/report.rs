@@ -209,6 +209,8 @@ mod tests {
             from: None,
             smtputf8: false,
             eight_bit: false,
+            refused: Vec::new(),
+            not_before: None,
         };
         let said = Said {
             relay: relay.map(str::to_owned),

@@ -3,6 +3,7 @@
 
 use super::Table;
 use super::engine::{Change, Engine, EngineFault, Row};
+use ::redb::backends::FileBackend;
 use ::redb::{Database, Durability, ReadableDatabase, TableDefinition};
 use std::fs::{File, OpenOptions};
 use std::ops::Bound;
@@ -53,7 +54,8 @@ impl Redb {
         guarded(|| {
             let mut builder = Database::builder();
             builder.set_cache_size(cache);
-            let engine = Self { database: builder.create_file(file)? };
+            let backend = FileBackend::new(file)?;
+            let engine = Self { database: builder.create_with_backend(backend)? };
             // Only what is missing is written, so that a store opens on a full disk.
             if !engine.has_all_tables()? {
                 let writing = engine.writing()?;

@@ -38,7 +38,7 @@ async fn mail_goes_on_when_root_has_become_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn root_is_warned_of_itself() {
-    let world = World::bare("").await;
+    let world = World::bare("", "").await;
     let warnings = world.log().matches("running as root").count();
     assert_eq!(warnings, usize::from(rustix::process::geteuid().is_root()), "{}", world.log());
 }

@@ -63,6 +63,9 @@ async fn a_header_that_changes_the_stream_has_everybody_judged_anew() {
     let mail = delivered(&world, ANN).await;
     assert!(!String::from_utf8_lossy(&mail.message).contains("X-Relent-Stream"));
     assert!(super::field(&mail, "List-Unsubscribe").is_some(), "it is the newsletter's");
+    let report = delivered(&world, "news@acme.example").await;
+    let report = String::from_utf8_lossy(&report.message).into_owned();
+    assert!(report.contains(BOB) && report.contains("5.7.1"), "{report}");
     let wrong = app(&world, "receipts").submit(
         "news@acme.example",
         &[ANN],
@@ -76,6 +79,32 @@ async fn a_header_that_changes_the_stream_has_everybody_judged_anew() {
     );
     assert!(foreign.starts_with("550 5.7.1"), "{foreign}");
     assert!(world.receiver.mailbox().iter().all(|mail| mail.recipients != [BOB]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_for_later_is_kept_until_then_over_a_restart() {
+    let mut world = World::start().await;
+    for (value, expected) in [
+        ("tomorrow", "550 5.6.0"),
+        ("2999-01-01T00:00:00Z", "550 5.7.1"),
+        ("2001-01-01T00:00:00Z", "250"),
+    ] {
+        let field = with_header(&format!("X-Relent-Send-At: {value}"));
+        let said = app(&world, "receipts").submit("news@acme.example", &[BOB], &field);
+        assert!(said.starts_with(expected), "{value}: {said}");
+    }
+    delivered(&world, BOB).await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let at = now.expect("after 1970").as_secs() + 3;
+    let later = with_header(&format!("X-Relent-Send-At: {at}"));
+    let said = app(&world, "receipts").submit("news@acme.example", &[ANN], &later);
+    assert!(said.starts_with("250"), "{said}");
+    world.kill();
+    world.launch(&[]);
+    let begun = Instant::now();
+    let mail = delivered(&world, ANN).await;
+    assert!(begun.elapsed() > Duration::from_secs(1), "it did not wait");
+    assert!(!String::from_utf8_lossy(&mail.message).contains("Send-At"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

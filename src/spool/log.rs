@@ -483,14 +483,15 @@ impl Spool {
             (number, offset, state.segments.get(&number).map_or(0, |segment| segment.edition))
         };
         let mut records: Vec<Record> = Vec::new();
+        let mut least = from.0;
         loop {
-            let from = records.last().map_or(from.0, |last| last.sequence.0 + 1);
             if let Some((segment, file)) = self.segment_file(number)? {
                 if segment.edition != edition {
                     (edition, offset) = (segment.edition, SEGMENT_HEADER);
+                    least = records.last().map_or(from.0, |last| last.sequence.0 + 1);
                 }
-                offset =
-                    self.scan((number, &segment, file.as_ref()), offset, from, limit, &mut records);
+                let place = (number, &segment, file.as_ref());
+                offset = self.scan(place, offset, least, limit, &mut records);
             }
             let state = self.shared.state();
             if records.len() >= limit {
@@ -500,6 +501,7 @@ impl Spool {
                 break;
             };
             (number, offset, edition) = (*next, SEGMENT_HEADER, segment.edition);
+            least = from.0;
         }
         if let Some(last) = records.last() {
             let mut state = self.shared.state();

@@ -574,3 +574,19 @@ async fn the_age_of_a_segment_outlives_a_restart() {
     tokio::time::timeout(Duration::from_secs(10), removed).await.expect("old enough to go");
     assert_eq!(numbers(&spool), [1]);
 }
+
+#[tokio::test]
+async fn a_segment_under_another_number_loses_no_record() {
+    let home = tempfile::tempdir().expect("a folder");
+    let twin = Twin::default();
+    let small = config::Spool { segment_size: config::Size(5000), ..config::Spool::default() };
+    let (spool, _) = open_with(home.path(), &twin, &small).expect("opened");
+    fill(&spool, 0..15).await;
+    spool.close().await;
+    let (from, to) = (super::format::path(home.path(), 2), super::format::path(home.path(), 99));
+    std::fs::rename(from, to).expect("renamed");
+    let (spool, _) = open_with(home.path(), &twin, &small).expect("opened");
+    let mut found = numbers(&spool);
+    found.sort_unstable();
+    assert_eq!(found, (0..15).collect::<Vec<_>>());
+}

@@ -3,7 +3,7 @@
 use super::embedded::Embedded;
 use super::state::{Key, Stand, Then};
 use super::{Queue, Said, report};
-use crate::events::message::{Accepted, MessageEvent, Outcome, Recipient};
+use crate::events::message::{Accepted, MessageEvent, Origin, Outcome, Recipient};
 use crate::mail::{RecipientNumber, Status, Verdict};
 use crate::policy::{Judgement, Policy};
 use crate::spool::{Durability, SpoolFault};
@@ -26,6 +26,12 @@ pub(super) fn reason(judgement: &Judgement) -> String {
 }
 
 impl Embedded {
+    /// The stream's name as the log has it; empty for our own mail.
+    fn stream_name(&self, origin: &Origin) -> String {
+        let stream = origin.stream().and_then(|id| self.accounts.stream_by_id(id).ok().flatten());
+        stream.map(|stream| stream.name.clone()).unwrap_or_default()
+    }
+
     /// Writes what became of a recipient. A delivery's mark is tried again where the spool is short or
     /// busy: what is not marked would be sent once more after a restart.
     async fn record(
@@ -74,9 +80,13 @@ impl Embedded {
             Outcome::Released => "released",
         };
         let to = &message.recipients[number as usize].address;
-        tracing::info!(target: "relent::delivery", id = %message.id, from = %message.sender, to = %to,
-            stream = message.origin.stream().map_or(0, |s| s.0), relay = said.relay.as_deref().unwrap_or(""),
-            delay = at.since(message.at).as_secs(), dsn = %said.status, status = name, "{}", said.text);
+        // What a remote said comes last and in quotes: nobody writes keys into our log.
+        tracing::info!(
+            target: "relent::delivery", id = %message.id, from = ?message.sender.to_string(),
+            to = ?to.to_string(), stream = self.stream_name(&message.origin),
+            relay = said.relay.as_deref().unwrap_or(""), delay = at.since(message.at).as_secs(),
+            dsn = %said.status, status = name, said = ?said.text, "outcome"
+        );
         metrics::counter!("relent_recipients_total", "outcome" => name).increment(1);
         MessageEvent::Recipient {
             message: message.id,

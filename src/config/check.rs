@@ -160,14 +160,11 @@ fn levels(text: &str) -> Result<(), String> {
 fn is_public(url: &str) -> Result<(), String> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
-    let (name, port) = match host.map(|host| host.rsplit_once(':').unwrap_or((host, "443"))) {
-        Some(found) => found,
-        None => {
-            return Err(format!(
-                "`{url}` must begin with https:// (or, for labs, http://): write as in \
-                 \"https://mail.example.com\""
-            ));
-        }
+    let Some((name, port)) = host.map(|host| host.rsplit_once(':').unwrap_or((host, "443"))) else {
+        return Err(format!(
+            "`{url}` must begin with https:// (or, for labs, http://): write as in \
+             \"https://mail.example.com\""
+        ));
     };
     if Domain::parse(name).is_err() && name.parse::<std::net::Ipv4Addr>().is_err() {
         return Err(format!("`{name}` is not a host: write as in \"https://mail.example.com\""));

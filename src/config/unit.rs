@@ -59,7 +59,7 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 }
 
 fn write(f: &mut fmt::Formatter<'_>, value: u64, units: &[(&str, u64)]) -> fmt::Result {
-    let fits = |factor: u64| value % factor == 0 && value >= factor;
+    let fits = |factor: u64| value.is_multiple_of(factor) && value >= factor;
     let (name, factor) = units.iter().find(|(_, factor)| fits(*factor)).unwrap_or(&units[3]);
     write!(f, "{}{name}", value / factor)
 }

@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn only_what_is_roots_alone_is_handed_over() {
         if !Uid::effective().is_root() {
-            eprintln!("not root: nothing can be handed over, skipped");
+            // Who is not root can hand nothing over.
             return;
         }
         let home = tempfile::tempdir().expect("a folder");

@@ -75,7 +75,7 @@ mod tests {
         let words = format!("blocked https://h.example/u/U-{token}x and {token} 😀");
         let reply = Reply::plain(451, [words, "😀".repeat(1000)]);
         let Attempt::Deferred(said) = attempt("mx[192.0.2.1]:25", Stage::Content, &reply) else {
-            panic!("not deferred");
+            unreachable!("not deferred");
         };
         assert!(said.text.len() <= TEXT_MAX, "{}", said.text.len());
         let start = "451 blocked https://h.example/u/U-… and … 😀 😀";

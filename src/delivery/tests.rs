@@ -65,8 +65,7 @@ async fn house_at(
 ) -> House {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let world = World::real();
-    let mut config = Config::default();
-    config.hostname = "relay.example".into();
+    let mut config = Config { hostname: "relay.example".into(), ..Config::default() };
     config.delivery.port = server.local_addr().expect("bound").port();
     config.delivery.allow_private = true;
     let config = Arc::new(config);

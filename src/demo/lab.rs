@@ -43,7 +43,7 @@ impl Lab {
         let receiver = Receiver::start(loopback, Some(certificate.acceptor())).await?;
         let names = NameServer::start(
             loopback,
-            vec![
+            &[
                 ("reader.example".into(), Rdata::Mx(10, "mx.reader.example".into())),
                 ("mx.reader.example".into(), Rdata::A(Ipv4Addr::LOCALHOST)),
                 ("acme.example".into(), Rdata::Mx(10, "mx.reader.example".into())),
@@ -85,10 +85,10 @@ impl Lab {
 
     /// Stops the daemon as systemd would and waits for its end.
     pub(crate) async fn stop(mut self) -> Result<()> {
-        if let Some(id) = self.daemon.id().and_then(|id| i32::try_from(id).ok()) {
-            if let Some(process) = rustix::process::Pid::from_raw(id) {
-                rustix::process::kill_process(process, rustix::process::Signal::TERM)?;
-            }
+        if let Some(id) = self.daemon.id().and_then(|id| i32::try_from(id).ok())
+            && let Some(process) = rustix::process::Pid::from_raw(id)
+        {
+            rustix::process::kill_process(process, rustix::process::Signal::TERM)?;
         }
         let status = self.daemon.wait().await?;
         ensure!(status.success(), "the daemon ended with {status}");

@@ -306,7 +306,7 @@ impl Session {
                     }
                 }
                 "DATA" if mail.recipients.is_empty() => {
-                    say(stream, "503 5.5.1 no recipients").await?
+                    say(stream, "503 5.5.1 no recipients").await?;
                 }
                 "DATA" => {
                     if self.has(&Fault::DropAtData) {

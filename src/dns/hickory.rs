@@ -210,7 +210,7 @@ mod tests {
             ("stale.example", Rdata::Cname("nowhere.example".into())),
         ];
         let records = records.map(|(name, data)| (name.to_owned(), data));
-        let server = NameServer::start(([127, 0, 0, 1], 0).into(), records.to_vec());
+        let server = NameServer::start(([127, 0, 0, 1], 0).into(), &records);
         let server = server.expect("a port");
         let settings =
             config::Dns { nameservers: vec![server.address()], ..config::Dns::default() };
@@ -221,7 +221,7 @@ mod tests {
     #[tokio::test]
     async fn mail_goes_to_the_lowest_preference_first() {
         let Ok(Route::Hosts(hosts)) = route("ordered.example").await else {
-            panic!("no hosts");
+            unreachable!("no hosts");
         };
         let names: Vec<_> = hosts.iter().map(|host| host.name.as_str()).collect();
         assert_eq!(names, ["first.example", "second.example"]);

@@ -48,7 +48,7 @@ impl NameServer {
     ///
     /// # Errors
     /// The port is taken, or a record holds what is no name.
-    pub fn start(bind: SocketAddr, records: Vec<(String, Rdata)>) -> io::Result<Self> {
+    pub fn start(bind: SocketAddr, records: &[(String, Rdata)]) -> io::Result<Self> {
         let records = records.iter().map(|(name, data)| record(name, data));
         let records: Arc<[Record]> = records.collect::<io::Result<Vec<_>>>()?.into();
         let (socket, listener) = open(bind)?;

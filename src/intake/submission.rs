@@ -135,7 +135,7 @@ impl Submission {
                 metrics::counter!("relent_recipients_refused_total").increment(1);
                 tracing::info!(
                     target: "relent::intake", account = %login.account.name, stream = %stream.name,
-                    from = %envelope.sender, to = ?address.to_string(), dsn = "5.7.1",
+                    from = %envelope.sender, to = address.to_string(), dsn = "5.7.1",
                     status = "refused", reason = %answer.log, "recipient refused"
                 );
                 Verdict::Refuse(answer)

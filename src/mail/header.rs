@@ -59,7 +59,7 @@ pub fn fields(header: &[u8]) -> Result<Vec<Field<'_>>, Malformed> {
         let content = raw.strip_suffix(b"\r\n").unwrap_or(raw);
         let colon = content.iter().position(|&b| b == b':').ok_or(Malformed { line })?;
         let name = content[..colon].trim_ascii_end();
-        if name.is_empty() || !name.iter().all(|b| b.is_ascii_graphic()) {
+        if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
             return Err(Malformed { line });
         }
         let name = std::str::from_utf8(name).map_err(|_| Malformed { line })?;

@@ -159,7 +159,7 @@ fn a_marketing_stream_needs_a_consent_that_holds() {
         assert_eq!(judgement, Judgement::Unconsented(Some(consent(state))));
     }
     let granted = consent(ConsentState::Granted);
-    assert_eq!(judge(&stream, &[], &[granted.clone()]), Judgement::Clear);
+    assert_eq!(judge(&stream, &[], std::slice::from_ref(&granted)), Judgement::Clear);
     let elsewhere = Consent { stream: StreamId(2), ..granted };
     assert_eq!(judge(&stream, &[], &[elsewhere]), Judgement::Unconsented(None));
 }

@@ -82,10 +82,10 @@ impl Embedded {
         let to = &message.recipients[number as usize].address;
         // What a remote said comes last and in quotes: nobody writes keys into our log.
         tracing::info!(
-            target: "relent::delivery", id = %message.id, from = ?message.sender.to_string(),
-            to = ?to.to_string(), stream = self.stream_name(&message.origin),
+            target: "relent::delivery", id = %message.id, from = message.sender.to_string(),
+            to = to.to_string(), stream = self.stream_name(&message.origin),
             relay = said.relay.as_deref().unwrap_or(""), delay = at.since(message.at).as_secs(),
-            dsn = %said.status, status = name, said = ?said.text, "outcome"
+            dsn = %said.status, status = name, said = said.text, "outcome"
         );
         metrics::counter!("relent_recipients_total", "outcome" => name).increment(1);
         MessageEvent::Recipient {

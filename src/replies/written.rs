@@ -178,8 +178,8 @@ fn is_answer_below_rule(lines: &[String], at: usize) -> bool {
     let rule = lines[at].trim().chars().all(is_rule);
     let mut count = 0;
     let mut plain = true;
-    for place in at + 1..lines.len() {
-        let line = lines[place].trim();
+    for line in lines.iter().skip(at + 1) {
+        let line = line.trim();
         count += usize::from(!line.is_empty());
         plain = plain && !line.contains(['@', ':', '：', '>']) && line != CUT;
         if !plain || count > BELOW_RULE_MAX {

@@ -11,7 +11,9 @@ use std::time::Duration;
 const HEADER_COPY: usize = 40;
 /// Length of a segment's header: two copies, so that no flipped byte can cost the salt, without which
 /// every record would be damage.
-pub(super) const SEGMENT_HEADER: u64 = 2 * HEADER_COPY as u64;
+pub(super) const SEGMENT_HEADER: u64 = SEGMENT_HEADER_BYTES as u64;
+/// The same, as memory is counted.
+pub(super) const SEGMENT_HEADER_BYTES: usize = 2 * HEADER_COPY;
 /// Length of what stands before a record's payload.
 pub(super) const RECORD_HEADER: usize = 29;
 /// Largest payload.

@@ -313,6 +313,9 @@ impl State {
     }
 }
 
+/// A segment as it is known, and its file.
+type OpenSegment = (Segment, Arc<dyn DiskFile>);
+
 impl Spool {
     /// Opens or creates the spool in `directory`, repairs what a crash left, and starts the writer.
     /// Events older than `retention` go with the oldest dead segments.
@@ -517,10 +520,7 @@ impl Spool {
     }
 
     /// A segment and the file that is of the same edition.
-    fn segment_file(
-        &self,
-        number: u64,
-    ) -> Result<Option<(Segment, Arc<dyn DiskFile>)>, SpoolFault> {
+    fn segment_file(&self, number: u64) -> Result<Option<OpenSegment>, SpoolFault> {
         let path = format::path(&self.shared.directory, number);
         while let Some(segment) = self.shared.segment(number) {
             let opened = self.shared.world.disk.open(&path);

@@ -2,12 +2,14 @@
 //! is copied to `quarantine/` and passed over. What cannot be read is never taken for unfinished.
 
 use super::Recovery;
-use super::format::{self, RECORD_HEADER, SEGMENT_HEADER, Salt, SegmentHeader, VERSION, Window};
+use super::format::{
+    self, RECORD_HEADER, SEGMENT_HEADER, SEGMENT_HEADER_BYTES, Salt, SegmentHeader, VERSION, Window,
+};
 use super::log::Segment;
 use crate::world::{Disk, DiskFile, World};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The spool's salt once more, apart from the segments: their headers may be lost.
 const SALT: &str = "salt";
@@ -71,7 +73,7 @@ fn named(path: &Path, fault: &io::Error) -> io::Error {
 /// What the header at the beginning of a file says, if it can be read and is one.
 fn header(disk: &dyn Disk, path: &Path) -> io::Result<Option<SegmentHeader>> {
     let file = disk.open(path).map_err(|fault| named(path, &fault))?;
-    let mut bytes = [0; SEGMENT_HEADER as usize];
+    let mut bytes = [0; SEGMENT_HEADER_BYTES];
     let read = file.len()? >= SEGMENT_HEADER && format::read(file.as_ref(), &mut bytes, 0).is_ok();
     Ok(read.then(|| SegmentHeader::decode(&bytes)).flatten())
 }
@@ -263,7 +265,7 @@ impl Scan<'_> {
         window: &mut Window<'_>,
         (start, end): (u64, u64),
         directory: &Path,
-        path: &PathBuf,
+        path: &Path,
     ) -> io::Result<()> {
         self.disk.create_directory(directory)?;
         let fresh = path.with_extension("tmp");

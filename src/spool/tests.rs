@@ -299,7 +299,7 @@ async fn a_sector_that_cannot_be_read_costs_its_own_records_and_cuts_nothing() {
         let (spool, recovery) = opened.expect("the spool opens");
         assert_eq!(segment(home.path(), 1).len().expect("a length"), length);
         assert_eq!((recovery.torn_bytes, recovery.quarantined), (0, 1), "{start} to {end}");
-        let lost = (end - start) as usize / 1000 + 9;
+        let lost = usize::try_from(end - start).expect("a range") / 1000 + 9;
         assert!(numbers(&spool).len() + lost >= 60, "{start} to {end}: {:?}", numbers(&spool));
         // What comes now goes into another segment, under numbers that were never used.
         let next = append(&spool, "60 more").await.expect("written")[0];
@@ -437,7 +437,7 @@ async fn segments_of_the_first_version_are_read_and_not_written_to() {
         super::format::put(&mut bytes, salt, sequence, 1, Kind(1), b"5 old");
         bytes[start..start + 4].copy_from_slice(&[0xA7, 0x52, 0x4C, 0x1D]);
     }
-    bytes[SEGMENT_HEADER as usize + RECORD_HEADER] ^= 1;
+    bytes[super::format::SEGMENT_HEADER_BYTES + RECORD_HEADER] ^= 1;
     std::fs::write(super::format::path(home.path(), 1), &bytes).expect("written");
     let (spool, recovery) = open(home.path(), &Twin::default());
     assert_eq!((recovery.records, recovery.quarantined), (2, 1));

@@ -5,10 +5,13 @@ use super::engine::{Change, Engine, EngineFault, Row};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+/// Its rows.
+type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+
 /// An engine in memory.
 #[derive(Default)]
 pub(super) struct Twin {
-    rows: Mutex<BTreeMap<(Table, Vec<u8>), Vec<u8>>>,
+    rows: Mutex<Rows>,
 }
 
 impl Engine for Twin {

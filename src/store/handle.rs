@@ -11,11 +11,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
+/// The way to the committer.
+type Line = mpsc::Sender<Box<dyn Job>>;
+
 /// A handle to the store. Cheap to clone. Reads see everything that was acknowledged.
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
-    line: Arc<Mutex<Option<mpsc::Sender<Box<dyn Job>>>>>,
+    line: Arc<Mutex<Option<Line>>>,
     thread: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
 }
 

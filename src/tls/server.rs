@@ -126,8 +126,8 @@ impl Server {
     }
 }
 
-fn fault(path: &Path, reason: impl ToString) -> TlsFault {
-    TlsFault { path: path.into(), reason: reason.to_string() }
+fn fault(path: &Path, reason: impl Into<String>) -> TlsFault {
+    TlsFault { path: path.into(), reason: reason.into() }
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

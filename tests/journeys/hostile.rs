@@ -35,7 +35,7 @@ fn fates(world: &World, to: &str) -> Vec<String> {
         let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { continue };
         if line["target"] == "relent::delivery" && line["to"] == to {
             let part = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
-            found.push(format!("{} {} {}", part("status"), part("dsn"), part("message")));
+            found.push(format!("{} {} {}", part("status"), part("dsn"), part("said")));
         }
     }
     found

@@ -15,7 +15,7 @@ use relent::demo::receiver::Received;
 fn field(mail: &Received, name: &str) -> Option<String> {
     let end = relent::mail::header::body_start(&mail.message);
     let fields = relent::mail::header::fields(&mail.message[..end]).expect("a valid header");
-    fields.iter().find(|field| field.is(name)).map(|field| field.text())
+    fields.iter().find(|field| field.is(name)).map(relent::mail::header::Field::text)
 }
 
 /// The address between the brackets of the Reply-To field.

@@ -106,7 +106,7 @@ impl World {
             ("both.example".into(), Rdata::Mx(10, "mx.second.example".into())),
             ("both.example".into(), Rdata::Mx(20, "mx.reader.example".into())),
         ];
-        let names = NameServer::start(loopback, records).expect("a name server");
+        let names = NameServer::start(loopback, &records).expect("a name server");
         let mut world = Self {
             folder,
             receiver,
@@ -257,6 +257,7 @@ pub fn program() -> &'static str {
     env!("CARGO_BIN_EXE_relent")
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "an output is read once")]
 pub fn said(output: Output) -> Said {
     Said {
         code: output.status.code().unwrap_or(-1),

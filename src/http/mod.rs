@@ -4,7 +4,7 @@
 
 mod site;
 
-mod limit;
+mod refusal;
 mod serve;
 
 mod health;

@@ -1,7 +1,8 @@
 //! Connections: how many at a time, how long each may live, and how they end when the daemon stops.
 
-use super::limit::{Connections, close, refuse};
+use super::refusal::{close, refuse};
 use super::site::Site;
+use crate::world::crowd::Crowd;
 use axum::extract::Request;
 use axum::serve::Listener;
 use hyper::body::Incoming;
@@ -49,7 +50,7 @@ async fn serve<L: Listener>(
     peer: impl Fn(&L::Addr) -> Peer,
 ) {
     let settings = &site.settings;
-    let limits = Connections::new(settings.connections_max, settings.connections_per_address_max);
+    let limits = Crowd::new(settings.connections_max, settings.connections_per_address_max);
     let farewells = Arc::new(Semaphore::new(FAREWELLS_MAX));
     let mut connections = JoinSet::new();
     let mut upkeep = tokio::time::interval(UPKEEP);
@@ -60,7 +61,7 @@ async fn serve<L: Listener>(
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             (mut io, from) = listener.accept() => {
                 let peer = peer(&from);
-                if let Some(place) = limits.enter(peer.0) {
+                if let Ok(place) = limits.enter(peer.0) {
                     let talk = converse(io, site.clone(), peer, shutdown.clone());
                     connections.spawn(async move {
                         talk.await;

@@ -2,10 +2,10 @@
 //! that a stranger's guesses never lock the owner out.
 
 use super::Intake;
-use super::limits::network;
 use crate::accounts::Login;
 use crate::mail::{Answer, Status, Verdict};
 use crate::smtp::sasl::Secret;
+use crate::world::crowd::network;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};

@@ -4,6 +4,7 @@ use super::connection::{Connection, Stream};
 use super::driver::Driver;
 use super::{Intake, Port};
 use crate::mail::{Reply, Status};
+use crate::world::crowd::Crowded;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,9 +55,13 @@ impl Intake {
         let _ = stream.set_nodelay(true);
         let limits =
             if port == Port::Inbound { &self.inbound_limits } else { &self.submission_limits };
-        let counted = match limits.enter(peer.ip()) {
+        let counted = match limits.enter(Some(peer.ip())) {
             Ok(counted) => counted,
-            Err(text) => {
+            Err(crowded) => {
+                let text = match crowded {
+                    Crowded::Everywhere => "too many connections; try again later",
+                    Crowded::Here => "too many connections from your address; try again later",
+                };
                 metrics::counter!("relent_connections_refused_total").increment(1);
                 if port != Port::Submissions {
                     let reply = Reply::new(421, Status::new(4, 7, 0), text);

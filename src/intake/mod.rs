@@ -6,7 +6,6 @@ mod authentication;
 mod connection;
 mod driver;
 mod inbound;
-mod limits;
 mod listener;
 mod submission;
 
@@ -17,6 +16,7 @@ use crate::queue::Queue;
 use crate::replies::Desk;
 use crate::tls;
 use crate::world::World;
+use crate::world::crowd::Crowd;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -53,8 +53,8 @@ pub struct Parts {
 /// Mail's way in.
 pub struct Intake {
     parts: Parts,
-    submission_limits: limits::Connections,
-    inbound_limits: limits::Connections,
+    submission_limits: Crowd,
+    inbound_limits: Crowd,
     failures: authentication::Failures,
     /// Kibibytes that inbound messages may take in memory together.
     inbound_memory: Arc<Semaphore>,
@@ -75,11 +75,11 @@ impl Intake {
         let (submission, inbound) = (&parts.config.submission, &parts.config.inbound);
         let kibibytes = inbound.memory_max.bytes() / 1024;
         Arc::new(Self {
-            submission_limits: limits::Connections::new(
+            submission_limits: Crowd::new(
                 submission.connections_max,
                 submission.connections_per_address_max,
             ),
-            inbound_limits: limits::Connections::new(
+            inbound_limits: Crowd::new(
                 inbound.connections_max,
                 inbound.connections_per_address_max,
             ),

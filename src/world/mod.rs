@@ -3,6 +3,7 @@
 
 pub mod chance;
 pub mod clock;
+pub mod crowd;
 pub mod disk;
 pub mod network;
 

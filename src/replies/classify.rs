@@ -23,6 +23,19 @@ pub enum Kind {
     Complaint,
 }
 
+impl Kind {
+    /// As figures and the log have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::AutoReply => "auto_reply",
+            Self::Bounce => "bounce",
+            Self::Complaint => "complaint",
+        }
+    }
+}
+
 /// What a person wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -376,8 +376,8 @@ impl Desk {
 
     fn log(&self, reading: &Reading, letters: &[Forward]) {
         let read = &reading.read;
-        let kind = format!("{:?}", read.kind).to_lowercase();
-        metrics::counter!("relent_inbound_total", "kind" => kind.clone()).increment(1);
+        let kind = read.kind.name();
+        metrics::counter!("relent_inbound_total", "kind" => kind).increment(1);
         tracing::info!(
             target: "relent::replies", kind, wish = ?read.wish, from = %reading.incoming.sender,
             client = %reading.incoming.peer, letters = letters.len(), "read"

@@ -3,7 +3,9 @@
 
 use super::classify::Wish;
 use super::objects::{ASKED, ASKS, DETERMINERS, MAIL_OBJECTS, STOPPED, VERBS_OF_MAIL};
-use super::requests::{DENIALS, DOUBTS, PAIRS, REFUSALS, REQUESTS};
+use super::requests::{
+    DENIALS, DOUBTS, MAIL_FOLLOWS, OPEN_REFUSALS, OPEN_REQUESTS, PAIRS, REFUSALS, REQUESTS,
+};
 use super::words::{
     AFTER, ANSWER, BEFORE, CLOSINGS, COURTESIES, GREETINGS, HELP, REJECT, RESUBSCRIBE, SIMPLIFIED,
     STOP, UNSUBSCRIBE, WEAK,
@@ -261,7 +263,9 @@ fn of_sentence(sentence: &str) -> Option<(Wish, bool)> {
     let rejects = ["拒收", "수신거부", "수신 거부", "수신을 거부", "受信拒否"];
     let rejects = rejects.iter().any(|word| sentence.contains(word));
     let wish = if rejects { Wish::Reject } else { Wish::Unsubscribe };
-    if REFUSALS.iter().any(|request| sentence.contains(request)) {
+    if REFUSALS.iter().any(|request| sentence.contains(request))
+        || is_about_mail(sentence, OPEN_REFUSALS)
+    {
         let denied = ["退订", "unsubscribe"].iter().any(|word| sentence.contains(word))
             && !sentence.contains("再发");
         return (!denied).then_some((wish, true));
@@ -271,8 +275,21 @@ fn of_sentence(sentence: &str) -> Option<(Wish, bool)> {
     let paired = |(one, two): &(&str, &str)| {
         sentence.split_once(one).is_some_and(|(_, behind)| padded_end(behind).contains(two))
     };
-    let asked = REQUESTS.iter().any(|request| sentence.contains(request));
+    let asked = REQUESTS.iter().any(|request| sentence.contains(request))
+        || is_about_mail(sentence, OPEN_REQUESTS);
     (!denied && (asked || PAIRS.iter().any(paired))).then_some((wish, true))
+}
+
+/// Whether a request stands there that what follows makes one about mail.
+fn is_about_mail(sentence: &str, requests: &[&str]) -> bool {
+    requests.iter().any(|request| {
+        sentence.split_once(request).is_some_and(|(_, behind)| {
+            let apart = behind.chars().next().is_none_or(|c| !c.is_alphanumeric());
+            let words = behind.split(|c: char| !(c.is_alphanumeric() || c == '-'));
+            let first = words.filter(|word| !word.is_empty()).take(1).next();
+            apart && first.is_none_or(|word| MAIL_FOLLOWS.contains(&word))
+        })
+    })
 }
 
 /// The end of a sentence with a blank for its last punctuation.
@@ -499,10 +516,28 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_obeyed_where_what_follows_is_mail() {
+        for text in [
+            "Please take me off your mailing list.",
+            "Stop sending me these emails!",
+            "Don't send me any more of this.",
+            "Do not contact me again.",
+            "please stop sending me",
+        ] {
+            assert_eq!(wish(text).wish, Wish::Unsubscribe, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_doubtful_or_denied_is_a_letter() {
         for text in [
             "Could you stop by our office on Tuesday?",
             "R. Miller takes care of this.",
+            "Can you take me off this flight?",
+            "Please don't send me the old model.",
+            "Please stop sending me blue ones.",
+            "Don't contact me by phone.",
+            "Please don't stop sending me your newsletter.",
             "T: +1 555 0199\nPlease call.",
             "我不要退订，只想换地址",
             "What does replying R do?",

@@ -153,17 +153,18 @@ pub enum MessageEvent {
 
 /// The version of the encoding that is written.
 const VERSION: u8 = 3;
-/// The kind of an acceptance.
-const ACCEPTED: Kind = Kind(1);
 /// What version 3 added at the end of an acceptance, empty: no refused recipients, no moment.
 const ADDED: [u8; 2] = [0, 0];
 
 impl MessageEvent {
+    /// The kind of an acceptance's record.
+    pub const ACCEPTED: Kind = Kind(1);
+
     /// As a spool record: a version byte, then postcard.
     #[must_use]
     pub fn encode(&self) -> (Kind, Vec<u8>) {
         let kind = match self {
-            Self::Accepted(_) => ACCEPTED,
+            Self::Accepted(_) => Self::ACCEPTED,
             Self::Recipient { .. } => Kind(2),
         };
         let payload = postcard::to_extend(self, vec![VERSION])
@@ -184,7 +185,7 @@ impl MessageEvent {
     /// Whether a record is a message's acceptance, readable or not.
     #[must_use]
     pub fn is_acceptance(record: &Record) -> bool {
-        record.kind == ACCEPTED
+        record.kind == Self::ACCEPTED
     }
 }
 

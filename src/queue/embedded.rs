@@ -93,10 +93,10 @@ impl Embedded {
     fn give_back(&self, key: Key, generation: u64, at: Timestamp) {
         let mut state = self.state();
         if state.give_back(key, generation) {
-            let then = state.items.get_mut(&key).and_then(|item| item.then.take());
+            let then = state.item_mut(key).and_then(|item| item.then.take());
             let at = if then == Some(Then::Due) { self.world.clock.now() } else { at };
             state.schedule(key, at);
-            if let Some(item) = state.items.get_mut(&key)
+            if let Some(item) = state.item_mut(key)
                 && matches!(then, Some(Then::Held | Then::Cancelled))
             {
                 item.stand = Stand::Held;
@@ -135,7 +135,7 @@ impl Embedded {
 impl Queue for Embedded {
     fn ready(&self) -> Result<(), SpoolFault> {
         self.spool.ready()?;
-        if self.state().items.len() as u64 >= self.config.queue.items_max {
+        if self.state().count() >= self.config.queue.items_max {
             return Err(SpoolFault::QueueFull);
         }
         Ok(())
@@ -166,7 +166,7 @@ impl Queue for Embedded {
             let sequence = queue.spool.accept(body, encode).await?;
             if let Ok(MessageEvent::Accepted(message)) = filled.await {
                 let now = queue.world.clock.now();
-                queue.state().add(Arc::new(message), sequence, now);
+                queue.state().add(message, sequence, now);
                 queue.wake.notify_waiters();
             }
             Ok(id)
@@ -203,12 +203,12 @@ impl Queue for Embedded {
             let Some((key, generation)) = state.take(domain, now) else {
                 break;
             };
-            let attempts = state.items.get(&key).map_or(0, |item| item.attempts);
-            let Some(entry) = state.messages.get(&key.0) else {
+            let attempts = state.item(key).map_or(0, |item| item.attempts);
+            let Some(message) = state.message(key.0) else {
                 continue;
             };
             leases.push(Lease {
-                message: entry.message.clone(),
+                message,
                 recipient: RecipientNumber(key.1),
                 attempts,
                 generation,
@@ -229,7 +229,7 @@ impl Queue for Embedded {
         let permit = self.policy.permit(&stream, to)?;
         // Looked at last, as policy does: who cancels says so first and then waits for the attempt.
         let key = (lease.message.id, lease.recipient.0);
-        let then = self.state().items.get(&key).and_then(|item| item.then);
+        let then = self.state().item(key).and_then(|item| item.then);
         if then == Some(Then::Cancelled) {
             return Err(StoreFault::Missing("the operator took it out of the queue".into()));
         }
@@ -240,10 +240,8 @@ impl Queue for Embedded {
         let key = (lease.message.id, lease.recipient.0);
         {
             let state = self.state();
-            let ours = state
-                .items
-                .get(&key)
-                .is_some_and(|item| item.stand == Stand::Active(lease.generation));
+            let ours =
+                state.item(key).is_some_and(|item| item.stand == Stand::Active(lease.generation));
             if !ours {
                 return Ok(());
             }
@@ -257,7 +255,7 @@ impl Queue for Embedded {
             Attempt::Held(said) => {
                 tracing::warn!(target: "relent::delivery", id = %message.id, recipient = key.1,
                     status = "held", "{}", said.text);
-                if let Some(item) = self.state().items.get_mut(&key) {
+                if let Some(item) = self.state().item_mut(key) {
                     item.last = Some(said.text.into());
                 }
                 self.put_off(key, lease.generation);
@@ -286,7 +284,7 @@ impl Queue for Embedded {
         let kept = self.conclude(&message, key.1, outcome.clone(), attempts, said).await;
         match (&outcome, &kept) {
             (Outcome::Deferred { next_at }, _) => {
-                if let Some(item) = self.state().items.get_mut(&key) {
+                if let Some(item) = self.state().item_mut(key) {
                     item.attempts = attempts;
                     item.last = Some(last.into());
                 }
@@ -311,7 +309,7 @@ impl Queue for Embedded {
         let keys = self.state().select(&selector, usize::MAX);
         let mut ended = 0;
         for key in keys {
-            let message = self.state().messages.get(&key.0).map(|e| e.message.clone());
+            let message = self.state().message(key.0);
             let Some(message) = message else { continue };
             let Origin::Submission { stream, .. } = message.origin else {
                 continue;
@@ -341,7 +339,7 @@ impl Queue for Embedded {
         for key in keys {
             if self.end_queued(key, Outcome::Cancelled, reason.to_owned()).await? {
                 ended += 1;
-            } else if let Some(item) = self.state().items.get_mut(&key) {
+            } else if let Some(item) = self.state().item_mut(key) {
                 item.then = Some(Then::Cancelled);
                 active.push(key);
             }
@@ -365,7 +363,7 @@ impl Queue for Embedded {
         let mut state = self.state();
         let mut count = 0;
         for key in state.select(&selector, usize::MAX) {
-            let Some(item) = state.items.get_mut(&key) else {
+            let Some(item) = state.item_mut(key) else {
                 continue;
             };
             match (item.stand, item.then) {
@@ -387,9 +385,9 @@ impl Queue for Embedded {
             let mut state = self.state();
             for key in state.select(&selector, usize::MAX) {
                 let changes = if held { state.hold(key) } else { state.is_held(key) };
-                let entry = state.messages.get(&key.0).filter(|_| changes);
-                let attempts = state.items.get(&key).map_or(0, |item| item.attempts);
-                changed.extend(entry.map(|entry| (key, entry.message.clone(), attempts)));
+                let message = if changes { state.message(key.0) } else { None };
+                let attempts = state.item(key).map_or(0, |item| item.attempts);
+                changed.extend(message.map(|message| (key, message, attempts)));
             }
         }
         let (outcome, text) = match held {
@@ -426,7 +424,7 @@ impl Queue for Embedded {
         message: MessageId,
         recipient: RecipientNumber,
     ) -> Option<(Arc<Accepted>, RecipientNumber)> {
-        let queued = self.state().messages.get(&message).map(|e| e.message.clone());
+        let queued = self.state().message(message);
         let found = match queued {
             Some(found) => found,
             None => {
@@ -452,7 +450,7 @@ impl Queue for Embedded {
         dead_address: bool,
     ) -> Result<(), SpoolFault> {
         // What still waits was never taken for good: its next attempt will say how it ends.
-        if self.state().items.contains_key(&(message.id, recipient.0)) {
+        if self.state().item((message.id, recipient.0)).is_some() {
             return Ok(());
         }
         let outcome = Outcome::Failed { dead_address };

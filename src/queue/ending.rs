@@ -129,7 +129,7 @@ impl Embedded {
             return Ok(());
         };
         let now = self.world.clock.now();
-        if self.state().messages.contains_key(&report::id(message.id, number)) {
+        if self.state().contains(report::id(message.id, number)) {
             return Ok(());
         }
         let Ok(hash) = self.accounts.hash(message.origin.account(), sender) else {
@@ -159,8 +159,8 @@ impl Embedded {
     ) -> Result<bool, SpoolFault> {
         let found = {
             let mut state = self.state();
-            let message = state.messages.get(&key.0).map(|e| e.message.clone());
-            let item = state.items.get_mut(&key);
+            let message = state.message(key.0);
+            let item = state.item_mut(key);
             let free = item.filter(|item| !matches!(item.stand, Stand::Active(_)));
             // Held while its end is written, so that no attempt takes it meanwhile.
             free.map(|item| (item.attempts, std::mem::replace(&mut item.stand, Stand::Held)))
@@ -173,7 +173,7 @@ impl Embedded {
         let written = self.conclude(&message, key.1, outcome, attempts, said).await;
         if written.is_err() {
             let mut state = self.state();
-            let next_at = state.items.get(&key).map(|item| item.next_at);
+            let next_at = state.item(key).map(|item| item.next_at);
             if let (Stand::Queued, Some(next_at)) = (stood, next_at) {
                 state.schedule(key, next_at);
             }
@@ -193,7 +193,7 @@ impl Embedded {
             for key in keys {
                 let stand = {
                     let state = self.state();
-                    let item = state.items.get(&key);
+                    let item = state.item(key);
                     item.filter(|item| item.then == Some(Then::Cancelled)).map(|item| item.stand)
                 };
                 match stand {

@@ -5,6 +5,7 @@ mod embedded;
 mod ending;
 mod rebuild;
 mod report;
+mod shelf;
 mod state;
 mod stop;
 #[cfg(test)]

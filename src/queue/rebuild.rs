@@ -5,7 +5,6 @@ use super::state::{Stand, State};
 use crate::events::message::{MessageEvent, Outcome};
 use crate::mail::Timestamp;
 use crate::spool::{Sequence, Spool, SpoolFault};
-use std::sync::Arc;
 
 /// Replays the whole log; says to the spool which bodies are still needed.
 ///
@@ -45,9 +44,9 @@ fn replay(
 ) {
     let (key, outcome, attempts, text) = match event {
         MessageEvent::Accepted(message) => {
-            if !message.recipients.is_empty() && !state.messages.contains_key(&message.id) {
+            if !message.recipients.is_empty() && !state.contains(message.id) {
                 spool.hold(sequence);
-                state.add(Arc::new(message), sequence, now);
+                state.add(message, sequence, now);
             }
             return;
         }
@@ -59,7 +58,7 @@ fn replay(
         Outcome::Deferred { next_at } => {
             let is_held = state.is_held(key);
             state.schedule(key, next_at);
-            if let Some(item) = state.items.get_mut(&key) {
+            if let Some(item) = state.item_mut(key) {
                 item.attempts = attempts;
                 item.last = Some(text.into());
                 if is_held {

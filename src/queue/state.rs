@@ -1,25 +1,15 @@
-//! What waits, by message, by destination and by time. No I/O, no clock: the moment is handed in.
+//! What waits, by destination, by time and by person. No I/O, no clock: the moment is handed in.
 
 use super::Selector;
+use super::shelf::{Entry, Item, Place, Shelf};
 use crate::events::message::Accepted;
-use crate::mail::{Domain, MessageId, RecipientHash, Timestamp};
+use crate::mail::{AccountId, Domain, MessageId, RecipientHash, Timestamp};
 use crate::spool::Sequence;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use slab::Slab;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-/// A recipient of a message.
-pub(super) type Key = (MessageId, u32);
-
-/// Where an item stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stand {
-    /// Due or waiting for its time.
-    Queued,
-    /// Under the lease of this generation.
-    Active(u64),
-    /// Held by the operator.
-    Held,
-}
+pub(super) use super::shelf::{Key, Stand};
 
 /// The operator's word for when an attempt ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,69 +22,117 @@ pub(super) enum Then {
     Cancelled,
 }
 
-/// One recipient that has not ended.
-pub(super) struct Item {
-    pub(super) stand: Stand,
-    pub(super) attempts: u32,
-    pub(super) next_at: Timestamp,
-    pub(super) last: Option<Box<str>>,
-    pub(super) then: Option<Then>,
-}
-
-/// A message with recipients that have not ended.
-pub(super) struct Entry {
-    pub(super) message: Arc<Accepted>,
-    pub(super) sequence: Sequence,
-    pub(super) left: usize,
+/// A destination to which something goes.
+struct Destination {
+    domain: Domain,
+    /// What is due, oldest first. Some of it may have ended meanwhile.
+    ready: VecDeque<Place>,
+    active: u32,
+    items: u64,
+    /// Whether it waits for its turn.
+    turns: bool,
 }
 
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) messages: HashMap<MessageId, Entry>,
-    pub(super) items: BTreeMap<Key, Item>,
-    ready: HashMap<Domain, VecDeque<Key>>,
-    turns: VecDeque<Domain>,
-    active: HashMap<Domain, u32>,
-    timer: BTreeSet<(Timestamp, Key)>,
-    /// Items by recipient: half of the hash, so that it takes 24 bytes an item.
-    places: BTreeSet<(u64, Key)>,
+    shelf: Shelf,
+    destinations: Slab<Destination>,
+    by_domain: HashMap<Domain, u32>,
+    turns: VecDeque<u32>,
+    timer: BTreeSet<(Timestamp, Place)>,
+    /// Items by recipient.
+    persons: BTreeSet<(u64, Place)>,
     generation: u64,
 }
 
-/// Where a recipient's items stand in the index.
-fn place(hash: RecipientHash) -> u64 {
+/// Where a recipient's items stand in the index: half of the hash.
+pub(super) fn place(hash: RecipientHash) -> u64 {
     u64::from_be_bytes(hash.0[..8].try_into().expect("eight bytes"))
 }
 
 impl State {
-    pub(super) fn domain(&self, key: Key) -> Option<Domain> {
-        let entry = self.messages.get(&key.0)?;
-        let recipient = entry.message.recipients.get(key.1 as usize)?;
-        Some(recipient.address.domain().clone())
+    /// How many items there are.
+    pub(super) fn count(&self) -> u64 {
+        self.shelf.count()
+    }
+
+    pub(super) fn contains(&self, id: MessageId) -> bool {
+        self.shelf.entry(id).is_some()
+    }
+
+    pub(super) fn message(&self, id: MessageId) -> Option<Arc<Accepted>> {
+        self.shelf.entry(id)?.message()
+    }
+
+    pub(super) fn item(&self, key: Key) -> Option<&Item> {
+        self.shelf.item(key)
+    }
+
+    pub(super) fn item_mut(&mut self, key: Key) -> Option<&mut Item> {
+        self.shelf.item_mut(key)
+    }
+
+    pub(super) fn items(&self) -> impl Iterator<Item = (Key, &Item)> {
+        self.shelf.items()
+    }
+
+    /// The destinations and what goes to each.
+    pub(super) fn destinations(&self) -> impl Iterator<Item = (&Domain, u64)> {
+        self.destinations.iter().map(|(_, to)| (&to.domain, to.items))
+    }
+
+    fn destination(&mut self, at: u32) -> Option<&mut Destination> {
+        self.destinations.get_mut(at as usize)
+    }
+
+    /// The place of a destination, made where it is new; one more item goes there.
+    fn going_to(&mut self, domain: &Domain) -> u32 {
+        if let Some(at) = self.by_domain.get(domain).copied()
+            && let Some(known) = self.destination(at)
+        {
+            known.items += 1;
+            return at;
+        }
+        let (domain, ready) = (domain.clone(), VecDeque::new());
+        let new = Destination { domain: domain.clone(), ready, active: 0, items: 1, turns: false };
+        let at = u32::try_from(self.destinations.insert(new)).expect("fewer than items");
+        self.by_domain.insert(domain, at);
+        at
+    }
+
+    /// Forgets a destination to which nothing goes any more.
+    fn tidy(&mut self, at: u32) {
+        let is_idle = |to: &Destination| to.items == 0 && to.active == 0 && !to.turns;
+        if self.destinations.get(at as usize).is_some_and(is_idle) {
+            let gone = self.destinations.remove(at as usize);
+            self.by_domain.remove(&gone.domain);
+        }
     }
 
     /// Makes a queued item wait until its time.
     pub(super) fn schedule(&mut self, key: Key, at: Timestamp) {
-        if let Some(item) = self.items.get_mut(&key) {
-            self.timer.remove(&(item.next_at, key));
-            item.stand = Stand::Queued;
-            item.next_at = at;
-            self.timer.insert((at, key));
-        }
+        let Some(place) = self.shelf.place(key) else { return };
+        let Some((_, item)) = self.shelf.item_at(place) else { return };
+        self.timer.remove(&(item.next_at, place));
+        item.stand = Stand::Queued;
+        item.next_at = at;
+        self.timer.insert((at, place));
     }
 
     /// Moves what is due to its destination's queue; says when the next is due.
     pub(super) fn promote(&mut self, now: Timestamp) -> Option<Timestamp> {
-        while let Some((at, key)) = self.timer.first().copied() {
+        while let Some((at, place)) = self.timer.first().copied() {
             if at > now {
                 return Some(at);
             }
             self.timer.pop_first();
-            if let Some(domain) = self.domain(key) {
-                if !self.ready.contains_key(&domain) {
-                    self.turns.push_back(domain.clone());
+            let Some((_, item)) = self.shelf.item_at(place) else { continue };
+            let at = item.destination;
+            if let Some(to) = self.destinations.get_mut(at as usize) {
+                to.ready.push_back(place);
+                if !std::mem::replace(&mut to.turns, true) {
+                    self.turns.push_back(at);
                 }
-                self.ready.entry(domain).or_default().push_back(key);
             }
         }
         None
@@ -103,15 +141,18 @@ impl State {
     /// The next destination in turn with due items and room for a lease.
     pub(super) fn turn(&mut self, per_domain_max: u32) -> Option<Domain> {
         for _ in 0..self.turns.len() {
-            let domain = self.turns.pop_front()?;
-            let waits = self.ready.get(&domain).is_some_and(|q| !q.is_empty());
-            if !waits {
-                self.ready.remove(&domain);
+            let at = self.turns.pop_front()?;
+            let Some(to) = self.destination(at) else { continue };
+            if to.ready.is_empty() {
+                to.ready = VecDeque::new();
+                to.turns = false;
+                self.tidy(at);
                 continue;
             }
-            self.turns.push_back(domain.clone());
-            if self.active.get(&domain).copied().unwrap_or(0) < per_domain_max {
-                return Some(domain);
+            let found = (to.active < per_domain_max).then(|| to.domain.clone());
+            self.turns.push_back(at);
+            if found.is_some() {
+                return found;
             }
         }
         None
@@ -119,24 +160,25 @@ impl State {
 
     /// Takes the next due item of a destination.
     pub(super) fn take(&mut self, domain: &Domain, now: Timestamp) -> Option<(Key, u64)> {
+        let at = *self.by_domain.get(domain)?;
         loop {
-            let key = self.ready.get_mut(domain)?.pop_front()?;
-            let Some(item) = self.items.get_mut(&key) else {
-                continue;
-            };
-            if item.stand != Stand::Queued || item.next_at > now {
-                continue;
+            let to = self.destinations.get_mut(at as usize)?;
+            let place = to.ready.pop_front()?;
+            let Some((key, item)) = self.shelf.item_at(place) else { continue };
+            let is_due = item.stand == Stand::Queued && item.next_at <= now;
+            if !is_due || item.destination != at {
+                continue; // ended, and its place perhaps used again
             }
             self.generation += 1;
             item.stand = Stand::Active(self.generation);
-            *self.active.entry(domain.clone()).or_default() += 1;
+            to.active += 1;
             return Some((key, self.generation));
         }
     }
 
     /// Holds an item, or has it held when its attempt ends; false where nothing changes.
     pub(super) fn hold(&mut self, key: Key) -> bool {
-        let Some(item) = self.items.get_mut(&key) else {
+        let Some(item) = self.item_mut(key) else {
             return false;
         };
         match item.stand {
@@ -151,7 +193,7 @@ impl State {
 
     /// Whether an item is held, or will be when its attempt ends.
     pub(super) fn is_held(&self, key: Key) -> bool {
-        self.items.get(&key).is_some_and(|item| match item.stand {
+        self.item(key).is_some_and(|item| match item.stand {
             Stand::Held => item.then != Some(Then::Cancelled),
             Stand::Active(_) => item.then == Some(Then::Held),
             Stand::Queued => false,
@@ -163,97 +205,108 @@ impl State {
         if !self.is_held(key) {
             return;
         }
-        let stand = self.items.get(&key).map(|item| item.stand);
+        let stand = self.item(key).map(|item| item.stand);
         if stand == Some(Stand::Held) {
             self.schedule(key, now);
         }
-        if let Some(item) = self.items.get_mut(&key) {
+        if let Some(item) = self.item_mut(key) {
             item.then = None;
         }
     }
 
     /// Ends the lease of this generation; false if it is not the item's.
     pub(super) fn give_back(&mut self, key: Key, generation: u64) -> bool {
-        let Some(item) = self.items.get_mut(&key) else {
+        let Some(item) = self.item_mut(key) else {
             return false;
         };
         if item.stand != Stand::Active(generation) {
             return false;
         }
         item.stand = Stand::Queued;
-        if let Some(domain) = self.domain(key)
-            && let Some(count) = self.active.get_mut(&domain)
-        {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.active.remove(&domain);
-            }
+        let at = item.destination;
+        if let Some(to) = self.destination(at) {
+            to.active = to.active.saturating_sub(1);
         }
         true
     }
 
     /// Removes an ended item; the message's place in the log once all its recipients have ended.
     pub(super) fn end(&mut self, key: Key) -> Option<Sequence> {
-        let item = self.items.remove(&key)?;
-        self.timer.remove(&(item.next_at, key));
-        let entry = self.messages.get_mut(&key.0)?;
-        if let Some(to) = entry.message.recipients.get(key.1 as usize) {
-            self.places.remove(&(place(to.hash), key));
+        let place = self.shelf.place(key)?;
+        let (item, sequence) = self.shelf.end(place)?;
+        self.timer.remove(&(item.next_at, place));
+        self.persons.remove(&(item.person, place));
+        if let Some(to) = self.destination(item.destination) {
+            to.items = to.items.saturating_sub(1);
         }
-        entry.left = entry.left.saturating_sub(1);
-        if entry.left > 0 {
-            return None;
-        }
-        self.messages.remove(&key.0).map(|entry| entry.sequence)
+        self.tidy(item.destination);
+        sequence
     }
 
     /// Adds a message whose recipients are due at `now`, or later where it says so.
-    pub(super) fn add(&mut self, message: Arc<Accepted>, sequence: Sequence, now: Timestamp) {
-        let id = message.id;
-        let left = message.recipients.len();
+    pub(super) fn add(&mut self, message: Accepted, sequence: Sequence, now: Timestamp) {
         let next_at = message.not_before.map_or(now, |at| at.max(now));
-        for (number, to) in (0..).zip(&message.recipients) {
-            let item = Item { stand: Stand::Queued, attempts: 0, next_at, last: None, then: None };
-            self.items.insert((id, number), item);
-            self.timer.insert((next_at, (id, number)));
-            self.places.insert((place(to.hash), (id, number)));
+        let persons: Vec<_> = message.recipients.iter().map(|to| place(to.hash)).collect();
+        let to: Vec<_> =
+            message.recipients.iter().map(|to| self.going_to(to.address.domain())).collect();
+        let places = self.shelf.add(message, sequence, next_at, &to);
+        for (place, person) in places.into_iter().zip(persons) {
+            self.timer.insert((next_at, place));
+            self.persons.insert((person, place));
         }
-        self.messages.insert(id, Entry { message, sequence, left });
     }
 
-    /// Items that a command means, at most `limit`.
+    /// Items that a command means, at most `limit`, the oldest message's first.
     pub(super) fn select(&self, selector: &Selector, limit: usize) -> Vec<Key> {
-        let means = |key: &Key| {
-            let Some(entry) = self.messages.get(&key.0) else {
-                return false;
-            };
-            let (message, to) = (&entry.message, &entry.message.recipients[key.1 as usize]);
-            match selector {
-                Selector::All => true,
-                Selector::Message(id) => *id == key.0,
-                Selector::Recipient(account, hash) => {
-                    message.origin.account() == *account && to.hash == *hash
-                }
-                Selector::Address(address) => to.address.normal() == address.normal(),
-                Selector::Domain(domain) => to.address.domain() == domain,
-                Selector::Account(account) => message.origin.account() == *account,
-                Selector::Stream(stream) => message.origin.stream() == Some(*stream),
-            }
+        let all = |entry: &Entry| -> Vec<Key> {
+            entry.numbers().map(|number| (entry.id, number)).collect()
         };
-        let (least, most) = ((MessageId([0; 12]), 0), (MessageId([0xFF; 12]), u32::MAX));
-        match selector {
+        let of = |means: &dyn Fn(&Entry) -> bool| -> Vec<Key> {
+            self.shelf.entries().filter(|entry| means(entry)).flat_map(all).collect()
+        };
+        let to = |domain: &Domain| -> Vec<Key> {
+            let Some(at) = self.by_domain.get(domain) else { return Vec::new() };
+            let goes = self.shelf.items().filter(|(_, item)| item.destination == *at);
+            goes.map(|(key, _)| key).collect()
+        };
+        let mut keys = match selector {
+            Selector::All => of(&|_| true),
+            Selector::Message(id) => self.shelf.entry(*id).map(all).unwrap_or_default(),
+            Selector::Account(account) => of(&|entry| entry.account == *account),
+            Selector::Stream(stream) => of(&|entry| entry.stream == Some(*stream)),
+            Selector::Domain(domain) => to(domain),
+            Selector::Address(address) => {
+                let mut keys = to(address.domain());
+                keys.retain(|key| {
+                    let message = self.message(key.0);
+                    message.is_some_and(|message| {
+                        let to = &message.recipients[key.1 as usize].address;
+                        to.normal() == address.normal()
+                    })
+                });
+                keys
+            }
             // Every stop asks for a recipient: that must not walk the queue.
-            Selector::Recipient(_, hash) => {
-                let at = place(*hash);
-                let keys = self.places.range((at, least)..=(at, most)).map(|(_, key)| key);
-                keys.filter(|key| means(key)).take(limit).copied().collect()
-            }
-            Selector::Message(id) => {
-                let keys = self.items.range((*id, 0)..=(*id, u32::MAX)).map(|(key, _)| key);
-                keys.take(limit).copied().collect()
-            }
-            _ => self.items.keys().filter(|key| means(key)).take(limit).copied().collect(),
+            Selector::Recipient(account, hash) => self.of_person(*account, *hash),
+        };
+        if limit < keys.len() {
+            keys.select_nth_unstable(limit);
+            keys.truncate(limit);
         }
+        keys.sort_unstable();
+        keys
+    }
+
+    fn of_person(&self, account: AccountId, hash: RecipientHash) -> Vec<Key> {
+        let person = place(hash);
+        let after = (person, Place::LEAST);
+        let places = self.persons.range(after..).take_while(|(found, _)| *found == person);
+        let means = |(_, place): &(u64, Place)| {
+            let entry = self.shelf.entry_at(*place).filter(|entry| entry.account == account)?;
+            let to = entry.message()?.recipients.get(place.number as usize)?.hash;
+            (to == hash).then_some((entry.id, place.number))
+        };
+        places.filter_map(means).collect()
     }
 }
 
@@ -264,8 +317,8 @@ mod tests {
     use crate::mail::{AccountId, Address, ReversePath};
     use crate::spool::Body;
 
-    fn message(id: u8, to: &str) -> Arc<Accepted> {
-        Arc::new(Accepted {
+    fn message(id: u8, to: &str) -> Accepted {
+        Accepted {
             id: MessageId([id; 12]),
             origin: Origin::Letter { account: AccountId(1), stream: None },
             sender: ReversePath::Null,
@@ -280,7 +333,7 @@ mod tests {
             eight_bit: false,
             refused: Vec::new(),
             not_before: None,
-        })
+        }
     }
 
     #[test]
@@ -321,7 +374,7 @@ mod tests {
         assert_eq!(state.select(&Selector::Message(key.0), 9), [key]);
         state.end(key);
         assert_eq!(found(&state, 1).len(), 2);
-        assert_eq!(state.places.len(), 2);
+        assert_eq!(state.persons.len(), 2);
         let other = RecipientHash([0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(state.select(&Selector::Recipient(AccountId(1), other), 9), []);
     }

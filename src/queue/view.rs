@@ -2,8 +2,6 @@
 
 use super::state::{Key, Stand, State};
 use super::{ItemView, Selector, Summary};
-use crate::mail::Domain;
-use std::collections::HashMap;
 
 /// Most destinations that a summary names.
 const DOMAINS_MAX: usize = 50;
@@ -16,8 +14,7 @@ impl State {
     }
 
     fn view(&self, key: Key) -> Option<ItemView> {
-        let (item, entry) = (self.items.get(&key)?, self.messages.get(&key.0)?);
-        let message = &entry.message;
+        let (item, message) = (self.item(key)?, self.message(key.0)?);
         Some(ItemView {
             message: message.id.to_string(),
             number: key.1,
@@ -41,18 +38,14 @@ impl State {
     /// Figures.
     pub(super) fn summary(&self) -> Summary {
         let mut summary = Summary::default();
-        let mut domains: HashMap<Domain, u64> = HashMap::new();
-        for (key, item) in &self.items {
+        for (_, item) in self.items() {
             match item.stand {
                 Stand::Queued => summary.queued += 1,
                 Stand::Active(_) => summary.active += 1,
                 Stand::Held => summary.held += 1,
             }
-            if let Some(domain) = self.domain(*key) {
-                *domains.entry(domain).or_default() += 1;
-            }
         }
-        let mut domains: Vec<_> = domains.into_iter().map(|(d, n)| (d.to_string(), n)).collect();
+        let mut domains: Vec<_> = self.destinations().map(|(d, n)| (d.to_string(), n)).collect();
         domains.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         domains.truncate(DOMAINS_MAX);
         summary.domains = domains;

@@ -261,6 +261,9 @@ sections! {
         segment_size: Size = Size::megabytes(64),
         /// Free space below which no mail is accepted, so that opt-outs still are.
         free_space_min: Size = Size::megabytes(128),
+        /// Share of a full segment's messages, in percent, that must still be queued: with less it is written
+        /// anew without the bodies of the others. 0 never does.
+        live_percent_min: u8 = 25,
         /// Batches of writes that may wait at a time.
         pending_max: u32 = 4096,
         /// Longest time a delivery's mark may stay unsynced.

@@ -230,7 +230,12 @@ async fn open_spool(config: &Arc<Config>, world: &World) -> Result<Spool> {
     let (config, world) = (config.clone(), world.clone());
     let opened = tokio::task::spawn_blocking(move || {
         let folder = config.data_dir.join("spool");
-        Spool::open(&folder, &config.spool, config.retention.events.0, &world)
+        Spool::open(
+            &folder,
+            &config.spool,
+            crate::events::message::owner(config.retention.events.0),
+            &world,
+        )
     });
     let (spool, recovery) = opened.await?.context("the spool cannot be opened")?;
     tracing::info!(

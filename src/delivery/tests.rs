@@ -4,7 +4,7 @@ use super::{Delivery, Parts};
 use crate::accounts::{Accounts, StreamDraft, StreamKind};
 use crate::config::Config;
 use crate::dns::{DnsFault, MailHost, Resolver, Route};
-use crate::events::message::{Accepted, Origin, Recipient};
+use crate::events::message::{Accepted, Origin, Recipient, owner};
 use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::{AccountId, Address, Domain, MessageId, ReversePath, StreamId, Timestamp};
 use crate::policy::{Policy, Subject};
@@ -84,7 +84,7 @@ async fn house_at(
     let stream = accounts.add_stream(account, draft).await.expect("stream").id;
     let spool = folder.path().join("spool");
     let keep = config.retention.events.0;
-    let (spool, _) = Spool::open(&spool, &config.spool, keep, &world).expect("a spool");
+    let (spool, _) = Spool::open(&spool, &config.spool, owner(keep), &world).expect("a spool");
     let (p, a, c) = (policy.clone(), accounts.clone(), config.clone());
     let queue = Embedded::open(spool, p, a, c, world.clone()).expect("a queue");
     let (tell, heard) = mpsc::unbounded_channel();

@@ -181,6 +181,7 @@ impl Follower {
 
 #[cfg(test)]
 mod tests {
+    use super::super::message::owner;
     use super::*;
     use crate::world::World;
 
@@ -214,7 +215,8 @@ mod tests {
         };
         let _ = store.transact(put).await.expect("store");
         let (folder, settings) = (home.path().join("spool"), config::Spool::default());
-        let opened = Spool::open(&folder, &settings, Duration::from_secs(60), &World::real());
+        let opened =
+            Spool::open(&folder, &settings, owner(Duration::from_secs(60)), &World::real());
         let (spool, _) = opened.expect("the spool opens");
         let queue = config::Queue::default();
         let follower = Follower::open(spool.clone(), &store, "desk", &queue);

@@ -5,8 +5,9 @@ use crate::mail::{
     AccountId, Address, MessageId, RecipientHash, RecipientNumber, ReversePath, Status, StreamId,
     Timestamp,
 };
-use crate::spool::{Body, Kind, Record};
+use crate::spool::{Body, Kind, Labels, Owner, Record};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Where a message came from, and so what rules bind it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,11 +183,46 @@ impl MessageEvent {
         }
     }
 
+    /// How the spool finds a record: by its message and by each recipient.
+    #[must_use]
+    pub fn labels(record: &Record) -> Labels {
+        match Self::decode(record) {
+            Some(Self::Accepted(message)) => {
+                let to = message.recipients.iter().map(|to| recipient_key(to.hash));
+                let keys = to.chain([message_key(message.id)]).collect();
+                Labels { keys, body: Some(message.body) }
+            }
+            Some(Self::Recipient { message, to, .. }) => {
+                let keys = vec![message_key(message), recipient_key(to.hash)];
+                Labels { keys, body: None }
+            }
+            None => Labels::default(),
+        }
+    }
+
     /// Whether a record is a message's acceptance, readable or not.
     #[must_use]
     pub fn is_acceptance(record: &Record) -> bool {
         record.kind == Self::ACCEPTED
     }
+}
+
+/// The spool's owner: events, kept as long as `retention` says.
+#[must_use]
+pub fn owner(retention: Duration) -> Owner {
+    Owner { retention, labels: MessageEvent::labels }
+}
+
+/// What the spool knows a message's records by.
+#[must_use]
+pub fn message_key(id: MessageId) -> u64 {
+    u64::from_be_bytes(id.0[4..].try_into().expect("eight bytes"))
+}
+
+/// What the spool knows the records about a recipient by.
+#[must_use]
+pub fn recipient_key(hash: RecipientHash) -> u64 {
+    u64::from_be_bytes(hash.0[..8].try_into().expect("eight bytes"))
 }
 
 #[cfg(test)]

@@ -157,6 +157,7 @@ mod tests {
     use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind};
     use crate::config;
     use crate::events::Recipient;
+    use crate::events::message::owner;
     use crate::mail::{MessageId, RecipientNumber, StreamId};
     use crate::policy::{Judgement, Subject};
     use crate::store::Store;
@@ -175,7 +176,7 @@ mod tests {
         let world = World::real();
         let store = Store::open(&home.join("store"), &config::Store::default(), &world);
         let (folder, settings) = (home.join("spool"), config::Spool::default());
-        let opened = Spool::open(&folder, &settings, Duration::from_secs(3600), &world);
+        let opened = Spool::open(&folder, &settings, owner(Duration::from_secs(3600)), &world);
         let accounts = Accounts::new(store.clone(), world.clone());
         let mut settings = config::Queue::default();
         settings.events_delay.0 = Duration::ZERO;

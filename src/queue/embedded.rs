@@ -7,16 +7,15 @@ use super::{
 };
 use crate::accounts::Accounts;
 use crate::config::Config;
-use crate::events::message::{Accepted, MessageEvent, Origin, Outcome};
+use crate::events::message::{Accepted, MessageEvent, Origin, Outcome, message_key, recipient_key};
 use crate::mail::{
     AccountId, Domain, MessageId, RecipientHash, RecipientNumber, Status, Timestamp,
 };
 use crate::policy::{Judgement, Permit, Policy};
-use crate::spool::{Body, BodyReader, BodyWriter, Durability, Sequence, Spool, SpoolFault};
+use crate::spool::{Body, BodyReader, BodyWriter, Durability, Spool, SpoolFault};
 use crate::store::StoreFault;
 use crate::world::World;
 use async_trait::async_trait;
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -428,7 +427,8 @@ impl Queue for Embedded {
         let found = match queued {
             Some(found) => found,
             None => {
-                let known = scan(self.spool.clone(), move |event, found: &mut Vec<_>| {
+                let key = message_key(message);
+                let known = find(self.spool.clone(), key, move |event, found: &mut Vec<_>| {
                     if let MessageEvent::Accepted(accepted) = event
                         && accepted.id == message
                     {
@@ -463,29 +463,25 @@ impl Queue for Embedded {
         hash: RecipientHash,
         limit: usize,
     ) -> Vec<MessageEvent> {
-        let mut about: HashMap<MessageId, Vec<bool>> = HashMap::new();
-        let mut events = scan(self.spool.clone(), move |event, found: &mut Vec<_>| {
+        let key = recipient_key(hash);
+        let events = find(self.spool.clone(), key, move |event, found: &mut Vec<_>| {
             let concerns = match &event {
                 MessageEvent::Accepted(message) => {
-                    let to: Vec<_> = message.recipients.iter().map(|r| r.hash == hash).collect();
-                    let any = message.origin.account() == account && to.contains(&true);
-                    if any {
-                        about.insert(message.id, to);
-                    }
-                    any
+                    message.origin.account() == account
+                        && message.recipients.iter().any(|to| to.hash == hash)
                 }
-                MessageEvent::Recipient { message, recipient, .. } => about
-                    .get(message)
-                    .and_then(|to| to.get(recipient.0 as usize))
-                    .is_some_and(|is_it| *is_it),
+                MessageEvent::Recipient { origin, to, .. } => {
+                    origin.account() == account && to.hash == hash
+                }
             };
             if concerns {
                 found.push(event);
             }
-            true
-        })
-        .await;
-        events.split_off(events.len().saturating_sub(limit))
+            found.len() < limit
+        });
+        let mut events = events.await;
+        events.reverse();
+        events
     }
 
     fn read(&self, body: &Body) -> BodyReader {
@@ -493,26 +489,20 @@ impl Queue for Embedded {
     }
 }
 
-/// Reads all events on a blocking thread until `each` says false.
-async fn scan<T: Send + 'static>(
+/// Reads what one of the keys of `events` names, newest first, on a blocking thread, until `each` says
+/// false.
+async fn find<T: Send + 'static>(
     spool: Spool,
+    key: u64,
     mut each: impl FnMut(MessageEvent, &mut Vec<T>) -> bool + Send + 'static,
 ) -> Vec<T> {
     let read = move || {
         let mut found = Vec::new();
-        let mut from = Sequence(0);
-        while let Ok(records) = spool.read(from, CHUNK) {
-            for record in &records {
-                from = Sequence(record.sequence.0 + 1);
-                if let Some(event) = MessageEvent::decode(record)
-                    && !each(event, &mut found)
-                {
-                    return found;
-                }
-            }
-            if records.len() < CHUNK {
-                break;
-            }
+        let outcome = spool.find(key, |record| {
+            MessageEvent::decode(&record).is_none_or(|event| each(event, &mut found))
+        });
+        if let Err(fault) = outcome {
+            tracing::error!(target: "relent::queue", %fault, "what was asked for may be incomplete");
         }
         found
     };

@@ -26,7 +26,7 @@ pub(super) fn rebuild(spool: &Spool, now: Timestamp) -> Result<State, SpoolFault
             metrics::counter!("relent_spool_undecodable_total").increment(1);
             if MessageEvent::is_acceptance(record) {
                 // A later version may read it: what it accepted is not ours to sweep.
-                spool.hold(record.sequence);
+                spool.hold(record.sequence, None);
             }
         }
         if records.len() < CHUNK {
@@ -45,7 +45,7 @@ fn replay(
     let (key, outcome, attempts, text) = match event {
         MessageEvent::Accepted(message) => {
             if !message.recipients.is_empty() && !state.contains(message.id) {
-                spool.hold(sequence);
+                spool.hold(sequence, Some(&message.body));
                 state.add(message, sequence, now);
             }
             return;

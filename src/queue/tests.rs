@@ -3,7 +3,7 @@
 use super::{Attempt, Draft, Embedded, Lease, Queue, Said, Selector};
 use crate::accounts::{Account, Accounts, Stream, StreamDraft, StreamKind};
 use crate::config::Config;
-use crate::events::message::{MessageEvent, Origin, Outcome, Recipient};
+use crate::events::message::{MessageEvent, Origin, Outcome, Recipient, owner};
 use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::{Address, Domain, MessageId, RecipientNumber, ReversePath, Status, Timestamp};
 use crate::policy::{Judgement, Policy, Subject};
@@ -50,7 +50,7 @@ fn open_with(home: &Path, clock: Arc<Turned>, mut config: Config) -> Rig {
     let accounts = Accounts::new(store.clone(), world.clone());
     let policy = Policy::new(accounts.clone(), store.clone(), world.clone(), &config.queue);
     let retention = config.retention.events.0;
-    let opened = Spool::open(&home.join("spool"), &config.spool, retention, &world);
+    let opened = Spool::open(&home.join("spool"), &config.spool, owner(retention), &world);
     let (spool, _) = opened.expect("the spool opens");
     let parts = (spool.clone(), policy.clone(), accounts.clone());
     let queue = Embedded::open(parts.0, parts.1, parts.2, config.clone(), world);

@@ -1,6 +1,7 @@
 //! Bodies on their way in and out. Up to 64 KiB wait in memory; the rest is on disk.
 
-use super::log::{Shared, Spool};
+use super::log::Spool;
+use super::shared::Shared;
 use super::writer::Work;
 use super::{Body, Extent, SpoolFault};
 use crate::spool::format;
@@ -92,8 +93,17 @@ impl Shared {
             return Err(fault("a piece is longer than any can be".into()));
         }
         let mut bytes = vec![0; extent.length as usize];
-        let file = self.world.disk.open(&path).map_err(|f| fault(f.to_string()))?;
-        format::read(file.as_ref(), &mut bytes, extent.offset).map_err(|f| fault(f.to_string()))?;
+        let (file, offset) = loop {
+            let before = self.segment(extent.segment).unwrap_or_default();
+            let file = self.world.disk.open(&path).map_err(|f| fault(f.to_string()))?;
+            let now = self.segment(extent.segment).unwrap_or_default();
+            if before.edition == now.edition {
+                let moved = now.moved.map(|moved| moved.get(&extent.offset).copied());
+                let offset = moved.unwrap_or(Some(extent.offset));
+                break (file, offset.ok_or_else(|| fault("a piece is not there any more".into()))?);
+            }
+        };
+        format::read(file.as_ref(), &mut bytes, offset).map_err(|f| fault(f.to_string()))?;
         if crc32c::crc32c(&bytes) == extent.crc {
             Ok(bytes.into())
         } else {

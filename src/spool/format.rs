@@ -20,6 +20,11 @@ pub(super) const RECORD_HEADER: usize = 29;
 pub(super) const PAYLOAD_MAX: usize = 32 << 20;
 /// The kind of a piece of a body.
 pub(super) const BODY: Kind = Kind(0);
+/// The kind of a piece of a body in a segment that was rewritten: eight bytes that say where the piece
+/// began when it was accepted, then its bytes.
+pub(super) const MOVED: Kind = Kind(255);
+/// How many bytes those are.
+pub(super) const MOVED_FROM: usize = 8;
 
 const MAGIC: &[u8; 8] = b"RELENTSP";
 /// The version that is written. In version 1 every record began with the same four bytes.
@@ -81,11 +86,11 @@ impl SegmentHeader {
     }
 }
 
-fn number32(bytes: &[u8], at: usize) -> u32 {
+pub(super) fn number32(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }
 
-fn number64(bytes: &[u8], at: usize) -> u64 {
+pub(super) fn number64(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
@@ -134,6 +139,11 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// Whether it is a piece of a body, of which the spool's owner knows nothing.
+    pub(super) fn is_body(&self) -> bool {
+        self.kind == BODY || self.kind == MOVED
+    }
+
     /// The bytes of the whole record.
     pub(super) fn span(&self) -> u64 {
         (RECORD_HEADER + self.length) as u64
@@ -162,6 +172,8 @@ pub(super) struct Window<'a> {
     length: u64,
     version: u32,
     salt: Salt,
+    /// Bytes that are read at a time.
+    size: u64,
     start: u64,
     bytes: Vec<u8>,
     /// Where the disk gave nothing: start and end of each sector, as they were met.
@@ -171,7 +183,12 @@ pub(super) struct Window<'a> {
 impl<'a> Window<'a> {
     pub(super) fn new(file: &'a dyn DiskFile, length: u64, version: u32, salt: Salt) -> Self {
         let (start, bytes, unreadable) = (0, Vec::new(), Vec::new());
-        Self { file, length, version, salt, start, bytes, unreadable }
+        Self { file, length, version, salt, size: WINDOW, start, bytes, unreadable }
+    }
+
+    /// For reading here and there.
+    pub(super) fn narrow(file: &'a dyn DiskFile, length: u64, version: u32, salt: Salt) -> Self {
+        Self { size: SECTOR, ..Self::new(file, length, version, salt) }
     }
 
     /// `count` bytes at `offset`; `None` past the end.
@@ -181,7 +198,7 @@ impl<'a> Window<'a> {
             return None;
         }
         if offset < self.start || end > self.start + self.bytes.len() as u64 {
-            let size = WINDOW.max(count as u64).min(self.length - offset);
+            let size = self.size.max(count as u64).min(self.length - offset);
             self.bytes.clear();
             self.bytes.resize(usize::try_from(size).unwrap_or(usize::MAX), 0);
             self.start = offset;
@@ -255,21 +272,21 @@ impl<'a> Window<'a> {
         self.header(offset).filter(|head| offset.saturating_add(head.span()) <= length)
     }
 
-    /// The record at `offset`, if it is whole.
-    pub(super) fn record(&mut self, offset: u64) -> Option<(Head, Record)> {
+    /// The head and the payload of the record at `offset`, if it is whole.
+    pub(super) fn whole(&mut self, offset: u64) -> Option<(Head, &[u8])> {
         let head = self.head(offset)?;
         let salt = self.salt;
         let bytes = self.get(offset, RECORD_HEADER + head.length)?;
         let payload = &bytes[RECORD_HEADER..];
-        if checksum(salt, &bytes[12..RECORD_HEADER], payload) != number32(bytes, 8) {
-            return None;
-        }
-        let record = Record {
-            sequence: Sequence(head.sequence),
-            kind: head.kind,
-            payload: payload.to_vec(),
-        };
-        Some((head, record))
+        let is_whole = checksum(salt, &bytes[12..RECORD_HEADER], payload) == number32(bytes, 8);
+        is_whole.then_some((head, payload))
+    }
+
+    /// The record at `offset`, if it is whole.
+    pub(super) fn record(&mut self, offset: u64) -> Option<(Head, Record)> {
+        let (head, payload) = self.whole(offset)?;
+        let payload = payload.to_vec();
+        Some((head, Record { sequence: Sequence(head.sequence), kind: head.kind, payload }))
     }
 
     /// Where the next whole record begins at or after `offset`. Only where a header's own checksum is
@@ -283,7 +300,7 @@ impl<'a> Window<'a> {
             match bytes.windows(RECORD_HEADER).position(is_head) {
                 Some(at) => {
                     offset += at as u64;
-                    if self.record(offset).is_some() {
+                    if self.whole(offset).is_some() {
                         return Some(offset);
                     }
                     offset += 1;

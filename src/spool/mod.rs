@@ -5,8 +5,10 @@
 
 mod body;
 mod format;
+mod index;
 mod log;
 mod recovery;
+mod shared;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -17,6 +19,7 @@ pub use log::Spool;
 
 use crate::mail::{Answer, Status};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// A record's place in the log: counts up by one and is never used again.
 #[derive(
@@ -25,7 +28,7 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Sequence(pub u64);
 
-/// What a record is, for its owner: the spool only tells bodies (kind 0) from everything else.
+/// What a record is, for its owner: 1 to 254. The spool only tells bodies (0 and 255) from the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Kind(pub u8);
 
@@ -118,6 +121,24 @@ pub struct Recovery {
     pub torn_bytes: u64,
     /// Damaged places that were copied to `quarantine/` and passed over.
     pub quarantined: u64,
+}
+
+/// What the spool's owner says of a record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// What it can be found by, see [`Spool::find`].
+    pub keys: Vec<u64>,
+    /// The body that its message needs; none of a record that accepts none, or that cannot be read.
+    pub body: Option<Body>,
+}
+
+/// What the spool must be told of what it keeps.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner {
+    /// How long records stay that nobody needs any more.
+    pub retention: Duration,
+    /// Reads a record.
+    pub labels: fn(&Record) -> Labels,
 }
 
 /// Encodes a message's acceptance once its body lies on disk: the writer calls it with the extents.

@@ -5,11 +5,12 @@ use super::Recovery;
 use super::format::{
     self, RECORD_HEADER, SEGMENT_HEADER, SEGMENT_HEADER_BYTES, Salt, SegmentHeader, VERSION, Window,
 };
-use super::log::Segment;
+use super::shared::{Moved, Reach, Segment};
 use crate::world::{Disk, DiskFile, World};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The spool's salt once more, apart from the segments: their headers may be lost.
 const SALT: &str = "salt";
@@ -18,7 +19,7 @@ const SALT: &str = "salt";
 pub(super) struct Found {
     pub(super) salt: Salt,
     pub(super) segments: BTreeMap<u64, Segment>,
-    pub(super) reaches: HashMap<u64, u64>,
+    pub(super) reaches: HashMap<u64, Reach>,
     pub(super) next: u64,
     /// Whether the last segment is sound, so that the writer may go on in it.
     pub(super) may_append: bool,
@@ -171,17 +172,23 @@ impl Scan<'_> {
             ..Segment::default()
         };
         let mut any = false;
+        let mut moved = Moved::default();
         let mut offset = SEGMENT_HEADER;
         found.next = found.next.max(segment.first);
         while offset < length {
-            if let Some((head, _)) = window.record(offset) {
+            if let Some((head, payload)) = window.whole(offset) {
+                if head.kind == format::MOVED && payload.len() >= format::MOVED_FROM {
+                    let at = offset + (RECORD_HEADER + format::MOVED_FROM) as u64;
+                    moved.insert(format::number64(payload, 0), at);
+                }
                 if !any && header.is_none() {
                     segment.first = head.sequence;
                 }
                 any = true;
-                segment.bodies |= head.kind == format::BODY;
+                segment.bodies |= head.is_body();
                 if head.oldest < self.number {
-                    found.reaches.insert(head.sequence, head.oldest);
+                    let reach = Reach { oldest: head.oldest, extents: None };
+                    found.reaches.insert(head.sequence, reach);
                 }
                 found.recovery.records += 1;
                 found.next = found.next.max(head.sequence + 1);
@@ -211,6 +218,10 @@ impl Scan<'_> {
             && is_sound
             && version == VERSION
             && file.sync_data().inspect_err(|fault| unsynced(self.number, fault)).is_ok();
+        if !moved.is_empty() {
+            segment.taken = moved.len() as u64;
+            segment.moved = Some(Arc::new(moved));
+        }
         segment.whole = !is_sound;
         found.recovery.segments += 1;
         found.segments.insert(self.number, segment);

@@ -1,10 +1,19 @@
-//! Dead segments: shrunk to their events, and removed when those are old enough, oldest first.
+//! Sealed segments: indexed once, rewritten without what nobody needs, and removed when what they tell
+//! is old enough, oldest first.
 
-use super::format::{self, SEGMENT_HEADER, SegmentHeader, VERSION, Window};
-use super::log::Shared;
+use super::format::{self, MOVED, MOVED_FROM, RECORD_HEADER, SEGMENT_HEADER, SegmentHeader};
+use super::format::{Head, VERSION, Window};
+use super::index;
+use super::shared::{Moved, Segment, Shared};
+use crate::world::{Disk, DiskFile};
+use std::collections::HashSet;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+
+/// Bytes of a rewritten segment that are gathered before they are written.
+const PART: usize = 1 << 20;
 
 /// Sweeps whenever it is rung, until the spool is gone.
 pub(super) fn run(shared: &std::sync::Weak<Shared>, bell: &Receiver<()>) {
@@ -13,12 +22,12 @@ pub(super) fn run(shared: &std::sync::Weak<Shared>, bell: &Receiver<()>) {
             return;
         };
         if let Err(fault) = sweep(&shared) {
-            tracing::warn!(target: "relent::spool", %fault, "a dead segment could not be shrunk; it is tried again later");
+            tracing::warn!(target: "relent::spool", %fault, "a sealed segment could not be rewritten; it is tried again later");
         }
     }
 }
 
-/// Shrinks and removes what may be.
+/// Rewrites, indexes and removes what may be.
 pub(super) fn sweep(shared: &Arc<Shared>) -> io::Result<()> {
     if shared.fault().is_some() {
         // What was marked may not be durable: nothing may go that a replay would ask for.
@@ -26,54 +35,168 @@ pub(super) fn sweep(shared: &Arc<Shared>) -> io::Result<()> {
     }
     let _alone = shared.sweeping.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     while let Some(number) = shared.shrinkable() {
-        shrink(shared, number)?;
+        rewrite(shared, number, &HashSet::new())?;
+    }
+    while let Some(number) = shared.sparse() {
+        match needed(shared, number)? {
+            Some(needed) => rewrite(shared, number, &needed)?,
+            None => shared.keep_whole(number),
+        }
     }
     while let Some(number) = shared.removable() {
+        index::remove(shared, number)?;
         shared.world.disk.remove(&format::path(&shared.directory, number))?;
         shared.forget(number);
         shared.world.disk.sync_directory(&shared.directory)?;
     }
+    while let Some(number) = shared.unindexed() {
+        index::build(shared, number)?;
+    }
     Ok(())
 }
 
-fn shrink(shared: &Arc<Shared>, number: u64) -> io::Result<()> {
+/// Where the pieces of bodies lay, when they were accepted, that are still needed of a segment; `None`
+/// where that cannot be known.
+fn needed(shared: &Arc<Shared>, number: u64) -> io::Result<Option<HashSet<u64>>> {
+    let Some(segment) = shared.segment(number) else {
+        return Ok(Some(HashSet::new()));
+    };
+    let (live, reaching) = shared.needing(number);
+    let mut needed = HashSet::new();
+    for extents in reaching {
+        let Some(extents) = extents else { return Ok(None) };
+        needed.extend(extents.iter().filter(|e| e.segment == number).map(|e| e.offset));
+    }
+    let file = shared.world.disk.open(&format::path(&shared.directory, number))?;
+    let mut window = Window::new(file.as_ref(), segment.length, segment.version, shared.salt);
+    let mut offset = SEGMENT_HEADER;
+    while offset < segment.length {
+        let Some(head) = window.head(offset) else { return Ok(None) };
+        if !head.is_body() && live.contains(&head.sequence) {
+            let record = window.record(offset);
+            let labels = record.map(|(_, record)| (shared.owner.labels)(&record));
+            let Some(body) = labels.and_then(|labels| labels.body) else { return Ok(None) };
+            needed.extend(body.extents.iter().filter(|e| e.segment == number).map(|e| e.offset));
+        }
+        offset += head.span();
+    }
+    Ok(Some(needed))
+}
+
+/// A segment's file in the making.
+struct Rewriter {
+    file: Arc<dyn DiskFile>,
+    buffer: Vec<u8>,
+    written: u64,
+    moved: Moved,
+}
+
+impl Rewriter {
+    fn begin(disk: &dyn Disk, path: &Path, header: &SegmentHeader) -> io::Result<Self> {
+        let _ = disk.remove(path);
+        let file = disk.create(path)?;
+        Ok(Self { file, buffer: header.encode(), written: 0, moved: Moved::default() })
+    }
+
+    fn put(&mut self, shared: &Shared, number: u64, head: Head, payload: &[u8]) -> io::Result<()> {
+        let (salt, oldest) = (shared.salt, head.oldest.min(number));
+        format::put(&mut self.buffer, salt, head.sequence, oldest, head.kind, payload);
+        if self.buffer.len() >= PART {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a piece of a body that lay at `from` when it was accepted.
+    fn keep(
+        &mut self,
+        shared: &Shared,
+        number: u64,
+        head: Head,
+        from: u64,
+        piece: &[u8],
+    ) -> io::Result<()> {
+        let place = self.written + (self.buffer.len() + RECORD_HEADER + MOVED_FROM) as u64;
+        self.moved.insert(from, place);
+        let payload = [&from.to_le_bytes(), piece].concat();
+        self.put(shared, number, Head { kind: MOVED, ..head }, &payload)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_at(&self.buffer, self.written)?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+/// Writes a segment anew with all that it tells, and of its bodies those that are needed.
+fn rewrite(shared: &Arc<Shared>, number: u64, needed: &HashSet<u64>) -> io::Result<()> {
     let disk = &shared.world.disk;
     let path = format::path(&shared.directory, number);
     let temporary = path.with_extension("tmp");
     let Some(segment) = shared.segment(number) else {
         return Ok(());
     };
-    let file = disk.open(&path)?;
+    let first = segment.first;
+    let header = SegmentHeader { version: VERSION, salt: shared.salt, number, first };
+    let mut rewriter = Rewriter::begin(disk.as_ref(), &temporary, &header)?;
+    if let Err(offset) = copy(shared, number, &segment, needed, &mut rewriter)? {
+        let _ = disk.remove(&temporary);
+        return unreadable(shared, number, offset);
+    }
+    rewriter.flush()?;
+    rewriter.file.set_modified(segment.newest)?;
+    rewriter.file.sync_data()?;
+    index::remove(shared, number)?;
+    let (length, moved) = (rewriter.written, rewriter.moved);
+    let moved = (!needed.is_empty()).then_some(moved);
+    metrics::counter!("relent_spool_rewritten_bytes_total")
+        .increment(segment.length.saturating_sub(length));
+    shared.rewritten(number, length, moved, || disk.rename(&temporary, &path))?;
+    disk.sync_directory(&shared.directory)
+}
+
+/// Copies what is kept; or says where the segment cannot be read.
+fn copy(
+    shared: &Arc<Shared>,
+    number: u64,
+    segment: &Segment,
+    needed: &HashSet<u64>,
+    rewriter: &mut Rewriter,
+) -> io::Result<Result<(), u64>> {
+    let file = shared.world.disk.open(&format::path(&shared.directory, number))?;
     let mut window = Window::new(file.as_ref(), segment.length, segment.version, shared.salt);
-    let header =
-        SegmentHeader { version: VERSION, salt: shared.salt, number, first: segment.first };
-    let mut kept = header.encode();
     let mut offset = SEGMENT_HEADER;
     while offset < segment.length {
-        let Some(head) = window.head(offset) else {
-            return unreadable(shared, number, offset);
-        };
-        if head.kind != format::BODY {
-            let Some((_, record)) = window.record(offset) else {
-                return unreadable(shared, number, offset);
+        let Some(head) = window.head(offset) else { return Ok(Err(offset)) };
+        if head.is_body() && needed.is_empty() {
+            offset += head.span();
+            continue;
+        }
+        let Some((head, payload)) = window.whole(offset) else { return Ok(Err(offset)) };
+        if !head.is_body() {
+            rewriter.put(shared, number, head, payload)?;
+        } else {
+            let (from, piece) = match head.kind {
+                MOVED if payload.len() >= MOVED_FROM => {
+                    (format::number64(payload, 0), &payload[MOVED_FROM..])
+                }
+                _ => (offset + RECORD_HEADER as u64, payload),
             };
-            format::put(&mut kept, shared.salt, head.sequence, number, head.kind, &record.payload);
+            if needed.contains(&from) {
+                rewriter.keep(shared, number, head, from, piece)?;
+            }
         }
         offset += head.span();
     }
-    let _ = disk.remove(&temporary);
-    let copy = disk.create(&temporary)?;
-    copy.write_at(&kept, 0)?;
-    copy.set_modified(segment.newest)?;
-    copy.sync_data()?;
-    shared.shrunk(number, kept.len() as u64, || disk.rename(&temporary, &path))?;
-    disk.sync_directory(&shared.directory)
+    Ok(Ok(()))
 }
 
 /// Leaves a segment as it is, whose events cannot all be read: what can be stays readable.
 fn unreadable(shared: &Arc<Shared>, number: u64, offset: u64) -> io::Result<()> {
     tracing::error!(target: "relent::spool", segment = number, offset,
-        "a dead segment cannot be read through; it is kept as it is");
+        "a sealed segment cannot be read through; it is kept as it is");
     metrics::counter!("relent_spool_damaged_total").increment(1);
     shared.keep_whole(number);
     Ok(())

@@ -1,7 +1,9 @@
 //! The spool's promises, over a disk that counts its syncs and can be told to fail.
 
+mod sealed;
+
 use super::format::{RECORD_HEADER, SEGMENT_HEADER, Salt, SegmentHeader};
-use super::{Durability, Kind, Recovery, Sequence, Spool, SpoolFault};
+use super::{Body, Durability, Kind, Labels, Owner, Record, Recovery, Sequence, Spool, SpoolFault};
 use crate::config;
 use crate::mail::Timestamp;
 use crate::world::{Disk, DiskFile, SystemDisk, World};
@@ -130,13 +132,67 @@ impl DiskFile for TwinFile {
     }
 }
 
+/// What the spool's owner would say: a record begins with its number, by which it is found; and the
+/// rest of what accepts a message is its body, where that can be read.
+fn labels(record: &Record) -> Labels {
+    let text = String::from_utf8_lossy(&record.payload);
+    let keys = text.split(' ').next().and_then(|number| number.parse().ok()).into_iter().collect();
+    let body = record.payload.iter().position(|byte| *byte == b' ').and_then(|at| {
+        let rest = &record.payload[at + 1..];
+        (record.kind == Kind(1)).then(|| postcard::from_bytes::<Body>(rest).ok())?
+    });
+    Labels { keys, body }
+}
+
+/// Accepts a message of one letter, so many times.
+async fn accept(spool: &Spool, number: u32, letter: u8, length: usize) -> (Sequence, Body) {
+    let mut body = spool.body();
+    body.write(&vec![letter; length]).await.expect("written");
+    let (tell, told) = std::sync::mpsc::channel();
+    let encode = Box::new(move |body: Body| {
+        let payload = postcard::to_extend(&body, format!("{number} ").into_bytes());
+        tell.send(body).expect("told");
+        (Kind(1), payload.expect("encoded"))
+    });
+    let sequence = spool.accept(body, encode).await.expect("accepted");
+    (sequence, told.recv().expect("the body"))
+}
+
+async fn read_back(spool: &Spool, body: &Body) -> Result<Vec<u8>, SpoolFault> {
+    let (mut reader, mut bytes) = (spool.reader(body), Vec::new());
+    while let Some(piece) = reader.next().await? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+fn found(spool: &Spool, key: u64) -> Vec<Sequence> {
+    let mut found = Vec::new();
+    let each = |record: Record| {
+        found.push(record.sequence);
+        true
+    };
+    spool.find(key, each).expect("found");
+    found
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let wait = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait).await.expect(what);
+}
+
 fn open_with(
     directory: &Path,
     twin: &Twin,
     settings: &config::Spool,
 ) -> io::Result<(Spool, Recovery)> {
     let world = World { disk: Arc::new(twin.clone()), ..World::real() };
-    Spool::open(directory, settings, Duration::from_secs(60), &world)
+    let owner = Owner { retention: Duration::from_secs(60), labels };
+    Spool::open(directory, settings, owner, &world)
 }
 
 fn open(directory: &Path, twin: &Twin) -> (Spool, Recovery) {
@@ -169,8 +225,8 @@ async fn append(spool: &Spool, text: &str) -> Result<Vec<Sequence>, SpoolFault> 
 }
 
 fn texts(spool: &Spool) -> Vec<String> {
-    let records = spool.read(Sequence(0), 100).expect("readable");
-    let text = |r: super::Record| String::from_utf8_lossy(&r.payload).into_owned();
+    let records = spool.read(Sequence(0), 10_000).expect("readable");
+    let text = |r: Record| String::from_utf8_lossy(&r.payload).into_owned();
     records.into_iter().map(text).collect()
 }
 

@@ -1,7 +1,7 @@
 //! The one writer: takes all that waits, writes it at once, syncs once, then answers.
 
 use super::format::{self, BODY, RECORD_HEADER, SEGMENT_HEADER, SegmentHeader, VERSION};
-use super::log::{Segment, Shared};
+use super::shared::{Segment, Shared};
 use super::{Body, Durability, Encode, Extent, Kind, Sequence, SpoolFault};
 use crate::world::{DiskFile, is_shortage};
 use std::io;
@@ -40,7 +40,7 @@ struct Batch {
     buffer: Vec<u8>,
     written: Vec<Reply>,
     synced: Vec<Reply>,
-    held: Vec<(u64, u64)>,
+    held: Vec<(u64, Vec<Extent>)>,
     must_sync: bool,
     bodies: bool,
     closing: Option<oneshot::Sender<()>>,
@@ -210,6 +210,7 @@ impl Writer {
                     body.extents.push(extent);
                 }
                 let oldest = body.extents.iter().map(|extent| extent.segment).min();
+                let extents = body.extents.clone();
                 let (kind, payload) = encode(body);
                 if payload.len() > format::PAYLOAD_MAX {
                     let _ = answer.send(Err(SpoolFault::Busy));
@@ -217,7 +218,7 @@ impl Writer {
                 }
                 let sequence = self.record(batch, kind, &payload, oldest);
                 batch.must_sync = true;
-                batch.held.push((sequence, oldest.unwrap_or(u64::MAX)));
+                batch.held.push((sequence, extents));
                 let answer = sabotage(answer, sequence);
                 batch.synced.push(Box::new(move |outcome| {
                     if let Some(answer) = answer {

@@ -7,7 +7,7 @@ use super::{Parts, Site, admin, public, serve_tcp, serve_unix};
 use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind};
 use crate::config::{Config, Size, Span};
 use crate::dns::{DnsFault, Resolver, Route};
-use crate::events::message::{Accepted, Origin, Recipient};
+use crate::events::message::{Accepted, Origin, Recipient, owner};
 use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::{Address, Domain, MessageId, ReversePath, Timestamp};
 use crate::policy::{Policy, Subject, Token};
@@ -74,7 +74,7 @@ impl House {
         let accounts = Accounts::new(store.clone(), world.clone());
         let policy = Policy::new(accounts.clone(), store.clone(), world.clone(), &config.queue);
         let age = config.retention.events.0;
-        let spool = Spool::open(&folder.path().join("spool"), &config.spool, age, &world);
+        let spool = Spool::open(&folder.path().join("spool"), &config.spool, owner(age), &world);
         let (spool, _) = spool.expect("a spool");
         let queue =
             Embedded::open(spool, policy.clone(), accounts.clone(), config.clone(), world.clone());

@@ -1,0 +1,435 @@
+//! What the spool's handle, its writer and its sweeper share: what is known of each segment, what is
+//! live, and whether there is room.
+
+use super::format::{Salt, VERSION};
+use super::recovery::Found;
+use super::{Extent, Owner, SpoolFault};
+use crate::config;
+use crate::mail::Timestamp;
+use crate::world::World;
+use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long a figure of free space is believed.
+const FREE_SPACE_AGE: Duration = Duration::from_secs(1);
+
+/// What is known of a segment.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Segment {
+    pub(super) first: u64,
+    pub(super) length: u64,
+    pub(super) live: u64,
+    pub(super) pins: u64,
+    pub(super) bodies: bool,
+    pub(super) newest: Timestamp,
+    pub(super) damaged: Vec<(u64, u64)>,
+    /// The version of its records' encoding.
+    pub(super) version: u32,
+    /// Messages whose bodies it holds, when it was written or rewritten last.
+    pub(super) taken: u64,
+    /// Where the bodies that it still holds lie since it was rewritten, by where they lay before.
+    pub(super) moved: Option<Arc<Moved>>,
+    /// Whether its index lies beside it.
+    pub(super) indexed: bool,
+    /// Damaged: its bodies are kept too until `retention.events` is over, since more of its mail may be
+    /// saved by hand.
+    pub(super) whole: bool,
+    /// Counts up when the file is replaced.
+    pub(super) edition: u64,
+    /// The log's end when a message of this segment was released last: the mark that says why lies
+    /// before it, and must be durable before bodies go.
+    pub(super) released: u64,
+}
+
+/// Where bodies lie, by where they lay when they were accepted.
+pub(super) type Moved = HashMap<u64, u64>;
+
+/// A message whose body begins in an earlier segment than the record that accepts it.
+#[derive(Clone)]
+pub(super) struct Reach {
+    pub(super) oldest: u64,
+    /// The pieces of its body; unknown where its record could not be read.
+    pub(super) extents: Option<Vec<Extent>>,
+}
+
+impl Segment {
+    /// Whether so few of its messages are still needed that it is worth rewriting.
+    fn is_sparse(&self, percent: u64) -> bool {
+        let idle = self.pins == 0 && !self.whole && self.bodies;
+        idle && self.live > 0 && self.live * 100 <= self.taken.saturating_mul(percent)
+    }
+
+    /// Whether nobody needs its bodies, and durably so.
+    fn is_dead(&self, synced: u64) -> bool {
+        self.live == 0 && self.pins == 0 && self.released <= synced
+    }
+
+    /// Where a damaged place that holds `offset` ends.
+    pub(super) fn past_damage(&self, offset: u64) -> Option<u64> {
+        let around = self.damaged.iter().find(|(start, end)| *start <= offset && offset < *end);
+        around.map(|(_, end)| *end)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) segments: BTreeMap<u64, Segment>,
+    /// The acceptances whose bodies are needed.
+    pub(super) live: BTreeSet<u64>,
+    /// Of those few whose body began in an earlier segment: where.
+    pub(super) reaches: HashMap<u64, Reach>,
+    /// Where a reader that asks for this sequence goes on: segment and offset.
+    pub(super) places: BTreeMap<u64, (u64, u64)>,
+    fault: Option<SpoolFault>,
+    /// Bytes free when they were last asked for, less those written since.
+    free: Option<(Duration, u64)>,
+    /// The log's end as written, and as durable.
+    pub(super) written: u64,
+    pub(super) synced: u64,
+    /// Something was released that the last sync does not cover.
+    release_waits: bool,
+}
+
+/// What the handle, the writer and the sweeper share.
+pub(super) struct Shared {
+    pub(super) directory: PathBuf,
+    pub(super) world: World,
+    pub(super) salt: Salt,
+    pub(super) segment_size: u64,
+    pub(super) mark_delay: Duration,
+    pub(super) live_percent_min: u64,
+    pub(super) owner: Owner,
+    free_space_min: u64,
+    state: Mutex<State>,
+    pub(super) cursor: AtomicU64,
+    closed: AtomicBool,
+    pub(super) end: watch::Sender<u64>,
+    pub(super) stopped: watch::Sender<bool>,
+    pub(super) bell: SyncSender<()>,
+    /// One sweep at a time.
+    pub(super) sweeping: Mutex<()>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        directory: &Path,
+        settings: &config::Spool,
+        owner: Owner,
+        world: &World,
+        found: Found,
+        bell: SyncSender<()>,
+    ) -> Self {
+        Self {
+            directory: directory.into(),
+            world: world.clone(),
+            salt: found.salt,
+            segment_size: settings.segment_size.0,
+            mark_delay: settings.mark_delay.0,
+            live_percent_min: settings.live_percent_min.into(),
+            owner,
+            free_space_min: settings.free_space_min.0,
+            state: Mutex::new(State {
+                segments: found.segments,
+                reaches: found.reaches,
+                written: found.next,
+                synced: found.next,
+                ..State::default()
+            }),
+            cursor: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            end: watch::channel(found.next).0,
+            stopped: watch::channel(false).0,
+            bell,
+            sweeping: Mutex::new(()),
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn fault(&self) -> Option<SpoolFault> {
+        self.state().fault.clone()
+    }
+
+    /// Stops the spool for good.
+    pub(super) fn stop(&self, fault: &io::Error) -> SpoolFault {
+        tracing::error!(target: "relent::spool", %fault, directory = %self.directory.display(),
+            "the disk failed: no mail is accepted until the daemon is started anew");
+        let stopped = SpoolFault::Stopped(fault.to_string());
+        let stopped = self.state().fault.get_or_insert(stopped).clone();
+        self.stopped.send_replace(true);
+        stopped
+    }
+
+    /// Says that room or handles are wanting now; the spool goes on.
+    pub(super) fn short(&self, fault: &io::Error) -> SpoolFault {
+        tracing::warn!(target: "relent::spool", %fault, directory = %self.directory.display(),
+            "the spool could not write now");
+        metrics::counter!("relent_spool_short_total").increment(1);
+        SpoolFault::Full
+    }
+
+    /// Whether so many bytes of mail may be written with `spool.free_space_min` left for marks.
+    pub(super) fn room(&self, wanted: usize) -> Result<(), SpoolFault> {
+        let now = self.world.clock.steady();
+        let known = self.state().free;
+        let free = match known {
+            Some((at, free)) if now.saturating_sub(at) < FREE_SPACE_AGE => free,
+            _ => {
+                let free = self.world.disk.free(&self.directory).map_err(|_| SpoolFault::Full)?;
+                self.state().free = Some((now, free));
+                free
+            }
+        };
+        let needed = self.free_space_min.saturating_add(wanted as u64);
+        if free < needed { Err(SpoolFault::Full) } else { Ok(()) }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(super) fn last_segment(&self) -> Option<u64> {
+        self.state().segments.keys().next_back().copied()
+    }
+
+    pub(super) fn begin(&self, number: u64, segment: Segment) {
+        self.state().segments.insert(number, segment);
+        let _ = self.bell.try_send(());
+    }
+
+    pub(super) fn segment(&self, number: u64) -> Option<Segment> {
+        self.state().segments.get(&number).cloned()
+    }
+
+    pub(super) fn written(
+        &self,
+        number: u64,
+        length: u64,
+        next: u64,
+        bodies: bool,
+        now: Timestamp,
+        held: &[(u64, Vec<Extent>)],
+    ) {
+        let mut state = self.state();
+        state.written = next;
+        if let Some(segment) = state.segments.get_mut(&number) {
+            let more = length.saturating_sub(segment.length);
+            segment.length = length;
+            segment.bodies |= bodies;
+            segment.newest = now;
+            if let Some((_, free)) = &mut state.free {
+                *free = free.saturating_sub(more);
+            }
+        }
+        for (sequence, extents) in held {
+            let oldest = extents.iter().map(|extent| extent.segment).min();
+            if let Some(oldest) = oldest.filter(|oldest| *oldest < number) {
+                let extents = Some(extents.clone());
+                state.reaches.insert(*sequence, Reach { oldest, extents });
+            }
+            state.hold(*sequence);
+        }
+    }
+
+    /// Everything before `next` is durable.
+    pub(super) fn synced(&self, next: u64) {
+        let mut state = self.state();
+        state.synced = next;
+        if std::mem::take(&mut state.release_waits) {
+            let _ = self.bell.try_send(());
+        }
+    }
+
+    /// The end of this segment was taken out again.
+    pub(super) fn cut(&self, number: u64, length: u64) {
+        if let Some(segment) = self.state().segments.get_mut(&number) {
+            segment.length = length;
+        }
+    }
+
+    pub(super) fn announce(&self, next: u64) {
+        self.end.send_replace(next);
+    }
+
+    pub(super) fn pin(&self, number: u64) {
+        if let Some(segment) = self.state().segments.get_mut(&number) {
+            segment.pins += 1;
+        }
+    }
+
+    pub(super) fn unpin(&self, numbers: &[u64]) {
+        let mut state = self.state();
+        for number in numbers {
+            if let Some(segment) = state.segments.get_mut(number) {
+                segment.pins = segment.pins.saturating_sub(1);
+            }
+        }
+    }
+
+    /// The oldest sealed segment with bodies that nobody needs.
+    pub(super) fn shrinkable(&self) -> Option<u64> {
+        let cursor = self.cursor.load(Ordering::Acquire);
+        let state = self.state();
+        let mut pairs = state.segments.iter().peekable();
+        while let Some((number, segment)) = pairs.next() {
+            let (_, after) = pairs.peek()?;
+            let dead = segment.is_dead(state.synced) && !segment.whole;
+            if dead && segment.bodies && after.first <= cursor {
+                return Some(*number);
+            }
+        }
+        None
+    }
+
+    /// The oldest sealed segment of which so little is needed that it is rewritten without the rest.
+    pub(super) fn sparse(&self) -> Option<u64> {
+        let state = self.state();
+        let mut pairs = state.segments.iter().peekable();
+        while let Some((number, segment)) = pairs.next() {
+            pairs.peek()?;
+            if segment.is_sparse(self.live_percent_min) {
+                return Some(*number);
+            }
+        }
+        None
+    }
+
+    /// The acceptances that need a segment: those in it, and the pieces of those in later ones.
+    pub(super) fn needing(&self, number: u64) -> (BTreeSet<u64>, Vec<Option<Vec<Extent>>>) {
+        let state = self.state();
+        let first = state.segments.get(&number).map_or(0, |segment| segment.first);
+        let after = state.segments.range(number + 1..).next();
+        let after = after.map_or(u64::MAX, |(_, segment)| segment.first);
+        let reaching = state.reaches.iter().filter(|(sequence, reach)| {
+            **sequence >= after && reach.oldest <= number && state.live.contains(sequence)
+        });
+        let reaching = reaching.map(|(_, reach)| reach.extents.clone()).collect();
+        (state.live.range(first..after).copied().collect(), reaching)
+    }
+
+    /// The numbers of all segments.
+    pub(super) fn numbers(&self) -> Vec<u64> {
+        self.state().segments.keys().copied().collect()
+    }
+
+    /// The newest sealed segment without an index.
+    pub(super) fn unindexed(&self) -> Option<u64> {
+        let state = self.state();
+        let mut sealed = state.segments.iter().rev().skip(1);
+        sealed.find(|(_, segment)| !segment.indexed).map(|(number, _)| *number)
+    }
+
+    pub(super) fn set_indexed(&self, number: u64, edition: u64) {
+        let mut state = self.state();
+        if let Some(segment) = state.segments.get_mut(&number)
+            && segment.edition == edition
+        {
+            segment.indexed = true;
+        }
+    }
+
+    /// Has a segment kept as it is: it cannot be read through.
+    pub(super) fn keep_whole(&self, number: u64) {
+        if let Some(segment) = self.state().segments.get_mut(&number) {
+            segment.whole = true;
+        }
+    }
+
+    /// The oldest segment, if it is sealed, shrunk, read and past its time.
+    pub(super) fn removable(&self) -> Option<u64> {
+        let cursor = self.cursor.load(Ordering::Acquire);
+        let now = self.world.clock.now();
+        let state = self.state();
+        let mut pairs = state.segments.iter();
+        let (number, segment) = pairs.next()?;
+        let (_, after) = pairs.next()?;
+        let dead = segment.is_dead(state.synced) && (!segment.bodies || segment.whole);
+        (dead && after.first <= cursor && now.since(segment.newest) > self.owner.retention)
+            .then_some(*number)
+    }
+
+    pub(super) fn forget(&self, number: u64) {
+        let mut state = self.state();
+        state.segments.remove(&number);
+        state.places.clear();
+    }
+
+    /// Puts a rewritten file in a segment's place: `moved` says where its bodies now lie, where it
+    /// holds any.
+    pub(super) fn rewritten(
+        &self,
+        number: u64,
+        length: u64,
+        moved: Option<Moved>,
+        rename: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut state = self.state();
+        rename()?;
+        state.places.clear();
+        if let Some(segment) = state.segments.get_mut(&number) {
+            segment.length = length;
+            segment.bodies = moved.is_some();
+            segment.taken = segment.live;
+            segment.moved = moved.map(Arc::new);
+            segment.version = VERSION;
+            segment.edition += 1;
+            segment.indexed = false;
+            segment.damaged.clear();
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// The segment that holds the record of this sequence.
+    pub(super) fn own(&self, sequence: u64) -> Option<u64> {
+        let mut newest_first = self.segments.iter().rev();
+        newest_first.find(|(_, segment)| segment.first <= sequence).map(|(number, _)| *number)
+    }
+
+    /// The segments that hold a part of a message.
+    fn parts(&mut self, sequence: u64) -> Option<btree_map::RangeMut<'_, u64, Segment>> {
+        let own = self.own(sequence)?;
+        let oldest = self.reaches.get(&sequence).map_or(own, |reach| reach.oldest);
+        Some(self.segments.range_mut(oldest.min(own)..=own))
+    }
+
+    /// Counts a message in.
+    pub(super) fn hold(&mut self, sequence: u64) {
+        if !self.live.insert(sequence) {
+            return;
+        }
+        for (_, segment) in self.parts(sequence).into_iter().flatten() {
+            segment.live += 1;
+            if segment.moved.is_none() {
+                segment.taken += 1;
+            }
+        }
+    }
+
+    /// Counts a message out.
+    pub(super) fn release(&mut self, sequence: u64) {
+        if !self.live.remove(&sequence) {
+            return;
+        }
+        let (written, synced) = (self.written, self.synced);
+        for (_, segment) in self.parts(sequence).into_iter().flatten() {
+            segment.live = segment.live.saturating_sub(1);
+            segment.released = written;
+        }
+        self.reaches.remove(&sequence);
+        self.release_waits |= written > synced;
+    }
+}

@@ -12,12 +12,14 @@ const SOCKET_PATH_MAX: usize = 107;
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Keys that may be zero; every other number, size and duration is a limit that would let nothing through.
-const ZERO: [&str; 8] = [
+const ZERO: [&str; 10] = [
     "queue.retry_jitter_percent",
     "delivery.connection_idle",
     "dns.cache_entries_max",
     "dns.cache_ttl_max",
     "spool.free_space_min",
+    "spool.reserve_size",
+    "spool.live_percent_min",
     "spool.mark_delay",
     "process.drain_timeout",
     "process.threads",
@@ -94,6 +96,15 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     if config.store.url.is_some() {
         let reason = "the engine \"redb\" keeps its files in data_dir: leave `url` out";
         return refuse("store.url", reason.into());
+    }
+    if config.spool.reserve_size.0 > config.spool.free_space_min.0 / 2 {
+        let reason = "it may be at most half of spool.free_space_min, below which mail is refused: mail \
+                      would use it up";
+        return refuse("spool.reserve_size", reason.into());
+    }
+    if config.spool.live_percent_min > 90 {
+        let reason = "it may be at most 90: segments would be written anew without end";
+        return refuse("spool.live_percent_min", reason.into());
     }
     if let Err(reason) = levels(&config.log.level) {
         return refuse("log.level", reason);
@@ -225,6 +236,8 @@ mod tests {
             ("listen.admin", "[listen]\nadmin = \"\""),
             ("tls.certificate", "[tls]\ncertificate = \"c.pem\""),
             ("tls.key", "[tls]\nkey = \"k.pem\""),
+            ("spool.reserve_size", "[spool]\nfree_space_min = \"60MB\""),
+            ("spool.live_percent_min", "[spool]\nlive_percent_min = 91"),
             ("dns.validate", "[dns]\nvalidate = true"),
             ("queue.retry_delays", "[queue]\nretry_delays = []"),
             ("queue.retry_delays", "[queue]\nretry_delays = [\"5m\", \"0s\"]"),

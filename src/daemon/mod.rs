@@ -4,6 +4,7 @@
 mod check;
 mod listeners;
 mod run;
+mod tend;
 mod user;
 
 pub use check::check;

@@ -3,7 +3,7 @@
 //! are synced and closed.
 
 use super::listeners::{self, Listeners};
-use super::user;
+use super::{tend, user};
 use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::delivery::{self, Delivery};
@@ -20,13 +20,9 @@ use anyhow::{Context, Result};
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-
-/// How often the certificate files are looked at for a change.
-const TLS_RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A daemon that runs. Dropped without [`Running::stop`], its tasks end where they stand.
 pub struct Running {
@@ -97,10 +93,7 @@ pub async fn start(config: Config) -> Result<Running> {
             .context("[dns]: cannot build the resolver")?;
     let tls =
         tls::Server::load(&config.tls, &config.data_dir, &config.hostname).context("[tls]")?;
-    let store = Store::open(&config.data_dir, &config.store, &world);
-    if let Err(fault) = store.ready() {
-        tracing::error!(target: "relent::store", "{fault}; mail is held and answered 451 until then");
-    }
+    let store = open_store(&config, &world);
     let spool = open_spool(&config, &world).await?;
 
     // Rules and flow.
@@ -148,6 +141,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let admin = listeners::admin(&config.listen.admin).await?;
     let sockets = Listeners::open(&config.listen)?;
     let follower = crossing::run(spool.clone(), policy.clone(), stop.clone());
+    let tended = world.clone();
     let delivery = Delivery::new(delivery::Parts {
         config: config.clone(),
         queue: queue.clone(),
@@ -182,7 +176,7 @@ pub async fn start(config: Config) -> Result<Running> {
         tasks.spawn(async move { delivery.run(stop).await });
     }
     tasks.spawn(follower);
-    tasks.spawn(watch_certificate(tls.clone(), stop.clone()));
+    tasks.spawn(tend::run(config.clone(), tls.clone(), tended, stop.clone()));
     ready.store(true, Ordering::Release);
     Ok(Running { stop, tasks, spool, store, config, ready, tls, _lock: lock })
 }
@@ -225,6 +219,17 @@ impl Running {
     }
 }
 
+/// Opens the records, with the reserve's room where there is no other.
+fn open_store(config: &Config, world: &World) -> Store {
+    let size = config.spool.reserve_size.0;
+    world.reserve.make_room(world.disk.as_ref(), &config.data_dir, size);
+    let store = Store::open(&config.data_dir, &config.store, world);
+    if let Err(fault) = store.ready() {
+        tracing::error!(target: "relent::store", "{fault}; mail is held and answered 451 until then");
+    }
+    store
+}
+
 /// Opens the spool on a blocking thread and says what a crash left there.
 async fn open_spool(config: &Arc<Config>, world: &World) -> Result<Spool> {
     let (config, world) = (config.clone(), world.clone());
@@ -247,16 +252,6 @@ async fn open_spool(config: &Arc<Config>, world: &World) -> Result<Spool> {
         "spool opened"
     );
     Ok(spool)
-}
-
-async fn watch_certificate(tls: Arc<tls::Server>, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(TLS_RELOAD_INTERVAL);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => tls.reload(),
-        }
-    }
 }
 
 /// Tells systemd, or whoever reads standard output, that every listener is open.

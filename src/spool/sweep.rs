@@ -11,9 +11,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 /// Bytes of a rewritten segment that are gathered before they are written.
 const PART: usize = 1 << 20;
+/// The pause after what failed.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Sweeps whenever it is rung, until the spool is gone.
 pub(super) fn run(shared: &std::sync::Weak<Shared>, bell: &Receiver<()>) {
@@ -23,6 +26,8 @@ pub(super) fn run(shared: &std::sync::Weak<Shared>, bell: &Receiver<()>) {
         };
         if let Err(fault) = sweep(&shared) {
             tracing::warn!(target: "relent::spool", %fault, "a sealed segment could not be rewritten; it is tried again later");
+            drop(shared);
+            std::thread::sleep(PAUSE);
         }
     }
 }
@@ -49,7 +54,10 @@ pub(super) fn sweep(shared: &Arc<Shared>) -> io::Result<()> {
         shared.forget(number);
         shared.world.disk.sync_directory(&shared.directory)?;
     }
-    while let Some(number) = shared.unindexed() {
+    // An index is a comfort: it takes no room that mail would be refused for.
+    while let Some(number) = shared.unindexed()
+        && shared.room(0).is_ok()
+    {
         index::build(shared, number)?;
     }
     Ok(())

@@ -286,7 +286,11 @@ impl Writer {
         if batch.buffer.is_empty() {
             return Ok(());
         }
-        if let Err(fault) = file.write_at(&batch.buffer, at) {
+        let mut written = file.write_at(&batch.buffer, at);
+        if written.as_ref().is_err_and(is_shortage) && self.shared.world.reserve.give_up() {
+            written = file.write_at(&batch.buffer, at);
+        }
+        if let Err(fault) = written {
             // What a part of the batch left there was answered badly, and must not come back.
             let is_cut = file.set_len(at).is_ok();
             return Err(if is_cut && is_shortage(&fault) {

@@ -3,6 +3,7 @@
 
 use super::engine::{Change, Engine, EngineFault, Row};
 use super::{StoreFault, Table};
+use crate::world::Reserve;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,11 +27,14 @@ pub(super) type Reopen = Box<dyn Fn() -> Result<Box<dyn Engine>, EngineFault> + 
 
 /// How long a shortage is let be before the engine is opened anew.
 const SHORTAGE: Duration = Duration::from_secs(1);
+/// The pause between two tries to open it with the reserve's room.
+const REOPEN_PAUSE: Duration = Duration::from_millis(5);
 
 /// The engine, or why there is none.
 pub(super) struct Shared {
     pub(super) standing: Mutex<Standing>,
     pub(super) reopen: Reopen,
+    pub(super) reserve: Arc<Reserve>,
 }
 
 /// How the engine stands.
@@ -69,6 +73,31 @@ impl Shared {
         }
     }
 
+    /// Commits the same changes once more, whatever of them is there, to an engine opened anew: past a
+    /// fault the old one is of no use.
+    fn anew(&self, changes: &[Change]) -> Result<(), StoreFault> {
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        *standing = Standing::Short("the disk is full".into(), Instant::now());
+        let deadline = Instant::now() + SHORTAGE;
+        let outcome = loop {
+            match (self.reopen)() {
+                // Somebody is still reading by the old one.
+                Err(EngineFault::Short(_)) if Instant::now() < deadline => {
+                    std::thread::sleep(REOPEN_PAUSE);
+                }
+                opened => break opened,
+            }
+        };
+        match outcome.and_then(|engine| engine.commit(changes).map(|()| engine)) {
+            Ok(engine) => *standing = Standing::Open(engine.into()),
+            Err(fault) => {
+                *standing = Standing::after(&fault);
+                return Err(fault.into());
+            }
+        }
+        Ok(())
+    }
+
     /// Remembers how the engine ended; who ended for good stays so.
     pub(super) fn failed(&self, fault: EngineFault) -> StoreFault {
         let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,26 +134,32 @@ pub(super) fn run(shared: &Arc<Shared>, mut jobs: mpsc::Receiver<Box<dyn Job>>, 
 }
 
 fn work(shared: &Shared, mut batch: Vec<Box<dyn Job>>) {
-    let committed = shared.engine().and_then(|engine| {
-        let engine = engine.as_ref();
-        let mut overlay = Overlay::new();
-        for job in &mut batch {
-            // A change that panics is dropped with its sender: its caller hears `Closed`.
-            let ran = catch_unwind(AssertUnwindSafe(|| job.run(engine, &overlay)));
-            if let Ok(Some(writes)) = ran {
-                overlay.extend(writes);
-            }
-        }
-        if overlay.is_empty() {
-            return Ok(());
-        }
-        let changes: Vec<Change> =
-            overlay.into_iter().map(|((table, key), value)| Change { table, key, value }).collect();
-        engine.commit(&changes).map_err(|fault| shared.failed(fault))
+    let mut changes = Vec::new();
+    let committed = shared.engine().map(|engine| {
+        changes = run_all(engine.as_ref(), &mut batch);
+        if changes.is_empty() { Ok(()) } else { engine.commit(&changes) }
     });
+    let committed = match committed {
+        Ok(Err(EngineFault::Short(_))) if shared.reserve.give_up() => shared.anew(&changes),
+        Ok(done) => done.map_err(|fault| shared.failed(fault)),
+        Err(fault) => Err(fault),
+    };
     for job in batch {
         job.answer(committed.clone());
     }
+}
+
+/// Runs every change over those before it; what is to be written.
+fn run_all(engine: &dyn Engine, batch: &mut [Box<dyn Job>]) -> Vec<Change> {
+    let mut overlay = Overlay::new();
+    for job in batch {
+        // A change that panics is dropped with its sender: its caller hears `Closed`.
+        let ran = catch_unwind(AssertUnwindSafe(|| job.run(engine, &overlay)));
+        if let Ok(Some(writes)) = ran {
+            overlay.extend(writes);
+        }
+    }
+    overlay.into_iter().map(|((table, key), value)| Change { table, key, value }).collect()
 }
 
 /// One value as a change sees it.

@@ -5,7 +5,7 @@ use super::engine::{Engine, EngineFault, Row};
 use super::value::{decode, encode};
 use super::{Record, StoreFault, Table, opening};
 use crate::config;
-use crate::world::World;
+use crate::world::{Reserve, World};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,20 +42,21 @@ impl Store {
     /// mail and say why.
     #[must_use]
     pub fn open(directory: &Path, settings: &config::Store, world: &World) -> Self {
+        let reserve = world.reserve.clone();
         let (folder, cache, world) = (directory.to_owned(), settings.cache.bytes(), world.clone());
         let reopen: Reopen = Box::new(move || {
             let engine = opening::open(&folder, cache, &world)?;
             Ok(Box::new(engine) as Box<dyn Engine>)
         });
-        Self::over(reopen, settings)
+        Self::over(reopen, settings, reserve)
     }
 
-    fn over(reopen: Reopen, settings: &config::Store) -> Self {
+    fn over(reopen: Reopen, settings: &config::Store, reserve: Arc<Reserve>) -> Self {
         let standing = match reopen() {
             Ok(engine) => Standing::Open(engine.into()),
             Err(fault) => Standing::after(&fault),
         };
-        let shared = Arc::new(Shared { standing: Mutex::new(standing), reopen });
+        let shared = Arc::new(Shared { standing: Mutex::new(standing), reopen, reserve });
         let pending = usize::try_from(settings.pending_max.max(1)).unwrap_or(1);
         let batch = usize::try_from(settings.batch_max.max(1)).unwrap_or(1);
         let (line, jobs) = mpsc::channel(pending);
@@ -292,7 +293,7 @@ mod tests {
             let redb = opening::open(&path, 1 << 20, &World::real())?;
             Ok(Box::new(Narrow(full.clone(), redb)) as Box<dyn Engine>)
         });
-        let store = Store::over(reopen, &config::Store::default());
+        let store = Store::over(reopen, &config::Store::default(), Arc::default());
         let count = |t: &mut Transaction<'_>| Ok(Ok::<_, ()>(t.count("records")?));
         let refused = store.transact(count).await.expect_err("no room");
         assert!(matches!(refused, StoreFault::Short(_)), "{refused}");

@@ -6,11 +6,13 @@ pub mod clock;
 pub mod crowd;
 pub mod disk;
 pub mod network;
+pub mod reserve;
 
 pub use chance::{Chance, SystemChance};
 pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, DiskFile, SystemDisk, is_shortage};
 pub use network::{Network, SystemNetwork};
+pub use reserve::Reserve;
 
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ pub struct World {
     pub disk: Arc<dyn Disk>,
     /// Connections to other hosts.
     pub network: Arc<dyn Network>,
+    /// Room on disk for when there is none.
+    pub reserve: Arc<Reserve>,
 }
 
 impl World {
@@ -36,6 +40,7 @@ impl World {
             chance: Arc::new(SystemChance::new()),
             disk: Arc::new(SystemDisk),
             network: Arc::new(SystemNetwork),
+            reserve: Arc::default(),
         }
     }
 }

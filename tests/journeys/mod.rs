@@ -2,6 +2,7 @@
 
 mod answers;
 mod bad_input;
+mod full_disk;
 mod hostile;
 mod main_job;
 mod operator;

@@ -68,6 +68,13 @@ impl World {
     /// The same with more settings: of `[delivery]`, and whole sections.
     pub async fn start_with(delivery: &str, more: &str) -> Self {
         let mut world = Self::bare(delivery, more).await;
+        world.settle();
+        world
+    }
+
+    /// Makes the account and what belongs to it.
+    pub fn settle(&mut self) {
+        let world = self;
         world.done(&["account", "add", "acme"]);
         world.done(&["domain", "add", "acme", "acme.example", "--trust", "--dkim", "ed25519"]);
         let letters = ["--reply-to", "support@acme.example"];
@@ -81,7 +88,6 @@ impl World {
         );
         let made = world.done(&["credential", "add", "acme", "--name", "app", "--json"]).json();
         world.password = made["password"].as_str().expect("a password").to_owned();
-        world
     }
 
     /// Starts the daemon with nothing in it; more settings as in [`World::start_with`].

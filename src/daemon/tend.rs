@@ -1,0 +1,54 @@
+//! What is looked after while the daemon runs.
+
+use crate::config::Config;
+use crate::tls;
+use crate::world::World;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How often the certificate files are looked at for a change.
+const TLS_RELOAD_INTERVAL: Duration = Duration::from_secs(10);
+/// How often the reserve on disk is looked after.
+const RESERVE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Tends until `stop`.
+pub(super) async fn run(
+    config: Arc<Config>,
+    tls: Arc<tls::Server>,
+    world: World,
+    stop: CancellationToken,
+) {
+    tokio::join!(certificate(tls, stop.clone()), reserve(config, world, stop));
+}
+
+/// Keeps room on disk for records, and makes it anew once it was needed and there is room again.
+async fn reserve(config: Arc<Config>, world: World, stop: CancellationToken) {
+    let (size, spare) = (config.spool.reserve_size.0, config.spool.free_space_min.0);
+    let mut ticks = tokio::time::interval(RESERVE_INTERVAL);
+    let mut kept = false;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let (world, folder) = (world.clone(), config.data_dir.clone());
+        let tend = move || match kept {
+            true => world.reserve.tend(world.disk.as_ref(), spare),
+            false => world.reserve.keep(world.disk.as_ref(), &folder, size, spare),
+        };
+        let _ = tokio::task::spawn_blocking(tend).await;
+        kept = true;
+    }
+}
+
+/// Looks at the certificate files now and then.
+async fn certificate(tls: Arc<tls::Server>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(TLS_RELOAD_INTERVAL);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => tls.reload(),
+        }
+    }
+}

@@ -158,13 +158,25 @@ impl DotStuffer {
 
     /// Adds a piece to `out`, stuffed.
     pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
-        for &byte in piece {
-            if byte == b'.' && self.last == *b"\r\n" {
+        let mut copied = 0;
+        for dot in memchr::memchr_iter(b'.', piece) {
+            let before = match dot {
+                0 => self.last,
+                1 => [self.last[1], piece[0]],
+                _ => [piece[dot - 2], piece[dot - 1]],
+            };
+            if before == *b"\r\n" {
+                out.extend_from_slice(&piece[copied..dot]);
                 out.push(b'.');
+                copied = dot;
             }
-            out.push(byte);
-            self.last = [self.last[1], byte];
         }
+        out.extend_from_slice(&piece[copied..]);
+        self.last = match *piece {
+            [] => self.last,
+            [only] => [self.last[1], only],
+            [.., before, last] => [before, last],
+        };
     }
 
     /// What the message still needs before the final dot's line: CRLF, or nothing.

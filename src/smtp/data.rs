@@ -44,9 +44,25 @@ impl LineRules {
         self.fault = self.fault.or(broken).or(too_long);
     }
 
+    /// Looks at octets of which none is a CR, an LF or a NUL, and before which none stands open.
+    fn plain(&mut self, count: usize) {
+        self.length += count;
+        let too_long = (self.length >= TEXT_LINE_MAX).then_some(DataFault::LineTooLong);
+        self.fault = self.fault.or(too_long);
+    }
+
     /// Looks at the next octets of a message whose length is known.
-    pub fn check(&mut self, octets: &[u8]) {
-        octets.iter().for_each(|&octet| self.see(octet));
+    pub fn check(&mut self, mut octets: &[u8]) {
+        while let Some((&first, rest)) = octets.split_first() {
+            let run = if self.after_cr { 0 } else { plain_run(octets) };
+            if run > 0 {
+                self.plain(run);
+                octets = &octets[run..];
+            } else {
+                self.see(first);
+                octets = rest;
+            }
+        }
     }
 
     /// The first rule that was broken; at the end of a message, a CR left open counts too.
@@ -60,6 +76,11 @@ impl LineRules {
     pub fn fault_at_end(&self) -> Option<DataFault> {
         self.fault.or(self.after_cr.then_some(DataFault::BareCr))
     }
+}
+
+/// How many octets from the first on are no CR, LF or NUL.
+fn plain_run(octets: &[u8]) -> usize {
+    memchr::memchr3(b'\r', b'\n', 0, octets).unwrap_or(octets.len())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,10 +109,22 @@ impl Default for DataReader {
 impl DataReader {
     /// Takes octets up to the end of data, adds the message's to `out`, and says how many it took.
     pub fn feed(&mut self, input: &[u8], out: &mut Vec<u8>) -> usize {
-        for (taken, &octet) in input.iter().enumerate() {
+        let mut taken = 0;
+        while let Some(&octet) = input.get(taken) {
             if self.place == Place::Ended {
                 return taken;
             }
+            let is_text =
+                self.place == Place::Inside || (self.place == Place::LineStart && octet != b'.');
+            let run = if is_text { plain_run(&input[taken..]) } else { 0 };
+            if run > 0 {
+                self.rules.plain(run);
+                out.extend_from_slice(&input[taken..taken + run]);
+                self.place = Place::Inside;
+                taken += run;
+                continue;
+            }
+            taken += 1;
             let (place, keep): (Place, &[u8]) = match (self.place, octet) {
                 //= https://www.rfc-editor.org/rfc/rfc5321#section-4.5.2
                 //# When a line of mail text is received by the SMTP server, it checks

@@ -1,0 +1,143 @@
+//! A receiving mail server that takes everything and notes when, on a thread of its own.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What arrived.
+#[derive(Default)]
+pub struct Arrivals {
+    count: AtomicU64,
+    /// Recipient's local part and moment, where a workload wants to know.
+    moments: Mutex<Vec<(String, Instant)>>,
+    last: Mutex<Option<Instant>>,
+}
+
+/// The server. Ends with the process.
+pub struct Sink {
+    pub address: SocketAddr,
+    pub arrivals: Arc<Arrivals>,
+}
+
+impl Sink {
+    pub fn start(at: SocketAddr) -> Self {
+        let arrivals = Arc::new(Arrivals::default());
+        let theirs = arrivals.clone();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let listener = TcpListener::bind(at).await.expect("the sink's port");
+                tell.send(listener.local_addr().expect("an address")).expect("told");
+                loop {
+                    let (stream, _) = listener.accept().await.expect("a connection");
+                    tokio::spawn(serve(stream, theirs.clone()));
+                }
+            });
+        });
+        Self { address: told.recv().expect("the sink's address"), arrivals }
+    }
+
+    pub fn count(&self) -> u64 {
+        self.arrivals.count.load(Ordering::Relaxed)
+    }
+
+    pub fn reset(&self) {
+        self.arrivals.count.store(0, Ordering::Relaxed);
+        self.arrivals.moments.lock().expect("moments").clear();
+    }
+
+    /// The recipients' local parts, each with the moment of its dot.
+    pub fn moments(&self) -> Vec<(String, Instant)> {
+        self.arrivals.moments.lock().expect("moments").clone()
+    }
+
+    /// Waits until so many have arrived, or nothing has for 20 s; the moment of the last.
+    pub async fn wait(&self, count: u64) -> Option<Instant> {
+        let (mut seen, mut since) = (0, Instant::now());
+        while self.count() < count && since.elapsed() < Duration::from_secs(20) {
+            if self.count() > seen {
+                (seen, since) = (self.count(), Instant::now());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        *self.arrivals.last.lock().expect("moment")
+    }
+}
+
+async fn serve(mut stream: TcpStream, arrivals: Arc<Arrivals>) {
+    let _ = stream.set_nodelay(true);
+    let _ = stream.write_all(b"220 sink.test ESMTP\r\n").await;
+    let (mut input, mut used, mut in_data) = (Vec::with_capacity(1 << 16), 0, false);
+    let mut recipient = String::new();
+    let mut out: Vec<u8> = Vec::new();
+    loop {
+        while let Some(line) = line(&input[used..], in_data) {
+            let text = &input[used..used + line];
+            used += line;
+            if in_data {
+                in_data = false;
+                let now = Instant::now();
+                arrivals
+                    .moments
+                    .lock()
+                    .expect("moments")
+                    .push((std::mem::take(&mut recipient), now));
+                *arrivals.last.lock().expect("moment") = Some(now);
+                arrivals.count.fetch_add(1, Ordering::Relaxed);
+                out.extend_from_slice(b"250 2.0.0 taken\r\n");
+                continue;
+            }
+            match text.get(..4).map(<[u8]>::to_ascii_uppercase).as_deref() {
+                Some(b"EHLO") => {
+                    out.extend_from_slice(
+                        b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE\r\n",
+                    );
+                }
+                Some(b"RCPT") => {
+                    let to = String::from_utf8_lossy(text);
+                    let local = to.split(['<', '@']).nth(1).unwrap_or_default();
+                    local.clone_into(&mut recipient);
+                    out.extend_from_slice(b"250 2.1.5 ok\r\n");
+                }
+                Some(b"DATA") => {
+                    in_data = true;
+                    out.extend_from_slice(b"354 go on\r\n");
+                }
+                Some(b"QUIT") => {
+                    let _ = stream.write_all(b"221 2.0.0 bye\r\n").await;
+                    return;
+                }
+                _ => out.extend_from_slice(b"250 2.0.0 ok\r\n"),
+            }
+        }
+        if !out.is_empty() {
+            if stream.write_all(&out).await.is_err() {
+                return;
+            }
+            out.clear();
+        }
+        if used > 0 && !in_data {
+            input.drain(..used);
+            used = 0;
+        }
+        match stream.read_buf(&mut input).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+}
+
+/// The length of the next command, or of a message up to its end, if all of it is there.
+fn line(input: &[u8], in_data: bool) -> Option<usize> {
+    if !in_data {
+        return memchr::memchr(b'\n', input).map(|at| at + 1);
+    }
+    if input.starts_with(b".\r\n") {
+        return Some(3);
+    }
+    memchr::memmem::find(input, b"\r\n.\r\n").map(|at| at + 5)
+}

@@ -1,0 +1,334 @@
+//! The workloads, each with what it is held to.
+
+use crate::generator::{Load, Sent, send};
+use crate::relays::{Relay, Setup};
+use crate::sink::Sink;
+use std::collections::HashMap;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Rows of each kind in the records that every recipient is looked up in.
+const ROWS: u64 = 1_000_000;
+/// Bytes of a message's text.
+const SIZE: usize = 4096;
+
+const ALL: [&str; 6] = ["accept", "relay", "latency", "copies", "queued", "backlog"];
+
+pub async fn run(names: &[String]) {
+    let chosen: Vec<&str> = match names {
+        [] => ALL.to_vec(),
+        names => names.iter().map(String::as_str).collect(),
+    };
+    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let sink = Sink::start(loopback);
+    let setup = Setup {
+        sink: sink.address,
+        hold: false,
+        dkim: "none",
+        kind: "transactional",
+        data: None,
+        more: String::new(),
+    };
+    for name in chosen {
+        match name {
+            "accept" => accept(&setup).await,
+            "relay" => relay(&setup, &sink).await,
+            "latency" => latency(&setup, &sink).await,
+            "copies" => copies(&setup, &sink).await,
+            "queued" => queued(&setup).await,
+            "backlog" => backlog(&setup, &sink).await,
+            other => {
+                println!("there is no workload `{other}`: {}", ALL.join(", "));
+                std::process::exit(2);
+            }
+        }
+    }
+}
+
+/// Records with a million suppressions and a million consents, made once a run.
+async fn records(setup: &Setup) -> PathBuf {
+    let made = PathBuf::from(format!("/var/tmp/relent-bench-records-{}", std::process::id()));
+    if made.exists() {
+        return made;
+    }
+    let relay = Relay::relent(&Setup { kind: "marketing", ..setup.clone() });
+    let home = relay.folder.path();
+    let file = |name: &str, letter: char| -> String {
+        let path = home.join(name);
+        let mut rows = std::io::BufWriter::new(std::fs::File::create(&path).expect("a file"));
+        writeln!(rows, "address").expect("written");
+        (0..ROWS).for_each(|n| writeln!(rows, "{letter}{n}@sink.test").expect("written"));
+        path.display().to_string()
+    };
+    let start = Instant::now();
+    Relay::verb(home, &["suppression", "import", "bench", &file("stops.csv", 's')]);
+    let stops = start.elapsed();
+    let start = Instant::now();
+    let from = file("consents.csv", 'r');
+    Relay::verb(home, &["consent", "import", "bench/mail", &from, "--source", "a bench"]);
+    println!(
+        "records: {ROWS} suppressions imported in {:.1} s, {ROWS} consents in {:.1} s, {} KiB resident after",
+        stops.as_secs_f64(),
+        start.elapsed().as_secs_f64(),
+        relay.memory()
+    );
+    relay.kill();
+    let moved = std::process::Command::new("mv").arg(home.join("data")).arg(&made).status();
+    assert!(moved.expect("mv").success());
+    made
+}
+
+struct Cost {
+    rate: f64,
+    cpu_per_1000: Option<f64>,
+}
+
+fn per_1000(cpu: Option<Duration>, before: Option<Duration>, messages: usize) -> Option<f64> {
+    Some((cpu? - before?).as_secs_f64() * 1000.0 / messages.max(1) as f64)
+}
+
+fn load(relay: &Relay, connections: u64, messages: u64, seconds: u64) -> Load {
+    Load {
+        port: relay.port,
+        plain: relay.plain.clone(),
+        connections,
+        messages,
+        seconds,
+        pause: Duration::ZERO,
+        domains: vec!["sink.test".into()],
+        size: SIZE,
+    }
+}
+
+fn show(workload: &str, relay: &str, cost: &Cost) {
+    let cpu = cost.cpu_per_1000.map_or_else(|| "–".into(), |cpu| format!("{cpu:.3}"));
+    println!("{workload:12} {relay:22} {:9.0} messages/s   {cpu} CPU s per 1,000", cost.rate);
+}
+
+fn ratio(workload: &str, ours: &Cost, theirs: &Cost) {
+    let cpu = ours.cpu_per_1000.zip(theirs.cpu_per_1000).map(|(a, b)| a / b);
+    let cpu = cpu.map_or_else(|| "–".into(), |cpu| format!("{cpu:.2}"));
+    println!(
+        "{workload:12} relent : postfix        {:9.2} times the rate, {cpu} times the CPU",
+        ours.rate / theirs.rate
+    );
+}
+
+fn check(sent: &Sent) {
+    assert!(sent.refused == 0, "{} refused: {:?}", sent.refused, sent.first_refusal);
+}
+
+async fn accept_one(relay: &Relay, connections: u64) -> Cost {
+    check(&send(load(relay, connections, ROWS, 2)).await);
+    let before = relay.group.cpu();
+    let sent = send(load(relay, connections, ROWS, 6)).await;
+    check(&sent);
+    let cpu_per_1000 = per_1000(relay.group.cpu(), before, sent.acknowledged.len());
+    Cost { rate: sent.rate(), cpu_per_1000 }
+}
+
+/// How many messages a second are acknowledged, while all of them stay queued.
+async fn accept(setup: &Setup) {
+    let hold = Setup { hold: true, ..setup.clone() };
+    let full = Setup { data: Some(records(setup).await), ..hold.clone() };
+    for connections in [20, 100] {
+        let name = format!("accept c={connections}");
+        let theirs = match Relay::postfix(&hold) {
+            Some(relay) => Some(accept_one(&relay, connections).await),
+            None => None,
+        };
+        let ours = accept_one(&Relay::relent(&hold), connections).await;
+        let ours_full = accept_one(&Relay::relent(&full), connections).await;
+        show(&name, "relent, no records", &ours);
+        show(&name, "relent, 2M records", &ours_full);
+        if let Some(theirs) = theirs {
+            show(&name, "postfix", &theirs);
+            ratio(&name, &ours_full, &theirs);
+        }
+    }
+}
+
+async fn relay_one(relay: &Relay, sink: &Sink, messages: u64) -> Cost {
+    sink.reset();
+    check(&send(load(relay, 20, 500, 60)).await);
+    sink.wait(500).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    sink.reset();
+    let before = relay.group.cpu();
+    let sent = send(load(relay, 100, messages, 120)).await;
+    check(&sent);
+    let last = sink.wait(messages).await.expect("arrivals");
+    assert!(sink.count() >= messages, "only {} of {messages} arrived", sink.count());
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let cpu_per_1000 = per_1000(relay.group.cpu(), before, sent.acknowledged.len());
+    Cost { rate: messages as f64 / (last - sent.began).as_secs_f64(), cpu_per_1000 }
+}
+
+/// How many messages a second go through, from the first connection to the last dot.
+async fn relay(setup: &Setup, sink: &Sink) {
+    let full = Setup { data: Some(records(setup).await), ..setup.clone() };
+    let theirs = match Relay::postfix(setup) {
+        Some(relay) => Some(relay_one(&relay, sink, 10_000).await),
+        None => None,
+    };
+    let ours = relay_one(&Relay::relent(setup), sink, 10_000).await;
+    let ours_full = relay_one(&Relay::relent(&full), sink, 10_000).await;
+    show("relay", "relent, no records", &ours);
+    show("relay", "relent, 2M records", &ours_full);
+    if let Some(theirs) = theirs {
+        show("relay", "postfix", &theirs);
+        ratio("relay", &ours_full, &theirs);
+    }
+}
+
+/// Milliseconds from a message's 250 to its dot at the sink: p50 and p99.
+async fn delays(relay: &Relay, sink: &Sink, messages: u64) -> (f64, f64) {
+    sink.reset();
+    let pause = Duration::from_millis(20);
+    let sent = send(Load { pause, ..load(relay, 1, messages, 120) }).await;
+    check(&sent);
+    sink.wait(messages).await;
+    let arrived: HashMap<String, Instant> = sink.moments().into_iter().collect();
+    let mut delays: Vec<f64> = (sent.acknowledged.iter())
+        .filter_map(|(number, at)| {
+            let arrived = arrived.get(&format!("r{number}"))?;
+            Some(arrived.saturating_duration_since(*at).as_secs_f64() * 1000.0)
+        })
+        .collect();
+    assert!(delays.len() as u64 == messages, "{} of {messages} arrived", delays.len());
+    delays.sort_by(f64::total_cmp);
+    let at = |share: f64| delays[((delays.len() - 1) as f64 * share) as usize];
+    (at(0.5), at(0.99))
+}
+
+async fn latency(setup: &Setup, sink: &Sink) {
+    for relay in [Relay::postfix(setup), Some(Relay::relent(setup))].into_iter().flatten() {
+        let (half, most) = delays(&relay, sink, 300).await;
+        println!(
+            "latency      {:22} p50 {half:.2} ms, p99 {most:.2} ms from the 250 to the sink",
+            relay.name
+        );
+    }
+}
+
+/// What a copy of one's own costs: headers, tokens and DKIM signatures.
+async fn copies(setup: &Setup, sink: &Sink) {
+    let mut plain = None;
+    for (name, kind, dkim) in [
+        ("as it came", "transactional", "none"),
+        ("personal, unsigned", "marketing", "none"),
+        ("personal, Ed25519", "marketing", "ed25519"),
+        ("personal, RSA-2048", "marketing", "rsa"),
+    ] {
+        let relay = Relay::relent(&Setup { kind, dkim, ..setup.clone() });
+        if kind == "marketing" {
+            let path = relay.folder.path().join("consents.csv");
+            let rows: String = (0..12_000).map(|n| format!("r{n}@sink.test\n")).collect();
+            std::fs::write(&path, format!("address\n{rows}")).expect("written");
+            let path = path.display().to_string();
+            let home = relay.folder.path();
+            Relay::verb(home, &["consent", "import", "bench/mail", &path, "--source", "a bench"]);
+        }
+        let cost = relay_one(&relay, sink, 10_000).await;
+        let times = match (&plain, cost.cpu_per_1000) {
+            (Some(plain), Some(cpu)) => format!("{:.2} times as it came", cpu / plain),
+            _ => String::new(),
+        };
+        show("copies", name, &cost);
+        plain = plain.or(cost.cpu_per_1000);
+        println!("copies       {name:22} {times}");
+    }
+    println!("copies       one RSA-2048 signature {:.3} CPU ms, measured here", rsa_signature());
+}
+
+/// Milliseconds that one RSA-2048 signature takes by itself.
+fn rsa_signature() -> f64 {
+    use rsa::pkcs8::EncodePrivateKey;
+    let key = rsa::PrivateKey::new(&mut Dice, 2048).expect("a key").to_pkcs8_der().expect("DER");
+    let key = ring::signature::RsaKeyPair::from_pkcs8(key.as_bytes()).expect("a key");
+    let random = ring::rand::SystemRandom::new();
+    let mut signature = vec![0; key.public().modulus_len()];
+    let start = Instant::now();
+    for _ in 0..500 {
+        let scheme = &ring::signature::RSA_PKCS1_SHA256;
+        key.sign(scheme, &random, &[7; 300], &mut signature).expect("signed");
+    }
+    start.elapsed().as_secs_f64() * 1000.0 / 500.0
+}
+
+/// Random bytes for the key.
+struct Dice;
+
+impl rsa::rand_core::TryRng for Dice {
+    type Error = std::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes).map(|()| u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes).map(|()| u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        use ring::rand::SecureRandom;
+        ring::rand::SystemRandom::new().fill(bytes).expect("random bytes");
+        Ok(())
+    }
+}
+
+impl rsa::rand_core::TryCryptoRng for Dice {}
+
+/// Memory and disk that 100,000 queued messages take.
+async fn queued(setup: &Setup) {
+    let relay = Relay::relent(&Setup { hold: true, ..setup.clone() });
+    let (memory, disk) = (relay.memory(), relay.disk());
+    let sent = send(load(&relay, 20, 100_000, 300)).await;
+    check(&sent);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // As the generator writes them: header and text, and the Received field that the relay adds.
+    let bytes = (SIZE + 200) as u64 * 100_000;
+    println!(
+        "queued       relent                 {:.1} MiB resident empty, {:.1} with 100,000; {:.0} bytes on disk each, {:.2} times the message",
+        memory as f64 / 1024.0,
+        relay.memory() as f64 / 1024.0,
+        (relay.disk() - disk) as f64 / 100_000.0,
+        (relay.disk() - disk) as f64 / bytes as f64
+    );
+}
+
+/// A million messages for one dead domain: whether others wait for it, and how long a start takes.
+async fn backlog(setup: &Setup, sink: &Sink) {
+    let more = "[queue]\nitems_max = 3000000\n".to_owned();
+    let mut relay = Relay::relent(&Setup { more, ..setup.clone() });
+    let (idle_half, idle_most) = delays(&relay, sink, 300).await;
+    let count: u64 = std::env::var("RELENT_BENCH_BACKLOG")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1_000_000);
+    let dead =
+        Load { domains: vec!["dead.test".into()], size: 400, ..load(&relay, 100, count, 600) };
+    let sent = send(dead).await;
+    check(&sent);
+    println!(
+        "backlog      relent                 {count} messages for a dead domain at {:.0}/s, {:.0} MiB resident, {:.0} bytes on disk each",
+        sent.rate(),
+        relay.memory() as f64 / 1024.0,
+        relay.disk() as f64 / count as f64
+    );
+    let (half, most) = delays(&relay, sink, 300).await;
+    println!(
+        "backlog      another domain         p50 {half:.2} ms, p99 {most:.2} ms; idle p50 {idle_half:.2} ms, p99 {idle_most:.2} ms"
+    );
+    relay.kill();
+    let took = relay.launch();
+    println!("backlog      start after SIGKILL    {:.1} s with {count} queued", took.as_secs_f64());
+    let (half, most) = delays(&relay, sink, 300).await;
+    println!(
+        "backlog      another domain         p50 {half:.2} ms, p99 {most:.2} ms after the start"
+    );
+}

@@ -129,12 +129,16 @@ impl Engine for Redb {
     fn commit(&self, changes: &[Change]) -> Result<(), EngineFault> {
         guarded(|| {
             let writing = self.writing()?;
-            for change in changes {
-                let mut open = writing.open_table(definition(change.table))?;
-                match &change.value {
-                    Some(value) => open.insert(change.key.as_slice(), value.as_slice())?,
-                    None => open.remove(change.key.as_slice())?,
-                };
+            // Changes come by table: each is opened once, not once a change.
+            for part in changes.chunk_by(|one, next| one.table == next.table) {
+                let Some(first) = part.first() else { continue };
+                let mut open = writing.open_table(definition(first.table))?;
+                for change in part {
+                    match &change.value {
+                        Some(value) => open.insert(change.key.as_slice(), value.as_slice())?,
+                        None => open.remove(change.key.as_slice())?,
+                    };
+                }
             }
             writing.commit()?;
             Ok(())

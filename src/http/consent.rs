@@ -7,7 +7,7 @@ use super::suppression::broken;
 use crate::accounts::Stream;
 use crate::events::record::Evidence;
 use crate::mail::Timestamp;
-use crate::policy::{Consent, RecipientView, Settled, Subject};
+use crate::policy::{Consent, Page, RecipientView, Settled, Subject};
 use crate::queue::Selector;
 use axum::Json;
 use axum::extract::State;
@@ -171,8 +171,8 @@ pub(super) async fn show(
 fn list(parts: &Parts, stream: &Stream, wanted: &Wanted) -> Result<Json<Value>, Problem> {
     let after = named::cursor(wanted.after.as_ref())?;
     let limit = wanted.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
-    let found = parts.policy.consenting(stream, after, limit)?;
-    let next = found.last().filter(|_| found.len() == limit).map(|(hash, _)| hash.to_string());
+    let Page { found, next } = parts.policy.consenting(stream, after, limit)?;
+    let next = next.map(|hash| hash.to_string());
     let mut shown = Vec::new();
     for (_, view) in &found {
         let name = view.address.as_ref().map(ToString::to_string);

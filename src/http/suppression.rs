@@ -5,7 +5,7 @@ use super::problem::{Asked, Draft, Problem};
 use super::site::Parts;
 use crate::events::record::{Reason, Scope};
 use crate::mail::AccountId;
-use crate::policy::{Settled, Standing, Suppression};
+use crate::policy::{Page, Settled, Standing, Suppression};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -186,8 +186,8 @@ pub(super) async fn list(
     }
     let after = named::cursor(wanted.after.as_ref())?;
     let limit = wanted.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
-    let found = parts.policy.suppressed(account, after, limit)?;
-    let next = found.last().filter(|_| found.len() == limit).map(|(hash, _)| hash.to_string());
+    let Page { found, next } = parts.policy.suppressed(account, after, limit)?;
+    let next = next.map(|hash| hash.to_string());
     let mut items = Vec::new();
     for (hash, recipient) in found {
         for stop in recipient.suppressions {

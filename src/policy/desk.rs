@@ -3,8 +3,8 @@
 use super::judge::judge;
 use super::permit::{Gate, Key, Permit};
 use super::record::{
-    Consent, ConsentState, History, Judgement, RecipientRecord, RecipientView, Standing, Subject,
-    Suppression,
+    Consent, ConsentState, History, Judgement, Page, RecipientRecord, RecipientView, Standing,
+    Subject, Suppression,
 };
 use crate::accounts::{Accounts, Stream};
 use crate::config;
@@ -13,6 +13,11 @@ use crate::mail::{AccountId, Address, Answer, RecipientHash, Status, Verdict};
 use crate::store::{Store, StoreFault};
 use crate::world::World;
 use std::sync::Arc;
+
+/// Records looked at for one page of a listing, so that none takes long where few are wanted.
+const LOOKED_MAX: usize = 10_000;
+/// Least records that are read at a time for it.
+const LOOKED_LEAST: usize = 100;
 
 /// The policy. Cheap to clone.
 #[derive(Clone)]
@@ -244,6 +249,7 @@ impl Policy {
     }
 
     /// Up to `limit` recipients and domains of an account that have a suppression, after the hash given.
+    /// Where most have none, a page may hold few or none, and still name where the next goes on.
     ///
     /// # Errors
     /// The store.
@@ -252,7 +258,7 @@ impl Policy {
         account: AccountId,
         after: Option<RecipientHash>,
         limit: usize,
-    ) -> Result<Vec<(RecipientHash, RecipientView)>, StoreFault> {
+    ) -> Result<Page, StoreFault> {
         self.recorded(account, after, limit, |record| !record.suppressions.is_empty())
     }
 
@@ -266,7 +272,7 @@ impl Policy {
         stream: &Stream,
         after: Option<RecipientHash>,
         limit: usize,
-    ) -> Result<Vec<(RecipientHash, RecipientView)>, StoreFault> {
+    ) -> Result<Page, StoreFault> {
         self.recorded(stream.account, after, limit, |record| {
             record.consents.iter().any(|consent| consent.stream == stream.id)
         })
@@ -278,16 +284,18 @@ impl Policy {
         after: Option<RecipientHash>,
         limit: usize,
         is_wanted: impl Fn(&RecipientRecord) -> bool,
-    ) -> Result<Vec<(RecipientHash, RecipientView)>, StoreFault> {
+    ) -> Result<Page, StoreFault> {
         let prefix = account.0.to_be_bytes();
         let mut after = after.map(|hash| key(account, hash).to_vec());
-        let mut found = Vec::new();
-        while found.len() < limit {
-            let page = self.store.scan::<RecipientRecord>(&prefix, after.as_deref(), limit)?;
-            let Some((last, _)) = page.last() else { break };
-            after = Some(last.clone());
+        let (mut found, mut looked) = (Vec::new(), 0);
+        let at_a_time = limit.max(LOOKED_LEAST);
+        while looked < LOOKED_MAX {
+            let page = self.store.scan::<RecipientRecord>(&prefix, after.as_deref(), at_a_time)?;
+            looked += page.len();
+            let is_last = page.len() < at_a_time;
             for (place, record) in page {
-                let hash = place.get(4..).and_then(|hash| hash.try_into().ok());
+                let hash = place.get(4..).and_then(|hash| hash.try_into().ok()).map(RecipientHash);
+                after = Some(place);
                 let Some(hash) = hash.filter(|_| is_wanted(&record)) else {
                     continue;
                 };
@@ -297,13 +305,17 @@ impl Policy {
                     suppressions: record.suppressions,
                     consents: record.consents,
                 };
-                found.push((RecipientHash(hash), view));
+                found.push((hash, view));
                 if found.len() == limit {
-                    break;
+                    return Ok(Page { found, next: Some(hash) });
                 }
             }
+            if is_last {
+                return Ok(Page { found, next: None });
+            }
         }
-        Ok(found)
+        let next = after.and_then(|place| place.get(4..)?.try_into().ok()).map(RecipientHash);
+        Ok(Page { found, next })
     }
 }
 

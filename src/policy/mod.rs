@@ -16,5 +16,6 @@ pub use desk::Policy;
 pub use judge::judge;
 pub use permit::Permit;
 pub use record::{
-    Consent, ConsentState, Judgement, RecipientView, Settled, Standing, Subject, Suppression, Token,
+    Consent, ConsentState, Judgement, Page, RecipientView, Settled, Standing, Subject, Suppression,
+    Token,
 };

@@ -128,6 +128,15 @@ pub struct RecipientView {
     pub consents: Vec<Consent>,
 }
 
+/// A page of a listing of recipients.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Recipients by their hash.
+    pub found: Vec<(RecipientHash, RecipientView)>,
+    /// After which hash the next page goes on; none where this is the last.
+    pub next: Option<RecipientHash>,
+}
+
 /// A stop, and in whose record it stands: what lifting it must name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {

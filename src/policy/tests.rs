@@ -9,7 +9,7 @@ use crate::store::{Store, StoreFault};
 use crate::world::World;
 use std::path::Path;
 
-fn evidence(source: Source) -> Evidence {
+pub(super) fn evidence(source: Source) -> Evidence {
     Evidence { source, text: "what was said".into(), ip: None, message: None }
 }
 
@@ -23,7 +23,7 @@ fn draft(name: &str, kind: StreamKind, consent_required: bool) -> StreamDraft {
     }
 }
 
-async fn rig(home: &Path) -> (Accounts, Policy, Stream) {
+pub(super) async fn rig(home: &Path) -> (Accounts, Policy, Stream) {
     let world = World::real();
     let store = Store::open(home, &config::Store::default(), &world);
     let accounts = Accounts::new(store.clone(), world.clone());
@@ -34,7 +34,7 @@ async fn rig(home: &Path) -> (Accounts, Policy, Stream) {
     (accounts, policy, stream.expect("stream"))
 }
 
-fn someone() -> Address {
+pub(super) fn someone() -> Address {
     Address::parse("pat@example.com").expect("address")
 }
 
@@ -240,7 +240,7 @@ async fn a_stop_is_shown_in_the_record_it_stands_in() {
     // The hash that a listing shows for a domain is enough to find and to lift it.
     let by_hash = policy.standing(account, &Subject::Hash(all[1].hash)).expect("store");
     assert_eq!(by_hash[0].recipient(), everybody);
-    let listed = policy.suppressed(account, None, 10).expect("store");
+    let listed = policy.suppressed(account, None, 10).expect("store").found;
     assert!(listed.iter().any(|(_, view)| view.domain.as_ref() == Some(&domain)));
 }
 

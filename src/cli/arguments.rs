@@ -4,6 +4,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use super::export::Outgoing;
+use super::import::Incoming;
 use crate::mail::Timestamp;
 
 /// An SMTP relay that knows when to stop.
@@ -381,6 +383,22 @@ pub(super) enum SuppressionVerb {
         #[command(flatten)]
         form: Form,
     },
+    /// Stop mail to everybody on a list, CSV or JSON Lines; what stands already is left as it is.
+    Import {
+        /// An account, a stream of it, or `global`.
+        #[arg(value_name = "ACCOUNT[/STREAM]", value_parser = target)]
+        target: Target,
+        #[command(flatten)]
+        import: Incoming,
+    },
+    /// Write every stop to a list that `import` takes.
+    Export {
+        /// An account, a stream of it, or `global`.
+        #[arg(value_name = "ACCOUNT[/STREAM]", value_parser = target)]
+        target: Target,
+        #[command(flatten)]
+        export: Outgoing,
+    },
 }
 
 /// A day or a moment, as the API takes them.
@@ -434,6 +452,31 @@ pub(super) enum ConsentVerb {
         address: Option<String>,
         #[command(flatten)]
         form: Form,
+    },
+    /// Record the consents of a list, CSV or JSON Lines; none lifts a stop.
+    Import {
+        /// The account and its stream, as in acme/newsletter.
+        #[arg(value_name = "ACCOUNT/STREAM", value_parser = stream_target)]
+        target: Target,
+        /// Where they come from, for rows that do not say, as in "sign-up form".
+        #[arg(long, value_name = "TEXT")]
+        source: Option<String>,
+        /// When they were given, for rows that do not say [default: now].
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        at: Option<Timestamp>,
+        /// From which address, for rows that do not say.
+        #[arg(long)]
+        ip: Option<IpAddr>,
+        #[command(flatten)]
+        import: Incoming,
+    },
+    /// Write every consent to a stream to a list that `import` takes.
+    Export {
+        /// The account and its stream, as in acme/newsletter.
+        #[arg(value_name = "ACCOUNT/STREAM", value_parser = stream_target)]
+        target: Target,
+        #[command(flatten)]
+        export: Outgoing,
     },
 }
 
@@ -580,6 +623,11 @@ mod tests {
             "relent suppression show acme ann@reader.example",
             "relent suppression remove acme ann@reader.example --reason manual --json",
             "relent credential remove acme app --json",
+            "relent suppression import acme list.csv --report refused.jsonl --json",
+            "relent suppression import acme/news - --format jsonl",
+            "relent suppression export global",
+            "relent consent import acme/news list.csv --source form --at 2026-03-01 --ip ::1",
+            "relent consent export acme/news list.jsonl",
             "relent queue list",
             "relent queue list --stream acme/news --limit 5 --json",
             "relent queue retry --all",
@@ -607,6 +655,9 @@ mod tests {
             "relent consent grant acme/news a@b.example --source form --at 1969-12-31",
             "relent consent grant acme/news a@b.example --source form --at 1969-12-31T23:59:59Z",
             "relent consent show acme",
+            "relent consent import acme list.csv",
+            "relent suppression import acme",
+            "relent suppression import acme list.csv --format xml",
             "relent stream add acme news",
         ] {
             assert!(!fits(line), "{line}");

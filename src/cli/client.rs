@@ -1,6 +1,6 @@
 //! One request over the admin socket: JSON there, JSON back, and what went wrong in words.
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
@@ -19,6 +19,8 @@ const ANSWER_SIZE_MAX: usize = 256 << 20;
 pub(super) enum Fault {
     /// Refused, not found, or recorded while a message may still arrive: 1.
     Refused(String),
+    /// Not asked as it must be: 2.
+    Usage(String),
     /// The daemon cannot be reached: 3.
     Unreachable(String),
 }
@@ -28,6 +30,7 @@ impl Fault {
     pub(super) fn code(&self) -> u8 {
         match self {
             Self::Refused(_) => 1,
+            Self::Usage(_) => 2,
             Self::Unreachable(_) => 3,
         }
     }
@@ -35,7 +38,7 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Refused(text) | Self::Unreachable(text)) = self;
+        let (Self::Refused(text) | Self::Usage(text) | Self::Unreachable(text)) = self;
         f.write_str(text)
     }
 }
@@ -45,6 +48,8 @@ pub(super) struct Client {
     socket: PathBuf,
     settings: PathBuf,
     patience: Duration,
+    /// What the settings let through, here as in the daemon.
+    pub(super) limits: config::Http,
 }
 
 impl Client {
@@ -55,6 +60,7 @@ impl Client {
             settings: settings.into(),
             // The daemon gives up first, so that its own words are heard.
             patience: config.http.request_timeout.0.saturating_mul(2),
+            limits: config.http.clone(),
         }
     }
 
@@ -65,14 +71,31 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Fault> {
+        let body = body.map(ToString::to_string);
+        let (status, bytes) = self.answer(method, path, body).await?;
+        read(status, &bytes)
+    }
+
+    /// POST of JSON that is written already; its answer too where it says that one message may still
+    /// arrive.
+    pub(super) async fn post_text(&self, path: &str, body: String) -> Result<Value, Fault> {
+        let (status, bytes) = self.answer(Method::POST, path, Some(body)).await?;
+        read(if status == StatusCode::ACCEPTED { StatusCode::OK } else { status }, &bytes)
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<(StatusCode, Bytes), Fault> {
         let stream =
             UnixStream::connect(&self.socket).await.map_err(|fault| self.absent(&fault))?;
         let exchange = self.exchange(stream, method, path, body);
-        let (status, bytes) = tokio::time::timeout(self.patience, exchange)
+        tokio::time::timeout(self.patience, exchange)
             .await
             .map_err(|_| self.broken(&format!("no answer within {} s", self.patience.as_secs())))?
-            .map_err(|fault| self.broken(&fault))?;
-        read(status, &bytes)
+            .map_err(|fault| self.broken(&fault))
     }
 
     /// GET.
@@ -95,7 +118,7 @@ impl Client {
         stream: UnixStream,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Option<String>,
     ) -> Result<(StatusCode, Bytes), String> {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
@@ -106,9 +129,9 @@ impl Client {
             .header("host", "localhost")
             .header("accept", "application/json");
         let bytes = match body {
-            Some(value) => {
+            Some(text) => {
                 request = request.header("content-type", "application/json");
-                Bytes::from(value.to_string())
+                Bytes::from(text)
             }
             None => Bytes::new(),
         };

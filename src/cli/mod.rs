@@ -5,11 +5,15 @@
 //! 3 the daemon cannot be reached.
 
 mod arguments;
+mod cells;
 mod classify;
 mod client;
+mod export;
+mod import;
 mod local;
 mod queue;
 mod recipients;
+mod rows;
 mod run;
 mod senders;
 mod show;

@@ -2,6 +2,7 @@
 
 use super::arguments::{ConsentVerb, Form, Person, Reason, Stopped, SuppressionVerb};
 use super::client::{Client, Fault, query};
+use super::import::OfAll;
 use super::show::{self, Column, Table};
 use crate::mail::Timestamp;
 use serde_json::{Value, json};
@@ -61,6 +62,8 @@ pub(super) async fn suppression(client: &Client, verb: SuppressionVerb) -> Resul
             show::listing(client, "/suppressions", &asked, &SUPPRESSION, form.json).await?;
             Ok(())
         }
+        SuppressionVerb::Import { target, import } => import.stops(client, &target).await,
+        SuppressionVerb::Export { target, export } => export.stops(client, &target).await,
     }
 }
 
@@ -93,6 +96,12 @@ pub(super) async fn consent(client: &Client, verb: ConsentVerb) -> Result<(), Fa
             ];
             show::listing(client, "/consents", &asked, &CONSENT, form.json).await?;
         }
+        ConsentVerb::Import { target, source, at, ip, import } => {
+            let at = at.map(|at| at.to_string());
+            let of_all = OfAll { source, at, ip: ip.map(|ip| ip.to_string()) };
+            import.consents(client, &target, of_all).await?;
+        }
+        ConsentVerb::Export { target, export } => export.consents(client, &target).await?,
     }
     Ok(())
 }

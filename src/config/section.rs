@@ -253,6 +253,10 @@ sections! {
         connections_max: u32 = 1000,
         /// Most connections at a time from one address (IPv6: one /64); a proxy before us is one address, on loopback too, and must not open more.
         connections_per_address_max: u32 = 100,
+        /// Most rows of an import in one request: they are one transaction, and opt-outs wait for it.
+        import_rows_max: u32 = 5000,
+        /// Longest row of a file to import.
+        import_row_size_max: Size = Size(64 << 10),
     }
 
     /// `[spool]`: the log on disk that holds accepted mail.

@@ -19,6 +19,7 @@ mod consent;
 mod credential;
 mod domain;
 mod explain;
+mod import;
 mod named;
 mod problem;
 mod stream;

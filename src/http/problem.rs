@@ -24,6 +24,11 @@ impl Problem {
         Self { status, detail: detail.into() }
     }
 
+    /// What it says to a person.
+    pub(super) fn said(self) -> String {
+        self.detail
+    }
+
     /// What was sent cannot be meant.
     pub(super) fn unfit(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)

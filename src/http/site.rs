@@ -1,8 +1,8 @@
 //! The two faces: which routes each has, and what binds every request: a size, a time, headers.
 
 use super::{
-    account, consent, credential, domain, explain, health, person::Lookups, problem::Problem,
-    stream, suppression, unsubscribe, waiting,
+    account, consent, credential, domain, explain, health, import, person::Lookups,
+    problem::Problem, stream, suppression, unsubscribe, waiting,
 };
 use crate::accounts::Accounts;
 use crate::config::{self, Config};
@@ -86,6 +86,8 @@ pub fn admin(parts: Parts) -> Site {
             "/api/v1/consents",
             get(consent::show).post(consent::grant).delete(consent::withdraw),
         )
+        .route("/api/v1/suppressions/import", post(import::suppressions))
+        .route("/api/v1/consents/import", post(import::consents))
         .route("/api/v1/explain", get(explain::explain))
         .route("/api/v1/queue", get(waiting::list))
         .route("/api/v1/queue/summary", get(waiting::summary))

@@ -55,7 +55,7 @@ pub(super) fn stop(
 }
 
 /// Whose record a stop is: global ones are the installation's.
-fn owner_of(account: AccountId, scope: Scope) -> (AccountId, Scope) {
+pub(super) fn owner_of(account: AccountId, scope: Scope) -> (AccountId, Scope) {
     if scope == Scope::Global || account == AccountId::INSTALLATION {
         (AccountId::INSTALLATION, Scope::Global)
     } else {
@@ -63,7 +63,39 @@ fn owner_of(account: AccountId, scope: Scope) -> (AccountId, Scope) {
     }
 }
 
+/// Puts a consent in a recipient's record in place of the one that stands there for its stream.
+pub(super) fn agree(
+    t: &mut Transaction<'_>,
+    (owner, hash): (AccountId, RecipientHash),
+    (mut kept, address): (RecipientRecord, Address),
+    mut made: Consent,
+    now: Timestamp,
+) -> Result<(), StoreFault> {
+    let stream = made.stream;
+    kept.address.get_or_insert(address);
+    let change = match made.state {
+        ConsentState::Granted => Change::Granted { stream },
+        _ => Change::Withdrawn { stream },
+    };
+    made.sequence = record(t, (owner, hash), (change, made.evidence.clone(), now))?;
+    kept.consents.retain(|consent| consent.stream != stream);
+    kept.consents.push(made);
+    t.put(&key(owner, hash), &kept);
+    Ok(())
+}
+
 impl RecipientRecord {
+    /// Keeps beside the hash whom it stands for, as far as that is said.
+    pub(super) fn name(&mut self, subject: Subject) {
+        match subject {
+            Subject::Address(address) => {
+                self.address.get_or_insert(address);
+            }
+            Subject::Domain(domain) => self.domain = Some(domain),
+            Subject::Hash(_) => {}
+        }
+    }
+
     /// Takes the stop out that matches, with what it had replaced: the outer is none where no stop
     /// matched, the inner where nothing stood before it.
     fn take(&mut self, is: impl Fn(&Suppression) -> bool) -> Option<Option<Suppression>> {
@@ -83,7 +115,8 @@ fn never<T>(outcome: Result<T, Infallible>) -> T {
 
 impl Policy {
     async fn settle(&self, owner: AccountId, hash: RecipientHash) -> Settled {
-        let settled = self.gate.settled(key(owner, hash), self.settings.permit_wait_max.0);
+        let own = key(owner, hash);
+        let settled = self.gate.settled(|key| *key == own, self.settings.permit_wait_max.0);
         if settled.await { Settled::Fully } else { Settled::WithDotInFlight }
     }
 
@@ -107,13 +140,7 @@ impl Policy {
         let at = self.world.clock.now();
         let done = self.store.transact(move |t| {
             let mut kept = t.get::<RecipientRecord>(&key(owner, hash))?.unwrap_or_default();
-            match subject {
-                Subject::Address(address) => {
-                    kept.address.get_or_insert(address);
-                }
-                Subject::Domain(domain) => kept.domain = Some(domain),
-                Subject::Hash(_) => {}
-            }
+            kept.name(subject);
             let made = Suppression { scope, reason, evidence, at, sequence: 0 };
             Ok(Ok::<_, Infallible>(stop(t, (owner, hash), kept, made)?))
         });
@@ -195,17 +222,9 @@ impl Policy {
         let hash = self.accounts.hash(owner, address)?;
         let (address, now) = (address.clone(), self.world.clock.now());
         let done = self.store.transact(move |t| {
-            let place = key(owner, hash);
-            let mut kept = t.get::<RecipientRecord>(&place)?.unwrap_or_default();
-            kept.address.get_or_insert(address);
-            let change = match state {
-                ConsentState::Granted => Change::Granted { stream },
-                _ => Change::Withdrawn { stream },
-            };
-            let sequence = record(t, (owner, hash), (change, evidence.clone(), now))?;
-            kept.consents.retain(|consent| consent.stream != stream);
-            kept.consents.push(Consent { stream, state, evidence, at, sequence });
-            t.put(&place, &kept);
+            let kept = t.get::<RecipientRecord>(&key(owner, hash))?.unwrap_or_default();
+            let made = Consent { stream, state, evidence, at, sequence: 0 };
+            agree(t, (owner, hash), (kept, address), made, now)?;
             Ok(Ok::<_, Infallible>(()))
         });
         never(done.await?);

@@ -3,6 +3,7 @@
 mod change;
 pub mod crossing;
 mod desk;
+mod import;
 mod judge;
 mod permit;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 mod token;
 
 pub use desk::Policy;
+pub use import::{Imported, ListedConsent, ListedStop};
 pub use judge::judge;
 pub use permit::Permit;
 pub use record::{

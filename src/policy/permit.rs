@@ -55,11 +55,16 @@ impl Gate {
         awaited.iter().any(|number| live.1.contains_key(number))
     }
 
-    /// Waits until the permits that are out now under `key` are returned; false past `longest`.
-    pub(super) async fn settled(&self, key: Key, longest: Duration) -> bool {
+    /// Waits until the permits that are out now under a key that `is_awaited` are returned; false past
+    /// `longest`.
+    pub(super) async fn settled(
+        &self,
+        is_awaited: impl Fn(&Key) -> bool,
+        longest: Duration,
+    ) -> bool {
         let awaited: Vec<u64> = {
             let live = self.lock();
-            let found = live.1.iter().filter(|(_, keys)| keys.contains(&key));
+            let found = live.1.iter().filter(|(_, keys)| keys.iter().any(&is_awaited));
             found.map(|(number, _)| *number).collect()
         };
         let all_returned = async {
@@ -85,11 +90,12 @@ mod tests {
     async fn a_stop_waits_for_the_dot_that_is_being_written() {
         let gate = Arc::new(Gate::default());
         let permit = gate.register(vec![[1; 20]]);
-        assert!(gate.settled([2; 20], Duration::ZERO).await);
-        assert!(!gate.settled([1; 20], Duration::from_millis(1)).await);
+        assert!(gate.settled(|key| *key == [2; 20], Duration::ZERO).await);
+        assert!(!gate.settled(|key| *key == [1; 20], Duration::from_millis(1)).await);
         let theirs = Arc::clone(&gate);
-        let waiting =
-            tokio::spawn(async move { theirs.settled([1; 20], Duration::from_secs(60)).await });
+        let waiting = tokio::spawn(async move {
+            theirs.settled(|key| *key == [1; 20], Duration::from_secs(60)).await
+        });
         tokio::task::yield_now().await;
         drop(permit);
         assert!(waiting.await.expect("the waiter"));

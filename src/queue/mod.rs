@@ -26,6 +26,7 @@ use crate::spool::{Body, BodyWriter, SpoolFault};
 use crate::store::StoreFault;
 use async_trait::async_trait;
 use serde::Serialize;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// One recipient of a message, leased for one attempt. Dropped unfinished, it is due again.
@@ -90,6 +91,8 @@ pub enum Selector {
     Recipient(AccountId, RecipientHash),
     /// An address, whoever sends.
     Address(Address),
+    /// Addresses, in their normal form, whoever sends, and destinations: found in one walk.
+    Among(Arc<HashSet<String>>, Arc<HashSet<Domain>>),
     /// A destination.
     Domain(Domain),
     /// An account's mail.

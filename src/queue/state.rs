@@ -6,7 +6,7 @@ use crate::events::message::Accepted;
 use crate::mail::{AccountId, Domain, MessageId, RecipientHash, Timestamp};
 use crate::spool::Sequence;
 use slab::Slab;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 pub(super) use super::shelf::{Key, Stand};
@@ -276,16 +276,9 @@ impl State {
             Selector::Stream(stream) => of(&|entry| entry.stream == Some(*stream)),
             Selector::Domain(domain) => to(domain),
             Selector::Address(address) => {
-                let mut keys = to(address.domain());
-                keys.retain(|key| {
-                    let message = self.message(key.0);
-                    message.is_some_and(|message| {
-                        let to = &message.recipients[key.1 as usize].address;
-                        to.normal() == address.normal()
-                    })
-                });
-                keys
+                self.among(&HashSet::from([address.normal()]), &HashSet::new())
             }
+            Selector::Among(addresses, domains) => self.among(addresses, domains),
             // Every stop asks for a recipient: that must not walk the queue.
             Selector::Recipient(account, hash) => self.of_person(*account, *hash),
         };
@@ -295,6 +288,23 @@ impl State {
         }
         keys.sort_unstable();
         keys
+    }
+
+    fn among(&self, addresses: &HashSet<String>, domains: &HashSet<Domain>) -> Vec<Key> {
+        let place = |domain: &Domain| self.by_domain.get(domain).copied();
+        let whole: HashSet<u32> = domains.iter().filter_map(place).collect();
+        let host = |address: &String| place(&Domain::parse(address.rsplit_once('@')?.1).ok()?);
+        let partly: HashSet<u32> = addresses.iter().filter_map(host).collect();
+        let means = |(key, item): (Key, &Item)| {
+            // Only where a destination is among theirs is a message read.
+            let is_meant = whole.contains(&item.destination)
+                || partly.contains(&item.destination)
+                    && addresses.contains(
+                        &self.message(key.0)?.recipients[key.1 as usize].address.normal(),
+                    );
+            is_meant.then_some(key)
+        };
+        self.shelf.items().filter_map(means).collect()
     }
 
     fn of_person(&self, account: AccountId, hash: RecipientHash) -> Vec<Key> {

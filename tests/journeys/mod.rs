@@ -4,6 +4,7 @@ mod answers;
 mod bad_input;
 mod full_disk;
 mod hostile;
+mod lists;
 mod main_job;
 mod operator;
 mod process;

@@ -1,0 +1,338 @@
+//! `relent suppression import` and `relent consent import`: a list is read row by row and handed to the
+//! daemon some thousand rows at a time, so that its length costs no memory, here or there.
+
+use super::arguments::{Form, Target};
+use super::cells::{self, Column, Format};
+use super::client::{Client, Fault};
+use super::rows::{Cells, Rows};
+use super::show;
+use clap::Args;
+use serde_json::{Map, Value, json};
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Bytes of a request beside its rows.
+const ENVELOPE: usize = 4096;
+
+/// What is imported, and how it is told.
+#[derive(Debug, Args)]
+pub(super) struct Incoming {
+    /// The list; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// How it is written [default: as its name ends, else as it begins].
+    #[arg(long)]
+    format: Option<Format>,
+    /// Write the rows that were refused to this file, CSV or JSON Lines as its name ends.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// What holds for rows that do not say it themselves.
+#[derive(Debug, Default)]
+pub(super) struct OfAll {
+    pub(super) source: Option<String>,
+    pub(super) at: Option<String>,
+    pub(super) ip: Option<String>,
+}
+
+/// A list on its way in.
+struct Work<'a> {
+    client: &'a Client,
+    path: &'static str,
+    /// The request without its rows, open for them.
+    envelope: String,
+    batch: String,
+    rows: u32,
+    /// Rows refused here since the last request, told in their place among those refused there.
+    refused: Vec<(u64, String, String)>,
+    tally: Tally,
+    report: Report,
+    is_watched: bool,
+}
+
+#[derive(Default)]
+struct Tally {
+    taken: u64,
+    already: u64,
+    refused: u64,
+    is_unsettled: bool,
+}
+
+/// Where refused rows are told.
+enum Report {
+    Aside,
+    Csv(BufWriter<File>, PathBuf),
+    Jsonl(BufWriter<File>, PathBuf),
+}
+
+impl Report {
+    fn open(path: Option<&Path>) -> Result<Self, Fault> {
+        let Some(path) = path else { return Ok(Self::Aside) };
+        let file = super::export::private(path).map_err(|fault| unwritten(path, &fault))?;
+        let mut file = BufWriter::new(file);
+        if Format::of(path) == Some(Format::Csv) {
+            let names = cells::row(&["line", "recipient", "why"]);
+            file.write_all(names.as_bytes()).map_err(|fault| unwritten(path, &fault))?;
+            return Ok(Self::Csv(file, path.into()));
+        }
+        Ok(Self::Jsonl(file, path.into()))
+    }
+
+    fn tell(&mut self, line: u64, given: &str, why: &str) -> Result<(), Fault> {
+        match self {
+            Self::Aside => {
+                show::aside(&format!("line {line}: \"{}\": {why}", given.escape_debug()));
+                Ok(())
+            }
+            Self::Csv(file, path) => {
+                let row = cells::row(&[&line.to_string(), given, why]);
+                file.write_all(row.as_bytes()).map_err(|fault| unwritten(path, &fault))
+            }
+            Self::Jsonl(file, path) => {
+                let row = json!({"line": line, "recipient": given, "why": why});
+                writeln!(file, "{row}").map_err(|fault| unwritten(path, &fault))
+            }
+        }
+    }
+
+    fn close(self) -> Result<(), Fault> {
+        match self {
+            Self::Aside => Ok(()),
+            Self::Csv(mut file, path) | Self::Jsonl(mut file, path) => {
+                file.flush().map_err(|fault| unwritten(&path, &fault))
+            }
+        }
+    }
+}
+
+fn unwritten(path: &Path, fault: &std::io::Error) -> Fault {
+    Fault::Refused(format!("{}: it cannot be written: {fault}", path.display()))
+}
+
+impl Incoming {
+    /// Imports stops.
+    pub(super) async fn stops(self, client: &Client, target: &Target) -> Result<(), Fault> {
+        self.run(client, ("/suppressions/import", target), OfAll::default()).await
+    }
+
+    /// Imports consents to a stream.
+    pub(super) async fn consents(
+        self,
+        client: &Client,
+        target: &Target,
+        of_all: OfAll,
+    ) -> Result<(), Fault> {
+        self.run(client, ("/consents/import", target), of_all).await
+    }
+
+    async fn run(
+        self,
+        client: &Client,
+        (path, target): (&'static str, &Target),
+        of_all: OfAll,
+    ) -> Result<(), Fault> {
+        let name = self.file.display().to_string();
+        let mut rows = self.open(client.limits.import_row_size_max.bytes())?;
+        let needs_source = path.starts_with("/consents") && of_all.source.is_none();
+        if needs_source && !rows.may_have(Column::Source) && !rows.may_have(Column::Wording) {
+            return Err(Fault::Usage(format!(
+                "{name} has no column `source`, and a consent needs evidence: say where all of them \
+                 come from, as in --source \"sign-up form\""
+            )));
+        }
+        let envelope = envelope(target, of_all);
+        let mut work = Work {
+            client,
+            path,
+            batch: envelope.clone(),
+            envelope,
+            rows: 0,
+            refused: Vec::new(),
+            tally: Tally::default(),
+            report: Report::open(self.report.as_deref())?,
+            is_watched: std::io::stderr().is_terminal(),
+        };
+        let done = work.all(&mut rows, &name).await;
+        if work.is_watched {
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
+        }
+        if !rows.unused.is_empty() {
+            show::aside(&format!("columns not used: {}", rows.unused.join(", ")));
+        }
+        let Work { tally, report, .. } = work;
+        report.close()?;
+        done.map_err(|fault| tally.broken(fault))?;
+        tally.tell(self.form, &name)
+    }
+
+    fn open(&self, row_size_max: usize) -> Result<Rows, Fault> {
+        let name = self.file.display();
+        let source: Box<dyn Read> = if self.file == Path::new("-") {
+            Box::new(std::io::stdin())
+        } else {
+            let opened = File::open(&self.file);
+            Box::new(opened.map_err(|fault| {
+                Fault::Refused(format!("{name}: it cannot be read: {fault}; nothing was imported"))
+            })?)
+        };
+        let format = self.format.or_else(|| Format::of(&self.file));
+        Rows::open(source, format, row_size_max)
+            .map_err(|why| Fault::Refused(format!("{name}: {why}; nothing was imported")))
+    }
+}
+
+/// The request up to its rows.
+fn envelope(target: &Target, of_all: OfAll) -> String {
+    let mut body = Map::new();
+    body.insert("account".into(), target.account.as_str().into());
+    for (key, value) in [
+        ("stream", target.stream.clone()),
+        ("source", of_all.source),
+        ("at", of_all.at),
+        ("ip", of_all.ip),
+    ] {
+        body.extend(value.map(|value| (key.to_owned(), Value::from(value))));
+    }
+    let mut text = Value::Object(body).to_string();
+    text.pop();
+    text.push_str(",\"rows\":[");
+    text
+}
+
+/// A row as the API takes it; none where it names nobody.
+fn row(line: u64, cells: Cells) -> Option<Value> {
+    let mut row = Map::new();
+    row.insert("line".into(), line.into());
+    for (column, text) in cells {
+        let text = match row.get(column.key()) {
+            // The source of an agreement and its wording are one piece of evidence.
+            Some(Value::String(first)) => format!("{first}; {text}"),
+            _ => text,
+        };
+        row.insert(column.key().into(), text.into());
+    }
+    row.contains_key(Column::Recipient.key()).then_some(Value::Object(row))
+}
+
+impl Work<'_> {
+    async fn all(&mut self, rows: &mut Rows, name: &str) -> Result<(), Fault> {
+        let limits = &self.client.limits;
+        let (rows_max, size_max) = (limits.import_rows_max, limits.body_size_max.bytes());
+        let room = size_max.saturating_sub(ENVELOPE.max(self.envelope.len()));
+        loop {
+            let next = rows.next().map_err(|fault| {
+                Fault::Refused(format!("{name}: it cannot be read on: {fault}"))
+            })?;
+            let Some((line, read)) = next else { break };
+            let written = match read {
+                Ok(cells) => row(line, cells)
+                    .map(|row| row.to_string())
+                    .ok_or_else(|| (String::new(), "it names no recipient".to_owned())),
+                Err(wrong) => Err((wrong.given, wrong.why)),
+            };
+            if self.rows.saturating_add(self.refused_here()) >= rows_max {
+                self.send().await?;
+            }
+            let written = match written {
+                Ok(written) if written.len() <= room => written,
+                Ok(_) => {
+                    let why = "it is larger than http.body_size_max lets through";
+                    self.refused.push((line, String::new(), why.into()));
+                    continue;
+                }
+                Err((given, why)) => {
+                    self.refused.push((line, given, why));
+                    continue;
+                }
+            };
+            if self.batch.len() + written.len() > size_max.saturating_sub(16) {
+                self.send().await?;
+            }
+            if self.rows > 0 {
+                self.batch.push(',');
+            }
+            self.batch.push_str(&written);
+            self.rows += 1;
+        }
+        self.send().await
+    }
+
+    fn refused_here(&self) -> u32 {
+        u32::try_from(self.refused.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Hands the rows over and hears what became of each.
+    async fn send(&mut self) -> Result<(), Fault> {
+        let mut refused = std::mem::take(&mut self.refused);
+        if self.rows > 0 {
+            let mut body = std::mem::replace(&mut self.batch, self.envelope.clone());
+            self.rows = 0;
+            body.push_str("]}");
+            let answer = self.client.post_text(self.path, body).await?;
+            let count = |key: &str| answer[key].as_u64().unwrap_or_default();
+            self.tally.taken += count("taken");
+            self.tally.already += count("already");
+            self.tally.is_unsettled |= answer["settled"] == Value::Bool(false);
+            refused.extend(show::items(&answer, "refused").iter().map(|row| {
+                let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+                (row["line"].as_u64().unwrap_or_default(), text("recipient"), text("why"))
+            }));
+            refused.sort_by_key(|(line, ..)| *line);
+        }
+        for (line, given, why) in refused {
+            self.tally.refused += 1;
+            self.report.tell(line, &given, &why)?;
+        }
+        if self.is_watched {
+            let count = self.tally.count();
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{count} rows");
+        }
+        Ok(())
+    }
+}
+
+impl Tally {
+    fn count(&self) -> u64 {
+        self.taken + self.already + self.refused
+    }
+
+    /// The fault that ended an import, with what was done before it.
+    fn broken(&self, fault: Fault) -> Fault {
+        let rest = format!(
+            "; {} rows before it were recorded, {} were there already, {} refused: the same import may \
+             be repeated",
+            self.taken, self.already, self.refused
+        );
+        match fault {
+            Fault::Refused(text) => Fault::Refused(text + &rest),
+            Fault::Usage(text) => Fault::Usage(text + &rest),
+            Fault::Unreachable(text) => Fault::Unreachable(text + &rest),
+        }
+    }
+
+    fn tell(&self, form: Form, name: &str) -> Result<(), Fault> {
+        let Self { taken, already, refused, is_unsettled } = self;
+        if form.json {
+            show::json(&json!({
+                "taken": taken, "already": already, "refused": refused, "settled": !is_unsettled,
+            }))?;
+        } else {
+            show::line(&format!("taken {taken}, already there {already}, refused {refused}"))?;
+        }
+        if *refused > 0 {
+            return Err(Fault::Refused(format!(
+                "{name}: {refused} of {} rows were refused; the others are recorded",
+                self.count()
+            )));
+        }
+        if *is_unsettled {
+            let text = "recorded; a message that was being sent may still arrive";
+            return Err(Fault::Refused(text.into()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,339 @@
+//! `/api/v1/suppressions/import` and `/api/v1/consents/import`: lists, some thousand rows a request.
+//! Each request is one transaction; what stands already is not recorded again, so that a request may be
+//! repeated. A row that cannot be meant is refused by its line, and the others are done.
+
+use super::named::{self, GLOBAL};
+use super::problem::{Draft, Problem};
+use super::site::Parts;
+use super::suppression::broken;
+use crate::accounts::AccountFault;
+use crate::events::record::{Evidence, Reason, Scope};
+use crate::mail::{AccountId, Domain, StreamId, Timestamp};
+use crate::policy::{
+    ConsentState, Imported, ListedConsent, ListedStop, RecipientView, Settled, Subject,
+};
+use crate::queue::Selector;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Rows for an account or a stream; what stands beside them holds where a row says nothing.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Batch {
+    account: String,
+    stream: Option<String>,
+    source: Option<String>,
+    at: Option<String>,
+    ip: Option<String>,
+    rows: Vec<Row>,
+}
+
+/// A row as a list has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    /// Its line in the list, by which it is named where it is refused.
+    line: u64,
+    recipient: String,
+    scope: Option<String>,
+    stream: Option<String>,
+    reason: Option<String>,
+    state: Option<String>,
+    at: Option<String>,
+    source: Option<String>,
+    ip: Option<String>,
+}
+
+/// Why a row is not taken, or what broke and ends the whole request.
+enum Unfit {
+    Row(String),
+    Fault(Problem),
+}
+
+impl From<Problem> for Unfit {
+    fn from(problem: Problem) -> Self {
+        match problem.status {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::INTERNAL_SERVER_ERROR => {
+                Self::Fault(problem)
+            }
+            _ => Self::Row(problem.said()),
+        }
+    }
+}
+
+fn refused<T>(text: impl Into<String>) -> Result<T, Unfit> {
+    Err(Unfit::Row(text.into()))
+}
+
+/// What a column gave, else what holds for all rows.
+fn or<'a>(own: Option<&'a String>, of_all: Option<&'a String>) -> Option<&'a str> {
+    named::given(own).or_else(|| named::given(of_all))
+}
+
+impl Batch {
+    /// When a row's source says it was: as anywhere, or in whole seconds since 1970.
+    fn at(&self, row: &Row, now: Timestamp) -> Result<Option<Timestamp>, Unfit> {
+        let Some(text) = or(row.at.as_ref(), self.at.as_ref()) else { return Ok(None) };
+        let seconds = text.parse::<i64>().ok().filter(|_| text.len() > 4);
+        let seconds = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+        let text = seconds.map_or_else(|| text.to_owned(), |at| at.to_string());
+        Ok(Some(named::moment(now, Some(&text))?))
+    }
+
+    fn evidence(&self, row: &Row) -> Result<Evidence, Unfit> {
+        let ip = or(row.ip.as_ref(), self.ip.as_ref()).map(|text| {
+            text.parse::<IpAddr>().map_err(|_| {
+                let example = "write one as in 192.0.2.7 or 2001:db8::7";
+                Unfit::Row(format!("`{text}` is no IP address: {example}"))
+            })
+        });
+        let source = or(row.source.as_ref(), self.source.as_ref()).unwrap_or_default();
+        Ok(named::evidence(source, ip.transpose()?.map(|ip| ip.to_string()))?)
+    }
+}
+
+/// Names of an account's streams, each looked up once a request.
+struct Streams<'a> {
+    parts: &'a Parts,
+    account: AccountId,
+    known: HashMap<String, Option<StreamId>>,
+}
+
+impl Streams<'_> {
+    fn find(&mut self, name: &str) -> Result<StreamId, Unfit> {
+        let found = match self.known.get(name) {
+            Some(found) => *found,
+            None => {
+                let found = match self.parts.accounts.stream(self.account, name) {
+                    Ok(stream) => Some(stream.id),
+                    Err(AccountFault::Store(fault)) => return Err(Unfit::Fault(fault.into())),
+                    Err(_) => None,
+                };
+                self.known.insert(name.to_owned(), found);
+                found
+            }
+        };
+        found.map_or_else(
+            || refused(format!("the account has no stream `{name}`: make it, or leave it out")),
+            Ok,
+        )
+    }
+}
+
+/// How far a row's stop reaches, within what the request names.
+fn scope(row: &Row, batch: &Batch, streams: &mut Streams<'_>) -> Result<Scope, Unfit> {
+    let (word, stream) = (named::given(row.scope.as_ref()), named::given(row.stream.as_ref()));
+    let target = named::given(batch.stream.as_ref());
+    let command = |target: &str| format!("`relent suppression import {target} FILE` takes it");
+    if streams.account == AccountId::INSTALLATION {
+        return match (word, stream) {
+            (None | Some(GLOBAL), None) => Ok(Scope::Global),
+            _ => refused("only global stops are imported here: leave scope and stream out"),
+        };
+    }
+    match (word, stream.or(target), target) {
+        (Some(GLOBAL), ..) => {
+            refused(format!("a global stop binds everybody: {}", command(GLOBAL)))
+        }
+        (Some("account"), _, None) if stream.is_none() => Ok(Scope::Account),
+        (Some("account"), ..) => {
+            let rest = command(&batch.account);
+            refused(format!("scope `account` reaches further than the stream named: {rest}"))
+        }
+        (None | Some("stream"), Some(name), Some(target)) if name != target => {
+            let rest = command(&batch.account);
+            refused(format!("it names the stream `{name}`, the command `{target}`: {rest}"))
+        }
+        (None | Some("stream"), Some(name), _) => Ok(Scope::Stream(streams.find(name)?)),
+        (Some("stream"), None, _) => refused("scope `stream` needs the name of a stream"),
+        (None, None, _) => Ok(Scope::Account),
+        (Some(word), ..) => {
+            refused(format!("`{word}` is no scope: write account or stream, or leave it out"))
+        }
+    }
+}
+
+/// A reason as lists of other services name it.
+fn reason(text: Option<&str>) -> Result<Reason, Unfit> {
+    let Some(text) = text else { return Ok(Reason::Manual) };
+    let word = text.to_ascii_lowercase().replace(['-', ' '], "_");
+    match word.as_str() {
+        "unsubscribe" | "unsubscribed" | "optout" => Ok(Reason::OptOut),
+        "spam" | "spam_report" | "complained" => Ok(Reason::Complaint),
+        "bounce" | "bounced" | "hardbounce" => Ok(Reason::HardBounce),
+        _ => Ok(named::reason(&word).map_err(|_| {
+            let names = Reason::ALL.map(Reason::name).join(", ");
+            Unfit::Row(format!("`{text}` is no reason: use one of {names}"))
+        })?),
+    }
+}
+
+/// Checks every row: those that can be meant, and what is told of the others.
+fn sift<T>(
+    batch: &Batch,
+    mut read: impl FnMut(&Row) -> Result<T, Unfit>,
+) -> Result<(Vec<T>, Vec<Value>), Problem> {
+    let (mut fit, mut unfit) = (Vec::with_capacity(batch.rows.len()), Vec::new());
+    for row in &batch.rows {
+        match read(row) {
+            Ok(one) => fit.push(one),
+            Err(Unfit::Fault(problem)) => return Err(problem),
+            Err(Unfit::Row(why)) => {
+                let recipient = &row.recipient;
+                unfit.push(json!({ "line": row.line, "recipient": recipient, "why": why }));
+            }
+        }
+    }
+    Ok((fit, unfit))
+}
+
+fn within(parts: &Parts, batch: &Batch) -> Result<(), Problem> {
+    let (count, most) = (batch.rows.len(), parts.config.http.import_rows_max as usize);
+    if count > most {
+        let text = format!(
+            "the request has {count} rows: http.import_rows_max lets {most} through, send more requests"
+        );
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, text));
+    }
+    Ok(())
+}
+
+fn told(done: Imported, unfit: &[Value]) -> (StatusCode, Json<Value>) {
+    let shown = json!({
+        "taken": done.taken,
+        "already": done.already,
+        "refused": unfit,
+        "settled": done.settled == Settled::Fully,
+    });
+    (named::status(done.settled), Json(shown))
+}
+
+/// The queued mail that these stops may bind: by recipient where the queue has an index, the rest in
+/// one walk.
+fn concerned(
+    parts: &Parts,
+    account: AccountId,
+    stops: &[ListedStop],
+) -> Result<Vec<Selector>, Problem> {
+    let (mut found, mut addresses, mut domains) = (Vec::new(), HashSet::new(), HashSet::new());
+    for stop in stops {
+        match named::concerned(parts, account, &stop.subject)? {
+            Some(Selector::Address(address)) => {
+                addresses.insert(address.normal());
+            }
+            Some(Selector::Domain(domain)) => {
+                domains.insert(domain);
+            }
+            one => found.extend(one),
+        }
+    }
+    let domains: HashSet<Domain> = domains;
+    if !(addresses.is_empty() && domains.is_empty()) {
+        found.push(Selector::Among(Arc::new(addresses), Arc::new(domains)));
+    }
+    Ok(found)
+}
+
+pub(super) async fn suppressions(
+    State(parts): State<Parts>,
+    Draft(batch): Draft<Batch>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    within(&parts, &batch)?;
+    let account = named::account(&parts, &batch.account)?;
+    let now = parts.world.clock.now();
+    let mut streams = Streams { parts: &parts, account, known: HashMap::new() };
+    if let Some(name) = named::given(batch.stream.as_ref()) {
+        if account == AccountId::INSTALLATION {
+            let text = format!("`{GLOBAL}` has no streams: leave `stream` out");
+            return Err(Problem::unfit(text));
+        }
+        parts.accounts.stream(account, name)?;
+    }
+    let (stops, unfit) = sift(&batch, |row| {
+        let subject = named::subject(row.recipient.trim())?;
+        if let Subject::Hash(_) = subject {
+            let view = parts.policy.view(account, &subject).map_err(Problem::from)?;
+            if view == RecipientView::default() {
+                return refused("nobody is known here by this hash: name the address");
+            }
+        }
+        Ok(ListedStop {
+            subject,
+            scope: scope(row, &batch, &mut streams)?,
+            reason: reason(named::given(row.reason.as_ref()))?,
+            at: batch.at(row, now)?,
+            evidence: batch.evidence(row)?,
+        })
+    })?;
+    let selectors = concerned(&parts, account, &stops)?;
+    // On a task of its own: what is begun is done, whether the asker waits or not.
+    let work = tokio::spawn(async move {
+        let done = parts.policy.suppress_all(account, stops).await?;
+        for selector in selectors {
+            parts.queue.cancel(selector).await;
+        }
+        Ok::<_, Problem>(done)
+    });
+    let done = work.await.map_err(|fault| broken(&fault))??;
+    tracing::info!(
+        target: "relent::http", account = batch.account, stream = batch.stream,
+        taken = done.taken, already = done.already, refused = unfit.len(), settled = ?done.settled,
+        "stops imported by the operator"
+    );
+    Ok(told(done, &unfit))
+}
+
+pub(super) async fn consents(
+    State(parts): State<Parts>,
+    Draft(batch): Draft<Batch>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    within(&parts, &batch)?;
+    let target = named::needed("stream", batch.stream.as_ref())?;
+    let stream = named::stream(&parts, &batch.account, target)?;
+    let now = parts.world.clock.now();
+    let (rows, unfit) = sift(&batch, |row| {
+        if let Some(name) = named::given(row.stream.as_ref()).filter(|name| *name != target) {
+            return refused(format!("it names the stream `{name}`, the command `{target}`"));
+        }
+        let state = match named::given(row.state.as_ref()).unwrap_or("granted") {
+            "granted" => ConsentState::Granted,
+            "withdrawn" => ConsentState::Withdrawn,
+            word => {
+                let rest = "write granted or withdrawn, or leave it out";
+                return refused(format!("the state `{word}` cannot be imported: {rest}"));
+            }
+        };
+        let evidence = batch.evidence(row)?;
+        if evidence.text.is_empty() {
+            let rest = "give it in a column `source`, or for all rows with --source";
+            return refused(format!("it does not say where the consent comes from: {rest}"));
+        }
+        let address = named::address(&row.recipient)?;
+        Ok(ListedConsent { address, state, at: batch.at(row, now)?, evidence })
+    })?;
+    let mut ended = Vec::new();
+    for row in rows.iter().filter(|row| row.state == ConsentState::Withdrawn) {
+        let hash = parts.accounts.hash(stream.account, &row.address)?;
+        ended.push(Selector::Recipient(stream.account, hash));
+    }
+    let work = tokio::spawn(async move {
+        let done = parts.policy.consent_all(&stream, rows).await?;
+        for selector in ended {
+            parts.queue.cancel(selector).await;
+        }
+        Ok::<_, Problem>(done)
+    });
+    let done = work.await.map_err(|fault| broken(&fault))??;
+    tracing::info!(
+        target: "relent::http", account = batch.account, stream = batch.stream,
+        taken = done.taken, already = done.already, refused = unfit.len(), settled = ?done.settled,
+        "consents imported by the operator"
+    );
+    Ok(told(done, &unfit))
+}

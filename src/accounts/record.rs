@@ -71,11 +71,12 @@ impl Stream {
 
 /// What happens to a recipient whom policy refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
 pub enum Refusal {
     /// 550 at RCPT.
-    Openly,
-    /// Accepted and dropped with an event, for clients that abort whole messages.
+    #[serde(rename = "at-rcpt", alias = "openly")]
+    AtRcpt,
+    /// Accepted and stopped with an event, without a report, for clients that abort whole messages.
+    #[serde(rename = "silently")]
     Silently,
 }
 
@@ -260,4 +261,22 @@ impl Record for SendingDomain {
 }
 impl Record for InstallationKeys {
     const TABLE: Table = Table::Meta;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Refusal;
+
+    /// Credentials lie in the store with the number of the variant, which no name changes.
+    #[test]
+    fn credentials_made_before_refuse_as_they_did() {
+        for (number, name, refusal) in
+            [(0, "at-rcpt", Refusal::AtRcpt), (1, "silently", Refusal::Silently)]
+        {
+            assert_eq!(postcard::from_bytes::<Refusal>(&[number]), Ok(refusal));
+            assert_eq!(serde_json::json!(refusal), serde_json::json!(name));
+        }
+        let before = serde_json::from_str::<Refusal>("\"openly\"");
+        assert_eq!(before.ok(), Some(Refusal::AtRcpt));
+    }
 }

@@ -75,7 +75,7 @@ async fn a_login_names_its_stream_and_nothing_of_others() {
     let accounts = rig(home.path());
     let acme = accounts.add_account("acme").await.expect("account");
     let other = accounts.add_account("other").await.expect("account");
-    let made = accounts.add_credential(acme.id, "app", None, Refusal::Openly);
+    let made = accounts.add_credential(acme.id, "app", None, Refusal::AtRcpt);
     let (_, password) = made.await.expect("credential");
     assert_eq!(login(&accounts, "app", &password), Some(None));
     let news = stream(&accounts, &acme, "news").await;
@@ -94,7 +94,7 @@ async fn a_login_names_its_stream_and_nothing_of_others() {
     let unknown = accounts.authenticate("nobody", b"");
     assert!(unknown.expect("store").is_none());
     // A credential of one stream has that stream only.
-    let made = accounts.add_credential(acme.id, "scoped", Some(news.id), Refusal::Openly);
+    let made = accounts.add_credential(acme.id, "scoped", Some(news.id), Refusal::AtRcpt);
     let (_, scoped) = made.await.expect("credential");
     assert_eq!(login(&accounts, "scoped", &scoped), named("news"));
     assert_eq!(login(&accounts, "scoped/offers", &scoped), None);
@@ -114,7 +114,7 @@ async fn a_login_names_its_stream_and_nothing_of_others() {
     removed.expect("removed");
     assert!(!accounts.stands(&app).expect("store"));
     // Its name given to another is another credential.
-    let made = accounts.add_credential(other.id, "app", None, Refusal::Openly).await;
+    let made = accounts.add_credential(other.id, "app", None, Refusal::AtRcpt).await;
     assert_eq!(made.expect("credential").0.name, "app");
     assert!(!accounts.stands(&app).expect("store"));
     assert_eq!(login(&accounts, "app", &password), None);
@@ -126,7 +126,7 @@ async fn a_name_that_another_account_has_is_made_longer() {
     let accounts = rig(home.path());
     let acme = accounts.add_account("acme").await.expect("account");
     let other = accounts.add_account("other").await.expect("account");
-    let add = |account: AccountId| accounts.add_credential(account, "app", None, Refusal::Openly);
+    let add = |account: AccountId| accounts.add_credential(account, "app", None, Refusal::AtRcpt);
     let (first, _) = add(acme.id).await.expect("credential");
     assert_eq!(first.name, "app");
     let (second, password) = add(other.id).await.expect("credential");

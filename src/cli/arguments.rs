@@ -110,8 +110,9 @@ pub(super) enum AccountVerb {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Refuse {
     /// With 550 at RCPT.
-    Openly,
-    /// Accepted and dropped with an event, for clients that abort whole messages.
+    #[value(alias = "openly")]
+    AtRcpt,
+    /// Accepted and stopped with an event, without a report, for clients that abort whole messages.
     Silently,
 }
 
@@ -127,7 +128,7 @@ pub(super) enum CredentialVerb {
         /// The one stream it may send on [default: all of the account's].
         #[arg(long)]
         stream: Option<String>,
-        /// How recipients are refused who must not be sent to.
+        /// How recipients are refused who must not be sent to [default: at-rcpt].
         #[arg(long)]
         refuse: Option<Refuse>,
         #[command(flatten)]

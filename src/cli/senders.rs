@@ -52,7 +52,7 @@ pub(super) async fn credential(client: &Client, verb: CredentialVerb) -> Result<
                 &mut body,
                 "refuse",
                 refuse.map(|refuse| match refuse {
-                    Refuse::Openly => "openly",
+                    Refuse::AtRcpt => "at-rcpt",
                     Refuse::Silently => "silently",
                 }),
             );

@@ -34,7 +34,7 @@ pub(super) async fn add(
         Some(name) => Some(parts.accounts.stream(account.id, name)?.id),
         None => None,
     };
-    let refuse = draft.refuse.unwrap_or(Refusal::Openly);
+    let refuse = draft.refuse.unwrap_or(Refusal::AtRcpt);
     let made = parts.accounts.add_credential(account.id, &draft.name, stream, refuse);
     let (credential, password) = made.await?;
     tracing::info!(
@@ -45,6 +45,7 @@ pub(super) async fn add(
         "username": credential.name,
         "password": password,
         "streams": streams(&parts, &credential)?,
+        "refuse": credential.refuse,
     });
     Ok((StatusCode::CREATED, Json(shown)))
 }

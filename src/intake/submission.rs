@@ -8,6 +8,7 @@ use crate::mail::{
     Address, Answer, MessageId, RecipientNumber, ReversePath, Status, Timestamp, Verdict, header,
 };
 use crate::policy::Policy;
+use crate::queue::Selector;
 use crate::smtp::command::MailParameters;
 use crate::smtp::session::Question;
 use crate::spool::{Body, BodyWriter};
@@ -23,6 +24,8 @@ struct Envelope {
     sender: ReversePath,
     smtputf8: bool,
     recipients: Vec<Recipient>,
+    /// Some of them are refused, and the credential has them stopped in silence.
+    silenced: bool,
 }
 
 impl Envelope {
@@ -108,7 +111,8 @@ impl Submission {
             return Verdict::Refuse(answer);
         }
         let smtputf8 = parameters.smtputf8;
-        self.envelope = Some(Envelope { sender, smtputf8, recipients: Vec::new() });
+        self.envelope =
+            Some(Envelope { sender, smtputf8, recipients: Vec::new(), silenced: false });
         Verdict::Accept
     }
 
@@ -128,20 +132,21 @@ impl Submission {
             Err(fault) => return Verdict::Defer(fault.answer()),
         };
         let verdict = Policy::answer(parts.policy.judge(stream, &address));
-        // Refused silently: taken here, and stopped with a record when its turn comes.
         let silently = login.credential.refuse == Refusal::Silently;
+        if let Verdict::Refuse(answer) = &verdict {
+            metrics::counter!("relent_recipients_refused_total").increment(1);
+            tracing::info!(
+                target: "relent::intake", account = %login.account.name, stream = %stream.name,
+                from = %envelope.sender, to = address.to_string(), dsn = "5.7.1",
+                status = "refused", silently, reason = %answer.log, "recipient refused"
+            );
+        }
         match verdict {
-            Verdict::Refuse(answer) if !silently => {
-                metrics::counter!("relent_recipients_refused_total").increment(1);
-                tracing::info!(
-                    target: "relent::intake", account = %login.account.name, stream = %stream.name,
-                    from = %envelope.sender, to = address.to_string(), dsn = "5.7.1",
-                    status = "refused", reason = %answer.log, "recipient refused"
-                );
-                Verdict::Refuse(answer)
-            }
+            Verdict::Refuse(answer) if !silently => Verdict::Refuse(answer),
             Verdict::Defer(answer) => Verdict::Defer(answer),
-            _ => {
+            // Who is refused silently is taken, and stopped with a record when the message is.
+            verdict => {
+                envelope.silenced |= matches!(verdict, Verdict::Refuse(_));
                 envelope.add(Recipient { address, hash });
                 Verdict::Accept
             }
@@ -290,6 +295,10 @@ impl Submission {
                 }
             };
         }
+        if login.credential.refuse == Refusal::Silently {
+            envelope.silenced |= !refused.is_empty();
+            refused.clear();
+        }
         // Asked for is not needed: mail that is ASCII throughout may go where SMTPUTF8 is not known.
         let beyond = |address: &Address| address.needs_smtputf8();
         let needs_smtputf8 = message.international
@@ -315,6 +324,11 @@ impl Submission {
         let (sender, count) = (draft.sender.to_string(), draft.recipients.len());
         match parts.queue.enqueue(draft, message.body).await {
             Ok(id) => {
+                if envelope.silenced {
+                    // Before the 250, so that whoever hears it finds the record. A crash between the
+                    // two leaves them queued, to be judged and stopped as their turn comes.
+                    parts.queue.cancel(Selector::Message(id)).await;
+                }
                 metrics::counter!("relent_messages_accepted_total").increment(1);
                 tracing::info!(
                     target: "relent::intake", id = %id, account = %login.account.name,
@@ -332,8 +346,8 @@ impl Submission {
     }
 
     /// Judges every recipient at the end of data: those who are refused, and are stopped when their turn
-    /// comes, with a report to the sender. Where nobody else is left the message is refused whole. A
-    /// credential that wants silence hears of neither.
+    /// comes, with a report to the sender. Where nobody else is left the message is refused whole,
+    /// unless the credential wants silence.
     fn judge_anew(
         &self,
         login: &Login,
@@ -352,11 +366,9 @@ impl Submission {
                 }
             }
         }
-        if login.credential.refuse == Refusal::Silently {
-            return Ok(Vec::new());
-        }
+        let openly = login.credential.refuse == Refusal::AtRcpt;
         match last {
-            Some(answer) if refused.len() == envelope.recipients.len() => Err(answer),
+            Some(answer) if openly && refused.len() == envelope.recipients.len() => Err(answer),
             _ => Ok(refused),
         }
     }

@@ -8,6 +8,7 @@ mod lists;
 mod main_job;
 mod operator;
 mod process;
+mod silence;
 mod submission;
 
 use crate::support::{PATIENCE, World};

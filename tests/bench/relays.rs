@@ -5,7 +5,7 @@ use crate::group::Group;
 use relent::dns::{NameServer, Rdata};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -34,6 +34,7 @@ pub struct Relay {
     pub port: u16,
     pub plain: Option<String>,
     names: Names,
+    daemon: Option<Child>,
 }
 
 enum Names {
@@ -115,6 +116,7 @@ impl Relay {
             port: 0,
             plain: None,
             names,
+            daemon: None,
         };
         relay.launch();
         let home = relay.folder.path();
@@ -143,7 +145,8 @@ impl Relay {
         let home = self.folder.path();
         let _ = std::fs::remove_file(home.join("data/ports.json"));
         let (start, config) = (Instant::now(), home.join("relent.toml"));
-        self.group.spawn(Command::new(relent()).args(["serve", "--config"]).arg(config));
+        let mut daemon = Command::new(relent());
+        self.daemon = Some(self.group.spawn(daemon.args(["serve", "--config"]).arg(config)));
         loop {
             assert!(start.elapsed() < Duration::from_secs(120), "the daemon did not start");
             let text = std::fs::read_to_string(home.join("data/ports.json")).unwrap_or_default();
@@ -158,7 +161,11 @@ impl Relay {
     }
 
     /// Ends the daemon at once.
-    pub fn kill(&self) {
+    pub fn kill(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
         for id in self.group.processes() {
             let _ = Command::new("kill").args(["-9", &id.to_string()]).status();
         }
@@ -192,7 +199,7 @@ impl Relay {
         let mut start = Command::new(postfix);
         let _ = group.spawn(start.arg("-c").arg(&etc).arg("start")).wait();
         let (name, plain, names) = ("postfix", None, Names::None);
-        let relay = Self { name, group, folder, port, plain, names };
+        let relay = Self { name, group, folder, port, plain, names, daemon: None };
         let begun = Instant::now();
         while !answers(port) {
             if begun.elapsed() > Duration::from_secs(15) {

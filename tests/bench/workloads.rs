@@ -53,8 +53,8 @@ async fn records(setup: &Setup) -> PathBuf {
     if made.exists() {
         return made;
     }
-    let relay = Relay::relent(&Setup { kind: "marketing", ..setup.clone() });
-    let home = relay.folder.path();
+    let mut relay = Relay::relent(&Setup { kind: "marketing", ..setup.clone() });
+    let home = &relay.folder.path().to_owned();
     let file = |name: &str, letter: char| -> String {
         let path = home.join(name);
         let mut rows = std::io::BufWriter::new(std::fs::File::create(&path).expect("a file"));

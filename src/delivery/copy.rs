@@ -7,6 +7,7 @@ use crate::events::message::{Accepted, Origin};
 use crate::mail::{Address, ReversePath, header};
 use crate::policy::Token;
 use crate::queue::Lease;
+use crate::telemetry::Amount;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// Bytes that one permit of the copies' memory stands for.
@@ -17,6 +18,7 @@ pub(super) struct Copy {
     /// Header section and body.
     pub(super) bytes: Vec<u8>,
     _memory: Option<OwnedSemaphorePermit>,
+    _used: Amount,
 }
 
 /// What our fields say of a submitted message.
@@ -40,6 +42,7 @@ impl Delivery {
         let units = message.body.length / UNIT + 16;
         let units = u32::try_from(units).unwrap_or(u32::MAX).min(self.memory_units);
         let memory = self.memory.clone().acquire_many_owned(units).await.ok();
+        let used = self.levels.memory.take(u64::from(units) * UNIT);
         let spooled = self.spooled(message).await?;
         let bytes = match &message.origin {
             Origin::Submission { account, stream, .. } => {
@@ -59,7 +62,7 @@ impl Delivery {
             }
             Origin::Report { .. } | Origin::Letter { .. } => spooled,
         };
-        Ok(Copy { bytes, _memory: memory })
+        Ok(Copy { bytes, _memory: memory, _used: used })
     }
 
     /// The envelope's sender of a leased item's copy.

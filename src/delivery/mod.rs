@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::dns::Resolver;
 use crate::policy::Policy;
 use crate::queue::Queue;
+use crate::telemetry::Level;
 use crate::world::World;
 use pool::Pool;
 use slots::Slots;
@@ -60,8 +61,15 @@ pub struct Delivery {
     workers: Arc<Semaphore>,
     memory: Arc<Semaphore>,
     memory_units: u32,
+    levels: Levels,
     sources: AtomicUsize,
     tls: TlsConnector,
+}
+
+/// How much is in use of what attempts need.
+struct Levels {
+    attempts: Level,
+    memory: Level,
 }
 
 impl Delivery {
@@ -77,6 +85,10 @@ impl Delivery {
             workers: Arc::new(Semaphore::new(settings.attempts_max.max(1) as usize)),
             memory: Arc::new(Semaphore::new(memory_units as usize)),
             memory_units,
+            levels: Levels {
+                attempts: Level::new("delivery.attempts_max", settings.attempts_max.into()),
+                memory: Level::new("delivery.copies_memory_max", settings.copies_memory_max.0),
+            },
             sources: AtomicUsize::new(0),
             tls: crate::tls::opportunistic_connector(),
             parts,

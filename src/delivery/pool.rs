@@ -182,9 +182,10 @@ impl Delivery {
         drop(sites);
         let place = Place { delivery: Arc::clone(self), domain: domain.clone(), connected: false };
         let (delivery, shutdown) = (Arc::clone(self), shutdown.clone());
+        let used = self.levels.attempts.take(1);
         workers.spawn(async move {
             delivery.work(domain, lease, place, shutdown).await;
-            drop(permit);
+            drop((permit, used));
         });
     }
 

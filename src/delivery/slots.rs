@@ -1,6 +1,7 @@
 //! Places for connections: so many in all, and of those a share at most to one mail server, so that
 //! slow servers never hold them all.
 
+use crate::telemetry::{Amount, Level};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +32,7 @@ pub(super) struct Slots {
     share: u32,
     servers: Mutex<HashMap<Server, Use>>,
     freed: Notify,
+    level: Level,
 }
 
 #[derive(Default)]
@@ -43,6 +45,7 @@ struct Use {
 pub(super) struct Slot {
     part: Part,
     _one: OwnedSemaphorePermit,
+    _used: Amount,
 }
 
 impl Slot {
@@ -85,6 +88,7 @@ impl Slots {
             share: (most / SHARE).max(1),
             servers: Mutex::default(),
             freed: Notify::new(),
+            level: Level::new("delivery.connections_max", most.into()),
         })
     }
 
@@ -135,7 +139,7 @@ impl Slots {
                 self.all.clone().acquire_owned().await.ok()?
             }
         };
-        Some(Slot { part, _one: one })
+        Some(Slot { part, _one: one, _used: self.level.take(1) })
     }
 
     async fn freed(

@@ -2,6 +2,7 @@
 
 use super::refusal::{close, refuse};
 use super::site::Site;
+use crate::telemetry::Level;
 use crate::world::crowd::Crowd;
 use axum::extract::Request;
 use axum::serve::Listener;
@@ -51,6 +52,7 @@ async fn serve<L: Listener>(
 ) {
     let settings = &site.settings;
     let limits = Crowd::new(settings.connections_max, settings.connections_per_address_max);
+    let level = Level::new("http.connections_max", settings.connections_max.into());
     let farewells = Arc::new(Semaphore::new(FAREWELLS_MAX));
     let mut connections = JoinSet::new();
     let mut upkeep = tokio::time::interval(UPKEEP);
@@ -62,6 +64,7 @@ async fn serve<L: Listener>(
             (mut io, from) = listener.accept() => {
                 let peer = peer(&from);
                 if let Ok(place) = limits.enter(peer.0) {
+                    let place = (place, level.take(1));
                     let talk = converse(io, site.clone(), peer, shutdown.clone());
                     connections.spawn(async move {
                         talk.await;

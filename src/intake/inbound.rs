@@ -5,6 +5,7 @@ use super::{Intake, literal};
 use crate::mail::{Answer, ReversePath, Status, Verdict, header};
 use crate::replies::{Destination, Incoming};
 use crate::smtp::session::Question;
+use crate::telemetry::Amount;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
@@ -16,7 +17,7 @@ const MEMORY_STEP: usize = 64 << 10;
 #[derive(Default)]
 struct Message {
     bytes: Vec<u8>,
-    memory: Vec<OwnedSemaphorePermit>,
+    memory: Vec<(OwnedSemaphorePermit, Amount)>,
     refused: Option<Answer>,
 }
 
@@ -109,7 +110,10 @@ impl Inbound {
         while message.bytes.len() + bytes.len() > message.memory.len() * MEMORY_STEP {
             let kibibytes = u32::try_from(MEMORY_STEP / 1024).unwrap_or(u32::MAX);
             match self.intake.inbound_memory.clone().try_acquire_many_owned(kibibytes) {
-                Ok(permit) => message.memory.push(permit),
+                Ok(permit) => {
+                    let used = self.intake.levels.inbound_memory.take(MEMORY_STEP as u64);
+                    message.memory.push((permit, used));
+                }
                 Err(_) => {
                     let text = "no memory for this message now; try again later";
                     message.refused = Some(Answer::new(452, Status::new(4, 3, 1), text));

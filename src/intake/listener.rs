@@ -53,10 +53,12 @@ impl Intake {
         shutdown: CancellationToken,
     ) {
         let _ = stream.set_nodelay(true);
-        let limits =
-            if port == Port::Inbound { &self.inbound_limits } else { &self.submission_limits };
+        let (limits, level) = match port {
+            Port::Inbound => (&self.inbound_limits, &self.levels.inbound),
+            _ => (&self.submission_limits, &self.levels.submission),
+        };
         let counted = match limits.enter(Some(peer.ip())) {
-            Ok(counted) => counted,
+            Ok(counted) => (counted, level.take(1)),
             Err(crowded) => {
                 let text = match crowded {
                     Crowded::Everywhere => "too many connections; try again later",

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::policy::Policy;
 use crate::queue::Queue;
 use crate::replies::Desk;
+use crate::telemetry::Level;
 use crate::tls;
 use crate::world::World;
 use crate::world::crowd::Crowd;
@@ -58,6 +59,14 @@ pub struct Intake {
     failures: authentication::Failures,
     /// Kibibytes that inbound messages may take in memory together.
     inbound_memory: Arc<Semaphore>,
+    levels: Levels,
+}
+
+/// How much is in use of what clients may take.
+struct Levels {
+    submission: Level,
+    inbound: Level,
+    inbound_memory: Level,
 }
 
 /// An address on the network as Received has it (RFC 5321 §4.1.3).
@@ -85,6 +94,14 @@ impl Intake {
             ),
             failures: authentication::Failures::new(submission.auth_failures_max),
             inbound_memory: Arc::new(Semaphore::new(kibibytes.min(Semaphore::MAX_PERMITS))),
+            levels: Levels {
+                submission: Level::new(
+                    "submission.connections_max",
+                    submission.connections_max.into(),
+                ),
+                inbound: Level::new("inbound.connections_max", inbound.connections_max.into()),
+                inbound_memory: Level::new("inbound.memory_max", inbound.memory_max.0),
+            },
             parts,
         })
     }

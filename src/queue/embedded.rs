@@ -14,6 +14,7 @@ use crate::mail::{
 use crate::policy::{Judgement, Permit, Policy};
 use crate::spool::{Body, BodyReader, BodyWriter, Durability, Spool, SpoolFault};
 use crate::store::StoreFault;
+use crate::telemetry::Level;
 use crate::world::World;
 use async_trait::async_trait;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,6 +35,7 @@ pub struct Embedded {
     pub(super) world: World,
     state: Mutex<State>,
     pub(super) wake: Notify,
+    level: Level,
 }
 
 /// Makes an item due again when its lease is dropped unfinished.
@@ -71,6 +73,7 @@ impl Embedded {
         world: World,
     ) -> Result<Arc<Self>, SpoolFault> {
         let state = rebuild(&spool, world.clock.now())?;
+        let level = Level::new("queue.items_max", config.queue.items_max);
         Ok(Arc::new_cyclic(|own| Self {
             own: own.clone(),
             spool,
@@ -80,6 +83,7 @@ impl Embedded {
             world,
             state: Mutex::new(state),
             wake: Notify::new(),
+            level,
         }))
     }
 
@@ -415,7 +419,9 @@ impl Queue for Embedded {
     }
 
     async fn summary(&self) -> Summary {
-        self.state().summary()
+        let summary = self.state().summary();
+        self.level.set(summary.queued + summary.active + summary.held);
+        summary
     }
 
     async fn find(

@@ -9,6 +9,7 @@ use super::{
     SpoolFault, recovery, sweep,
 };
 use crate::config;
+use crate::telemetry::{Amount, Level};
 use crate::world::{DiskFile, World};
 use std::io;
 use std::path::Path;
@@ -24,7 +25,8 @@ const PLACES: usize = 32;
 #[derive(Clone)]
 pub struct Spool {
     pub(super) shared: Arc<Shared>,
-    work: SyncSender<Work>,
+    work: SyncSender<(Work, Amount)>,
+    pending: Level,
 }
 
 /// A segment as it is known, and its file.
@@ -48,6 +50,7 @@ impl Spool {
         }
         let found = recovery::recover(directory, world)?;
         let (work, inbox) = sync_channel(settings.pending_max.max(1) as usize);
+        let pending = Level::new("spool.pending_max", settings.pending_max.into());
         let (bell, rung) = sync_channel(1);
         let active = match found.segments.iter().next_back() {
             Some((number, segment)) if found.may_append => {
@@ -64,7 +67,7 @@ impl Spool {
         std::thread::Builder::new()
             .name("spool-sweeper".into())
             .spawn(move || sweep::run(&weak, &rung))?;
-        Ok((Self { shared, work }, recovery))
+        Ok((Self { shared, work, pending }, recovery))
     }
 
     #[cfg(test)]
@@ -76,7 +79,7 @@ impl Spool {
         if let Some(fault) = self.shared.fault() {
             return Err(fault);
         }
-        self.work.try_send(work).map_err(|fault| match fault {
+        self.work.try_send((work, self.pending.take(1))).map_err(|fault| match fault {
             TrySendError::Full(_) => SpoolFault::Busy,
             TrySendError::Disconnected(_) => self.gone(),
         })
@@ -294,7 +297,7 @@ impl Spool {
     /// Finishes what waits, syncs, and ends the writer.
     pub async fn close(&self) {
         let (answer, wait) = oneshot::channel();
-        if self.work.try_send(Work::Close(answer)).is_ok() {
+        if self.work.try_send((Work::Close(answer), self.pending.take(1))).is_ok() {
             let _ = wait.await;
         }
     }

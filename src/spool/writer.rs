@@ -3,6 +3,7 @@
 use super::format::{self, BODY, RECORD_HEADER, SEGMENT_HEADER, SegmentHeader, VERSION};
 use super::shared::{Segment, Shared};
 use super::{Body, Durability, Encode, Extent, Kind, Sequence, SpoolFault};
+use crate::telemetry::Amount;
 use crate::world::{DiskFile, is_shortage};
 use std::io;
 use std::path::Path;
@@ -29,7 +30,7 @@ type Reply = Box<dyn FnOnce(Result<(), SpoolFault>) + Send>;
 
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
-    pub(super) work: Receiver<Work>,
+    pub(super) work: Receiver<(Work, Amount)>,
     pub(super) next: u64,
     pub(super) active: Option<(u64, Arc<dyn DiskFile>, u64)>,
     pub(super) dirty_since: Option<Instant>,
@@ -74,7 +75,7 @@ impl Writer {
             while let Some(one) = work.take() {
                 self.take(one, &mut batch);
                 if batch.buffer.len() < BATCH && batch.closing.is_none() {
-                    work = self.work.try_recv().ok();
+                    work = self.work.try_recv().ok().map(|(work, _)| work);
                 }
             }
             self.commit(outcome, batch, start);
@@ -101,9 +102,11 @@ impl Writer {
         match self.dirty_since {
             Some(since) => {
                 let left = self.shared.mark_delay.saturating_sub(since.elapsed());
-                self.work.recv_timeout(left)
+                self.work.recv_timeout(left).map(|(work, _)| work)
             }
-            None => self.work.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            None => {
+                self.work.recv().map(|(work, _)| work).map_err(|_| RecvTimeoutError::Disconnected)
+            }
         }
     }
 

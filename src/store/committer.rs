@@ -3,6 +3,7 @@
 
 use super::engine::{Change, Engine, EngineFault, Row};
 use super::{StoreFault, Table};
+use crate::telemetry::Amount;
 use crate::world::Reserve;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -122,11 +123,15 @@ impl Standing {
 }
 
 /// Works until every sender is gone.
-pub(super) fn run(shared: &Arc<Shared>, mut jobs: mpsc::Receiver<Box<dyn Job>>, batch_max: usize) {
-    while let Some(first) = jobs.blocking_recv() {
+pub(super) fn run(
+    shared: &Arc<Shared>,
+    mut jobs: mpsc::Receiver<(Box<dyn Job>, Amount)>,
+    batch_max: usize,
+) {
+    while let Some((first, _)) = jobs.blocking_recv() {
         let mut batch = vec![first];
         while batch.len() < batch_max {
-            let Ok(job) = jobs.try_recv() else { break };
+            let Ok((job, _)) = jobs.try_recv() else { break };
             batch.push(job);
         }
         work(shared, batch);

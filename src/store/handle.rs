@@ -5,6 +5,7 @@ use super::engine::{Engine, EngineFault, Row};
 use super::value::{decode, encode};
 use super::{Record, StoreFault, Table, opening};
 use crate::config;
+use crate::telemetry::{Amount, Level};
 use crate::world::{Reserve, World};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -12,13 +13,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 /// The way to the committer.
-type Line = mpsc::Sender<Box<dyn Job>>;
+type Line = mpsc::Sender<(Box<dyn Job>, Amount)>;
 
 /// A handle to the store. Cheap to clone. Reads see everything that was acknowledged.
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
     line: Arc<Mutex<Option<Line>>>,
+    pending: Level,
     thread: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
 }
 
@@ -60,6 +62,7 @@ impl Store {
         let pending = usize::try_from(settings.pending_max.max(1)).unwrap_or(1);
         let batch = usize::try_from(settings.batch_max.max(1)).unwrap_or(1);
         let (line, jobs) = mpsc::channel(pending);
+        let level = Level::new("store.pending_max", pending as u64);
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("store".into())
@@ -74,6 +77,7 @@ impl Store {
         Self {
             shared,
             line: Arc::new(Mutex::new(Some(line))),
+            pending: level,
             thread: Arc::new(Mutex::new(thread)),
         }
     }
@@ -127,7 +131,7 @@ impl Store {
             let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
             line.clone().ok_or(StoreFault::Closed)?
         };
-        line.try_send(job).map_err(|fault| match fault {
+        line.try_send((job, self.pending.take(1))).map_err(|fault| match fault {
             mpsc::error::TrySendError::Full(_) => StoreFault::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreFault::Closed,
         })?;

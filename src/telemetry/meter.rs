@@ -40,6 +40,8 @@ fn describe() {
         "relent_http_connections_refused_total",
         "HTTP connections refused at a limit."
     );
+    describe_gauge!("relent_limit", "What each limited thing may come to, by its setting.");
+    describe_gauge!("relent_limit_used", "How much of each limit is in use, by its setting.");
     describe_counter!("relent_auth_failures_total", "AUTH attempts that failed.");
     describe_gauge!(
         "relent_queue_recipients",

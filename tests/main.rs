@@ -8,6 +8,7 @@
 
 mod support;
 
+mod bounds;
 mod crash;
 mod interop;
 mod journeys;

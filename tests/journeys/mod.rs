@@ -22,7 +22,7 @@ fn field(mail: &Received, name: &str) -> Option<String> {
 }
 
 /// The address between the brackets of the Reply-To field.
-fn reply_address(mail: &Received) -> String {
+pub fn reply_address(mail: &Received) -> String {
     let value = field(mail, "Reply-To").expect("a Reply-To field");
     let (_, rest) = value.split_once('<').unwrap_or(("", &value));
     rest.trim_end_matches('>').to_owned()
@@ -39,7 +39,7 @@ fn answer(world: &World, from: &str, to: &str, text: &str) -> String {
     client.submit(from, &[to], &message)
 }
 
-async fn delivered(world: &World, to: &str) -> Received {
+pub async fn delivered(world: &World, to: &str) -> Received {
     let mail = world.receiver.message_to(to, PATIENCE).await;
     mail.unwrap_or_else(|| panic!("nothing came for {to}"))
 }

@@ -209,6 +209,14 @@ impl World {
         threads.filter_map(status).collect()
     }
 
+    /// The most memory that the daemon ever took, in KiB.
+    pub fn memory_most(&self) -> u64 {
+        let id = self.daemon.as_ref().expect("a daemon").id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// Runs a verb of the command line.
     pub fn relent(&self, arguments: &[&str]) -> Said {
         let output = Command::new(program())

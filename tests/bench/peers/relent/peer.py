@@ -1,11 +1,13 @@
 """Relent between one generator and one sink: the release binary, AUTH in clear from loopback, unsigned mail, and a name
-server of its own that sends every domain to the sink."""
-import json, os, socket, struct, subprocess, threading
+server of its own that sends every domain to the sink. Mail is of a marketing stream, and every recipient is looked up in records
+of a million suppressions and a million consents, made once and copied for each run."""
+import json, os, shutil, socket, struct, subprocess, threading
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[4]
 RELENT = os.environ.get("RELENT", HOME / "target/release/relent")
 NAMES = ("127.0.0.1", 2653)
+ROWS = 1_000_000
 password = None
 names = None
 
@@ -76,33 +78,61 @@ class Names(threading.Thread):
         self.socket.close()
 
 
-def relent(b, *verb):
-    argv = [RELENT, *verb, "--config", b.dir / "relent.toml"]
+def relent(folder, *verb):
+    argv = [RELENT, *verb, "--config", folder / "relent.toml"]
     return subprocess.run([str(a) for a in argv], check=True, capture_output=True, text=True).stdout
 
 
-def prepare(b, mode, tls):
-    global names
-    run = b.dir.parent
+def settings(folder, run, mode):
     keys = f'certificate = "{run}/tls/cert.pem"\nkey = "{run}/tls/key.pem"'
     patience = 'timeout = "1h"\nlookups_timeout = "1h"' if mode == "hold" else ""
-    text = SETTINGS.format(data=b.dir / "data", folder=b.dir, tls=keys, dns=patience)
-    (b.dir / "relent.toml").write_text(text)
+    text = SETTINGS.format(data=folder / "data", folder=folder, tls=keys, dns=patience)
+    (folder / "relent.toml").write_text(text)
+
+
+def records(run):
+    """A data folder with the records; made where there is none yet."""
+    made = run / "relent-records"
+    if (made / "password").exists():
+        return made
+    folder = run / "relent-making"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    settings(folder, run, "relay")
+    daemon = subprocess.Popen([RELENT, "serve", "--config", folder / "relent.toml"], stdout=subprocess.PIPE)
+    daemon.stdout.readline()  # ready
+    relent(folder, "account", "add", "bench")
+    relent(folder, "domain", "add", "bench", "bench.test", "--trust", "--dkim", "none")
+    relent(folder, "stream", "add", "bench", "mail", "--kind", "marketing")
+    credential = json.loads(relent(folder, "credential", "add", "bench", "--name", "bench", "--json"))
+    for name, letter in (("stops", "s"), ("consents", "r")):
+        rows = "\n".join(f"{letter}{n}@sink.test" for n in range(ROWS))
+        (folder / f"{name}.csv").write_text(f"address\n{rows}\n")
+    relent(folder, "suppression", "import", "bench", folder / "stops.csv")
+    relent(folder, "consent", "import", "bench/mail", folder / "consents.csv", "--source", "a bench")
+    daemon.terminate()
+    daemon.wait()
+    (folder / "data/password").write_text(credential["password"])
+    shutil.rmtree(made, ignore_errors=True)
+    (folder / "data").rename(made)
+    shutil.rmtree(folder)
+    return made
+
+
+def prepare(b, mode, tls):
+    global names, password
     stop(b)
+    run = b.dir.parent
+    made = records(run)
+    password = (made / "password").read_text()
+    shutil.copytree(made, b.dir / "data")
+    settings(b.dir, run, mode)
     names = Names(silent=mode == "hold")
     names.start()
 
 
 def start(b, mode):
     b.relay_group.spawn([RELENT, "serve", "--config", b.dir / "relent.toml"], stdout=b.log(), stderr=b.log())
-
-
-def started(b, mode):
-    global password
-    relent(b, "account", "add", "bench")
-    relent(b, "domain", "add", "bench", "bench.test", "--trust", "--dkim", "none")
-    relent(b, "stream", "add", "bench", "mail", "--kind", "transactional")
-    password = json.loads(relent(b, "credential", "add", "bench", "--name", "bench", "--json"))["password"]
 
 
 def login(b):

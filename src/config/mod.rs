@@ -10,8 +10,8 @@ pub mod unit;
 
 pub use load::ConfigFault;
 pub use section::{
-    Delivery, Dns, Http, Inbound, Listen, Log, PlaintextAuth, Process, Queue, Replies, Retention,
-    Spool, Store, StoreEngine, Submission, Tls,
+    Delivery, Dns, Health, Http, Inbound, Listen, Log, PlaintextAuth, Process, Queue, Replies,
+    Retention, Spool, Store, StoreEngine, Submission, Tls,
 };
 pub use unit::{Size, Span};
 
@@ -53,6 +53,8 @@ pub struct Config {
     pub store: Store,
     /// How long what has happened is kept.
     pub retention: Retention,
+    /// When the process is well enough for systemd's watchdog and for /readyz.
+    pub health: Health,
     /// What is written to standard error, or to the journal.
     pub log: Log,
     /// The process itself.
@@ -76,6 +78,7 @@ impl Default for Config {
             spool: Spool::default(),
             store: Store::default(),
             retention: Retention::default(),
+            health: Health::default(),
             log: Log::default(),
             process: Process::default(),
         }

@@ -297,6 +297,18 @@ sections! {
         events: Span = Span::minutes(30 * 24 * 60),
     }
 
+    /// `[health]`: when the process is well enough for systemd's watchdog and for /readyz.
+    Health {
+        /// Longest time that the spool's writer may take to sync when it is asked.
+        spool_timeout: Span = Span::seconds(10),
+        /// Longest time that the store may take for a read, and its committer for an answer.
+        store_timeout: Span = Span::seconds(10),
+        /// Longest time that a task may wait for its turn.
+        lag_max: Span = Span::seconds(2),
+        /// How long /readyz answers with what was found before it looks again.
+        age_max: Span = Span::seconds(1),
+    }
+
     /// `[log]`: what is written to standard error, or to the journal.
     Log {
         /// Least level written: off, error, warn, info, debug or trace; with a level per target, as in "info,relent::delivery=debug".

@@ -6,6 +6,7 @@ mod listeners;
 mod run;
 mod tend;
 mod user;
+mod watchdog;
 
 pub use check::check;
 pub use run::{Running, serve, start};

@@ -3,11 +3,13 @@
 //! are synced and closed.
 
 use super::listeners::{self, Listeners};
+use super::watchdog::{self, Watchdog};
 use super::{tend, user};
 use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::delivery::{self, Delivery};
 use crate::dns::{HickoryResolver, Resolver};
+use crate::http::Vitals;
 use crate::intake::{self, Intake, Port};
 use crate::policy::{Policy, crossing};
 use crate::queue::{Embedded, Queue};
@@ -33,6 +35,8 @@ pub struct Running {
     config: Arc<Config>,
     ready: Arc<AtomicBool>,
     tls: Arc<tls::Server>,
+    vitals: Vitals,
+    watchdog: Option<Watchdog>,
     /// Held until the process has written its last byte.
     _lock: std::fs::File,
 }
@@ -54,6 +58,7 @@ pub async fn serve(config: Config) -> Result<()> {
         _ = interrupt.recv() => return Ok(()),
     };
     say_ready()?;
+    running.watchdog = watchdog::watch(&running.vitals);
     let failed = loop {
         tokio::select! {
             _ = terminate.recv() => break None,
@@ -127,6 +132,7 @@ pub async fn start(config: Config) -> Result<Running> {
         tls: tls.clone(),
         world: world.clone(),
     });
+    let vitals = Vitals::new(spool.clone(), store.clone(), world.clone(), &config.health);
     let parts = http::Parts {
         config: config.clone(),
         queue: queue.clone(),
@@ -134,6 +140,7 @@ pub async fn start(config: Config) -> Result<Running> {
         policy: policy.clone(),
         resolver: resolver.clone(),
         store: store.clone(),
+        vitals: vitals.clone(),
         metrics,
         world: world.clone(),
         ready: ready.clone(),
@@ -171,14 +178,13 @@ pub async fn start(config: Config) -> Result<Running> {
     for listener in sockets.http {
         tasks.spawn(http::serve_tcp(listener, http::public(parts.clone()), stop.clone()));
     }
-    {
-        let stop = stop.clone();
-        tasks.spawn(async move { delivery.run(stop).await });
-    }
+    let stopping = stop.clone();
+    tasks.spawn(async move { delivery.run(stopping).await });
     tasks.spawn(follower);
     tasks.spawn(tend::run(config.clone(), tls.clone(), tended, stop.clone()));
     ready.store(true, Ordering::Release);
-    Ok(Running { stop, tasks, spool, store, config, ready, tls, _lock: lock })
+    let watchdog = None;
+    Ok(Running { stop, tasks, spool, store, config, ready, tls, vitals, watchdog, _lock: lock })
 }
 
 impl Running {
@@ -215,6 +221,8 @@ impl Running {
         }
         self.spool.close().await;
         self.store.close().await;
+        // Answered until here: a drain takes its time.
+        drop(self.watchdog.take());
         tracing::info!(target: "relent::daemon", "stopped");
     }
 }

@@ -35,6 +35,8 @@ async fn ready(State(parts): State<Parts>) -> (StatusCode, String) {
         fault.to_string()
     } else if let Err(fault) = parts.queue.ready() {
         fault.to_string()
+    } else if let Err(why) = parts.vitals.recent().await {
+        why
     } else if !parts.ready.load(Ordering::Acquire) {
         "starting or stopping".into()
     } else {

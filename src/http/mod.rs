@@ -8,6 +8,7 @@ mod refusal;
 mod serve;
 
 mod health;
+mod vitals;
 
 mod form;
 mod page;
@@ -31,3 +32,4 @@ mod tests;
 
 pub use serve::{serve_tcp, serve_unix};
 pub use site::{Parts, Site, admin, public};
+pub use vitals::{Found, Vitals};

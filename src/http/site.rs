@@ -2,7 +2,7 @@
 
 use super::{
     account, consent, credential, domain, explain, health, import, person::Lookups,
-    problem::Problem, stream, suppression, unsubscribe, waiting,
+    problem::Problem, stream, suppression, unsubscribe, vitals::Vitals, waiting,
 };
 use crate::accounts::Accounts;
 use crate::config::{self, Config};
@@ -37,6 +37,8 @@ pub struct Parts {
     pub resolver: Arc<dyn Resolver>,
     /// Asked for its health only.
     pub store: Store,
+    /// Whether the parts that everything waits for answer.
+    pub vitals: Vitals,
     /// The registry that `/metrics` shows.
     pub metrics: PrometheusHandle,
     /// Clock and the rest.

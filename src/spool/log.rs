@@ -160,6 +160,16 @@ impl Spool {
         wait.await.map_err(|_| self.gone())?
     }
 
+    /// Has the writer sync its file, and answers once it has: whether the disk still does what it is told.
+    ///
+    /// # Errors
+    /// Any [`SpoolFault`].
+    pub async fn probe(&self) -> Result<(), SpoolFault> {
+        let (answer, wait) = oneshot::channel();
+        self.send(Work::Probe(answer))?;
+        wait.await.map_err(|_| self.gone())?
+    }
+
     /// Up to `limit` records other than bodies, from `from` on, in order. What is damaged is passed
     /// over. Blocks on disk: callers stand on a blocking thread. Fewer than `limit` means the end was
     /// reached.

@@ -19,9 +19,23 @@ type Answer<T> = oneshot::Sender<Result<T, SpoolFault>>;
 
 /// What the writer is asked to do.
 pub(super) enum Work {
-    Piece { piece: Vec<u8>, answer: Answer<Extent> },
-    Accept { piece: Vec<u8>, body: Body, encode: Encode, answer: Answer<Sequence> },
-    Append { records: Vec<(Kind, Vec<u8>)>, durability: Durability, answer: Answer<Vec<Sequence>> },
+    Piece {
+        piece: Vec<u8>,
+        answer: Answer<Extent>,
+    },
+    Accept {
+        piece: Vec<u8>,
+        body: Body,
+        encode: Encode,
+        answer: Answer<Sequence>,
+    },
+    Append {
+        records: Vec<(Kind, Vec<u8>)>,
+        durability: Durability,
+        answer: Answer<Vec<Sequence>>,
+    },
+    /// Syncs even what is synced.
+    Probe(Answer<()>),
     Close(oneshot::Sender<()>),
 }
 
@@ -43,6 +57,7 @@ struct Batch {
     synced: Vec<Reply>,
     held: Vec<(u64, Vec<Extent>)>,
     must_sync: bool,
+    is_probed: bool,
     bodies: bool,
     closing: Option<oneshot::Sender<()>>,
 }
@@ -244,6 +259,12 @@ impl Writer {
                     batch.written.push(reply);
                 }
             }
+            Work::Probe(answer) => {
+                batch.is_probed = true;
+                batch.synced.push(Box::new(move |outcome| {
+                    let _ = answer.send(outcome);
+                }));
+            }
             Work::Close(answer) => {
                 batch.must_sync = true;
                 batch.closing = Some(answer);
@@ -266,7 +287,8 @@ impl Writer {
         for reply in batch.written {
             reply(written.clone());
         }
-        let synced = written.and_then(|()| self.sync(batch.must_sync, start.1));
+        let must_sync = batch.is_probed || (batch.must_sync && self.dirty_since.is_some());
+        let synced = written.and_then(|()| self.sync(must_sync, start.1));
         for reply in batch.synced {
             reply(synced.clone());
         }
@@ -309,7 +331,7 @@ impl Writer {
 
     /// Syncs where it must; `start` is where the batch begins, which a failure takes out again.
     fn sync(&mut self, must: bool, start: u64) -> Result<(), SpoolFault> {
-        if !must || self.dirty_since.is_none() {
+        if !must {
             return Ok(());
         }
         if let Some((number, file, length)) = &mut self.active {

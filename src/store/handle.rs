@@ -8,6 +8,7 @@ use crate::config;
 use crate::telemetry::{Amount, Level};
 use crate::world::{Reserve, World};
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
@@ -137,6 +138,20 @@ impl Store {
         })?;
         drop(line);
         answer.await.unwrap_or(Err(StoreFault::Closed))
+    }
+
+    /// Reads a record and has the committer answer, without a change: whether both still do.
+    ///
+    /// # Errors
+    /// Any [`StoreFault`]: one that is known answers too.
+    pub async fn probe(&self) -> Result<(), StoreFault> {
+        let shared = Arc::clone(&self.shared);
+        let read = move || shared.engine()?.get(Table::Meta, b"count/records").map_err(Into::into);
+        let found: Result<Option<Vec<u8>>, StoreFault> =
+            tokio::task::spawn_blocking(read).await.map_err(|_| StoreFault::Closed)?;
+        found?;
+        let Ok(()) = self.transact(|_| Ok(Ok::<_, Infallible>(()))).await?;
+        Ok(())
     }
 
     /// Finishes what waits and closes the engine.

@@ -10,6 +10,7 @@ mod operator;
 mod process;
 mod silence;
 mod submission;
+mod watchdog;
 
 use crate::support::{PATIENCE, World};
 use relent::demo::receiver::Received;

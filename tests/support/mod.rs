@@ -150,26 +150,43 @@ impl World {
 
     /// Starts the daemon's process and waits for `ready`.
     pub fn launch(&mut self, environment: &[(&str, &str)]) {
+        let environment: Vec<_> =
+            environment.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let mut daemon = self.spawn(&environment);
+        let mut line = String::new();
+        let out = daemon.stdout.take().expect("standard output");
+        BufReader::new(out).read_line(&mut line).expect("a line");
+        assert_eq!(line, "ready\n", "the daemon did not start:\n{}", self.log());
+        self.began(daemon);
+    }
+
+    /// Starts it under a service manager, and waits until that has heard of it.
+    pub fn launch_under(&mut self, environment: &[(&str, String)], hears: impl FnOnce()) {
+        let daemon = self.spawn(environment);
+        hears();
+        self.began(daemon);
+    }
+
+    fn began(&mut self, daemon: Child) {
+        self.daemon = Some(daemon);
+        let ports = std::fs::read(self.path("data/ports.json")).expect("ports.json");
+        self.ports = serde_json::from_slice(&ports).expect("ports.json is JSON");
+    }
+
+    fn spawn(&self, environment: &[(&str, String)]) -> Child {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.path("relent.log"))
             .expect("a log file");
-        let mut daemon = Command::new(program())
+        Command::new(program())
             .args(["serve", "--config"])
             .arg(self.path("relent.toml"))
-            .envs(environment.iter().copied())
+            .envs(environment.iter().map(|(name, value)| (*name, value.as_str())))
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
-            .expect("the daemon starts");
-        let mut line = String::new();
-        let out = daemon.stdout.take().expect("standard output");
-        BufReader::new(out).read_line(&mut line).expect("a line");
-        assert_eq!(line, "ready\n", "the daemon did not start:\n{}", self.log());
-        self.daemon = Some(daemon);
-        let ports = std::fs::read(self.path("data/ports.json")).expect("ports.json");
-        self.ports = serde_json::from_slice(&ports).expect("ports.json is JSON");
+            .expect("the daemon starts")
     }
 
     /// SIGKILL, as a crash would.

@@ -3,7 +3,7 @@
 mod operator;
 mod pages;
 
-use super::{Parts, Site, admin, public, serve_tcp, serve_unix};
+use super::{Parts, Site, Vitals, admin, public, serve_tcp, serve_unix};
 use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind};
 use crate::config::{Config, Size, Span};
 use crate::dns::{DnsFault, Resolver, Route};
@@ -76,6 +76,7 @@ impl House {
         let age = config.retention.events.0;
         let spool = Spool::open(&folder.path().join("spool"), &config.spool, owner(age), &world);
         let (spool, _) = spool.expect("a spool");
+        let vitals = Vitals::new(spool.clone(), store.clone(), world.clone(), &config.health);
         let queue =
             Embedded::open(spool, policy.clone(), accounts.clone(), config.clone(), world.clone());
         let acme = accounts.add_account("acme").await.expect("account");
@@ -95,6 +96,7 @@ impl House {
             policy,
             resolver: zone.clone(),
             store,
+            vitals,
             metrics: crate::telemetry::metrics(),
             world,
             ready: Arc::new(AtomicBool::new(true)),

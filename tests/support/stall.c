@@ -1,0 +1,31 @@
+/* For LD_PRELOAD: a disk that hangs on command. fdatasync waits as long as the file named by STALL
+   holds a word of the path that is to be synced. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int stalls(int fd) {
+    char link[64], path[4096], word[256];
+    const char *command = getenv("STALL");
+    int file = command ? open(command, O_RDONLY) : -1;
+    if (file < 0) return 0;
+    ssize_t length = read(file, word, sizeof word - 1);
+    close(file);
+    if (length <= 0) return 0;
+    word[length] = 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    length = readlink(link, path, sizeof path - 1);
+    if (length <= 0) return 0;
+    path[length] = 0;
+    return strstr(path, word) != NULL;
+}
+
+int fdatasync(int fd) {
+    int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
+    while (stalls(fd)) usleep(10000);
+    return real(fd);
+}

@@ -259,7 +259,9 @@ impl Rows {
         };
         let Form::Csv { columns, .. } = &self.form else { return Ok(None) };
         let wrong = |why: &str| Unreadable { given: shown(&cells.join(&b',')), why: why.into() };
-        let read = if cells.len() > columns.len() {
+        // Spreadsheets end rows with empty cells that no column has.
+        let beyond = cells.get(columns.len()..).unwrap_or_default();
+        let read = if beyond.iter().any(|cell| !cell.is_empty()) {
             Err(wrong("it has more cells than there are columns: quote what holds a comma"))
         } else {
             let mut found = Vec::with_capacity(columns.len());
@@ -372,7 +374,7 @@ mod tests {
     fn a_column_of_addresses_needs_no_name() {
         assert_eq!(read("ann@x.example\nbob"), ["1 Recipient=ann@x.example", "2 Recipient=bob"]);
         assert_eq!(read("\n\nann@x.example\r\n"), ["3 Recipient=ann@x.example"]);
-        assert_eq!(read("email\nann@x.example"), ["2 Recipient=ann@x.example"]);
+        assert_eq!(read("email\nann@x.example,,\n"), ["2 Recipient=ann@x.example"]);
         assert_eq!(read(""), [""; 0]);
     }
 

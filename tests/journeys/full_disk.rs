@@ -62,7 +62,7 @@ async fn a_full_disk_refuses_mail_and_takes_opt_outs() {
         return;
     };
     world.launch(&[]);
-    world.settle();
+    world.furnish();
     let reserve = world.path("data/reserve");
     wait("the reserve is kept", || reserve.exists());
     assert!(mail(&world, "before@reader.example").starts_with("250"));

@@ -81,10 +81,12 @@ async fn systemd_hears_that_it_is_well_only_while_its_disk_answers() {
     let (socket, stall) = (world.path("notify.sock"), world.path("stall"));
     let environment = [
         ("NOTIFY_SOCKET", socket.display().to_string()),
-        ("WATCHDOG_USEC", "500000".into()),
+        ("WATCHDOG_USEC", "500000".to_owned()),
         ("LD_PRELOAD", hanging_disk(&world)),
         ("STALL", stall.display().to_string()),
     ];
+    let environment: Vec<_> =
+        environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
     world.launch_under(&environment, || {
         heard.until("READY=1");
     });
@@ -126,7 +128,7 @@ async fn nobody_is_told_who_does_not_ask() {
     assert_eq!(world.stop(), 0);
     let heard = Heard::listen(&world);
     let socket = world.path("notify.sock").display().to_string();
-    world.launch_under(&[("NOTIFY_SOCKET", socket)], || {
+    world.launch_under(&[("NOTIFY_SOCKET", &socket)], || {
         heard.until("READY=1");
     });
     world.done(&["account", "add", "acme"]);

@@ -12,8 +12,9 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{OnceLock, mpsc};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long a test waits for something that must happen.
@@ -68,26 +69,25 @@ impl World {
     /// The same with more settings: of `[delivery]`, and whole sections.
     pub async fn start_with(delivery: &str, more: &str) -> Self {
         let mut world = Self::bare(delivery, more).await;
-        world.settle();
+        world.furnish();
         world
     }
 
-    /// Makes the account and what belongs to it.
-    pub fn settle(&mut self) {
-        let world = self;
-        world.done(&["account", "add", "acme"]);
-        world.done(&["domain", "add", "acme", "acme.example", "--trust", "--dkim", "ed25519"]);
+    /// Makes the account and all that belongs to it, in a daemon that has nothing yet.
+    pub fn furnish(&mut self) {
+        self.done(&["account", "add", "acme"]);
+        self.done(&["domain", "add", "acme", "acme.example", "--trust", "--dkim", "ed25519"]);
         let letters = ["--reply-to", "support@acme.example"];
-        world.done(
+        self.done(
             &[&["stream", "add", "acme", "newsletter", "--kind", "marketing"][..], &letters]
                 .concat(),
         );
-        world.done(
+        self.done(
             &[&["stream", "add", "acme", "receipts", "--kind", "transactional"][..], &letters]
                 .concat(),
         );
-        let made = world.done(&["credential", "add", "acme", "--name", "app", "--json"]).json();
-        world.password = made["password"].as_str().expect("a password").to_owned();
+        let made = self.done(&["credential", "add", "acme", "--name", "app", "--json"]).json();
+        self.password = made["password"].as_str().expect("a password").to_owned();
     }
 
     /// Starts the daemon with nothing in it; more settings as in [`World::start_with`].
@@ -150,43 +150,116 @@ impl World {
 
     /// Starts the daemon's process and waits for `ready`.
     pub fn launch(&mut self, environment: &[(&str, &str)]) {
-        let environment: Vec<_> =
-            environment.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        let mut daemon = self.spawn(&environment);
-        let mut line = String::new();
+        assert!(self.try_launch(&[], environment), "the daemon did not start:\n{}", self.log());
+    }
+
+    /// Starts the daemon's process under another program, where one is named with its arguments; false
+    /// where the process ended before it was ready.
+    pub fn try_launch(&mut self, under: &[String], environment: &[(&str, &str)]) -> bool {
+        let mut daemon = self.spawn(under, environment);
         let out = daemon.stdout.take().expect("standard output");
-        BufReader::new(out).read_line(&mut line).expect("a line");
-        assert_eq!(line, "ready\n", "the daemon did not start:\n{}", self.log());
-        self.began(daemon);
+        self.daemon = Some(daemon);
+        let (said, heard) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let _ = BufReader::new(out).read_line(&mut line);
+            let _ = said.send(line);
+        });
+        let line = heard.recv_timeout(PATIENCE);
+        let line = line.unwrap_or_else(|_| panic!("neither ready nor ended:\n{}", self.log()));
+        if line != "ready\n" {
+            return false;
+        }
+        self.read_ports();
+        true
     }
 
     /// Starts it under a service manager, and waits until that has heard of it.
-    pub fn launch_under(&mut self, environment: &[(&str, String)], hears: impl FnOnce()) {
-        let daemon = self.spawn(environment);
+    pub fn launch_under(&mut self, environment: &[(&str, &str)], hears: impl FnOnce()) {
+        let daemon = self.spawn(&[], environment);
         hears();
-        self.began(daemon);
-    }
-
-    fn began(&mut self, daemon: Child) {
         self.daemon = Some(daemon);
-        let ports = std::fs::read(self.path("data/ports.json")).expect("ports.json");
-        self.ports = serde_json::from_slice(&ports).expect("ports.json is JSON");
+        self.read_ports();
     }
 
-    fn spawn(&self, environment: &[(&str, String)]) -> Child {
+    fn spawn(&self, under: &[String], environment: &[(&str, &str)]) -> Child {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.path("relent.log"))
             .expect("a log file");
-        Command::new(program())
+        let mut command = match under {
+            [] => Command::new(program()),
+            [name, arguments @ ..] => {
+                let mut command = Command::new(name);
+                command.args(arguments).arg(program());
+                command
+            }
+        };
+        command
             .args(["serve", "--config"])
             .arg(self.path("relent.toml"))
-            .envs(environment.iter().map(|(name, value)| (*name, value.as_str())))
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
             .expect("the daemon starts")
+    }
+
+    fn read_ports(&mut self) {
+        self.ports = match std::fs::read(self.path("data/ports.json")) {
+            Ok(ports) => serde_json::from_slice(&ports).expect("ports.json is JSON"),
+            // Where the disk did not take the file, the log has them.
+            Err(_) => Ports {
+                submission: vec![self.logged_port("submission")],
+                submissions: vec![self.logged_port("submissions")],
+                inbound: vec![self.logged_port("inbound")],
+                http: vec![self.logged_port("http")],
+            },
+        };
+    }
+
+    /// The port that a listener had last, as the log has it.
+    fn logged_port(&self, listener: &str) -> u16 {
+        let (log, named) = (self.log(), format!("listener=\"{listener}\" ports=["));
+        let after = log.rsplit_once(&named).map(|(_, after)| after);
+        let port = after.and_then(|after| after.split(']').next()?.parse().ok());
+        port.unwrap_or_else(|| panic!("the log names no port of {listener}:\n{log}"))
+    }
+
+    /// The daemon's process, as the kernel knows it.
+    pub fn id(&self) -> u32 {
+        self.daemon.as_ref().expect("a daemon").id()
+    }
+
+    /// How the daemon ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.daemon.as_mut()?.try_wait().expect("a look at the daemon")
+    }
+
+    /// SIGTERM, where it has not ended yet, and its end; where that takes too long, SIGKILL and `None`.
+    pub fn end(&mut self, patience: Duration) -> Option<ExitStatus> {
+        if let Some(ended) = self.ended() {
+            self.daemon = None;
+            return Some(ended);
+        }
+        signal(self.daemon.as_ref()?, rustix::process::Signal::TERM);
+        self.ends_within(patience);
+        let ended = self.ended();
+        self.kill();
+        ended
+    }
+
+    /// Whether the daemon ends by itself in this time.
+    pub fn ends_within(&mut self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        while self.ended().is_none() {
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        true
     }
 
     /// SIGKILL, as a crash would.
@@ -197,9 +270,13 @@ impl World {
         }
     }
 
-    /// Sends SIGKILL and does not wait: others may still be talking to it.
+    /// Sends SIGKILL while others may still be talking to it, and waits until nothing of it runs.
     pub fn kill_now(&self) {
         signal(self.daemon.as_ref().expect("a daemon"), rustix::process::Signal::KILL);
+        let stat = format!("/proc/{}/stat", self.id());
+        while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+            std::thread::yield_now();
+        }
     }
 
     /// SIGTERM, and the end waited for.
@@ -284,8 +361,11 @@ impl Drop for World {
     }
 }
 
+/// The binary that is tested: the one just built, or the one that `RELENT_BINARY` names.
 pub fn program() -> &'static str {
-    env!("CARGO_BIN_EXE_relent")
+    static PROGRAM: OnceLock<String> = OnceLock::new();
+    let built = || env!("CARGO_BIN_EXE_relent").to_owned();
+    PROGRAM.get_or_init(|| std::env::var("RELENT_BINARY").unwrap_or_else(|_| built()))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "an output is read once")]

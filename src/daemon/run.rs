@@ -197,11 +197,12 @@ impl Running {
         self.tls.reload();
     }
 
-    /// Waits until a part fails that only a new start mends, and says which: the disk of the spool, or
-    /// a task that ended though nobody stopped it.
+    /// Waits until a part fails that only a new start mends, and says which: the disk of the spool or of
+    /// the records, or a task that ended though nobody stopped it.
     pub async fn failed(&mut self) -> anyhow::Error {
         tokio::select! {
             fault = self.spool.failed() => fault.into(),
+            fault = self.store.failed() => fault.into(),
             ended = self.tasks.join_next() => match ended {
                 Some(Err(fault)) => anyhow::anyhow!("a part of the daemon broke: {fault}"),
                 _ => anyhow::anyhow!("a part of the daemon ended by itself"),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Writes of a batch, seen by its later changes.
 pub(super) type Overlay = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
@@ -36,6 +36,8 @@ pub(super) struct Shared {
     pub(super) standing: Mutex<Standing>,
     pub(super) reopen: Reopen,
     pub(super) reserve: Arc<Reserve>,
+    /// Whether the disk has failed, which only a new start mends.
+    pub(super) broken: watch::Sender<bool>,
 }
 
 /// How the engine stands.
@@ -68,7 +70,7 @@ impl Shared {
                 Ok(engine)
             }
             Err(fault) => {
-                *standing = Standing::after(&fault);
+                *standing = self.after(&fault);
                 Err(fault.into())
             }
         }
@@ -92,7 +94,7 @@ impl Shared {
         match outcome.and_then(|engine| engine.commit(changes).map(|()| engine)) {
             Ok(engine) => *standing = Standing::Open(engine.into()),
             Err(fault) => {
-                *standing = Standing::after(&fault);
+                *standing = self.after(&fault);
                 return Err(fault.into());
             }
         }
@@ -103,15 +105,23 @@ impl Shared {
     pub(super) fn failed(&self, fault: EngineFault) -> StoreFault {
         let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(&*standing, Standing::Ended(_)) {
-            *standing = Standing::after(&fault);
+            *standing = self.after(&fault);
         }
         fault.into()
+    }
+
+    /// How it stands after a fault; who waits for the disk to fail is told.
+    pub(super) fn after(&self, fault: &EngineFault) -> Standing {
+        if matches!(fault, EngineFault::Disk(_)) {
+            self.broken.send_replace(true);
+        }
+        Standing::after(fault)
     }
 }
 
 impl Standing {
     /// How it stands after a fault.
-    pub(super) fn after(fault: &EngineFault) -> Self {
+    fn after(fault: &EngineFault) -> Self {
         let said = StoreFault::from(fault.clone());
         metrics::counter!("relent_store_faults_total").increment(1);
         tracing::error!(target: "relent::store", "{said}; mail is held until then");

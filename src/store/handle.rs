@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// The way to the committer.
 type Line = mpsc::Sender<(Box<dyn Job>, Amount)>;
@@ -55,11 +55,16 @@ impl Store {
     }
 
     fn over(reopen: Reopen, settings: &config::Store, reserve: Arc<Reserve>) -> Self {
-        let standing = match reopen() {
+        let opened = reopen();
+        let (broken, _) = watch::channel(false);
+        let closed = Standing::Ended(StoreFault::Closed);
+        let shared = Shared { standing: Mutex::new(closed), reopen, reserve, broken };
+        let standing = match opened {
             Ok(engine) => Standing::Open(engine.into()),
-            Err(fault) => Standing::after(&fault),
+            Err(fault) => shared.after(&fault),
         };
-        let shared = Arc::new(Shared { standing: Mutex::new(standing), reopen, reserve });
+        *shared.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+        let shared = Arc::new(shared);
         let pending = usize::try_from(settings.pending_max.max(1)).unwrap_or(1);
         let batch = usize::try_from(settings.batch_max.max(1)).unwrap_or(1);
         let (line, jobs) = mpsc::channel(pending);
@@ -89,6 +94,13 @@ impl Store {
     /// [`StoreFault::Damaged`], [`StoreFault::Failed`] or [`StoreFault::Short`].
     pub fn ready(&self) -> Result<(), StoreFault> {
         self.shared.engine().map(|_| ())
+    }
+
+    /// Waits until the disk has failed, and says how: only a new start reads and writes again.
+    pub async fn failed(&self) -> StoreFault {
+        let mut broken = self.shared.broken.subscribe();
+        let _ = broken.wait_for(|broken| *broken).await;
+        self.ready().err().unwrap_or(StoreFault::Closed)
     }
 
     /// One record.

@@ -6,6 +6,7 @@ mod ledger;
 mod scene;
 
 mod calls;
+mod errors;
 mod kills;
 
 /// Whether the programme runs in its long form.

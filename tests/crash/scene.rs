@@ -7,7 +7,7 @@ use crate::support::client::{Client, letter};
 use relent::demo::receiver::Fault;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long nothing may arrive before what is missing is called lost.
@@ -36,6 +36,8 @@ pub(super) enum Place {
     Sweep,
     /// Those on the records.
     Records,
+    /// Those on the log that goes to standard error.
+    Log,
 }
 
 /// What strace is to do, at which call.
@@ -55,6 +57,8 @@ pub(super) struct Outcome {
     pub(super) is_hit: bool,
     /// Whether the daemon became ready all the same.
     pub(super) has_started: bool,
+    /// How it ended; `None` where it did not within its time.
+    pub(super) ended: Option<ExitStatus>,
     /// Commands that were not answered though the daemon lived.
     pub(super) mute: u32,
     pub(super) verdict: Verdict,
@@ -161,6 +165,7 @@ impl Scene {
                 let names = ["records.redb", "records.redb.fresh", "records.created"];
                 paths.extend(names.map(|name| self.world.path("data").join(name)));
             }
+            Place::Log => paths.push(self.world.path("relent.log")),
         }
         for path in paths {
             words.extend(["-P".into(), path.display().to_string()]);
@@ -192,7 +197,7 @@ impl Scene {
         assert!(reply.starts_with("250"), "{injection:?}: after a new start: {reply}");
         ledger.note(&to, &reply);
         let verdict = judge(&self.world, &ledger, SILENCE_MAX).await;
-        Outcome { is_hit, has_started, mute, verdict }
+        Outcome { is_hit, has_started, ended, mute, verdict }
     }
 
     /// What strace wrote, once it has ended.

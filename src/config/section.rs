@@ -169,7 +169,7 @@ sections! {
         retry_delays: Vec<Span> = [60, 300, 900, 1800, 3600, 7200, 14_400].map(Span::seconds).to_vec(),
         /// How far a wait is spread by chance, in percent.
         retry_jitter_percent: u32 = 10,
-        /// Time after which mail that could not be delivered goes back to its sender.
+        /// Time after which mail that could not be delivered goes back to its sender; its retries must have taken half of it, so that a clock that jumps fails nothing.
         expiry: Span = Span::minutes(4 * 24 * 60),
         /// Longest time an opt-out waits for a dot that is being written.
         permit_wait_max: Span = Span::seconds(10),

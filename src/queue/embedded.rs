@@ -72,7 +72,10 @@ impl Embedded {
         config: Arc<Config>,
         world: World,
     ) -> Result<Arc<Self>, SpoolFault> {
-        let state = rebuild(&spool, world.clock.now())?;
+        let now = world.clock.now();
+        let mut state = rebuild(&spool, now)?;
+        // The clock may have been ahead when the waits were recorded.
+        state.draw_near(now.after(longest(&config)));
         let level = Level::new("queue.items_max", config.queue.items_max);
         Ok(Arc::new_cyclic(|own| Self {
             own: own.clone(),
@@ -124,6 +127,16 @@ impl Embedded {
         self.wake.notify_waiters();
     }
 
+    /// How long a recipient has waited between so many attempts, whatever the clock says.
+    fn waited(&self, attempts: u32) -> Duration {
+        let delays = &self.config.queue.retry_delays;
+        let waits = attempts.saturating_sub(1);
+        let listed = delays.iter().take(waits as usize).map(|delay| delay.0).sum::<Duration>();
+        let more = u32::try_from(delays.len()).map_or(0, |listed| waits.saturating_sub(listed));
+        let last = delays.last().map_or(Duration::ZERO, |delay| delay.0);
+        listed.saturating_add(last.saturating_mul(more))
+    }
+
     fn delay(&self, attempts: u32) -> Duration {
         let delays = &self.config.queue.retry_delays;
         let place = (attempts.saturating_sub(1) as usize).min(delays.len().saturating_sub(1));
@@ -132,6 +145,13 @@ impl Embedded {
         let most = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
         base + Duration::from_millis(self.world.chance.below(most))
     }
+}
+
+/// The longest wait between two attempts.
+fn longest(config: &Config) -> Duration {
+    let queue = &config.queue;
+    let base = queue.retry_delays.iter().map(|delay| delay.0).max().unwrap_or_default();
+    base + base / 100 * queue.retry_jitter_percent
 }
 
 #[async_trait]
@@ -185,6 +205,11 @@ impl Queue for Embedded {
             let now = self.world.clock.now();
             let next = {
                 let mut state = self.state();
+                if state.has_gone_back(now) {
+                    tracing::warn!(target: "relent::queue",
+                        "the clock went back: what waits is tried within one wait from now");
+                    state.draw_near(now.after(longest(&self.config)));
+                }
                 let next = state.promote(now);
                 if let Some(domain) = state.turn(per_domain_max) {
                     return domain;
@@ -272,7 +297,8 @@ impl Queue for Embedded {
             ),
             // A clock that jumped expires nothing that was not tried again and again.
             Attempt::Deferred(mut said)
-                if attempts > 1 && now.since(due) > self.config.queue.expiry.0 =>
+                if now.since(due) > self.config.queue.expiry.0
+                    && self.waited(attempts) >= self.config.queue.expiry.0 / 2 =>
             {
                 said.status = Status::new(5, 4, 7);
                 said.text = format!("given up after {attempts} attempts: {}", said.text);

@@ -43,6 +43,8 @@ pub(super) struct State {
     /// Items by recipient.
     persons: BTreeSet<(u64, Place)>,
     generation: u64,
+    /// The latest moment that was seen since the clock last went back.
+    seen: Timestamp,
 }
 
 /// Where a recipient's items stand in the index: half of the hash.
@@ -119,6 +121,27 @@ impl State {
         self.timer.insert((at, place));
     }
 
+    /// Whether the clock has gone back since this was last asked.
+    pub(super) fn has_gone_back(&mut self, now: Timestamp) -> bool {
+        std::mem::replace(&mut self.seen, now) > now
+    }
+
+    /// Has what waits for its next attempt wait no longer than until `latest`; mail for later keeps its
+    /// time.
+    pub(super) fn draw_near(&mut self, latest: Timestamp) {
+        let far: Vec<_> = self.timer.range((latest, Place::LEAST)..).copied().collect();
+        for (at, place) in far {
+            let message = self.shelf.entry_at(place).and_then(Entry::message);
+            let not_before = message.and_then(|message| message.not_before);
+            let near = not_before.map_or(latest, |not_before| not_before.max(latest)).min(at);
+            if let Some((_, item)) = self.shelf.item_at(place) {
+                self.timer.remove(&(at, place));
+                item.next_at = near;
+                self.timer.insert((near, place));
+            }
+        }
+    }
+
     /// Moves what is due to its destination's queue; says when the next is due.
     pub(super) fn promote(&mut self, now: Timestamp) -> Option<Timestamp> {
         while let Some((at, place)) = self.timer.first().copied() {
@@ -165,9 +188,10 @@ impl State {
             let to = self.destinations.get_mut(at as usize)?;
             let place = to.ready.pop_front()?;
             let Some((key, item)) = self.shelf.item_at(place) else { continue };
-            let is_due = item.stand == Stand::Queued && item.next_at <= now;
-            if !is_due || item.destination != at {
-                continue; // ended, and its place perhaps used again
+            // What is no longer on the timer was due, even where the clock has gone back since.
+            let waits = item.next_at > now && self.timer.contains(&(item.next_at, place));
+            if item.stand != Stand::Queued || waits || item.destination != at {
+                continue; // taken or ended, and its place perhaps used again
             }
             self.generation += 1;
             item.stand = Stand::Active(self.generation);
@@ -366,6 +390,30 @@ mod tests {
         assert_eq!(state.promote(Timestamp(99)), None);
         assert_eq!(state.take(&dead, Timestamp(99)).map(|(k, _)| k), Some(key));
         assert_eq!(state.end(key), Some(Sequence(1)));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_holds_nothing_back() {
+        let mut state = State::default();
+        let keys = [(MessageId([1; 12]), 0), (MessageId([2; 12]), 0), (MessageId([3; 12]), 0)];
+        for id in 1..=2 {
+            state.add(message(id, "a@one.example"), Sequence(u64::from(id)), Timestamp(5000));
+        }
+        let mut later = message(3, "a@two.example");
+        later.not_before = Some(Timestamp(7000));
+        state.add(later, Sequence(3), Timestamp(5000));
+        state.schedule(keys[0], Timestamp(6000));
+        assert!(!state.has_gone_back(Timestamp(5500)));
+        // The second is due, and not yet taken, when the clock goes back.
+        state.promote(Timestamp(5500));
+        assert!(state.has_gone_back(Timestamp(100)) && !state.has_gone_back(Timestamp(100)));
+        state.draw_near(Timestamp(160));
+        let one = Domain::parse("one.example").expect("a domain");
+        let taken = |state: &mut State| state.take(&one, Timestamp(100)).map(|(key, _)| key);
+        assert_eq!(taken(&mut state), Some(keys[1]));
+        assert_eq!(taken(&mut state), None, "a wait is a wait");
+        assert_eq!(state.promote(Timestamp(100)), Some(Timestamp(160)));
+        assert_eq!(state.promote(Timestamp(160)), Some(Timestamp(7000)), "mail for later");
     }
 
     #[test]

@@ -149,11 +149,21 @@ fn read(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsFault> {
         .map_err(|why| fault(key, format!("does not fit {}: {why}", certificate.display())))
 }
 
-/// The pair in the data folder, made there if it is not both there.
+/// The pair in the data folder, made there if it is not both there, and anew where it is damaged:
+/// nobody can trust it more than its successor.
 fn self_signed(data_dir: &Path, hostname: &str) -> Result<(PathBuf, PathBuf), TlsFault> {
     let certificate = data_dir.join("tls-self-signed.pem");
     let key = data_dir.join("tls-self-signed.key");
-    if !certificate.exists() || !key.exists() {
+    let has_both = certificate.exists() && key.exists();
+    let damage = if has_both && fs::read(&certificate).is_ok() && fs::read(&key).is_ok() {
+        read(&certificate, &key).err()
+    } else {
+        None
+    };
+    if let Some(fault) = &damage {
+        tracing::warn!(target: "relent::tls", %fault, "the self-signed pair is damaged and made anew");
+    }
+    if !has_both || damage.is_some() {
         let made = rcgen::generate_simple_self_signed(vec![hostname.to_owned()])
             .map_err(|why| fault(&certificate, format!("cannot be made for {hostname}: {why}")))?;
         keep(&key, &made.signing_key.serialize_pem())?;
@@ -198,6 +208,25 @@ mod tests {
         assert_eq!(first, shown(&load().expect("read back")));
         let key = fs::metadata(folder.path().join("tls-self-signed.key")).expect("a key");
         assert_eq!(key.permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_damaged_self_signed_pair_is_made_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let load = || Server::load(&config::Tls::default(), folder.path(), "relay.example");
+        for name in ["tls-self-signed.key", "tls-self-signed.pem"] {
+            let first = shown(&load().expect("made"));
+            fs::write(folder.path().join(name), "nothing").expect("written");
+            assert_ne!(first, shown(&load().expect("made anew")), "{name}");
+        }
+        let named = config::Tls {
+            certificate: Some(folder.path().join("tls-self-signed.pem")),
+            key: Some(folder.path().join("tls-self-signed.key")),
+            ..config::Tls::default()
+        };
+        fs::write(folder.path().join("tls-self-signed.key"), "nothing").expect("written");
+        let fault = Server::load(&named, folder.path(), "relay.example").err();
+        assert!(fault.is_some(), "what the settings name is the operator's");
     }
 
     #[test]

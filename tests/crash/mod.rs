@@ -8,6 +8,7 @@ mod scene;
 mod calls;
 mod errors;
 mod kills;
+mod power;
 
 /// Whether the programme runs in its long form.
 fn is_long() -> bool {

@@ -6,6 +6,7 @@ mod ledger;
 mod scene;
 
 mod calls;
+mod clock;
 mod errors;
 mod kills;
 mod power;

@@ -7,6 +7,7 @@ mod committer;
 mod conformance;
 pub mod engine;
 mod handle;
+mod mend;
 mod opening;
 pub mod recover;
 

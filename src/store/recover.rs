@@ -2,6 +2,7 @@
 //! never written.
 
 use super::engine::{Change, Engine, EngineFault, Row};
+use super::mend::{self, Opened};
 use super::redb::Redb;
 use super::value::is_whole;
 use super::{StoreFault, Table};
@@ -33,6 +34,8 @@ pub struct Recovered {
     pub lost: u64,
     /// How many of those stand in the table of stops and consents.
     pub lost_recipients: u64,
+    /// Whether only the records before their last change could be read.
+    pub is_older: bool,
     /// Where the damaged file is now.
     pub damaged: PathBuf,
 }
@@ -41,15 +44,22 @@ impl Recovered {
     /// What to tell the operator where stops may be lost: mail must not go as if they had never been.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
-        (self.lost_recipients > 0).then(|| {
-            format!(
-                "{} rows or places of the table of stops and consents could not be read: people who asked \
-                 for no more mail may be missing from it. Import their stops from a backup or an export \
-                 before the daemon is started; the damaged file is {}",
-                self.lost_recipients,
-                self.damaged.display()
-            )
-        })
+        let what = match (self.lost_recipients, self.is_older) {
+            (0, false) => return None,
+            (0, true) => {
+                "the records could be read only as they were before their last change".into()
+            }
+            (lost, _) => {
+                format!(
+                    "{lost} rows or places of the table of stops and consents could not be read"
+                )
+            }
+        };
+        Some(format!(
+            "{what}: people who asked for no more mail may be missing. Import their stops from a backup \
+             or an export before the daemon is started; the damaged file is {}",
+            self.damaged.display()
+        ))
     }
 }
 
@@ -85,10 +95,9 @@ pub fn recover(directory: &Path) -> Result<Recovered, String> {
             std::fs::remove_file(leftover).map_err(|fault| said(leftover, fault))?;
         }
     }
-    let copied = std::fs::copy(&source, &copy).map_err(|fault| said(&copy, fault));
-    let saved = copied.and_then(|_| save(&copy, &new));
+    let saved = save(&source, &copy, &new);
     let _ = std::fs::remove_file(&copy);
-    let (rows, lost, lost_recipients) = saved?;
+    let (rows, lost, lost_recipients, is_older) = saved?;
     let folder = std::fs::File::open(directory).map_err(|fault| said(directory, fault))?;
     if is_there {
         // The same file under two names, until one rename puts the new one in its place.
@@ -98,15 +107,15 @@ pub fn recover(directory: &Path) -> Result<Recovered, String> {
     std::fs::rename(&new, &file).map_err(|fault| said(&file, fault))?;
     folder.sync_all().map_err(|fault| said(directory, fault))?;
     drop(held);
-    Ok(Recovered { rows, lost, lost_recipients, damaged })
+    Ok(Recovered { rows, lost, lost_recipients, is_older, damaged })
 }
 
-type Saved = (Vec<(&'static str, u64)>, u64, u64);
+type Saved = (Vec<(&'static str, u64)>, u64, u64, bool);
 
-fn save(from: &Path, to: &Path) -> Result<Saved, String> {
+fn save(from: &Path, copy: &Path, to: &Path) -> Result<Saved, String> {
     let told = |fault: EngineFault| StoreFault::from(fault).to_string();
-    let old = Redb::open(from, CACHE, false).map_err(told)?;
     let new = Redb::open(to, CACHE, true).map_err(told)?;
+    let Opened { engine: old, is_older } = mend::open(from, copy, to, CACHE).map_err(told)?;
     let (mut counts, mut lost, mut lost_recipients) = (Vec::new(), 0, 0);
     for table in Table::ALL {
         let (mut count, mut missed, mut after, mut step) = (0, 0, None::<Vec<u8>>, ROWS);
@@ -131,7 +140,7 @@ fn save(from: &Path, to: &Path) -> Result<Saved, String> {
         lost += missed;
         counts.push((table.name(), count));
     }
-    Ok((counts, lost, lost_recipients))
+    Ok((counts, lost, lost_recipients, is_older))
 }
 
 /// The next rows after a key, up to `step` and with smaller steps next to a damaged place; and whether
@@ -287,6 +296,30 @@ mod tests {
         let saved = saved.map_or(0, |(_, count)| *count);
         assert!((3500..5000).contains(&saved), "{recovered:?}");
         assert!(recovered.lost_recipients > 0 && recovered.warning().is_some(), "{recovered:?}");
+    }
+
+    #[tokio::test]
+    async fn a_flipped_byte_in_the_head_costs_no_more_than_the_last_change() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        stops(folder.path(), 10).await;
+        stops(folder.path(), 20).await;
+        let file = folder.path().join(FILE);
+        let sound = std::fs::read(&file).expect("the file");
+        let mut older = 0;
+        for place in (0..320).step_by(3).chain([9, 12, 16, 20, 64, 192]) {
+            let mut bytes = sound.clone();
+            bytes[place] ^= 0x10;
+            std::fs::write(&file, bytes).expect("written");
+            let recovered = recover(folder.path()).map_err(|fault| format!("{place}: {fault}"));
+            let recovered = recovered.expect("recovered");
+            let saved = recovered.rows[7].1;
+            assert!(saved == 20 || recovered.is_older, "byte {place}: {recovered:?}");
+            assert!(saved == 10 || saved == 20, "byte {place}: {recovered:?}");
+            assert_eq!(recovered.warning().is_some(), recovered.is_older, "byte {place}");
+            older += u32::from(recovered.is_older);
+            std::fs::remove_file(recovered.damaged).expect("removed");
+        }
+        assert!(older > 0, "no flip met the last root");
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ mod scene;
 mod calls;
 mod clock;
 mod errors;
+mod flips;
 mod kills;
 mod power;
 

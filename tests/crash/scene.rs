@@ -118,6 +118,26 @@ impl Scene {
         scene
     }
 
+    /// Adds so many messages that wait, of whose recipients every fourth is stopped, and ends the daemon
+    /// in peace: the data is then what each run begins with.
+    pub(super) async fn fill(&mut self, count: u32) {
+        let ledger = self.reset(false).await;
+        self.world.launch(&[]);
+        for number in 0..count {
+            let to = ledger.recipient("waits");
+            let reply = self.submit(&to);
+            assert!(reply.starts_with("250"), "{reply}");
+            ledger.note(&to, &reply);
+            assert!(number % 4 > 0 || ledger.stop(&self.world, &to), "{to} could not be stopped");
+        }
+        assert_eq!(self.world.stop(), 0);
+        self.settle().await;
+        let template = self.world.path("template");
+        std::fs::remove_dir_all(&template).expect("the old template goes");
+        copy(&self.world.path("data"), &template);
+        self.ledger = ledger.without_what_came(&self.world);
+    }
+
     /// Puts the data back to what it was, or to nothing; a ledger of what was acknowledged then.
     pub(super) async fn reset(&mut self, empty: bool) -> Ledger {
         self.world.kill();

@@ -71,8 +71,8 @@ pub async fn serve(config: Config) -> Result<()> {
     if let Some(why) = &failed {
         tracing::error!(target: "relent::daemon", "{why}: the daemon stops, to be started anew");
     }
-    running.stop().await;
-    failed.map_or(Ok(()), Err)
+    let stopped = running.stop().await;
+    failed.map_or(stopped, Err)
 }
 
 /// Builds every part and opens every listener. When this returns, all of them answer.
@@ -211,7 +211,10 @@ impl Running {
     }
 
     /// Stops taking mail, lets sessions and attempts end, and closes spool and store.
-    pub async fn stop(mut self) {
+    ///
+    /// # Errors
+    /// The disk of the spool failed, perhaps only now: what was marked last may not be there.
+    pub async fn stop(mut self) -> Result<()> {
         self.ready.store(false, Ordering::Release);
         self.stop.cancel();
         let drained = async { while self.tasks.join_next().await.is_some() {} };
@@ -225,6 +228,7 @@ impl Running {
         // Answered until here: a drain takes its time.
         drop(self.watchdog.take());
         tracing::info!(target: "relent::daemon", "stopped");
+        Ok(self.spool.can_record()?)
     }
 }
 

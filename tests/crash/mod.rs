@@ -9,6 +9,7 @@ mod calls;
 mod clock;
 mod errors;
 mod flips;
+mod full;
 mod kills;
 mod power;
 

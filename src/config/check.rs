@@ -97,11 +97,6 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         let reason = "the engine \"redb\" keeps its files in data_dir: leave `url` out";
         return refuse("store.url", reason.into());
     }
-    if config.spool.reserve_size.0 > config.spool.free_space_min.0 / 2 {
-        let reason = "it may be at most half of spool.free_space_min, below which mail is refused: mail \
-                      would use it up";
-        return refuse("spool.reserve_size", reason.into());
-    }
     if config.spool.live_percent_min > 90 {
         let reason = "it may be at most 90: segments would be written anew without end";
         return refuse("spool.live_percent_min", reason.into());
@@ -236,7 +231,6 @@ mod tests {
             ("listen.admin", "[listen]\nadmin = \"\""),
             ("tls.certificate", "[tls]\ncertificate = \"c.pem\""),
             ("tls.key", "[tls]\nkey = \"k.pem\""),
-            ("spool.reserve_size", "[spool]\nfree_space_min = \"60MB\""),
             ("spool.live_percent_min", "[spool]\nlive_percent_min = 91"),
             ("dns.validate", "[dns]\nvalidate = true"),
             ("queue.retry_delays", "[queue]\nretry_delays = []"),

@@ -58,6 +58,14 @@ impl TryFrom<String> for StoreEngine {
     }
 }
 
+impl Spool {
+    /// Bytes of the reserve: mail would use up what is more than half of the space that it must leave free.
+    #[must_use]
+    pub fn reserve(&self) -> u64 {
+        self.reserve_size.0.min(self.free_space_min.0 / 2)
+    }
+}
+
 sections! {
     /// `[listen]`: where connections are taken. Port 0 picks a free one.
     Listen {
@@ -266,7 +274,7 @@ sections! {
         /// Free space below which no mail is accepted, so that opt-outs still are.
         free_space_min: Size = Size::megabytes(128),
         /// Room on disk kept in a file of that size, which is given up once the disk is full, so that opt-outs and
-        /// deliveries are still recorded; 0 keeps none. At most half of free_space_min.
+        /// deliveries are still recorded; 0 keeps none. Never more than half of free_space_min is kept.
         reserve_size: Size = Size::megabytes(32),
         /// Share of a full segment's messages, in percent, that must still be queued: with less it is written
         /// anew without the bodies of the others. 0 never does.

@@ -234,7 +234,7 @@ impl Running {
 
 /// Opens the records, with the reserve's room where there is no other.
 fn open_store(config: &Config, world: &World) -> Store {
-    let size = config.spool.reserve_size.0;
+    let size = config.spool.reserve();
     world.reserve.make_room(world.disk.as_ref(), &config.data_dir, size);
     let store = Store::open(&config.data_dir, &config.store, world);
     if let Err(fault) = store.ready() {

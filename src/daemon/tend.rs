@@ -24,7 +24,7 @@ pub(super) async fn run(
 
 /// Keeps room on disk for records, and makes it anew once it was needed and there is room again.
 async fn reserve(config: Arc<Config>, world: World, stop: CancellationToken) {
-    let (size, spare) = (config.spool.reserve_size.0, config.spool.free_space_min.0);
+    let (size, spare) = (config.spool.reserve(), config.spool.free_space_min.0);
     let mut ticks = tokio::time::interval(RESERVE_INTERVAL);
     let mut kept = false;
     loop {

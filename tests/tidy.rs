@@ -146,7 +146,12 @@ fn no_file_outgrows_its_reader() {
 
 #[test]
 fn engines_and_resolvers_are_named_in_one_place() {
-    let homes = [("redb::", "store"), ("hickory_", "dns"), ("tracing_subscriber", "telemetry")];
+    let homes = [
+        ("redb::", "store"),
+        ("sled::", "store"),
+        ("hickory_", "dns"),
+        ("tracing_subscriber", "telemetry"),
+    ];
     for path in files("src") {
         let text = fs::read_to_string(&path).expect("a source file is text");
         for (name, home) in homes {

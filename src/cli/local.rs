@@ -10,8 +10,6 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
-/// The file of the records in the data folder.
-const RECORDS: &str = "records.redb";
 /// Longest wait for blocking work that has outlived the demo.
 const DEMO_END_MAX: Duration = Duration::from_secs(5);
 
@@ -84,7 +82,8 @@ pub(super) fn store(verb: &StoreVerb, path: &Path) -> Result<(), Fault> {
     lock.try_lock().map_err(|_| {
         unlocked("the daemon is running: stop it first, as with `systemctl stop relent`".into())
     })?;
-    let recovered = records::recover(&config.data_dir).map_err(|why| beyond(&config, &why))?;
+    let recovered = records::recover(&config.data_dir, config.store.engine)
+        .map_err(|why| beyond(&config, &why))?;
     for (table, rows) in &recovered.rows {
         show::line(&format!("{table:16} {rows:>10} rows saved"))?;
     }
@@ -96,9 +95,11 @@ pub(super) fn store(verb: &StoreVerb, path: &Path) -> Result<(), Fault> {
 
 /// Why nothing was saved, and the way on. What is read is a copy; the operator knows the file.
 fn beyond(config: &Config, why: &str) -> Fault {
-    let file = config.data_dir.join(RECORDS);
+    let records = config.store.engine.records();
+    let file = config.data_dir.join(records);
+    let is_there = file.exists();
     let file = file.display();
-    let copy = format!("{RECORDS}.reading");
+    let copy = format!("{records}.reading");
     let way = if why.contains(&copy) {
         let marker = config.data_dir.join("records.created");
         format!(
@@ -107,12 +108,12 @@ fn beyond(config: &Config, why: &str) -> Fault {
              daemon",
             marker.display()
         )
-    } else if config.data_dir.join(RECORDS).exists() {
+    } else if is_there {
         "mend that and run this again".into()
     } else {
         format!("put a copy of {file} from a backup there, or see that data_dir is right")
     };
-    Fault::Refused(format!("{}; nothing was changed; {way}", why.replace(&copy, RECORDS)))
+    Fault::Refused(format!("{}; nothing was changed; {way}", why.replace(&copy, records)))
 }
 
 #[cfg(test)]
@@ -133,10 +134,10 @@ mod tests {
         };
         let none = said();
         assert!(none.contains("/data/records.redb: ") && none.contains("backup"), "{none}");
-        std::fs::write(data.join(RECORDS), [7; 9000]).expect("junk");
+        std::fs::write(data.join("records.redb"), [7; 9000]).expect("junk");
         let junk = said();
         assert!(junk.contains("/data/records.redb: ") && !junk.contains(".reading"), "{junk}");
         assert!(junk.contains("from a backup") && junk.contains("records.created"), "{junk}");
-        assert_eq!(std::fs::read(data.join(RECORDS)).expect("still there"), [7; 9000]);
+        assert_eq!(std::fs::read(data.join("records.redb")).expect("still there"), [7; 9000]);
     }
 }

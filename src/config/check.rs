@@ -94,7 +94,7 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         return refuse("http.public_url", reason);
     }
     if config.store.url.is_some() {
-        let reason = "the engine \"redb\" keeps its files in data_dir: leave `url` out";
+        let reason = "the engine keeps its files in data_dir and has no server: leave `url` out";
         return refuse("store.url", reason.into());
     }
     if config.spool.live_percent_min > 90 {

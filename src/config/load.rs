@@ -279,12 +279,27 @@ mod tests {
             text.starts_with("relent.toml:2: store.engine: this build has no engine"),
             "{text}"
         );
+        #[cfg(not(feature = "sled"))]
+        {
+            let text = fault("[store]\nengine = \"sled\"\n");
+            assert!(text.starts_with("relent.toml:2: store.engine: this build has no engine"));
+            assert!(text.contains("cargo build --release --features sled"), "{text}");
+        }
         let text = fault("[dns]\n# later\nvalidate = true\n");
         assert!(
             text.starts_with("relent.toml:3: dns.validate: ") && text.contains("not supported yet")
         );
         let text = fault("hostname = \"x\"\ntls.certificate = \"c.pem\"\n");
         assert!(text.starts_with("relent.toml:2: tls.certificate: "), "{text}");
+    }
+
+    #[cfg(feature = "sled")]
+    #[test]
+    fn an_engine_that_the_build_has_is_taken() {
+        let text = "[store]\nengine = \"sled\"\n";
+        let config = Config::read(text, Path::new("x")).expect("fine");
+        assert_eq!(config.store.engine, crate::config::StoreEngine::Sled);
+        assert_eq!(config.changed().expect("TOML"), text);
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub enum PlaintextAuth {
 pub enum StoreEngine {
     /// The embedded B-tree.
     Redb,
+    /// sled 0.34, in builds that have it.
+    #[cfg(feature = "sled")]
+    Sled,
 }
 
 impl TryFrom<String> for StoreEngine {
@@ -50,7 +53,15 @@ impl TryFrom<String> for StoreEngine {
     fn try_from(name: String) -> Result<Self, String> {
         match name.as_str() {
             "redb" => Ok(Self::Redb),
-            "sled" | "postgres" => {
+            #[cfg(feature = "sled")]
+            "sled" => Ok(Self::Sled),
+            #[cfg(not(feature = "sled"))]
+            "sled" => {
+                Err("this build has no engine \"sled\": build one that has it with `cargo build \
+                 --release --features sled`, or write engine = \"redb\""
+                    .into())
+            }
+            "postgres" => {
                 Err(format!("this build has no engine \"{name}\": write engine = \"redb\""))
             }
             _ => Err(format!("there is no engine `{name}`: write engine = \"redb\"")),
@@ -287,9 +298,9 @@ sections! {
 
     /// `[store]`: the records: accounts, streams, suppressions, consents.
     Store {
-        /// The engine: "redb".
+        /// The engine: "redb"; or "sled" in a build that has it (`--features sled`). No engine reads what another wrote.
         engine: StoreEngine = StoreEngine::Redb,
-        /// Where the engine's server is; "redb" has none.
+        /// Where the engine's server is; "redb" and "sled" have none.
         url: Option<String> = None,
         /// Memory for the engine's cache.
         cache: Size = Size::megabytes(16),

@@ -46,11 +46,9 @@ impl Store {
     #[must_use]
     pub fn open(directory: &Path, settings: &config::Store, world: &World) -> Self {
         let reserve = world.reserve.clone();
-        let (folder, cache, world) = (directory.to_owned(), settings.cache.bytes(), world.clone());
-        let reopen: Reopen = Box::new(move || {
-            let engine = opening::open(&folder, cache, &world)?;
-            Ok(Box::new(engine) as Box<dyn Engine>)
-        });
+        let (folder, world) = (directory.to_owned(), world.clone());
+        let (kind, cache) = (settings.engine, settings.cache.bytes());
+        let reopen: Reopen = Box::new(move || opening::open(&folder, kind, cache, &world));
         Self::over(reopen, settings, reserve)
     }
 
@@ -264,7 +262,6 @@ impl Transaction<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::redb::Redb;
     use super::*;
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -292,7 +289,7 @@ mod tests {
     }
 
     /// Fails its commits for want of room while told to.
-    struct Narrow(Arc<AtomicBool>, Redb);
+    struct Narrow(Arc<AtomicBool>, Box<dyn Engine>);
 
     impl Engine for Narrow {
         fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, EngineFault> {
@@ -321,8 +318,9 @@ mod tests {
         let is_full = Arc::new(AtomicBool::new(true));
         let (path, full) = (folder.path().to_owned(), is_full.clone());
         let reopen: Reopen = Box::new(move || {
-            let redb = opening::open(&path, 1 << 20, &World::real())?;
-            Ok(Box::new(Narrow(full.clone(), redb)) as Box<dyn Engine>)
+            let kind = config::Store::default().engine;
+            let engine = opening::open(&path, kind, 1 << 20, &World::real())?;
+            Ok(Box::new(Narrow(full.clone(), engine)) as Box<dyn Engine>)
         });
         let store = Store::over(reopen, &config::Store::default(), Arc::default());
         let count = |t: &mut Transaction<'_>| Ok(Ok::<_, ()>(t.count("records")?));

@@ -2,6 +2,7 @@
 //! taken as they were before their last change. Only ever done to a copy.
 
 use super::engine::EngineFault;
+use super::kind::Opened;
 use super::redb::Redb;
 use std::fs::{self, File};
 use std::ops::Range;
@@ -30,13 +31,6 @@ enum Mend {
     Older,
 }
 
-/// A file that was opened.
-pub(super) struct Opened {
-    pub(super) engine: Redb,
-    /// Whether it is as it was before the last change.
-    pub(super) is_older: bool,
-}
-
 /// Opens a copy of `source`, mended no more than it must be; `sound` is a file that begins as it should.
 pub(super) fn open(
     source: &Path,
@@ -49,7 +43,10 @@ pub(super) fn open(
         let opened =
             mended(source, copy, sound, mend).and_then(|()| Redb::open(copy, cache, false));
         match opened {
-            Ok(engine) => return Ok(Opened { engine, is_older: mend == Mend::Older }),
+            Ok(engine) => {
+                let is_older = mend == Mend::Older;
+                return Ok(Opened { engine: Box::new(engine), is_older });
+            }
             // What was wrong at first is what there is to say.
             Err(fault) => first = first.or(Some(fault)),
         }

@@ -7,11 +7,14 @@ mod committer;
 mod conformance;
 pub mod engine;
 mod handle;
+mod kind;
 mod mend;
 mod opening;
 pub mod recover;
 
 mod redb;
+#[cfg(feature = "sled")]
+mod sled;
 mod value;
 
 pub use handle::{Store, Transaction};

@@ -2,16 +2,16 @@
 
 use super::Table;
 use super::engine::{Engine, EngineFault};
-use super::recover::{FILE, MARKER};
-use super::redb::Redb;
+use super::recover::{MARKER, clear};
 use super::value::is_whole;
+use crate::config::StoreEngine;
 use crate::world::World;
 use std::path::{Path, PathBuf};
 
-/// Where a first start makes the records, before they get their name.
-const FRESH: &str = "records.redb.fresh";
-/// What an unfinished first start left, moved aside.
-const UNFINISHED: &str = "records.redb.unfinished";
+/// Added to the name under which a first start makes the records, before they get their own.
+const FRESH: &str = "fresh";
+/// Added to the name of what an unfinished first start left, moved aside.
+const UNFINISHED: &str = "unfinished";
 /// The folder of accepted mail, in which the marker lies once more, so that no single removal makes an
 /// empty start of a damaged one.
 const MAIL: &str = "spool";
@@ -19,49 +19,82 @@ const MAIL: &str = "spool";
 const ROWS: usize = 1000;
 
 /// Opens what is there, creates only where nothing ever was.
-pub(super) fn open(directory: &Path, cache: usize, world: &World) -> Result<Redb, EngineFault> {
-    let (file, marker) = (directory.join(FILE), directory.join(MARKER));
+pub(super) fn open(
+    directory: &Path,
+    kind: StoreEngine,
+    cache: usize,
+    world: &World,
+) -> Result<Box<dyn Engine>, EngineFault> {
+    let (file, marker) = (directory.join(kind.records()), directory.join(MARKER));
     let said = |path: &Path, fault: std::io::Error| EngineFault::from(fault).at(path);
     let there = |path: &Path| path.try_exists().map_err(|fault| said(path, fault));
     world.disk.create_directory(directory).map_err(|fault| said(directory, fault))?;
     let is_marked = there(&marker)? || is_witnessed(directory, world)?;
     let engine = if is_marked {
         if !there(&file)? {
-            let text = "the file is missing, though records were kept: restore it from a backup";
-            return Err(EngineFault::Damaged(text.into()).at(&file));
+            return Err(EngineFault::Damaged(gone(directory, kind)).at(&file));
         }
-        Redb::open(&file, cache, false)?
+        kind.open(&file, cache, false)?
     } else {
         // Without a marker nothing was ever acknowledged: what a crash left of a first start goes on,
         // or makes way.
-        match there(&file)?.then(|| Redb::open(&file, cache, false)) {
+        match there(&file)?.then(|| kind.open(&file, cache, false)) {
             Some(Ok(engine)) => engine,
             Some(Err(EngineFault::Damaged(why))) => {
                 tracing::warn!(target: "relent::store", why, "a first start was never finished: anew");
-                let aside = directory.join(UNFINISHED);
+                let aside = beside(&file, UNFINISHED);
+                clear(&aside).map_err(|fault| said(&aside, fault))?;
                 world.disk.rename(&file, &aside).map_err(|fault| said(&aside, fault))?;
-                create(directory, &file, cache, world)?
+                create(&file, kind, cache, world)?
             }
             Some(Err(fault)) => return Err(fault),
-            None => create(directory, &file, cache, world)?,
+            None => create(&file, kind, cache, world)?,
         }
     };
-    check(&engine).map_err(|fault| fault.at(&file))?;
+    check(engine.as_ref()).map_err(|fault| fault.at(&file))?;
     mark(directory, &marker, world);
     Ok(engine)
 }
 
-/// Makes the records under another name first: a crash leaves a whole file or none.
-fn create(directory: &Path, file: &Path, cache: usize, world: &World) -> Result<Redb, EngineFault> {
-    let fresh = directory.join(FRESH);
+/// Why there are no records where there were some, and what to do.
+fn gone(directory: &Path, kind: StoreEngine) -> String {
+    let mut others = StoreEngine::ALL.iter().filter(|other| **other != kind);
+    let other = others.find(|other| directory.join(other.records()).exists());
+    other.map_or_else(
+        || "the file is missing, though records were kept: restore it from a backup".into(),
+        |other| {
+            let (other, theirs, ours) = (other.name(), other.records(), kind.name());
+            format!(
+                "the file is missing, and records of another engine lie beside it in {theirs}: write \
+                 engine = \"{other}\" under [store]; no engine reads what another wrote, and records that \
+                 were kept with \"{ours}\" come from a backup"
+            )
+        },
+    )
+}
+
+/// The same path with a word added to its name.
+fn beside(file: &Path, word: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".");
+    name.push(word);
+    name.into()
+}
+
+/// Makes the records under another name first: a crash leaves them whole or not at all.
+fn create(
+    file: &Path,
+    kind: StoreEngine,
+    cache: usize,
+    world: &World,
+) -> Result<Box<dyn Engine>, EngineFault> {
+    let fresh = beside(file, FRESH);
     let said = |fault: std::io::Error| EngineFault::from(fault).at(&fresh);
-    if fresh.try_exists().map_err(said)? {
-        world.disk.remove(&fresh).map_err(said)?;
-    }
-    let engine = Redb::open(&fresh, cache, true)?;
+    clear(&fresh).map_err(said)?;
+    drop(kind.open(&fresh, cache, true)?);
     world.disk.rename(&fresh, file).map_err(said)?;
-    world.disk.sync_directory(directory).map_err(said)?;
-    Ok(engine)
+    world.disk.sync_directory(file.parent().unwrap_or(file)).map_err(said)?;
+    kind.open(file, cache, false)
 }
 
 /// Whether the folder of accepted mail says that there were records.
@@ -119,77 +152,110 @@ mod tests {
     use super::*;
     use crate::config;
 
-    fn start(folder: &Path) -> Store {
-        Store::open(folder, &config::Store::default(), &World::real())
+    fn start(folder: &Path, kind: StoreEngine) -> Store {
+        let settings = config::Store { engine: kind, ..config::Store::default() };
+        Store::open(folder, &settings, &World::real())
     }
 
     fn is_damaged(store: &Store) -> bool {
         matches!(store.ready(), Err(StoreFault::Damaged(_)))
     }
 
+    /// A folder in which records were begun, for each engine of this build.
+    async fn begun() -> Vec<(StoreEngine, tempfile::TempDir)> {
+        let mut all = Vec::new();
+        for &kind in StoreEngine::ALL {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let store = start(folder.path(), kind);
+            assert!(store.ready().is_ok(), "{:?}", store.ready());
+            store.close().await;
+            all.push((kind, folder));
+        }
+        all
+    }
+
     #[tokio::test]
     async fn a_store_whose_file_is_gone_does_not_start_empty() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        start(folder.path()).close().await;
-        std::fs::remove_file(folder.path().join(FILE)).expect("remove");
-        assert!(is_damaged(&start(folder.path())));
-        assert!(!folder.path().join(FILE).exists());
+        for (kind, folder) in begun().await {
+            let file = folder.path().join(kind.records());
+            clear(&file).expect("removed");
+            assert!(is_damaged(&start(folder.path(), kind)));
+            assert!(!file.exists());
+        }
     }
 
     #[tokio::test]
     async fn a_store_of_junk_answers_damage() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        start(folder.path()).close().await;
-        std::fs::write(folder.path().join(FILE), [7; 9000]).expect("write");
-        let store = start(folder.path());
-        assert!(is_damaged(&store));
+        for junk in [vec![7; 9000], Vec::new()] {
+            for (kind, folder) in begun().await {
+                let file = kind.content(&folder.path().join(kind.records()));
+                std::fs::write(file, &junk).expect("written");
+                assert!(is_damaged(&start(folder.path(), kind)), "{kind:?}");
+            }
+        }
     }
 
     #[tokio::test]
     async fn a_store_that_lost_its_marker_too_does_not_start_empty() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        start(folder.path()).close().await;
-        for name in [FILE, MARKER] {
-            std::fs::remove_file(folder.path().join(name)).expect("remove");
+        for (kind, folder) in begun().await {
+            let file = folder.path().join(kind.records());
+            for path in [&file, &folder.path().join(MARKER)] {
+                clear(path).expect("removed");
+            }
+            assert!(is_damaged(&start(folder.path(), kind)));
+            // Accepted mail says it as well.
+            let mail = folder.path().join(MAIL);
+            std::fs::rename(mail.join(MARKER), mail.join("0000000000000001.seg")).expect("renamed");
+            assert!(is_damaged(&start(folder.path(), kind)));
+            assert!(!file.exists());
         }
-        assert!(is_damaged(&start(folder.path())));
-        // Accepted mail says it as well.
-        let mail = folder.path().join(MAIL);
-        std::fs::rename(mail.join(MARKER), mail.join("0000000000000001.seg")).expect("renamed");
-        assert!(is_damaged(&start(folder.path())));
-        assert!(!folder.path().join(FILE).exists());
     }
 
     #[tokio::test]
     async fn what_an_unfinished_first_start_left_makes_way() {
-        for (name, length) in [(FILE, 9000), (FILE, 0), (FRESH, 9000)] {
-            let folder = tempfile::tempdir().expect("a temporary folder");
-            std::fs::write(folder.path().join(name), vec![7; length]).expect("written");
-            let store = start(folder.path());
-            assert!(store.ready().is_ok(), "{name} of {length}: {:?}", store.ready());
-            store.close().await;
-            drop(store);
-            assert!(start(folder.path()).ready().is_ok());
-            assert!(!folder.path().join(FRESH).exists());
+        for &kind in StoreEngine::ALL {
+            let fresh = format!("{}.{FRESH}", kind.records());
+            let (file, fresh) = (kind.records().to_owned(), fresh);
+            for (name, length) in [(&file, 9000), (&file, 0), (&fresh, 9000)] {
+                let folder = tempfile::tempdir().expect("a temporary folder");
+                std::fs::write(folder.path().join(name), vec![7; length]).expect("written");
+                let store = start(folder.path(), kind);
+                assert!(store.ready().is_ok(), "{name} of {length}: {:?}", store.ready());
+                store.close().await;
+                drop(store);
+                assert!(start(folder.path(), kind).ready().is_ok());
+                assert!(!folder.path().join(&fresh).exists());
+            }
+        }
+    }
+
+    #[cfg(feature = "sled")]
+    #[tokio::test]
+    async fn records_of_another_engine_are_named() {
+        for (kind, folder) in begun().await {
+            let other = StoreEngine::ALL.iter().find(|other| **other != kind).expect("two");
+            let said = start(folder.path(), *other).ready().expect_err("not its own").to_string();
+            assert!(said.contains(&format!("engine = \"{}\"", kind.name())), "{said}");
+            assert!(start(folder.path(), kind).ready().is_ok());
         }
     }
 
     #[tokio::test]
     async fn a_stop_under_a_wrong_key_is_damage() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        start(folder.path()).close().await;
-        let path = folder.path().join(FILE);
-        let engine = Redb::open(&path, 1 << 20, false).expect("opened");
-        let value = super::super::value::encode(b"a", &super::super::handle::Counter(1));
-        let under = |key: &[u8]| Change {
-            table: Table::Recipient,
-            key: key.to_vec(),
-            value: Some(value.clone()),
-        };
-        engine.commit(&[under(b"a")]).expect("committed");
-        assert_eq!(check(&engine), Ok(()));
-        engine.commit(&[under(b"b")]).expect("committed");
-        drop(engine);
-        assert!(is_damaged(&start(folder.path())));
+        for (kind, folder) in begun().await {
+            let path = folder.path().join(kind.records());
+            let engine = kind.open(&path, 1 << 20, false).expect("opened");
+            let value = super::super::value::encode(b"a", &super::super::handle::Counter(1));
+            let under = |key: &[u8]| Change {
+                table: Table::Recipient,
+                key: key.to_vec(),
+                value: Some(value.clone()),
+            };
+            engine.commit(&[under(b"a")]).expect("committed");
+            assert_eq!(check(engine.as_ref()), Ok(()));
+            engine.commit(&[under(b"b")]).expect("committed");
+            drop(engine);
+            assert!(is_damaged(&start(folder.path(), kind)));
+        }
     }
 }

@@ -2,14 +2,13 @@
 //! never written.
 
 use super::engine::{Change, Engine, EngineFault, Row};
-use super::mend::{self, Opened};
-use super::redb::Redb;
+use super::kind::Opened;
 use super::value::is_whole;
 use super::{StoreFault, Table};
+use crate::config::StoreEngine;
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// The records.
-pub(super) const FILE: &str = "records.redb";
 /// Says that the records were once made, so that their absence is damage and not a first start.
 pub(super) const MARKER: &str = "records.created";
 
@@ -36,7 +35,7 @@ pub struct Recovered {
     pub lost_recipients: u64,
     /// Whether only the records before their last change could be read.
     pub is_older: bool,
-    /// Where the damaged file is now.
+    /// Where the damaged file or folder is now.
     pub damaged: PathBuf,
 }
 
@@ -63,22 +62,34 @@ impl Recovered {
     }
 }
 
+/// Removes a file or a folder that may be there.
+pub(super) fn clear(path: &Path) -> io::Result<()> {
+    let removed =
+        if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    removed.or_else(|fault| match fault.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(fault),
+    })
+}
+
 /// Keeps the damaged records in `directory` under another name and makes new ones with every row that
-/// can still be read and whose checksum is right. The damaged file itself stays as it was. Killed
-/// anywhere, it can be run again.
+/// can still be read and whose checksum is right. The damaged records themselves stay as they were.
+/// Killed anywhere, it can be run again.
 ///
 /// # Errors
-/// In words: there is no file, the daemon still runs, or nothing of it can be opened. Then the file is
-/// where it was.
-pub fn recover(directory: &Path) -> Result<Recovered, String> {
-    let file = directory.join(FILE);
-    let said = |path: &Path, fault: std::io::Error| format!("{}: {fault}", path.display());
-    let kept = |n: u32| directory.join(format!("{FILE}.damaged-{n}"));
+/// In words: there are none, the daemon still runs, or nothing of them can be opened. Then they are
+/// where they were.
+pub fn recover(directory: &Path, kind: StoreEngine) -> Result<Recovered, String> {
+    let name = kind.records();
+    let file = directory.join(name);
+    let said = |path: &Path, fault: io::Error| format!("{}: {fault}", path.display());
+    let kept = |n: u32| directory.join(format!("{name}.damaged-{n}"));
     let is_there = file.try_exists().map_err(|fault| said(&file, fault))?;
-    // Builds before this one moved the file aside before its successor was in place.
+    // A folder is moved aside before its successor is in place, and so was a file by earlier builds.
     let moved = || (1..=KEPT).rev().map(kept).find(|path| path.exists());
     let source = if is_there { file.clone() } else { moved().unwrap_or_else(|| file.clone()) };
-    let held = std::fs::File::open(&source).map_err(|fault| said(&source, fault))?;
+    let content = kind.content(&source);
+    let held = std::fs::File::open(&content).map_err(|fault| said(&content, fault))?;
     held.try_lock()
         .map_err(|_| format!("{} is in use: stop the daemon first", source.display()))?;
     let damaged = if is_there {
@@ -89,19 +100,19 @@ pub fn recover(directory: &Path) -> Result<Recovered, String> {
     };
     // Opening repairs, and repairing writes: only ever on a copy.
     let (copy, new) =
-        (directory.join(format!("{FILE}.reading")), directory.join(format!("{FILE}.new")));
+        (directory.join(format!("{name}.reading")), directory.join(format!("{name}.new")));
     for leftover in [&copy, &new] {
-        if leftover.exists() {
-            std::fs::remove_file(leftover).map_err(|fault| said(leftover, fault))?;
-        }
+        clear(leftover).map_err(|fault| said(leftover, fault))?;
     }
-    let saved = save(&source, &copy, &new);
-    let _ = std::fs::remove_file(&copy);
+    let saved = save(kind, &source, &copy, &new);
+    let _ = clear(&copy);
     let (rows, lost, lost_recipients, is_older) = saved?;
     let folder = std::fs::File::open(directory).map_err(|fault| said(directory, fault))?;
     if is_there {
-        // The same file under two names, until one rename puts the new one in its place.
-        std::fs::hard_link(&file, &damaged).map_err(|fault| said(&damaged, fault))?;
+        // The same file under two names, until one rename puts the new one in its place. A folder has
+        // one name only: without it the daemon starts no empty store, and this finds the moved one.
+        let aside = if file.is_dir() { std::fs::rename } else { std::fs::hard_link };
+        aside(&file, &damaged).map_err(|fault| said(&damaged, fault))?;
         folder.sync_all().map_err(|fault| said(directory, fault))?;
     }
     std::fs::rename(&new, &file).map_err(|fault| said(&file, fault))?;
@@ -112,15 +123,16 @@ pub fn recover(directory: &Path) -> Result<Recovered, String> {
 
 type Saved = (Vec<(&'static str, u64)>, u64, u64, bool);
 
-fn save(from: &Path, copy: &Path, to: &Path) -> Result<Saved, String> {
+fn save(kind: StoreEngine, from: &Path, copy: &Path, to: &Path) -> Result<Saved, String> {
     let told = |fault: EngineFault| StoreFault::from(fault).to_string();
-    let new = Redb::open(to, CACHE, true).map_err(told)?;
-    let Opened { engine: old, is_older } = mend::open(from, copy, to, CACHE).map_err(told)?;
+    let new = kind.open(to, CACHE, true).map_err(told)?;
+    let Opened { engine: old, is_older } =
+        kind.open_damaged(from, copy, to, CACHE).map_err(told)?;
     let (mut counts, mut lost, mut lost_recipients) = (Vec::new(), 0, 0);
     for table in Table::ALL {
         let (mut count, mut missed, mut after, mut step) = (0, 0, None::<Vec<u8>>, ROWS);
         loop {
-            let (rows, is_broken) = reach(&old, table, after.as_deref(), &mut step);
+            let (rows, is_broken) = reach(old.as_ref(), table, after.as_deref(), &mut step);
             missed += u64::from(is_broken);
             let Some((last, _)) = rows.last() else { break };
             after = Some(last.clone());
@@ -233,23 +245,35 @@ mod tests {
     use crate::store::{Record, Store};
     use crate::world::World;
 
-    #[tokio::test]
-    async fn recovery_saves_what_can_be_read_and_keeps_the_original() {
+    fn open(folder: &Path, kind: StoreEngine) -> Store {
+        let settings = config::Store { engine: kind, ..config::Store::default() };
+        Store::open(folder, &settings, &World::real())
+    }
+
+    async fn saves(kind: StoreEngine) {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let open = || Store::open(folder.path(), &config::Store::default(), &World::real());
+        let open = || open(folder.path(), kind);
         let store = open();
         let counted = store.transact(|t| Ok(Ok::<_, ()>(t.count("x")?))).await;
         assert_eq!(counted.expect("store"), Ok(1));
-        assert!(recover(folder.path()).is_err(), "the store is open");
+        assert!(recover(folder.path(), kind).is_err(), "the store is open");
         store.close().await;
         drop(store);
-        let before = std::fs::read(folder.path().join(FILE)).expect("the file");
-        let recovered = recover(folder.path()).expect("recovered");
+        let content = kind.content(&folder.path().join(kind.records()));
+        let before = std::fs::read(content).expect("the file");
+        let recovered = recover(folder.path(), kind).expect("recovered");
         assert_eq!((recovered.rows[0], recovered.lost), (("meta", 1), 0));
         assert_eq!(recovered.warning(), None);
-        assert_eq!(std::fs::read(recovered.damaged).expect("kept"), before);
+        assert_eq!(std::fs::read(kind.content(&recovered.damaged)).expect("kept"), before);
         let counted = open().transact(|t| Ok(Ok::<_, ()>(t.count("x")?))).await;
         assert_eq!(counted.expect("store"), Ok(2));
+    }
+
+    #[tokio::test]
+    async fn recovery_saves_what_can_be_read_and_keeps_the_original() {
+        for kind in StoreEngine::ALL {
+            saves(*kind).await;
+        }
     }
 
     #[derive(serde::Serialize, serde::Deserialize)]
@@ -260,8 +284,8 @@ mod tests {
     }
 
     /// A store of so many stops, closed.
-    async fn stops(folder: &Path, count: u64) {
-        let store = Store::open(folder, &config::Store::default(), &World::real());
+    async fn stops(folder: &Path, kind: StoreEngine, count: u64) {
+        let store = open(folder, kind);
         let done = store.transact(move |t| {
             for number in 0..count {
                 let digest = ring::digest::digest(&ring::digest::SHA256, &number.to_be_bytes());
@@ -278,8 +302,9 @@ mod tests {
     #[tokio::test]
     async fn what_lies_past_a_bad_place_is_saved_too_and_the_loss_is_told() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        stops(folder.path(), 5000).await;
-        let file = folder.path().join(FILE);
+        let kind = StoreEngine::Redb;
+        stops(folder.path(), kind, 5000).await;
+        let file = folder.path().join(kind.records());
         let mut bytes = std::fs::read(&file).expect("the file");
         // Pages full of stops, spoilt here and there.
         let is_leaf = |page: &&mut [u8]| page.windows(50).any(|part| part == [b's'; 50]);
@@ -291,7 +316,7 @@ mod tests {
             }
         }
         std::fs::write(&file, bytes).expect("written");
-        let recovered = recover(folder.path()).expect("recovered");
+        let recovered = recover(folder.path(), kind).expect("recovered");
         let saved = recovered.rows.iter().find(|(name, _)| *name == "recipient");
         let saved = saved.map_or(0, |(_, count)| *count);
         assert!((3500..5000).contains(&saved), "{recovered:?}");
@@ -301,16 +326,18 @@ mod tests {
     #[tokio::test]
     async fn a_flipped_byte_in_the_head_costs_no_more_than_the_last_change() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        stops(folder.path(), 10).await;
-        stops(folder.path(), 20).await;
-        let file = folder.path().join(FILE);
+        let kind = StoreEngine::Redb;
+        stops(folder.path(), kind, 10).await;
+        stops(folder.path(), kind, 20).await;
+        let file = folder.path().join(kind.records());
         let sound = std::fs::read(&file).expect("the file");
         let mut older = 0;
         for place in (0..320).step_by(3).chain([9, 12, 16, 20, 64, 192]) {
             let mut bytes = sound.clone();
             bytes[place] ^= 0x10;
             std::fs::write(&file, bytes).expect("written");
-            let recovered = recover(folder.path()).map_err(|fault| format!("{place}: {fault}"));
+            let recovered =
+                recover(folder.path(), kind).map_err(|fault| format!("{place}: {fault}"));
             let recovered = recovered.expect("recovered");
             let saved = recovered.rows[7].1;
             assert!(saved == 20 || recovered.is_older, "byte {place}: {recovered:?}");
@@ -322,23 +349,46 @@ mod tests {
         assert!(older > 0, "no flip met the last root");
     }
 
-    #[tokio::test]
-    async fn a_recovery_killed_between_its_steps_is_run_again() {
+    async fn killed(kind: StoreEngine) {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        stops(folder.path(), 10).await;
-        let (file, aside) =
-            (folder.path().join(FILE), folder.path().join(format!("{FILE}.damaged-1")));
-        // Linked and not yet replaced; and, as builds before did it, moved and not yet replaced.
-        std::fs::hard_link(&file, &aside).expect("linked");
-        let recovered = recover(folder.path()).expect("recovered");
+        stops(folder.path(), kind, 10).await;
+        let file = folder.path().join(kind.records());
+        let aside = folder.path().join(format!("{}.damaged-1", kind.records()));
+        // Linked and not yet replaced; and, as a folder is and builds before did it, moved and not yet
+        // replaced.
+        if file.is_file() {
+            std::fs::hard_link(&file, &aside).expect("linked");
+        }
+        let recovered = recover(folder.path(), kind).expect("recovered");
         assert_eq!(recovered.rows[7], ("recipient", 10));
         for leftover in [&recovered.damaged, &aside] {
-            std::fs::remove_file(leftover).expect("removed");
+            clear(leftover).expect("removed");
         }
         std::fs::rename(&file, &aside).expect("moved");
-        let recovered = recover(folder.path()).expect("recovered");
+        assert!(open(folder.path(), kind).ready().is_err());
+        let recovered = recover(folder.path(), kind).expect("recovered");
         assert_eq!((recovered.rows[7], recovered.damaged), (("recipient", 10), aside));
-        let store = Store::open(folder.path(), &config::Store::default(), &World::real());
-        assert!(store.ready().is_ok());
+        assert!(open(folder.path(), kind).ready().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_recovery_killed_between_its_steps_is_run_again() {
+        for kind in StoreEngine::ALL {
+            killed(*kind).await;
+        }
+    }
+
+    #[cfg(feature = "sled")]
+    #[tokio::test]
+    async fn recovery_finds_a_way_past_a_damaged_snapshot() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let kind = StoreEngine::Sled;
+        stops(folder.path(), kind, 1000).await;
+        let snapshot = folder.path().join(kind.records()).join("snap.00000000FFFFFFFF");
+        std::fs::write(&snapshot, [7; 50]).expect("written");
+        assert!(matches!(open(folder.path(), kind).ready(), Err(StoreFault::Damaged(_))));
+        let recovered = recover(folder.path(), kind).expect("recovered");
+        assert_eq!((recovered.rows[7], recovered.lost), (("recipient", 1000), 0));
+        assert!(open(folder.path(), kind).ready().is_ok());
     }
 }

@@ -140,8 +140,10 @@ impl World {
              [dns]\nnameservers = [\"{names}\"]\n\
              [delivery]\nport = {port}\nallow_private = true\n{delivery}\n\
              [queue]\nretry_delays = [\"1s\"]\n\
+             [store]\nengine = \"{engine}\"\n\
              [replies]\ndomain = \"reply.relent.example\"\n{more}\n",
             data = self.path("data").display(),
+            engine = engine(),
             admin = self.path("admin.sock").display(),
             names = self.names.address(),
             port = self.receiver.address().port(),
@@ -359,6 +361,11 @@ impl Drop for World {
             eprintln!("--- the daemon's log ends:\n{}", log.get(from..).unwrap_or(&log));
         }
     }
+}
+
+/// The engine that keeps the records: `RELENT_TEST_ENGINE`, which the build must have.
+pub fn engine() -> String {
+    std::env::var("RELENT_TEST_ENGINE").unwrap_or_else(|_| "redb".into())
 }
 
 /// The binary that is tested: the one just built, or the one that `RELENT_BINARY` names.

@@ -11,7 +11,7 @@ mod race;
 mod record;
 #[cfg(test)]
 mod tests;
-mod token;
+pub mod token;
 
 pub use desk::Policy;
 pub use import::{Imported, ListedConsent, ListedStop};

@@ -22,8 +22,9 @@ fn mac(key: &[u8; 32], bytes: &[u8]) -> [u8; MAC] {
     mac
 }
 
-/// Writes a token.
-pub(super) fn seal(key: &[u8; 32], token: &Token) -> String {
+/// Writes a token under a signing key.
+#[must_use]
+pub fn seal(key: &[u8; 32], token: &Token) -> String {
     let (prefix, kind, parts): (&str, u8, [Vec<u8>; 2]) = match token {
         Token::Reply { stream, recipient } => {
             ("r-", 1, [stream.0.to_be_bytes().to_vec(), recipient.0.to_vec()])
@@ -45,8 +46,9 @@ pub(super) fn seal(key: &[u8; 32], token: &Token) -> String {
     format!("{prefix}{}", BASE32.encode(&bytes))
 }
 
-/// Reads a token; none where anything of it is not as [`seal`] writes it.
-pub(super) fn open(key: &[u8; 32], text: &str) -> Option<Token> {
+/// Reads a token in any case; none where anything of it is not as [`seal`] writes it.
+#[must_use]
+pub fn open(key: &[u8; 32], text: &str) -> Option<Token> {
     let text = text.to_ascii_lowercase();
     let (prefix, body) = match text.get(..2) {
         Some(prefix @ ("r-" | "u-" | "b-")) => (prefix, &text[2..]),

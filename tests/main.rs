@@ -10,6 +10,7 @@ mod support;
 
 mod bounds;
 mod crash;
+mod fuzz;
 mod interop;
 mod journeys;
 mod tidy;

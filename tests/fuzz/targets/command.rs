@@ -1,0 +1,8 @@
+//! The command line of a client.
+
+#![no_main]
+
+#[path = "../all.rs"]
+mod all;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| all::properties::command(input));

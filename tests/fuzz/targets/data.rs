@@ -1,0 +1,8 @@
+//! Message data, by DATA and BDAT.
+
+#![no_main]
+
+#[path = "../all.rs"]
+mod all;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| all::properties::data(input));

@@ -1,0 +1,8 @@
+//! The header of a message.
+
+#![no_main]
+
+#[path = "../all.rs"]
+mod all;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| all::properties::header(input));

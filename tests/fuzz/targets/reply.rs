@@ -1,0 +1,8 @@
+//! The replies of another mail server.
+
+#![no_main]
+
+#[path = "../all.rs"]
+mod all;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| all::properties::reply(input));

@@ -1,0 +1,8 @@
+//! A settings file.
+
+#![no_main]
+
+#[path = "../all.rs"]
+mod all;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| all::properties::settings(input));

@@ -1,0 +1,8 @@
+//! Tokens, sealed, opened and forged.
+
+#![no_main]
+
+#[path = "../all.rs"]
+mod all;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| all::properties::token(input));

@@ -147,7 +147,9 @@ impl Address {
             return Err(AddressFault::LocalPart);
         }
         let address = Self { local: local.into(), domain: Domain::parse(domain)? };
-        if quoted(&address.local).len() > LOCAL_PART_MAX {
+        // As it will be written: a domain grows when its U-labels become A-labels.
+        let local = quoted(&address.local).len();
+        if local > LOCAL_PART_MAX || local + 1 + address.domain.as_str().len() > PATH_MAX {
             return Err(AddressFault::TooLong);
         }
         Ok(address)
@@ -327,5 +329,10 @@ mod tests {
         }
         let long = format!("{}@example.com", "a".repeat(65));
         assert_eq!(Address::parse(&long), Err(AddressFault::TooLong));
+        // Short enough as it came, and longer than any path in A-labels, in which it is kept.
+        let label = format!("ü{}", "x".repeat(39));
+        let grown = format!("a@{label}.{label}.{label}.{label}.ü{}", "y".repeat(53));
+        assert!(grown.len() <= PATH_MAX);
+        assert_eq!(Address::parse(&grown), Err(AddressFault::TooLong));
     }
 }

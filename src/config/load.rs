@@ -232,7 +232,7 @@ fn key_at(text: &str, place: usize) -> Option<String> {
     let found = keys(text)
         .into_iter()
         .filter(|key| (key.start..key.end.max(key.start + 1)).contains(&place))
-        .min_by_key(|key| key.end - key.start)
+        .min_by_key(|key| key.end.saturating_sub(key.start))
         .map(|key| key.name);
     found.or_else(|| begun(text, place))
 }
@@ -273,6 +273,9 @@ mod tests {
         let text = fault("[queue]\n\nretry_delay = \"1m\"\n");
         assert!(text.starts_with("relent.toml:3: ") && text.contains("retry_delay"), "{text}");
         let text = fault("[listen\n");
+        assert!(text.starts_with("relent.toml:1: "), "{text}");
+        // A key that the reader ends before it begins.
+        let text = fault("[\r\0");
         assert!(text.starts_with("relent.toml:1: "), "{text}");
         let text = fault("[store]\nengine = \"postgres\"\n");
         assert!(

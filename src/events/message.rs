@@ -210,7 +210,7 @@ impl MessageEvent {
 /// The spool's owner: events, kept as long as `retention` says.
 #[must_use]
 pub fn owner(retention: Duration) -> Owner {
-    Owner { retention, labels: MessageEvent::labels }
+    Owner { retention, labels: MessageEvent::labels, labels_version: 1 }
 }
 
 /// What the spool knows a message's records by.

@@ -76,6 +76,7 @@ impl Embedded {
         let mut state = rebuild(&spool, now)?;
         // The clock may have been ahead when the waits were recorded.
         state.draw_near(now.after(longest(&config)));
+        spool.settle();
         let level = Level::new("queue.items_max", config.queue.items_max);
         Ok(Arc::new_cyclic(|own| Self {
             own: own.clone(),
@@ -189,7 +190,10 @@ impl Queue for Embedded {
             let sequence = queue.spool.accept(body, encode).await?;
             if let Ok(MessageEvent::Accepted(message)) = filled.await {
                 let now = queue.world.clock.now();
-                queue.state().add(message, sequence, now);
+                if !queue.state().add(message, sequence, now) {
+                    // A report that was made twice: it is queued once.
+                    queue.spool.release(sequence);
+                }
                 queue.wake.notify_waiters();
             }
             Ok(id)
@@ -319,15 +323,11 @@ impl Queue for Embedded {
                 }
                 self.give_back(key, lease.generation, *next_at);
             }
-            (_, Ok(())) => {
-                self.state().give_back(key, lease.generation);
-                self.end(key);
-            }
+            // Ended under its lease, so that no other attempt finds it in between.
+            (_, Ok(())) => self.end(key),
             (Outcome::Delivered, Err(_)) => {
                 // Not sent again by this process. Its body stays: the next one will find no mark.
-                let mut state = self.state();
-                state.give_back(key, lease.generation);
-                state.end(key);
+                self.state().end(key);
             }
             (_, Err(_)) => self.put_off(key, lease.generation),
         }

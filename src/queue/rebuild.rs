@@ -44,9 +44,9 @@ fn replay(
 ) {
     let (key, outcome, attempts, text) = match event {
         MessageEvent::Accepted(message) => {
-            if !message.recipients.is_empty() && !state.contains(message.id) {
-                spool.hold(sequence, Some(&message.body));
-                state.add(message, sequence, now);
+            let (is_empty, body) = (message.recipients.is_empty(), message.body.clone());
+            if !is_empty && state.add(message, sequence, now) {
+                spool.hold(sequence, Some(&body));
             }
             return;
         }

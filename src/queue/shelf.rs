@@ -103,6 +103,20 @@ impl Entry {
     }
 }
 
+/// As its record has it, where that gives it back.
+fn packed(message: Accepted, sequence: Sequence) -> Kept {
+    let event = MessageEvent::Accepted(message);
+    let (kind, payload) = event.encode();
+    let record = Record { sequence, kind, payload };
+    if MessageEvent::decode(&record).is_some() {
+        return Kept::Packed(record.payload.into());
+    }
+    match event {
+        MessageEvent::Accepted(message) => Kept::Whole(Arc::new(message)),
+        MessageEvent::Recipient { .. } => Kept::Packed(record.payload.into()),
+    }
+}
+
 /// All of them.
 #[derive(Default)]
 pub(super) struct Shelf {
@@ -190,10 +204,8 @@ impl Shelf {
             _ => Items::Many((0..destinations.len()).map(|number| Some(item(number))).collect()),
         };
         let (id, account, stream) = (message.id, message.origin.account(), message.origin.stream());
-        let kept = match left {
-            1 => Kept::Packed(MessageEvent::Accepted(message).encode().1.into()),
-            _ => Kept::Whole(Arc::new(message)),
-        };
+        let kept =
+            if left == 1 { packed(message, sequence) } else { Kept::Whole(Arc::new(message)) };
         let entry = self.entries.insert(Entry { id, left, account, stream, sequence, kept, items });
         let entry = u32::try_from(entry).expect("queue.items_max keeps far below 2^32");
         self.by_id.insert(id, entry);

@@ -262,13 +262,20 @@ impl State {
         self.persons.remove(&(item.person, place));
         if let Some(to) = self.destination(item.destination) {
             to.items = to.items.saturating_sub(1);
+            if matches!(item.stand, Stand::Active(_)) {
+                to.active = to.active.saturating_sub(1);
+            }
         }
         self.tidy(item.destination);
         sequence
     }
 
-    /// Adds a message whose recipients are due at `now`, or later where it says so.
-    pub(super) fn add(&mut self, message: Accepted, sequence: Sequence, now: Timestamp) {
+    /// Adds a message whose recipients are due at `now`, or later where it says so; false where it is
+    /// there already.
+    pub(super) fn add(&mut self, message: Accepted, sequence: Sequence, now: Timestamp) -> bool {
+        if self.contains(message.id) {
+            return false;
+        }
         let next_at = message.not_before.map_or(now, |at| at.max(now));
         let persons: Vec<_> = message.recipients.iter().map(|to| place(to.hash)).collect();
         let to: Vec<_> =
@@ -278,6 +285,7 @@ impl State {
             self.timer.insert((next_at, place));
             self.persons.insert((person, place));
         }
+        true
     }
 
     /// Items that a command means, at most `limit`, the oldest message's first.

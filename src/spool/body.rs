@@ -16,18 +16,25 @@ pub struct BodyWriter {
     pub(super) spool: Spool,
     pub(super) piece: Vec<u8>,
     pub(super) body: Body,
-    pub(super) pins: Pins,
+    pub(super) pins: Vec<Pin>,
 }
 
-/// Keeps segments that hold pieces of an unfinished body from being shrunk.
-pub(super) struct Pins {
-    pub(super) shared: Arc<Shared>,
-    pub(super) segments: Vec<u64>,
+/// Keeps a segment that holds a piece of an unfinished body from being shrunk.
+pub(super) struct Pin {
+    shared: Arc<Shared>,
+    segment: u64,
 }
 
-impl Drop for Pins {
+impl Pin {
+    pub(super) fn new(shared: &Arc<Shared>, segment: u64) -> Self {
+        shared.pin(segment);
+        Self { shared: shared.clone(), segment }
+    }
+}
+
+impl Drop for Pin {
     fn drop(&mut self) {
-        self.shared.unpin(&self.segments);
+        self.shared.unpin(self.segment);
     }
 }
 
@@ -47,8 +54,8 @@ impl BodyWriter {
                 let (answer, wait) = oneshot::channel();
                 let piece = std::mem::take(&mut self.piece);
                 self.spool.send(Work::Piece { piece, answer })?;
-                let extent = wait.await.map_err(|_| self.spool.gone())??;
-                self.pins.segments.push(extent.segment);
+                let (extent, pin) = wait.await.map_err(|_| self.spool.gone())??;
+                self.pins.push(pin);
                 self.body.extents.push(extent);
             }
         }

@@ -27,10 +27,12 @@ fn path(directory: &Path, number: u64) -> PathBuf {
     format::path(directory, number).with_extension("idx")
 }
 
-/// What every page of an index vouches for besides its entries: the spool, the segment, its length.
+/// What every page of an index vouches for besides its entries: the spool, the segment, its length, and
+/// which keys were asked for.
 fn seal(shared: &Shared, number: u64, length: u64) -> u32 {
     let sum = crc32c::crc32c_append(crc32c::crc32c(&shared.salt), &number.to_le_bytes());
-    crc32c::crc32c_append(sum, &length.to_le_bytes())
+    let sum = crc32c::crc32c_append(sum, &length.to_le_bytes());
+    crc32c::crc32c_append(sum, &[shared.owner.labels_version])
 }
 
 /// Removes the index of a segment that is about to change or to go.

@@ -1,6 +1,5 @@
 //! The spool's handle: opening, appending, reading.
 
-use super::body::Pins;
 use super::format::{self, SEGMENT_HEADER, Window};
 use super::shared::{Segment, Shared};
 use super::writer::{Work, Writer};
@@ -128,7 +127,7 @@ impl Spool {
             spool: self.clone(),
             piece: Vec::new(),
             body: Body::default(),
-            pins: Pins { shared: self.shared.clone(), segments: Vec::new() },
+            pins: Vec::new(),
         }
     }
 
@@ -288,6 +287,13 @@ impl Spool {
             reach.extents = body.map(|body| body.extents.clone());
         }
         state.hold(accepted.0);
+    }
+
+    /// Says that all that is still queued is held, so that the rest may be given up.
+    pub fn settle(&self) {
+        self.shared.state().settle();
+        self.shared.is_settled.store(true, Ordering::Release);
+        let _ = self.shared.bell.try_send(());
     }
 
     /// Says that the message accepted at this sequence needs its body no more: a segment without such

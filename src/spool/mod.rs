@@ -139,6 +139,8 @@ pub struct Owner {
     pub retention: Duration,
     /// Reads a record.
     pub labels: fn(&Record) -> Labels,
+    /// Changes whenever `labels` gives other keys: indexes made before are then made anew.
+    pub labels_version: u8,
 }
 
 /// Encodes a message's acceptance once its body lies on disk: the writer calls it with the extents.

@@ -213,13 +213,12 @@ impl Scan<'_> {
         }
         let is_sound =
             header.is_some() && segment.damaged.is_empty() && window.unreadable.is_empty();
-        // What is shown to be in the log must be there after a power cut too.
-        found.may_append = self.is_last
-            && is_sound
-            && version == VERSION
-            && file.sync_data().inspect_err(|fault| unsynced(self.number, fault)).is_ok();
+        if self.is_last {
+            // What is shown to be in the log must be there after a power cut too.
+            file.sync_data()?;
+            found.may_append = is_sound && version == VERSION;
+        }
         if !moved.is_empty() {
-            segment.taken = moved.len() as u64;
             segment.moved = Some(Arc::new(moved));
         }
         segment.whole = !is_sound;

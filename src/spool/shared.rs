@@ -50,6 +50,14 @@ pub(super) struct Segment {
 /// Where bodies lie, by where they lay when they were accepted.
 pub(super) type Moved = HashMap<u64, u64>;
 
+/// Who needs a segment.
+pub(super) struct Needing {
+    /// The acceptances in it.
+    pub(super) own: BTreeSet<u64>,
+    /// The pieces of those in later segments; none where they are not known.
+    pub(super) reaching: Vec<Option<Vec<Extent>>>,
+}
+
 /// A message whose body begins in an earlier segment than the record that accepts it.
 #[derive(Clone)]
 pub(super) struct Reach {
@@ -60,8 +68,8 @@ pub(super) struct Reach {
 
 impl Segment {
     /// Whether so few of its messages are still needed that it is worth rewriting.
-    fn is_sparse(&self, percent: u64) -> bool {
-        let idle = self.pins == 0 && !self.whole && self.bodies;
+    fn is_sparse(&self, synced: u64, percent: u64) -> bool {
+        let idle = self.pins == 0 && !self.whole && self.bodies && self.released <= synced;
         idle && self.live > 0 && self.live * 100 <= self.taken.saturating_mul(percent)
     }
 
@@ -109,6 +117,8 @@ pub(super) struct Shared {
     state: Mutex<State>,
     pub(super) cursor: AtomicU64,
     closed: AtomicBool,
+    /// Whether everything that is still needed is held: before that nothing may be given up.
+    pub(super) is_settled: AtomicBool,
     pub(super) end: watch::Sender<u64>,
     pub(super) stopped: watch::Sender<bool>,
     pub(super) bell: SyncSender<()>,
@@ -143,6 +153,7 @@ impl Shared {
             }),
             cursor: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            is_settled: AtomicBool::new(false),
             end: watch::channel(found.next).0,
             stopped: watch::channel(false).0,
             bell,
@@ -269,12 +280,9 @@ impl Shared {
         }
     }
 
-    pub(super) fn unpin(&self, numbers: &[u64]) {
-        let mut state = self.state();
-        for number in numbers {
-            if let Some(segment) = state.segments.get_mut(number) {
-                segment.pins = segment.pins.saturating_sub(1);
-            }
+    pub(super) fn unpin(&self, number: u64) {
+        if let Some(segment) = self.state().segments.get_mut(&number) {
+            segment.pins = segment.pins.saturating_sub(1);
         }
     }
 
@@ -293,30 +301,37 @@ impl Shared {
         None
     }
 
-    /// The oldest sealed segment of which so little is needed that it is rewritten without the rest.
-    pub(super) fn sparse(&self) -> Option<u64> {
+    /// The oldest sealed segment of which so little is needed that it is rewritten without the rest, and
+    /// about how many bytes that will take.
+    pub(super) fn sparse(&self) -> Option<(u64, usize)> {
         let state = self.state();
         let mut pairs = state.segments.iter().peekable();
         while let Some((number, segment)) = pairs.next() {
             pairs.peek()?;
-            if segment.is_sparse(self.live_percent_min) {
-                return Some(*number);
+            if segment.is_sparse(state.synced, self.live_percent_min) {
+                let share = segment.length / 100 * self.live_percent_min;
+                return Some((*number, usize::try_from(share).unwrap_or(usize::MAX)));
             }
         }
         None
     }
 
-    /// The acceptances that need a segment: those in it, and the pieces of those in later ones.
-    pub(super) fn needing(&self, number: u64) -> (BTreeSet<u64>, Vec<Option<Vec<Extent>>>) {
+    /// The acceptances that need a segment. `None` while the mark of one that needs it no more may still be lost.
+    pub(super) fn needing(&self, number: u64) -> Option<Needing> {
         let state = self.state();
-        let first = state.segments.get(&number).map_or(0, |segment| segment.first);
+        let segment = state.segments.get(&number)?;
+        if segment.released > state.synced || state.fault.is_some() {
+            return None;
+        }
+        let first = segment.first;
         let after = state.segments.range(number + 1..).next();
-        let after = after.map_or(u64::MAX, |(_, segment)| segment.first);
+        // A segment under a number that is not its own may begin before this one.
+        let after = after.map_or(u64::MAX, |(_, segment)| segment.first.max(first));
         let reaching = state.reaches.iter().filter(|(sequence, reach)| {
             **sequence >= after && reach.oldest <= number && state.live.contains(sequence)
         });
         let reaching = reaching.map(|(_, reach)| reach.extents.clone()).collect();
-        (state.live.range(first..after).copied().collect(), reaching)
+        Some(Needing { own: state.live.range(first..after).copied().collect(), reaching })
     }
 
     /// The numbers of all segments.
@@ -376,6 +391,10 @@ impl Shared {
         rename: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
         let mut state = self.state();
+        if let Some(fault) = &state.fault {
+            // What was marked may not be durable.
+            return Err(io::Error::other(fault.to_string()));
+        }
         rename()?;
         state.places.clear();
         if let Some(segment) = state.segments.get_mut(&number) {
@@ -413,9 +432,14 @@ impl State {
         }
         for (_, segment) in self.parts(sequence).into_iter().flatten() {
             segment.live += 1;
-            if segment.moved.is_none() {
-                segment.taken += 1;
-            }
+            segment.taken += 1;
+        }
+    }
+
+    /// Everything that is needed is held: what was rewritten before holds no more than that.
+    pub(super) fn settle(&mut self) {
+        for segment in self.segments.values_mut().filter(|segment| segment.moved.is_some()) {
+            segment.taken = segment.live;
         }
     }
 

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -34,25 +35,31 @@ pub(super) fn run(shared: &std::sync::Weak<Shared>, bell: &Receiver<()>) {
 
 /// Rewrites, indexes and removes what may be.
 pub(super) fn sweep(shared: &Arc<Shared>) -> io::Result<()> {
-    if shared.fault().is_some() {
-        // What was marked may not be durable: nothing may go that a replay would ask for.
+    // What was marked may not be durable, or what is needed not all held: nothing may go that a replay
+    // would ask for.
+    if shared.fault().is_some() || !shared.is_settled.load(Ordering::Acquire) {
         return Ok(());
     }
     let _alone = shared.sweeping.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    // First what makes room and needs none.
+    while let Some(number) = shared.removable() {
+        index::remove(shared, number)?;
+        // Nobody may look for a file that is not there any more.
+        shared.forget(number);
+        shared.world.disk.remove(&format::path(&shared.directory, number))?;
+        shared.world.disk.sync_directory(&shared.directory)?;
+    }
     while let Some(number) = shared.shrinkable() {
         rewrite(shared, number, &HashSet::new())?;
     }
-    while let Some(number) = shared.sparse() {
+    while let Some((number, size)) = shared.sparse()
+        && shared.room(size).is_ok()
+    {
         match needed(shared, number)? {
-            Some(needed) => rewrite(shared, number, &needed)?,
-            None => shared.keep_whole(number),
+            Needed::Pieces(pieces) => rewrite(shared, number, &pieces)?,
+            Needed::Unknown => shared.keep_whole(number),
+            Needed::NotYet => break, // the next sync rings again
         }
-    }
-    while let Some(number) = shared.removable() {
-        index::remove(shared, number)?;
-        shared.world.disk.remove(&format::path(&shared.directory, number))?;
-        shared.forget(number);
-        shared.world.disk.sync_directory(&shared.directory)?;
     }
     // An index is a comfort: it takes no room that mail would be refused for.
     while let Some(number) = shared.unindexed()
@@ -63,32 +70,41 @@ pub(super) fn sweep(shared: &Arc<Shared>) -> io::Result<()> {
     Ok(())
 }
 
-/// Where the pieces of bodies lay, when they were accepted, that are still needed of a segment; `None`
-/// where that cannot be known.
-fn needed(shared: &Arc<Shared>, number: u64) -> io::Result<Option<HashSet<u64>>> {
-    let Some(segment) = shared.segment(number) else {
-        return Ok(Some(HashSet::new()));
+/// What is still needed of a segment.
+enum Needed {
+    /// Pieces of bodies, by where they lay when they were accepted.
+    Pieces(HashSet<u64>),
+    /// It cannot be known.
+    Unknown,
+    /// It cannot be known before the next sync.
+    NotYet,
+}
+
+fn needed(shared: &Arc<Shared>, number: u64) -> io::Result<Needed> {
+    let Some((segment, needing)) = shared.segment(number).zip(shared.needing(number)) else {
+        return Ok(Needed::NotYet);
     };
-    let (live, reaching) = shared.needing(number);
     let mut needed = HashSet::new();
-    for extents in reaching {
-        let Some(extents) = extents else { return Ok(None) };
+    for extents in needing.reaching {
+        let Some(extents) = extents else { return Ok(Needed::Unknown) };
         needed.extend(extents.iter().filter(|e| e.segment == number).map(|e| e.offset));
     }
     let file = shared.world.disk.open(&format::path(&shared.directory, number))?;
     let mut window = Window::new(file.as_ref(), segment.length, segment.version, shared.salt);
     let mut offset = SEGMENT_HEADER;
     while offset < segment.length {
-        let Some(head) = window.head(offset) else { return Ok(None) };
-        if !head.is_body() && live.contains(&head.sequence) {
+        let Some(head) = window.head(offset) else { return Ok(Needed::Unknown) };
+        if !head.is_body() && needing.own.contains(&head.sequence) {
             let record = window.record(offset);
             let labels = record.map(|(_, record)| (shared.owner.labels)(&record));
-            let Some(body) = labels.and_then(|labels| labels.body) else { return Ok(None) };
+            let Some(body) = labels.and_then(|labels| labels.body) else {
+                return Ok(Needed::Unknown);
+            };
             needed.extend(body.extents.iter().filter(|e| e.segment == number).map(|e| e.offset));
         }
         offset += head.span();
     }
-    Ok(Some(needed))
+    Ok(Needed::Pieces(needed))
 }
 
 /// A segment's file in the making.
@@ -148,21 +164,28 @@ fn rewrite(shared: &Arc<Shared>, number: u64, needed: &HashSet<u64>) -> io::Resu
     };
     let first = segment.first;
     let header = SegmentHeader { version: VERSION, salt: shared.salt, number, first };
-    let mut rewriter = Rewriter::begin(disk.as_ref(), &temporary, &header)?;
-    if let Err(offset) = copy(shared, number, &segment, needed, &mut rewriter)? {
-        let _ = disk.remove(&temporary);
-        return unreadable(shared, number, offset);
-    }
-    rewriter.flush()?;
-    rewriter.file.set_modified(segment.newest)?;
-    rewriter.file.sync_data()?;
-    index::remove(shared, number)?;
-    let (length, moved) = (rewriter.written, rewriter.moved);
-    let moved = (!needed.is_empty()).then_some(moved);
-    metrics::counter!("relent_spool_rewritten_bytes_total")
-        .increment(segment.length.saturating_sub(length));
-    shared.rewritten(number, length, moved, || disk.rename(&temporary, &path))?;
-    disk.sync_directory(&shared.directory)
+    let written = Rewriter::begin(disk.as_ref(), &temporary, &header).and_then(|mut rewriter| {
+        let copied = copy(shared, number, &segment, needed, &mut rewriter)?;
+        rewriter.flush()?;
+        rewriter.file.set_modified(segment.newest)?;
+        rewriter.file.sync_data()?;
+        Ok(copied.map(|()| rewriter))
+    });
+    let replaced = match written {
+        Ok(Err(offset)) => unreadable(shared, number, offset),
+        Ok(Ok(rewriter)) => index::remove(shared, number).and_then(|()| {
+            let (length, moved) = (rewriter.written, rewriter.moved);
+            let moved = (!needed.is_empty()).then_some(moved);
+            metrics::counter!("relent_spool_rewritten_bytes_total")
+                .increment(segment.length.saturating_sub(length));
+            shared.rewritten(number, length, moved, || disk.rename(&temporary, &path))?;
+            disk.sync_directory(&shared.directory)
+        }),
+        Err(fault) => Err(fault),
+    };
+    // Gone where it has its new name; in the way, and of no use, where it has not.
+    let _ = disk.remove(&temporary);
+    replaced
 }
 
 /// Copies what is kept; or says where the segment cannot be read.

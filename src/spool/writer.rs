@@ -1,5 +1,6 @@
 //! The one writer: takes all that waits, writes it at once, syncs once, then answers.
 
+use super::body::Pin;
 use super::format::{self, BODY, RECORD_HEADER, SEGMENT_HEADER, SegmentHeader, VERSION};
 use super::shared::{Segment, Shared};
 use super::{Body, Durability, Encode, Extent, Kind, Sequence, SpoolFault};
@@ -21,7 +22,7 @@ type Answer<T> = oneshot::Sender<Result<T, SpoolFault>>;
 pub(super) enum Work {
     Piece {
         piece: Vec<u8>,
-        answer: Answer<Extent>,
+        answer: Answer<(Extent, Pin)>,
     },
     Accept {
         piece: Vec<u8>,
@@ -210,12 +211,8 @@ impl Writer {
                 let extent = self.piece(batch, &piece);
                 let shared = self.shared.clone();
                 batch.written.push(Box::new(move |outcome| {
-                    if outcome.is_ok() {
-                        shared.pin(extent.segment);
-                    }
-                    if answer.send(outcome.map(|()| extent)).is_err() {
-                        shared.unpin(&[extent.segment]);
-                    }
+                    let pinned = outcome.map(|()| (extent, Pin::new(&shared, extent.segment)));
+                    let _ = answer.send(pinned);
                 }));
             }
             Work::Accept { piece, mut body, encode, answer } => {
@@ -312,7 +309,11 @@ impl Writer {
             return Ok(());
         }
         let mut written = file.write_at(&batch.buffer, at);
-        if written.as_ref().is_err_and(is_shortage) && self.shared.world.reserve.give_up() {
+        // Mail does not get what is kept for stops and marks.
+        if !batch.bodies
+            && written.as_ref().is_err_and(is_shortage)
+            && self.shared.world.reserve.give_up()
+        {
             written = file.write_at(&batch.buffer, at);
         }
         if let Err(fault) = written {

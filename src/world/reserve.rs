@@ -53,7 +53,7 @@ impl Reserve {
         let mut kept = self.lock();
         let Some(kept) = kept.as_mut().filter(|kept| kept.there) else { return false };
         let gone = fs::remove_file(&kept.path);
-        kept.there = false;
+        kept.there = gone.as_ref().is_err_and(|fault| fault.kind() != io::ErrorKind::NotFound);
         metrics::counter!("relent_reserve_given_up_total").increment(1);
         tracing::warn!(target: "relent::world", file = %kept.path.display(), size = kept.size,
             "the disk is full: the reserve was given up for records of stops and deliveries; make room");

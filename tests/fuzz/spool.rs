@@ -1,6 +1,7 @@
 //! What must hold of a spool on whose disk anything may stand.
 
 use relent::config;
+use relent::events::message::owner;
 use relent::spool::{Durability, Kind, Sequence, Spool};
 use relent::world::World;
 use std::path::Path;
@@ -52,7 +53,8 @@ pub fn spool(input: &[u8]) {
 
 fn open(folder: &Path) -> std::io::Result<Spool> {
     let settings = config::Spool { free_space_min: config::Size(0), ..config::Spool::default() };
-    let (spool, _) = Spool::open(folder, &settings, Duration::from_secs(3600), &World::real())?;
+    let (spool, _) =
+        Spool::open(folder, &settings, owner(Duration::from_secs(3600)), &World::real())?;
     Ok(spool)
 }
 

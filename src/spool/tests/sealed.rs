@@ -1,7 +1,7 @@
 //! Sealed segments: rewritten without what nobody needs, and asked by their indexes.
 
 use super::super::{Body, Durability, Kind, Labels, Owner, Recovery, Sequence, Spool, sweep};
-use super::{Twin, accept, append, found, numbers, open, open_with, read_back, until};
+use super::{Twin, accept, append, found, labels, numbers, open, open_with, read_back, until};
 use crate::config;
 use crate::world::World;
 use std::path::Path;
@@ -94,14 +94,69 @@ async fn what_no_reader_understands_keeps_its_segment_whole() {
     spool.close().await;
     let settings = config::Spool { segment_size: config::Size(50_000), ..config::Spool::default() };
     let world = World { disk: Arc::new(twin.clone()), ..World::real() };
-    let blind = Owner { retention: Duration::from_secs(60), labels: |_| Labels::default() };
+    let labels = |_: &super::Record| Labels::default();
+    let blind = Owner { retention: Duration::from_secs(60), labels, labels_version: 2 };
     let (spool, _) = Spool::open(home.path(), &settings, blind, &world).expect("opened");
     let first = kept.first().expect("a message");
     spool.hold(first.1, None);
+    spool.settle();
     append(&spool, "200 ring").await.expect("written");
     spool.set_cursor(spool.end());
     sweep::sweep(spool.shared()).expect("swept");
     assert_eq!(read_back(&spool, &first.2).await.expect("a body").len(), 4000);
+}
+
+#[tokio::test]
+async fn nothing_is_given_up_before_all_that_is_needed_is_held() {
+    let home = tempfile::tempdir().expect("a folder");
+    let settings = config::Spool { segment_size: config::Size(50_000), ..config::Spool::default() };
+    let (spool, _) = open_with(home.path(), &Twin::default(), &settings).expect("opened");
+    let mut queued = Vec::new();
+    for number in 0..40 {
+        queued.push(accept(&spool, number, b'q', 4000).await);
+    }
+    spool.close().await;
+    // As at a start: what is replayed is held, and some of it released, before the rest is held.
+    let owner = Owner { retention: Duration::from_secs(60), labels, labels_version: 1 };
+    let (spool, _) = Spool::open(home.path(), &settings, owner, &World::real()).expect("opened");
+    for (sequence, body) in &queued[..10] {
+        spool.hold(*sequence, Some(body));
+        spool.release(*sequence);
+    }
+    spool.hold(queued[10].0, Some(&queued[10].1));
+    sweep::sweep(spool.shared()).expect("swept");
+    for (sequence, body) in &queued[11..] {
+        spool.hold(*sequence, Some(body));
+    }
+    spool.settle();
+    append(&spool, "99 synced").await.expect("written");
+    until("rewritten", || spool.shared().sparse().is_none() && size_on_disk(home.path()) < 150_000)
+        .await;
+    for (_, body) in &queued[10..] {
+        assert_eq!(read_back(&spool, body).await.expect("a body").len(), 4000);
+    }
+}
+
+#[tokio::test]
+async fn a_segment_is_not_sparse_before_the_marks_are_durable() {
+    let home = tempfile::tempdir().expect("a folder");
+    let settings = config::Spool {
+        segment_size: config::Size(50_000),
+        mark_delay: config::Span(Duration::from_secs(600)),
+        ..config::Spool::default()
+    };
+    let (spool, _) = open_with(home.path(), &Twin::default(), &settings).expect("opened");
+    let mut taken = Vec::new();
+    for number in 0..20 {
+        taken.push(accept(&spool, number, b'm', 4000).await);
+    }
+    let mark = (Kind(2), b"1 delivered".to_vec());
+    spool.append(vec![mark], Durability::Lazy).await.expect("written");
+    taken[..10].iter().for_each(|(sequence, _)| spool.release(*sequence));
+    assert_eq!(spool.shared().sparse(), None, "the marks may still be lost");
+    assert!(spool.shared().needing(1).is_none());
+    append(&spool, "99 synced").await.expect("written");
+    until("rewritten", || spool.shared().segment(1).is_some_and(|s| s.moved.is_some())).await;
 }
 
 #[tokio::test]

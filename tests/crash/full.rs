@@ -32,9 +32,14 @@ impl Machine {
     fn fill(&self) {
         let path = self.data().join("ballast");
         let mut file = std::fs::File::create(path).expect("the ballast is begun");
-        for size in [1 << 20, 4096, 1] {
+        // The daemon may give up its reserve meanwhile: no more single bytes than fill a block.
+        for (size, most) in [(1 << 20, usize::MAX), (4096, usize::MAX), (1, 4096)] {
             let piece = vec![7; size];
-            while file.write_all(&piece).and_then(|()| file.sync_data()).is_ok() {}
+            for _ in 0..most {
+                if file.write_all(&piece).and_then(|()| file.sync_data()).is_err() {
+                    break;
+                }
+            }
         }
     }
 }

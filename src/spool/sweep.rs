@@ -178,6 +178,9 @@ fn rewrite(shared: &Arc<Shared>, number: u64, needed: &HashSet<u64>) -> io::Resu
             let moved = (!needed.is_empty()).then_some(moved);
             metrics::counter!("relent_spool_rewritten_bytes_total")
                 .increment(segment.length.saturating_sub(length));
+            tracing::info!(target: "relent::spool", segment = number, before = segment.length,
+                after = length, bodies = moved.as_ref().map_or(0, Moved::len),
+                "a segment was written anew without what nobody needs");
             shared.rewritten(number, length, moved, || disk.rename(&temporary, &path))?;
             disk.sync_directory(&shared.directory)
         }),

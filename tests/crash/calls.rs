@@ -90,7 +90,12 @@ async fn a_kill_at_any_call_loses_nothing() {
         }
         eprintln!("{call} on {place:?}, first start {empty}: killed at each of {last}");
     }
-    eprintln!("{hits} kills at calls, {unstarted} of them at the start: {}", total.told());
+    let rewritten = scene.rewritten;
+    eprintln!(
+        "{hits} kills at calls, {unstarted} of them at the start, {rewritten} segments with queued mail written anew: {}",
+        total.told()
+    );
+    assert!(rewritten > 0, "no segment with queued mail was written anew: its calls were not met");
 }
 
 /// Shows that the harness can fail: `cargo test --features sabotage crash`.

@@ -19,7 +19,7 @@ const SOON: Duration = Duration::from_millis(400);
 /// Segments that a run may come to.
 const SEGMENTS: u64 = 60;
 /// Every message fills a segment, so that a run begins, shrinks and removes several.
-const SETTINGS: &str = "[spool]\nsegment_size = \"4kB\"\nfree_space_min = \"1MB\"\nmark_delay = \"20ms\"\n\
+const SETTINGS: &str = "[spool]\nsegment_size = \"4kB\"\nfree_space_min = \"1MB\"\nlive_percent_min = 80\nmark_delay = \"20ms\"\n\
      [retention]\nevents = \"1s\"\n[process]\ndrain_timeout = \"2s\"\n";
 /// Waits as short as a test's patience.
 const HASTE: &str = "retry_delays = [\"200ms\"]\nevents_save = \"20ms\"\nevents_delay = \"5ms\"\nevents_retry = \"100ms\"";
@@ -71,6 +71,8 @@ pub(super) struct Scene {
     pub(super) environment: &'static [(&'static str, &'static str)],
     ledger: Ledger,
     password: String,
+    /// Segments that were written anew with bodies of queued mail, in all runs.
+    pub(super) rewritten: usize,
 }
 
 /// Whether strace can do its work here; if not, it is said aloud.
@@ -108,7 +110,8 @@ impl Scene {
         world.launch(&[]);
         let password = world.password.clone();
         let ledger = Ledger::default();
-        let mut scene = Self { world, environment: &[], ledger: Ledger::default(), password };
+        let mut scene =
+            Self { world, environment: &[], ledger: Ledger::default(), password, rewritten: 0 };
         scene.world.receiver.misbehave(waits());
         assert_eq!(scene.load(&ledger), 0, "a command was not answered");
         scene.world.kill();
@@ -179,7 +182,9 @@ impl Scene {
             }
             Place::Sweep => {
                 let spool = self.world.path("data/spool");
-                paths.extend((1..=SEGMENTS).map(|n| spool.join(format!("{n:016x}.tmp"))));
+                for ending in ["tmp", "idx.tmp", "idx"] {
+                    paths.extend((1..=SEGMENTS).map(|n| spool.join(format!("{n:016x}.{ending}"))));
+                }
             }
             Place::Records => {
                 let names = ["records.redb", "records.redb.fresh", "records.created"];
@@ -217,6 +222,10 @@ impl Scene {
         assert!(reply.starts_with("250"), "{injection:?}: after a new start: {reply}");
         ledger.note(&to, &reply);
         let verdict = judge(&self.world, &ledger, SILENCE_MAX).await;
+        let log = self.world.log();
+        let is_rewriting =
+            |line: &&str| line.contains("written anew") && !line.contains("bodies=0");
+        self.rewritten += log.lines().filter(is_rewriting).count();
         Outcome { is_hit, has_started, ended, mute, verdict }
     }
 

@@ -38,6 +38,7 @@ impl Delivery {
             Err(attempt) => return self.unreached(&domain, lease, attempt).await,
         };
         place.connected();
+        self.parts.queue.narrow(&domain, false);
         let mut lease = lease;
         let most = self.parts.config.delivery.messages_per_connection_max;
         for sent in 1.. {
@@ -194,6 +195,7 @@ impl Delivery {
         if self.pool.reached(domain) {
             self.finish(lease, attempt).await;
         } else {
+            self.parts.queue.narrow(domain, true);
             self.all(domain, lease, attempt).await;
         }
     }
@@ -203,12 +205,13 @@ impl Delivery {
         if !self.finish(lease, attempt.clone()).await {
             return;
         }
+        let mut alike = Vec::new();
         for lease in self.parts.queue.lease(domain, TOGETHER).await {
-            if let Some(lease) = self.judged(lease).await
-                && !self.finish(lease, attempt.clone()).await
-            {
-                return;
-            }
+            alike.extend(self.judged(lease).await);
+        }
+        let count = alike.len();
+        if let Err(fault) = self.parts.queue.finish_alike(alike, attempt).await {
+            tracing::error!(%fault, %domain, count, "the end of some attempts was not recorded");
         }
     }
 }

@@ -138,6 +138,50 @@ impl Embedded {
         listed.saturating_add(last.saturating_mul(more))
     }
 
+    fn is_leased(&self, lease: &Lease) -> bool {
+        let state = self.state();
+        let item = state.item((lease.message.id, lease.recipient.0));
+        item.is_some_and(|item| item.stand == Stand::Active(lease.generation))
+    }
+
+    /// What an attempt that was made comes to: what is deferred too long has failed.
+    fn decide(&self, lease: &Lease, attempt: Attempt, now: Timestamp) -> Option<(Outcome, Said)> {
+        let attempts = lease.attempts.saturating_add(1);
+        let message = &lease.message;
+        let due = message.not_before.map_or(message.at, |at| at.max(message.at));
+        Some(match attempt {
+            Attempt::Untried | Attempt::Held(_) => return None,
+            Attempt::Delivered(said) => (Outcome::Delivered, said),
+            Attempt::Failed { said, dead_address } => (Outcome::Failed { dead_address }, said),
+            Attempt::Stopped(judgement) => {
+                let status = Status::new(5, 7, 1);
+                (Outcome::Stopped, Said { relay: None, status, text: reason(&judgement) })
+            }
+            // A clock that jumped expires nothing that was not tried again and again.
+            Attempt::Deferred(mut said)
+                if now.since(due) > self.config.queue.expiry.0
+                    && self.waited(attempts) >= self.config.queue.expiry.0 / 2 =>
+            {
+                said.status = Status::new(5, 4, 7);
+                said.text = format!("given up after {attempts} attempts: {}", said.text);
+                (Outcome::Failed { dead_address: false }, said)
+            }
+            Attempt::Deferred(said) => {
+                (Outcome::Deferred { next_at: now.after(self.delay(attempts)) }, said)
+            }
+        })
+    }
+
+    /// Ends the lease of what waits for its next attempt.
+    fn deferred(&self, lease: &Lease, next_at: Timestamp, last: String) {
+        let key = (lease.message.id, lease.recipient.0);
+        if let Some(item) = self.state().item_mut(key) {
+            item.attempts = lease.attempts.saturating_add(1);
+            item.last = Some(last.into());
+        }
+        self.give_back(key, lease.generation, next_at);
+    }
+
     fn delay(&self, attempts: u32) -> Duration {
         let delays = &self.config.queue.retry_delays;
         let place = (attempts.saturating_sub(1) as usize).min(delays.len().saturating_sub(1));
@@ -270,59 +314,26 @@ impl Queue for Embedded {
 
     async fn finish(&self, lease: Lease, attempt: Attempt) -> Result<(), SpoolFault> {
         let key = (lease.message.id, lease.recipient.0);
-        {
-            let state = self.state();
-            let ours =
-                state.item(key).is_some_and(|item| item.stand == Stand::Active(lease.generation));
-            if !ours {
-                return Ok(());
-            }
+        if !self.is_leased(&lease) {
+            return Ok(());
         }
-        let now = self.world.clock.now();
-        let attempts = lease.attempts.saturating_add(1);
-        let message = lease.message.clone();
-        let due = message.not_before.map_or(message.at, |at| at.max(message.at));
-        let (outcome, said) = match attempt {
-            Attempt::Untried => return Ok(()), // the guard makes it due
-            Attempt::Held(said) => {
-                tracing::warn!(target: "relent::delivery", id = %message.id, recipient = key.1,
-                    status = "held", "{}", said.text);
-                if let Some(item) = self.state().item_mut(key) {
-                    item.last = Some(said.text.into());
-                }
-                self.put_off(key, lease.generation);
-                return Ok(());
+        if let Attempt::Held(said) = attempt {
+            tracing::warn!(target: "relent::delivery", id = %lease.message.id, recipient = key.1,
+                status = "held", "{}", said.text);
+            if let Some(item) = self.state().item_mut(key) {
+                item.last = Some(said.text.into());
             }
-            Attempt::Delivered(said) => (Outcome::Delivered, said),
-            Attempt::Failed { said, dead_address } => (Outcome::Failed { dead_address }, said),
-            Attempt::Stopped(judgement) => (
-                Outcome::Stopped,
-                Said { relay: None, status: Status::new(5, 7, 1), text: reason(&judgement) },
-            ),
-            // A clock that jumped expires nothing that was not tried again and again.
-            Attempt::Deferred(mut said)
-                if now.since(due) > self.config.queue.expiry.0
-                    && self.waited(attempts) >= self.config.queue.expiry.0 / 2 =>
-            {
-                said.status = Status::new(5, 4, 7);
-                said.text = format!("given up after {attempts} attempts: {}", said.text);
-                (Outcome::Failed { dead_address: false }, said)
-            }
-            Attempt::Deferred(said) => {
-                let next_at = now.after(self.delay(attempts));
-                (Outcome::Deferred { next_at }, said)
-            }
+            self.put_off(key, lease.generation);
+            return Ok(());
+        }
+        let Some((outcome, said)) = self.decide(&lease, attempt, self.world.clock.now()) else {
+            return Ok(()); // untried: the guard makes it due
         };
-        let last = said.text.clone();
+        let (message, attempts, last) =
+            (lease.message.clone(), lease.attempts.saturating_add(1), said.text.clone());
         let kept = self.conclude(&message, key.1, outcome.clone(), attempts, said).await;
         match (&outcome, &kept) {
-            (Outcome::Deferred { next_at }, _) => {
-                if let Some(item) = self.state().item_mut(key) {
-                    item.attempts = attempts;
-                    item.last = Some(last.into());
-                }
-                self.give_back(key, lease.generation, *next_at);
-            }
+            (Outcome::Deferred { next_at }, _) => self.deferred(&lease, *next_at, last),
             // Ended under its lease, so that no other attempt finds it in between.
             (_, Ok(())) => self.end(key),
             (Outcome::Delivered, Err(_)) => {
@@ -332,6 +343,32 @@ impl Queue for Embedded {
             (_, Err(_)) => self.put_off(key, lease.generation),
         }
         kept
+    }
+
+    async fn finish_alike(&self, leases: Vec<Lease>, attempt: Attempt) -> Result<(), SpoolFault> {
+        let now = self.world.clock.now();
+        let (mut deferred, mut records) = (Vec::new(), Vec::new());
+        for lease in leases.into_iter().filter(|lease| self.is_leased(lease)) {
+            match self.decide(&lease, attempt.clone(), now) {
+                Some((Outcome::Deferred { next_at }, said)) => {
+                    let (number, attempts) = (lease.recipient.0, lease.attempts.saturating_add(1));
+                    let (outcome, last) = (Outcome::Deferred { next_at }, said.text.clone());
+                    let event = self.event(&lease.message, number, outcome, attempts, said);
+                    records.push(event.encode());
+                    deferred.push((lease, next_at, last));
+                }
+                _ => self.finish(lease, attempt.clone()).await?,
+            }
+        }
+        let kept = self.spool.append(records, Durability::Lazy).await;
+        for (lease, next_at, last) in deferred {
+            self.deferred(&lease, next_at, last);
+        }
+        kept.map(|_| ())
+    }
+
+    fn narrow(&self, domain: &Domain, is_narrow: bool) {
+        self.state().narrow(domain, is_narrow);
     }
 
     async fn cancel(&self, selector: Selector) -> u64 {

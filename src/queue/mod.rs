@@ -166,6 +166,11 @@ pub trait Queue: Send + Sync + 'static {
     async fn permit(&self, lease: &Lease) -> Result<Result<Permit, Judgement>, StoreFault>;
     /// Ends a lease. Spools the event; on final failure the report to the sender is enqueued too.
     async fn finish(&self, lease: Lease, attempt: Attempt) -> Result<(), SpoolFault>;
+    /// Ends leases that ended alike, of one destination.
+    async fn finish_alike(&self, leases: Vec<Lease>, attempt: Attempt) -> Result<(), SpoolFault>;
+    /// Says whether no server of a destination can be reached, so that it gets one attempt at a time, and
+    /// what waits for it, however much, slows no other.
+    fn narrow(&self, domain: &Domain, is_narrow: bool);
     /// Ends queued items that policy now stops: each is judged anew, and stopped with an event.
     async fn cancel(&self, selector: Selector) -> u64;
     /// Takes items out of the queue by the operator's word. One under attempt gets no permit any more

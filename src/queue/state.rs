@@ -31,6 +31,8 @@ struct Destination {
     items: u64,
     /// Whether it waits for its turn.
     turns: bool,
+    /// No server of it could be reached: one attempt at a time finds out whether that has changed.
+    is_narrow: bool,
 }
 
 #[derive(Default)]
@@ -96,7 +98,9 @@ impl State {
             return at;
         }
         let (domain, ready) = (domain.clone(), VecDeque::new());
-        let new = Destination { domain: domain.clone(), ready, active: 0, items: 1, turns: false };
+        let (turns, is_narrow) = (false, false);
+        let new =
+            Destination { domain: domain.clone(), ready, active: 0, items: 1, turns, is_narrow };
         let at = u32::try_from(self.destinations.insert(new)).expect("fewer than items");
         self.by_domain.insert(domain, at);
         at
@@ -108,6 +112,14 @@ impl State {
         if self.destinations.get(at as usize).is_some_and(is_idle) {
             let gone = self.destinations.remove(at as usize);
             self.by_domain.remove(&gone.domain);
+        }
+    }
+
+    /// Says whether a destination has one attempt at a time.
+    pub(super) fn narrow(&mut self, domain: &Domain, is_narrow: bool) {
+        let at = self.by_domain.get(domain).copied();
+        if let Some(to) = at.and_then(|at| self.destination(at)) {
+            to.is_narrow = is_narrow;
         }
     }
 
@@ -172,7 +184,8 @@ impl State {
                 self.tidy(at);
                 continue;
             }
-            let found = (to.active < per_domain_max).then(|| to.domain.clone());
+            let most = if to.is_narrow { 1 } else { per_domain_max };
+            let found = (to.active < most).then(|| to.domain.clone());
             self.turns.push_back(at);
             if found.is_some() {
                 return found;
@@ -398,6 +411,25 @@ mod tests {
         assert_eq!(state.promote(Timestamp(99)), None);
         assert_eq!(state.take(&dead, Timestamp(99)).map(|(k, _)| k), Some(key));
         assert_eq!(state.end(key), Some(Sequence(1)));
+    }
+
+    #[test]
+    fn a_destination_that_cannot_be_reached_has_one_attempt_at_a_time() {
+        let mut state = State::default();
+        let dead = Domain::parse("dead.example").expect("a domain");
+        for id in 1..=3 {
+            state.add(message(id, "a@dead.example"), Sequence(u64::from(id)), Timestamp(5));
+        }
+        state.promote(Timestamp(5));
+        state.narrow(&dead, true);
+        assert_eq!(state.turn(9), Some(dead.clone()));
+        let (key, generation) = state.take(&dead, Timestamp(5)).expect("due");
+        assert_eq!(state.turn(9), None);
+        assert!(state.give_back(key, generation));
+        assert_eq!(state.turn(9), Some(dead.clone()));
+        state.take(&dead, Timestamp(5)).expect("due");
+        state.narrow(&dead, false);
+        assert_eq!(state.turn(9), Some(dead));
     }
 
     #[test]

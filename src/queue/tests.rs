@@ -231,6 +231,33 @@ async fn a_restart_keeps_what_waits_and_forgets_what_ended() {
 }
 
 #[tokio::test]
+async fn what_ends_alike_is_recorded_at_once_and_what_has_expired_fails() {
+    let home = tempfile::tempdir().expect("a folder");
+    let rig = rig(home.path());
+    let (_, stream) = rig.stream().await;
+    rig.accept(&stream, 1, "", &["one@a.example"]).await;
+    for _ in 0..20 {
+        rig.end("a.example", Attempt::Deferred(said("451 later"))).await;
+        rig.turn(Duration::from_secs(4 * 3600));
+    }
+    rig.accept(&stream, 2, "", &["two@a.example", "three@a.example"]).await;
+    rig.turn(rig.config.queue.expiry.0 - Duration::from_secs(20 * 4 * 3600 - 60));
+    let domain = Domain::parse("a.example").expect("a domain");
+    let leases = rig.queue.lease(&domain, 9).await;
+    assert_eq!(leases.len(), 3);
+    let before = rig.outcomes().len();
+    let alike = rig.queue.finish_alike(leases, Attempt::Deferred(said("no route"))).await;
+    alike.expect("recorded");
+    let outcomes = rig.outcomes();
+    let failed = Outcome::Failed { dead_address: false };
+    assert_eq!(outcomes[before..].iter().filter(|outcome| **outcome == failed).count(), 1);
+    let items = rig.queue.list(Selector::All, 9).await;
+    let told: Vec<_> = items.iter().map(|item| (item.attempts, item.last.as_deref())).collect();
+    assert_eq!(told, [(1, Some("no route")), (1, Some("no route"))]);
+    assert!(rig.lease("a.example").await.is_empty(), "each waits for its time");
+}
+
+#[tokio::test]
 async fn deferred_mail_is_due_again_at_its_time() {
     let home = tempfile::tempdir().expect("a folder");
     let rig = rig(home.path());

@@ -266,6 +266,10 @@ sections! {
         body_size_max: Size = Size::megabytes(8),
         /// Longest wait for the whole header of a request.
         header_timeout: Span = Span::seconds(10),
+        /// Most connections past the limits at a time whose refusal is written out; past that they are cut.
+        farewells_max: u32 = 100,
+        /// Most look-ups at a time of whom a link without a record is for: each reads events of messages.
+        lookups_max: u32 = 2,
         /// Longest time for one request.
         request_timeout: Span = Span::seconds(30),
         /// Most connections at a time; one more is answered 503.

@@ -12,16 +12,15 @@ use tokio::sync::Semaphore;
 
 /// Longest time that a stop waits for the address it is about: the stop comes first.
 const LOOKUP_TIME_MAX: Duration = Duration::from_secs(5);
-/// Most look-ups at a time: each reads the events of messages.
-const LOOKUPS_MAX: usize = 2;
 
 /// Turns for looking addresses up among the events of messages.
 #[derive(Clone)]
 pub(super) struct Lookups(Arc<Semaphore>);
 
-impl Default for Lookups {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(LOOKUPS_MAX)))
+impl Lookups {
+    /// So many at a time.
+    pub(super) fn new(most: u32) -> Self {
+        Self(Arc::new(Semaphore::new(most.max(1) as usize)))
     }
 }
 

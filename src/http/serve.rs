@@ -25,8 +25,6 @@ use tokio_util::sync::CancellationToken;
 const HEADER_SIZE_MAX: usize = 32 << 10;
 /// A connection lives as long as so many requests may take.
 const REQUESTS_LONG: u32 = 10;
-/// Most connections that were turned away and are waited for at a time.
-const FAREWELLS_MAX: usize = 100;
 /// How often collected figures are tidied, so that they stay few where nobody reads them.
 const UPKEEP: Duration = Duration::from_secs(10);
 
@@ -53,7 +51,7 @@ async fn serve<L: Listener>(
     let settings = &site.settings;
     let limits = Crowd::new(settings.connections_max, settings.connections_per_address_max);
     let level = Level::new("http.connections_max", settings.connections_max.into());
-    let farewells = Arc::new(Semaphore::new(FAREWELLS_MAX));
+    let farewells = Arc::new(Semaphore::new(settings.farewells_max as usize));
     let mut connections = JoinSet::new();
     let mut upkeep = tokio::time::interval(UPKEEP);
     loop {

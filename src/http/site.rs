@@ -61,7 +61,7 @@ pub struct Site {
 pub fn public(parts: Parts) -> Site {
     let routes = Router::new()
         .route("/u/{token}", get(unsubscribe::show).post(unsubscribe::act))
-        .layer(Extension(Lookups::default()));
+        .layer(Extension(Lookups::new(parts.config.http.lookups_max)));
     site(routes.merge(health::routes()), parts)
 }
 

@@ -145,7 +145,7 @@ pub(super) fn is_receipt(letter: &Letter) -> bool {
         || letter.parts.iter().any(|part| part.kind == "message/disposition-notification")
 }
 
-fn is_automatic_subject(subject: &str) -> bool {
+pub(super) fn is_automatic_subject(subject: &str) -> bool {
     let subject = subject.trim().to_lowercase().replace('’', "'");
     // Some put it in brackets at the end.
     let ended = subject.strip_suffix([')', '）', ']', '】']).unwrap_or_default();

@@ -104,7 +104,7 @@ pub fn classify(message: &[u8], limits: &config::Replies) -> Classification {
         read.tokens = complaint.tokens;
         return read;
     }
-    if let Some(recipients) = bounce::read(&letter) {
+    if let Some(recipients) = bounce::read(&letter, limits) {
         let mut read = Classification::new(Kind::Bounce);
         read.recipients = recipients;
         return read;

@@ -12,6 +12,9 @@ mod transfer;
 mod autoreply;
 mod bounce;
 mod complaint;
+mod delivery_status;
+mod notice;
+mod notice_words;
 
 mod keyword;
 mod marks;

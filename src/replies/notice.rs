@@ -1,0 +1,285 @@
+//! A bounce in words: who sends it, what its subject and its text say, and which addresses it names. No
+//! sign alone makes a bounce; a person may write any one of them.
+
+use super::bounce::{Bounced, RECIPIENTS_MAX, code, one_line};
+use super::decode::{Letter, Part};
+use super::delivery_status;
+use super::html;
+use super::notice_words::{
+    CUES, DELAYS, FOLLOWING, GIVEN_UP, MACHINES, ORIGINALS, OTHERS, RECIPIENTS, RETURNS, SUBJECTS,
+    TELLING, TELLING_MAX, UNATTENDED,
+};
+
+/// Most lines of a notice that are read.
+const LINES_MAX: usize = 400;
+/// Most lines below an address that say why.
+const REASON_LINES: usize = 6;
+/// Longest line that is one word with the name of a mailbox, in bytes.
+const NAME_MAX: usize = 64;
+
+/// A message that may be a bounce without a delivery status.
+pub(super) struct Notice {
+    from: String,
+    subject: String,
+    /// The server's words, up to where it returns the original.
+    text: String,
+    /// Who the server itself is and whom it writes to.
+    own: Vec<String>,
+    /// `X-Failed-Recipients`.
+    named: Vec<String>,
+    /// A delivery status that stands in the words.
+    reported: Vec<Bounced>,
+    nobody: bool,
+    original: bool,
+}
+
+impl Notice {
+    pub(super) fn of(letter: &Letter) -> Self {
+        let head = &letter.head;
+        let whole = words(letter);
+        let text = before_original(&whole);
+        let lower = |name| head.text(name).unwrap_or_default().trim().to_lowercase();
+        let named = head.all("x-failed-recipients").flat_map(|value| {
+            let addresses = value.split([',', ' ']).map(|word| word.trim_matches(['<', '>']));
+            addresses.filter(|word| word.contains('@')).map(str::to_owned).collect::<Vec<_>>()
+        });
+        let own = ["to", "from", "return-path", "delivered-to"].iter().flat_map(|name| {
+            let fields = head.all(name);
+            fields.flat_map(|value| addresses(&value)).collect::<Vec<_>>()
+        });
+        let status = whole.to_lowercase().contains("final-recipient:");
+        let status = status.then(|| delivery_status::read(whole.as_bytes()).bounced);
+        let returned = |part: &Part| part.kind.contains("rfc822");
+        Self {
+            from: lower("from"),
+            subject: lower("subject"),
+            own: own.collect(),
+            named: named.take(RECIPIENTS_MAX).collect(),
+            reported: status.unwrap_or_default(),
+            nobody: head.raw("return-path").is_some_and(|path| {
+                path.trim() == "<>" || path.to_ascii_lowercase().contains("mailer-daemon")
+            }),
+            original: text.len() < whole.len() || letter.parts.iter().any(returned),
+            text: text.to_owned(),
+        }
+    }
+
+    /// Whether the signs together are a bounce's.
+    pub(super) fn is_bounce(&self) -> bool {
+        if !self.named.is_empty() {
+            return true;
+        }
+        let subject = self.is_titled();
+        let told = holds(&self.start(), TELLING);
+        let certain = if self.is_machine() {
+            subject || told
+        } else {
+            // A vacation program sends from nobody too: there the subject must tell.
+            let unattended = UNATTENDED.iter().any(|name| self.from.contains(name));
+            subject && (self.nobody || told && (unattended || self.original || self.names_one()))
+        };
+        certain && (self.names_one() || subject && (told || self.original))
+    }
+
+    /// Whether a machine that only ever speaks of delivery sent it.
+    pub(super) fn is_machine(&self) -> bool {
+        MACHINES.iter().any(|name| self.from.contains(name))
+    }
+
+    /// Whether its subject says that something was not delivered.
+    pub(super) fn is_titled(&self) -> bool {
+        let answered =
+            ["re:", "fw:", "fwd:", "aw:", "wg:", "tr:", "rv:", "回复:", "转发:", "答复:"];
+        let subject = self.subject.replace('：', ":");
+        let Some(start) = answered.iter().find(|start| subject.starts_with(**start)) else {
+            return begins(&subject, SUBJECTS)
+                || holds(&subject, TELLING)
+                || subject.starts_with("warning: ") && subject.contains("message");
+        };
+        // An answer to a bounce is a person's; a server that writes "Re:" says the news at the end.
+        let last = subject[start.len()..].trim().rsplit_once(':');
+        last.is_some_and(|(_, last)| begins(last.trim(), SUBJECTS))
+    }
+
+    /// The server's own words where they begin, in lower case: up to what a person would quote.
+    fn start(&self) -> String {
+        let lower = self.text.chars().take(TELLING_MAX).collect::<String>().to_lowercase();
+        let own = |line: &&str| !line.starts_with('>') && !line.starts_with("from:");
+        // A phrase may be wrapped.
+        lower.lines().map(str::trim).take_while(own).collect::<Vec<_>>().join(" ")
+    }
+
+    fn names_one(&self) -> bool {
+        !self.reported.is_empty() || !in_words(&self.text, &self.own, &self.from).is_empty()
+    }
+
+    /// Whom it names, with what it says of each.
+    pub(super) fn recipients(&self) -> Vec<Bounced> {
+        if !self.reported.is_empty() {
+            return self.reported.clone();
+        }
+        let permanent = self.is_permanent();
+        let addresses = match self.named.as_slice() {
+            [] => in_words(&self.text, &self.own, &self.from),
+            named => named.to_vec(),
+        };
+        let bounced = addresses.into_iter().take(RECIPIENTS_MAX).map(|address| {
+            let reason = self.reason(&address);
+            let status = code(&reason).or_else(|| code(&self.text));
+            Bounced { address, status, permanent, reason }
+        });
+        bounced.collect()
+    }
+
+    /// Given up, rather than late.
+    fn is_permanent(&self) -> bool {
+        let lower = self.text.to_lowercase();
+        let lower = lower.split_whitespace().collect::<Vec<_>>().join(" ");
+        // The subject may quote the original's after what has failed.
+        let failed = begins(&self.subject, SUBJECTS) && self.subject.contains(':');
+        let late = holds(&lower, DELAYS) || !failed && holds(&self.subject, DELAYS);
+        holds(&lower, GIVEN_UP) || !late
+    }
+
+    /// What is said of one address: behind it on its line, or else below.
+    fn reason(&self, address: &str) -> String {
+        let lines: Vec<&str> = self.text.lines().take(LINES_MAX).collect();
+        let Some(at) = lines.iter().position(|line| line.contains(address)) else {
+            return one_line(&self.subject);
+        };
+        let behind = lines[at].split_once(address).map_or("", |(_, behind)| behind);
+        let behind = behind.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '(');
+        let below = lines[at + 1..].iter().map(|line| line.trim()).skip_while(|l| l.is_empty());
+        let below = below.take(REASON_LINES).take_while(|line| !line.is_empty());
+        let below = below.take_while(|line| !line.contains('@') || line.contains(address));
+        let said = one_line(&format!("{behind} {}", below.collect::<Vec<_>>().join(" ")));
+        if said.is_empty() { one_line(&self.subject) } else { said }
+    }
+}
+
+fn holds(text: &str, phrases: &[&str]) -> bool {
+    phrases.iter().any(|phrase| text.contains(phrase))
+}
+
+fn begins(text: &str, phrases: &[&str]) -> bool {
+    phrases.iter().any(|phrase| text.starts_with(phrase))
+}
+
+/// What the server says in words: its plain text, or its HTML where there is none.
+fn words(letter: &Letter) -> String {
+    let plain = letter.part("text/plain").map(Part::text).unwrap_or_default();
+    if !plain.trim().is_empty() {
+        return plain;
+    }
+    let page = letter.part("text/html").map(Part::text).unwrap_or_default();
+    html::lines(&page)
+}
+
+/// The notice up to where the original begins.
+fn before_original(notice: &str) -> &str {
+    let mut end = 0;
+    let mut said = false;
+    for line in notice.split_inclusive('\n').take(LINES_MAX) {
+        let lower = line.to_lowercase();
+        let begun = lower.trim_start_matches(|c: char| !c.is_alphanumeric());
+        if said && (begins(begun, ORIGINALS) || holds(&lower, RETURNS)) {
+            break;
+        }
+        said |= !lower.trim().is_empty();
+        end += line.len();
+    }
+    &notice[..end]
+}
+
+/// Addresses in a notice: those that begin a line or follow a label; or else those in a line that says
+/// what happened; or else all. The server's own and the sender's are nobody's news.
+fn in_words(notice: &str, own: &[String], from: &str) -> Vec<String> {
+    let bare = names(notice, from);
+    let mut ranks: [Vec<String>; 3] = Default::default();
+    let mut labelled = false;
+    for line in notice.lines().take(LINES_MAX).map(str::trim) {
+        let lower = line.to_lowercase();
+        let begin = line.trim_start_matches(|c: char| !c.is_alphanumeric());
+        let label = label(&lower);
+        let follows = labelled || label.is_some_and(|label| RECIPIENTS.contains(&label));
+        labelled = follows && line.ends_with([':', '：']);
+        if begins(&lower, OTHERS) && !follows || lower.contains("postmaster") {
+            continue;
+        }
+        let expanded = ["(expanded from", "(generated from"].iter().any(|s| lower.starts_with(s));
+        for (place, address) in addresses(line).into_iter().enumerate() {
+            let strange = |own: &String| !own.eq_ignore_ascii_case(&address);
+            if !own.iter().all(strange) {
+                continue;
+            }
+            let leads = expanded || follows || place == 0 && starts(begin, &address);
+            let rank = if leads { 0 } else { usize::from(!holds(&lower, CUES)) + 1 };
+            note(&mut ranks[rank], address);
+        }
+    }
+    let found = ranks.into_iter().find(|rank| !rank.is_empty()).unwrap_or_default();
+    if bare.is_empty() { found } else { bare }
+}
+
+/// What stands before a line's first colon.
+fn label(lower: &str) -> Option<&str> {
+    let (label, _) = lower.split_once([':', '：'])?;
+    Some(label.trim_matches(|c: char| !c.is_alphanumeric() && c != ')' && c != '('))
+}
+
+/// Whether a line begins with an address, be it typed.
+fn starts(begin: &str, address: &str) -> bool {
+    let typed = ["smtp=", "smtp:", "SMTP=", "SMTP:", "mailto:", "rfc822;"];
+    let rest = typed.iter().find_map(|kind| begin.strip_prefix(kind)).unwrap_or(begin);
+    rest.starts_with(address)
+}
+
+/// Mailboxes of the machine's own domain that stand without it.
+fn names(notice: &str, from: &str) -> Vec<String> {
+    let domain = from.rsplit_once('@').map(|(_, domain)| domain);
+    let domain = domain.map(|domain| domain.trim_matches(|c: char| !c.is_alphanumeric()));
+    let lines: Vec<&str> = notice.lines().take(LINES_MAX).collect();
+    let following = lines.iter().position(|line| holds(&line.to_lowercase(), FOLLOWING));
+    let (Some(domain), Some(at)) = (domain, following) else {
+        return Vec::new();
+    };
+    let Some(colon) = lines[at..].iter().take(3).position(|line| line.trim_end().ends_with(':'))
+    else {
+        return Vec::new();
+    };
+    let below = lines[at + colon + 1..].iter().skip_while(|line| line.trim().is_empty());
+    let is_name = |line: &&&str| {
+        let word = line.trim();
+        line.starts_with([' ', '\t'])
+            && (1..=NAME_MAX).contains(&word.len())
+            && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    below.take_while(is_name).map(|name| format!("{}@{domain}", name.trim())).collect()
+}
+
+/// The addresses in a line.
+fn addresses(line: &str) -> Vec<String> {
+    if !line.contains('@') {
+        return Vec::new();
+    }
+    let is_gap = |c: char| c.is_whitespace() || "<>()[]\"',;:：（）、，。“”「」|".contains(c);
+    line.split(is_gap).filter_map(address).map(str::to_owned).collect()
+}
+
+/// The address that a word of a notice is.
+fn address(piece: &str) -> Option<&str> {
+    if piece.len() > 254 || !piece.contains('@') || piece.contains(['/', '?']) {
+        return None;
+    }
+    let typed = piece.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("smtp="));
+    let piece = if typed { &piece[5..] } else { piece };
+    let piece = piece.trim_matches(['.', '*', '!']);
+    let parsed = crate::mail::Address::parse(piece);
+    parsed.is_ok_and(|address| address.domain().as_str().contains('.')).then_some(piece)
+}
+
+fn note(found: &mut Vec<String>, address: String) {
+    if found.len() < RECIPIENTS_MAX && !found.iter().any(|one| one.eq_ignore_ascii_case(&address)) {
+        found.push(address);
+    }
+}

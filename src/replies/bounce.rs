@@ -28,16 +28,16 @@ pub struct Bounced {
 
 /// Reads a bounce; `None` where the message is none.
 pub(super) fn read(letter: &Letter, limits: &config::Replies) -> Option<Vec<Bounced>> {
-    // A gateway may wrap a bounce whole in a message that says nothing itself.
-    if let [only] = letter.parts.as_slice()
-        && only.kind == "message/rfc822"
-        && let Some(inner) = Letter::read(&only.bytes(), limits)
-    {
-        let notice = Notice::of(letter);
-        let machine = notice.is_machine() || notice.is_titled();
-        return of_letter(&inner).filter(|_| machine).or_else(|| of_letter(letter));
+    let found = of_letter(letter);
+    if found.as_ref().is_some_and(|found| !found.is_empty()) {
+        return found;
     }
-    of_letter(letter)
+    // A gateway may wrap a bounce whole in a message that itself says little.
+    let inner = letter.parts.iter().find(|part| part.kind == "message/rfc822");
+    let inner = inner.and_then(|part| Letter::read(&part.bytes(), limits));
+    let inner = inner.and_then(|inner| of_letter(&inner)).filter(|inner| !inner.is_empty());
+    let notice = Notice::of(letter);
+    inner.filter(|_| notice.is_machine() && notice.is_titled()).or(found)
 }
 
 fn of_letter(letter: &Letter) -> Option<Vec<Bounced>> {

@@ -1,5 +1,6 @@
 //! A feedback report (RFC 5965): somebody pressed "this is spam". It names our message only by what it
-//! returns of it, since recipients are often blacked out.
+//! returns of it, since recipients are often blacked out. Providers that report in forms of their own
+//! are known by them.
 
 use super::decode::{Head, Letter, Part};
 
@@ -17,28 +18,63 @@ pub(super) struct Complaint {
     pub(super) tokens: Vec<String>,
 }
 
+/// What is said where no type is given.
+const ABUSE: &str = "abuse";
+/// A mail program's own request to be taken off, which its user pressed a button for.
+const OPT_OUT: &str = "opt-out";
+/// Fields by which a mail program says that its user pressed that button.
+const BUTTONS: [&str; 1] = ["x-apple-unsubscribe"];
+/// Fields of a returned message that only a provider's report adds.
+const MARKS: [&str; 2] = ["x-hmxmroriginalrecipient", "x-reporter-ip"];
+/// How the subjects of reports in other forms begin, in lower case; they return the message.
+const SUBJECTS: [&str; 3] =
+    ["complaint about message from", "email feedback report for", "spam complaint about"];
+
 /// Reads a feedback report; `None` where the message is none.
 pub(super) fn read(letter: &Letter) -> Option<Complaint> {
-    let part = letter.parts.iter().find(|part| part.kind == "message/feedback-report");
+    let feedback_type = match reported(letter) {
+        Some(kind) => kind,
+        None if BUTTONS.iter().any(|name| letter.head.raw(name).is_some()) => {
+            Some(OPT_OUT.to_owned())
+        }
+        None if is_known_form(letter) => Some(ABUSE.to_owned()),
+        None => return None,
+    };
+    let originals = letter.parts.iter().filter(|part| is_original(&part.kind));
+    Some(Complaint { feedback_type, tokens: originals.flat_map(tokens).collect() })
+}
+
+/// The type that a report gives, if it gives one; `None` where the message is no report.
+fn reported(letter: &Letter) -> Option<Option<String>> {
     let named = letter.report.as_deref() == Some("feedback-report");
-    if part.is_none() && !named {
+    let typed = letter.parts.iter().find(|part| part.kind == "message/feedback-report");
+    // A gateway may have made plain text of it.
+    let plain = letter.parts.iter().filter(|part| part.kind == "text/plain");
+    let mut heads = typed.into_iter().chain(plain).map(|part| Head::read(&part.bytes()));
+    let head = heads.find(|head| {
+        head.raw("feedback-type").is_some()
+            && (typed.is_some() || named || head.raw("user-agent").is_some())
+    });
+    if head.is_none() && typed.is_none() && !named {
         return None;
     }
-    let feedback_type = part.and_then(|part| {
-        let head = Head::read(&part.bytes());
-        let value = head.raw("feedback-type")?;
+    let value = head.and_then(|head| head.raw("feedback-type").map(|value| value.into_owned()));
+    let word = value.map(|value| {
         let word = value.split(['(', ';']).next().unwrap_or_default();
-        Some(word.trim().to_ascii_lowercase())
+        word.trim().to_ascii_lowercase()
     });
-    Some(Complaint {
-        feedback_type: feedback_type.filter(|kind| !kind.is_empty()),
-        tokens: letter
-            .parts
-            .iter()
-            .filter(|part| is_original(&part.kind))
-            .flat_map(tokens)
-            .collect(),
-    })
+    Some(word.filter(|word| !word.is_empty()))
+}
+
+fn is_known_form(letter: &Letter) -> bool {
+    let subject = letter.head.text("subject").unwrap_or_default().trim().to_lowercase();
+    let mut originals = letter.parts.iter().filter(|part| is_original(&part.kind)).peekable();
+    let titled = SUBJECTS.iter().any(|start| subject.starts_with(start));
+    titled && originals.peek().is_some()
+        || originals.any(|part| {
+            let head = Head::read(&part.bytes());
+            MARKS.iter().all(|name| head.raw(name).is_some())
+        })
 }
 
 fn is_original(kind: &str) -> bool {
@@ -63,4 +99,61 @@ fn tokens(original: &Part) -> Vec<String> {
     }
     found.truncate(TOKENS_MAX);
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(message: &str) -> Option<Option<String>> {
+        let limits = crate::config::Replies::default();
+        let letter = Letter::read(message.as_bytes(), &limits)?;
+        read(&letter).map(|complaint| complaint.feedback_type)
+    }
+
+    fn parts(kind: &str, report: &str, header: &str) -> String {
+        format!(
+            "Content-Type: {kind}; boundary=b\r\n{header}\r\n--b\r\n\r\nThis is a report.\r\n--b\r\n\
+             Content-Type: {report}\r\n\r\nFeedback-Type: Abuse (x)\r\nUser-Agent: x/1\r\n\
+             --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: offer\r\n\r\nR\r\n--b--\r\n"
+        )
+    }
+
+    #[test]
+    fn every_report_is_a_complaint() {
+        let abuse = Some(Some("abuse".to_owned()));
+        for (outer, report) in [
+            ("multipart/report; report-type=feedback-report", "message/feedback-report"),
+            ("multipart/report; report-type=\"Feedback-Report\"", "text/plain"),
+            ("multipart/mixed", "message/feedback-report"),
+            ("multipart/mixed", "text/plain"),
+        ] {
+            assert_eq!(kind(&parts(outer, report, "")), abuse, "{outer} {report}");
+        }
+        let untyped = "Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\
+            \r\n--b\r\n\r\nreport\r\n--b--";
+        assert_eq!(kind(untyped), Some(None));
+    }
+
+    #[test]
+    fn a_providers_own_form_is_a_complaint_where_it_returns_the_message() {
+        let subject = "Subject: complaint about message from 192.0.2.7\r\n";
+        let returned = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\
+            Content-Type: message/rfc822\r\n\r\nSubject: offer\r\n\r\nR\r\n--b--";
+        let abuse = Some(Some("abuse".to_owned()));
+        assert_eq!(kind(&format!("{subject}{returned}")), abuse);
+        assert_eq!(kind(returned), None);
+        assert_eq!(kind(&format!("{subject}\r\nIt came late.")), None);
+    }
+
+    #[test]
+    fn a_mail_programs_button_is_an_opt_out_and_no_abuse() {
+        let button = "X-Apple-Unsubscribe: true\r\nAuto-Submitted: auto-replied\r\n\r\nunsubscribe";
+        assert_eq!(kind(button), Some(Some("opt-out".to_owned())));
+    }
+
+    #[test]
+    fn a_person_who_writes_about_feedback_complains_of_nothing() {
+        assert_eq!(kind("Subject: x\r\n\r\nFeedback-Type: what does it mean?\r\n"), None);
+    }
 }

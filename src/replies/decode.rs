@@ -112,7 +112,7 @@ pub(super) struct Letter {
     pub(super) head: Head,
     /// Its leaf parts in order; messages inside it are leaves.
     pub(super) parts: Vec<Part>,
-    /// `report-type` of a multipart/report.
+    /// `report-type` of a multipart/report, or of what a gateway made of it.
     pub(super) report: Option<String>,
 }
 
@@ -137,8 +137,9 @@ impl Letter {
             let body = range.start + head_length(&message[range.clone()], depth > 0);
             let head = Head::read(&message[range.start..body]);
             let (kind, parameters) = content_type(&head, otherwise);
-            if kind == "multipart/report" && report.is_none() {
-                report = Some(parameter(&parameters, "report-type").to_ascii_lowercase());
+            if kind.starts_with("multipart/") && report.is_none() {
+                let named = parameter(&parameters, "report-type").to_ascii_lowercase();
+                report = (!named.is_empty()).then_some(named);
             }
             let boundary = parameter(&parameters, "boundary");
             let multipart = kind.starts_with("multipart/") && !boundary.is_empty();

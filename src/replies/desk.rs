@@ -26,6 +26,8 @@ const CLIENTS_WORDS: [&str; 2] =
     ["this message was automatically generated", "this is an automatically generated"];
 /// Feedback types that say nothing of what the person wants (RFC 5965 §7.3, RFC 6430, RFC 6591).
 const NO_REFUSAL: [&str; 4] = ["not-spam", "auth-failure", "virus", "dmarc"];
+/// The feedback type of a mail program's unsubscribe button, which complains of nothing.
+const OPT_OUT: &str = "opt-out";
 
 /// What the desk needs.
 pub struct Parts {
@@ -187,9 +189,11 @@ impl Desk {
     async fn unsubscribe(&self, reading: &Reading, person: Person) -> Act {
         let read = &reading.read;
         match read.kind {
-            Kind::Complaint => return self.complaint(reading, Some(person)).await,
+            Kind::Complaint if read.feedback_type.as_deref() != Some(OPT_OUT) => {
+                return self.complaint(reading, Some(person)).await;
+            }
             Kind::Bounce => return Ok(None),
-            Kind::AutoReply | Kind::Person => {}
+            Kind::Complaint | Kind::AutoReply | Kind::Person => {}
         }
         let person = self.known(reading, person)?;
         let scope = match read.wish {
@@ -298,7 +302,11 @@ impl Desk {
         };
         let mut evidence = evidence(reading, Source::Complaint, &person);
         evidence.text = limited(kind);
-        self.stop(&person, Scope::Account, Reason::Complaint, evidence).await?;
+        let (scope, reason) = match kind {
+            OPT_OUT => (person.stream.opt_out_scope(), Reason::OptOut),
+            _ => (Scope::Account, Reason::Complaint),
+        };
+        self.stop(&person, scope, reason, evidence).await?;
         Ok(None)
     }
 

@@ -92,8 +92,8 @@ mod tests {
 
     fn words(header: &str, notice: &str) -> Option<Vec<(String, bool)>> {
         let message = format!("{header}\r\n\r\n{notice}");
-        let letter = Letter::read(message.as_bytes(), &crate::config::Replies::default())?;
-        let found = read(&letter, &crate::config::Replies::default())?;
+        let letter = Letter::read(message.as_bytes(), &config::Replies::default())?;
+        let found = read(&letter, &config::Replies::default())?;
         Some(found.into_iter().map(|one| (one.address, one.permanent)).collect())
     }
 

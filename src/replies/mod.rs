@@ -29,6 +29,8 @@ mod forward;
 
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod notice_forms;
 
 pub use bounce::Bounced;
 pub use classify::{Classification, Kind, Wish, classify};

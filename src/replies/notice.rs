@@ -7,7 +7,7 @@ use super::delivery_status;
 use super::html;
 use super::notice_words::{
     CUES, DELAYS, FOLLOWING, GIVEN_UP, MACHINES, ORIGINALS, OTHERS, RECIPIENTS, RETURNS, SUBJECTS,
-    TELLING, TELLING_MAX, UNATTENDED,
+    TELLING, TELLING_MAX,
 };
 
 /// Most lines of a notice that are read.
@@ -75,8 +75,7 @@ impl Notice {
             subject || told
         } else {
             // A vacation program sends from nobody too: there the subject must tell.
-            let unattended = UNATTENDED.iter().any(|name| self.from.contains(name));
-            subject && (self.nobody || told && (unattended || self.original || self.names_one()))
+            subject && (self.nobody || told && (self.original || self.names_one()))
         };
         certain && (self.names_one() || subject && (told || self.original))
     }
@@ -134,7 +133,8 @@ impl Notice {
     /// Given up, rather than late.
     fn is_permanent(&self) -> bool {
         let lower = self.text.to_lowercase();
-        let lower = lower.split_whitespace().collect::<Vec<_>>().join(" ");
+        let own = lower.lines().map(str::trim).filter(|line| !begins(line, OTHERS));
+        let lower = own.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
         // The subject may quote the original's after what has failed.
         let failed = begins(&self.subject, SUBJECTS) && self.subject.contains(':');
         let late = holds(&lower, DELAYS) || !failed && holds(&self.subject, DELAYS);

@@ -213,10 +213,6 @@ pub(super) const MACHINES: &[&str] = &[
     "<>",
 ];
 
-/// Addresses that nobody reads: many programs write from them.
-pub(super) const UNATTENDED: &[&str] =
-    &["no-reply@", "noreply@", "donotreply@", "do-not-reply@", "bounce@", "bounces@"];
-
 /// What a notice says of the message, in its subject or at its start.
 pub(super) const TELLING: &[&str] = &[
     "could not be delivered",
@@ -485,7 +481,6 @@ pub(super) const GIVEN_UP: &[&str] = &[
     "will not be retried",
     "will no longer be retried",
     "no further attempts",
-    "could not be delivered for",
     "delayed for too long",
     "retry time not reached for any host after a long failure",
     "retry timeout exceeded",

@@ -129,6 +129,7 @@ impl Letter {
     pub(super) fn read(message: &[u8], limits: &config::Replies) -> Option<Self> {
         let size_max = limits.text_size_max.bytes();
         let parts_max = usize::try_from(limits.parts_max).unwrap_or(usize::MAX);
+        let message = from_first_field(message);
         let (mut parts, mut report) = (Vec::new(), None);
         let mut sections = 1;
         let whole = Section { range: 0..message.len(), depth: 0, otherwise: "text/plain" };
@@ -181,6 +182,17 @@ impl Letter {
     pub(super) fn part(&self, kind: &str) -> Option<&Part> {
         self.parts.iter().find(|part| part.kind == kind && !part.attached)
     }
+}
+
+/// A message without the blank lines above its header, which a copy from a web page brings.
+fn from_first_field(message: &[u8]) -> &[u8] {
+    let begun = message.trim_ascii_start();
+    let first = begun.split(|&b| b == b'\n').next().unwrap_or_default();
+    let name = first.iter().position(|&b| b == b':').map(|colon| &first[..colon]);
+    let is_field = |name: &[u8]| {
+        !name.is_empty() && name.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    if name.is_some_and(is_field) { begun } else { message }
 }
 
 /// The length of a header section with the empty line that ends it. A part that begins with what is no
@@ -405,6 +417,14 @@ mod tests {
             assert_eq!(letter.parts[0].kind, "text/plain", "{head}");
             assert_eq!(letter.parts[0].text(), "R", "{head}");
         }
+    }
+
+    #[test]
+    fn blank_lines_above_the_header_are_passed_over() {
+        let letter = read("\r\n   \r\nSubject: x\r\n\r\nR").expect("a letter");
+        assert_eq!(letter.head.raw("subject").as_deref(), Some("x"));
+        let letter = read("\r\nR").expect("a letter");
+        assert_eq!(letter.parts[0].text(), "R");
     }
 
     #[test]

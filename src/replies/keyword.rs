@@ -2,13 +2,14 @@
 //! where it asks outright; what is doubtful or denied is a letter.
 
 use super::classify::Wish;
+use super::grammar;
 use super::objects::{ASKED, ASKS, DETERMINERS, MAIL_OBJECTS, STOPPED, VERBS_OF_MAIL};
 use super::requests::{
-    DENIALS, DOUBTS, MAIL_FOLLOWS, OPEN_REFUSALS, OPEN_REQUESTS, PAIRS, REFUSALS, REQUESTS,
+    DENIALS, DOUBTS, INSTRUCTIONS, OPEN_REFUSALS, OPEN_REQUESTS, PAIRS, REFUSALS, REQUESTS,
 };
 use super::words::{
-    AFTER, ANSWER, BEFORE, CLOSINGS, COURTESIES, GREETINGS, HELP, REJECT, RESUBSCRIBE, SIMPLIFIED,
-    STOP, UNSUBSCRIBE, WEAK,
+    AFTER, ANSWER, BEFORE, CLOSINGS, COURTESIES, DECLINES, GREETINGS, HELP, REJECT, RESUBSCRIBE,
+    SIMPLIFIED, STOP, UNSUBSCRIBE, WEAK,
 };
 use unicode_normalization::UnicodeNormalization;
 
@@ -36,7 +37,7 @@ const INITIALS_MAX: usize = 2;
 const SENTENCES_MAX: usize = 4;
 
 /// NFKC, lower case, simplified, blanks single.
-fn normal(text: &str) -> String {
+pub(super) fn normal(text: &str) -> String {
     let folded = text.nfkc().flat_map(char::to_lowercase).map(|c| match c {
         '’' | '‘' | '`' | '´' => '\'',
         c => SIMPLIFIED.iter().find(|(from, _)| *from == c).map_or(c, |(_, to)| *to),
@@ -226,22 +227,28 @@ fn utterance(text: &str) -> Option<(Wish, bool)> {
     }
 }
 
+/// A wish that can only be about mail.
+fn about_mail(wish: Option<Wish>) -> Option<(Wish, bool)> {
+    wish.map(|wish| (wish, true))
+}
+
 /// The wish of a line all of whose clauses are courtesies or wishes, and the same wish. What is asked
 /// with a question mark is doubtful; one at the start is a character that was lost.
 fn of_line(line: &str) -> Option<(Wish, bool)> {
     if line.trim_start_matches(is_edge).contains('?') {
         return None;
     }
-    if let Some(found) = utterance(line) {
+    if let Some(found) = utterance(line).or_else(|| about_mail(grammar::asked(line))) {
         return Some(found);
     }
     let mut found: Option<(Wish, bool)> = None;
     for clause in line.split(['.', ',', '。', '，', '、', '!', '！', ';', '；', ':']) {
         let clause = bare(clause);
-        if is_courtesy(clause) {
+        if is_courtesy(clause) || DECLINES.contains(&clause) {
             continue;
         }
-        let (wish, about_mail) = utterance(clause)?;
+        let (wish, about_mail) =
+            utterance(clause).or_else(|| about_mail(grammar::asked(clause)))?;
         if found.is_some_and(|(known, _)| known != wish) {
             return None;
         }
@@ -253,11 +260,18 @@ fn of_line(line: &str) -> Option<(Wish, bool)> {
 
 /// The wish of a sentence that asks outright.
 fn of_sentence(sentence: &str) -> Option<(Wish, bool)> {
+    if DOUBTS.iter().any(|doubt| sentence.contains(doubt)) {
+        return None;
+    }
     let asks = sentence.contains('?');
+    let clauses = sentence.split([',', '、', ';', ':']).map(bare);
+    let tells = INSTRUCTIONS.iter().any(|word| sentence.contains(word));
+    let mut asked = clauses.filter(|_| !tells).map(|clause| grammar::asked_among(clause, asks));
+    if let Some(wish) = asked.find_map(|wish| wish) {
+        return Some((wish, true));
+    }
     let polite = ["can you", "could you", "would you", "will you please"];
-    if DOUBTS.iter().any(|doubt| sentence.contains(doubt))
-        || asks && !polite.iter().any(|start| sentence.contains(start))
-    {
+    if asks && !polite.iter().any(|start| sentence.contains(start)) {
         return None;
     }
     let rejects = ["拒收", "수신거부", "수신 거부", "수신을 거부", "受信拒否"];
@@ -281,13 +295,11 @@ fn of_sentence(sentence: &str) -> Option<(Wish, bool)> {
 }
 
 /// Whether a request stands there that what follows makes one about mail.
-fn is_about_mail(sentence: &str, requests: &[&str]) -> bool {
-    requests.iter().any(|request| {
+fn is_about_mail(sentence: &str, requests: &[(&str, &str)]) -> bool {
+    requests.iter().any(|(language, request)| {
         sentence.split_once(request).is_some_and(|(_, behind)| {
             let apart = behind.chars().next().is_none_or(|c| !c.is_alphanumeric());
-            let words = behind.split(|c: char| !(c.is_alphanumeric() || c == '-'));
-            let first = words.filter(|word| !word.is_empty()).take(1).next();
-            apart && first.is_none_or(|word| MAIL_FOLLOWS.contains(&word))
+            apart && grammar::is_of_mail(behind, language)
         })
     })
 }
@@ -423,7 +435,7 @@ fn more<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
 pub(super) fn in_subject(subject: &str) -> Found {
     let subject = normal(subject);
     // Who forwards a message does not answer it.
-    let forwarded = ["fw:", "fwd:", "转发:", "轉寄:", "转寄:", "wg:", "tr:", "rv:", "i:"];
+    let forwarded = ["fw:", "fwd:", "转发:", "转寄:", "wg:", "tr:", "rv:", "i:"];
     if forwarded.iter().any(|start| subject.starts_with(start)) {
         return NOTHING;
     }
@@ -646,6 +658,18 @@ mod tests {
         assert_eq!(in_subject("Fwd: unsubscribe").wish, Wish::None);
         assert_eq!(in_subject("Re: R?").wish, Wish::None);
         assert_eq!(in_subject("RE：退订").wish, Wish::Unsubscribe);
+    }
+
+    #[test]
+    fn tables_stand_in_the_form_in_which_replies_are_read() {
+        let tables = [REJECT, UNSUBSCRIBE, STOP, RESUBSCRIBE, HELP, BEFORE, AFTER, COURTESIES];
+        let more = [DECLINES, CLOSINGS, REQUESTS, REFUSALS, INSTRUCTIONS, MAIL_OBJECTS];
+        for word in tables.iter().chain(&more).flat_map(|table| table.iter()) {
+            assert_eq!(normal(word), *word);
+        }
+        for word in DOUBTS.iter().chain(DENIALS) {
+            assert_eq!(normal(word), word.trim());
+        }
     }
 
     #[test]

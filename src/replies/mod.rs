@@ -16,7 +16,11 @@ mod delivery_status;
 mod notice;
 mod notice_words;
 
+mod grammar;
 mod keyword;
+mod languages;
+mod languages_east;
+mod languages_further;
 mod marks;
 mod objects;
 mod requests;
@@ -31,6 +35,8 @@ mod forward;
 mod corpus;
 #[cfg(test)]
 mod notice_forms;
+#[cfg(test)]
+mod wish_forms;
 
 pub use bounce::Bounced;
 pub use classify::{Classification, Kind, Wish, classify};

@@ -1,0 +1,231 @@
+//! Requests by their words: a clause all of whose words are known, in one language, and together ask to be
+//! left alone. One word that is not known, be it of parcels or of calls, and the clause is left to a
+//! reader. What the words of a language are stands in its table.
+
+use super::classify::Wish;
+use super::keyword::normal;
+use super::languages::LANGUAGES;
+use super::{languages_east, languages_further};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// Longest clause that is read, in bytes.
+const CLAUSE_MAX: usize = 240;
+/// Most words of a clause.
+const WORDS_MAX: usize = 40;
+
+/// What a word does in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sense {
+    /// To leave a list: "unsubscribe".
+    Leave,
+    /// To refuse what comes from a sender: 拒收.
+    Reject,
+    /// To take off, of a person or an address: "remove".
+    Remove,
+    /// To take off, only where a list is named: "take".
+    Draw,
+    /// To end: "stop".
+    Stop,
+    /// To send: "mail", "contact".
+    Send,
+    /// To want: "wish".
+    Want,
+    /// To get.
+    Receive,
+    /// Mail: "newsletters".
+    Mail,
+    /// A list of addresses.
+    List,
+    /// The writer or their address.
+    Me,
+    /// Denies.
+    Not,
+    /// "Again", "any more".
+    More,
+    /// Courtesies that make a request of a few words.
+    Please,
+    /// Asks in the form of a question: "could you".
+    Ask,
+    /// Says nothing here: articles, pronouns, prepositions.
+    Filler,
+}
+
+/// The words of one language: `|` stands between them.
+pub(super) struct Language {
+    /// By its code.
+    pub(super) name: &'static str,
+    /// What its words do.
+    pub(super) words: &'static [(Sense, &'static str)],
+}
+
+/// All that words do: a bit a [`Sense`].
+type Senses = u32;
+
+const fn bit(sense: Sense) -> Senses {
+    1 << sense as u32
+}
+
+/// A word and all that it does in one language.
+struct Entry {
+    word: String,
+    language: usize,
+    senses: Senses,
+}
+
+/// All words by their first character, the longest first, in the form in which replies are read.
+static WORDS: LazyLock<HashMap<char, Vec<Entry>>> = LazyLock::new(|| {
+    let mut words: HashMap<char, Vec<Entry>> = HashMap::new();
+    for (language, table) in tables().enumerate() {
+        for (sense, list) in table.words {
+            for word in list.split('|').map(normal) {
+                let Some(first) = word.chars().next() else {
+                    continue;
+                };
+                let entries = words.entry(first).or_default();
+                let same = |entry: &&mut Entry| entry.language == language && entry.word == word;
+                match entries.iter_mut().find(same) {
+                    Some(known) => known.senses |= bit(*sense),
+                    None => entries.push(Entry { word, language, senses: bit(*sense) }),
+                }
+            }
+        }
+    }
+    for entries in words.values_mut() {
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.word.len()));
+    }
+    words
+});
+
+fn tables() -> impl Iterator<Item = &'static Language> {
+    LANGUAGES.iter().chain(languages_further::LANGUAGES).chain(languages_east::LANGUAGES)
+}
+
+/// The wish of a clause in normal form that stands alone.
+pub(super) fn asked(clause: &str) -> Option<Wish> {
+    readings(clause).find_map(meant)
+}
+
+/// The wish of a clause among other words: it must be said as a request, of mail. A line that only names
+/// the deed may be a link of the original's, and what is asked with a question mark must be a courtesy.
+pub(super) fn asked_among(clause: &str, question: bool) -> Option<Wish> {
+    let said = [Sense::Please, Sense::Me, Sense::Want, Sense::Ask, Sense::Not];
+    let mail = [Sense::Mail, Sense::List, Sense::Leave, Sense::Reject, Sense::Remove];
+    let any = |senses: Senses, of: &[Sense]| of.iter().any(|sense| senses & bit(*sense) != 0);
+    let plain = readings(clause).filter(|senses| any(*senses, &said) && any(*senses, &mail));
+    plain.filter(|senses| !question || any(*senses, &[Sense::Ask])).find_map(meant)
+}
+
+/// What all words of a clause do, in each language that knows them all.
+fn readings(clause: &str) -> impl Iterator<Item = Senses> {
+    // "To unsubscribe, …" tells how.
+    let read = clause.len() <= CLAUSE_MAX && !clause.starts_with("to ");
+    let first = clause.chars().find(|c| c.is_alphanumeric()).filter(|_| read);
+    let entries = first.and_then(|first| WORDS.get(&first)).map_or(&[][..], Vec::as_slice);
+    let mut tried = 0_u64;
+    let languages = entries.iter().map(|entry| entry.language).filter(move |language| {
+        let fresh = tried & 1 << language == 0;
+        tried |= 1 << language;
+        fresh
+    });
+    languages.filter_map(move |language| senses(clause, language))
+}
+
+/// Whether what follows a request in a language speaks of mail before it speaks of anything else.
+pub(super) fn is_of_mail(text: &str, language: &str) -> bool {
+    let Some(language) = tables().position(|table| table.name == language) else {
+        return false;
+    };
+    let mut rest = text;
+    for _ in 0..WORDS_MAX {
+        rest = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
+        let Some((length, senses)) = first_word(rest, language) else {
+            return rest.is_empty();
+        };
+        if senses & (bit(Sense::Mail) | bit(Sense::List)) != 0 {
+            return true;
+        }
+        if senses & (bit(Sense::Not) | bit(Sense::Want)) != 0 {
+            return false;
+        }
+        rest = &rest[length..];
+    }
+    false
+}
+
+/// What the words of a clause do in one language; `None` where one is not of it.
+fn senses(clause: &str, language: usize) -> Option<Senses> {
+    let mut found = 0;
+    let mut rest = clause;
+    for _ in 0..WORDS_MAX {
+        rest = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
+        if rest.is_empty() {
+            return Some(found);
+        }
+        let (length, senses) = first_word(rest, language).or_else(|| address(rest))?;
+        found |= senses;
+        rest = &rest[length..];
+    }
+    None
+}
+
+/// The longest known word at the start of a text.
+fn first_word(text: &str, language: usize) -> Option<(usize, Senses)> {
+    let entries = WORDS.get(&text.chars().next()?)?;
+    let found = entries.iter().find(|entry| {
+        entry.language == language
+            && text.strip_prefix(&*entry.word).is_some_and(|rest| ends_there(&entry.word, rest))
+    });
+    found.map(|entry| (entry.word.len(), entry.senses))
+}
+
+/// Whether a word ends where it was found; scripts without blanks have no such ends.
+fn ends_there(word: &str, rest: &str) -> bool {
+    let joined = |c: char| c.is_alphanumeric() && !is_unspaced(c);
+    let hangul = |c: char| matches!(c, '\u{ac00}'..='\u{d7af}');
+    // A syllable alone is a word or the last particle of one, not a piece of the next.
+    let syllable =
+        word.chars().count() == 1 && word.starts_with(hangul) && rest.starts_with(hangul);
+    !(syllable || word.ends_with(joined) && rest.starts_with(joined))
+}
+
+/// Characters of scripts that set no blanks between words, or join particles to them.
+fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{0e00}'..='\u{0e7f}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7af}')
+}
+
+/// An address is the writer's own.
+fn address(text: &str) -> Option<(usize, Senses)> {
+    let end = text.find(|c: char| c.is_whitespace() || "<>()[]\"',;".contains(c));
+    let word = text[..end.unwrap_or(text.len())].trim_end_matches(['.', '!', ':']);
+    let (local, domain) = word.split_once('@')?;
+    let whole = !local.is_empty() && domain.contains('.') && word.is_ascii();
+    whole.then_some((word.len(), bit(Sense::Me)))
+}
+
+/// What words that are all known ask for together.
+fn meant(senses: Senses) -> Option<Wish> {
+    let has = |sense: Sense| senses & bit(sense) != 0;
+    let denied = has(Sense::Not);
+    if has(Sense::Reject) {
+        return (!denied).then_some(Wish::Reject);
+    }
+    let asked = if has(Sense::Leave) {
+        !denied
+    } else if denied {
+        let kept = has(Sense::Stop) || has(Sense::Remove) || has(Sense::Draw);
+        let sent = has(Sense::Send) && (has(Sense::Me) || has(Sense::More) || has(Sense::Mail));
+        let wanted = has(Sense::Want) && has(Sense::Mail);
+        // "No more mail"; but who gets none misses it.
+        let none = has(Sense::Mail)
+            && !has(Sense::Receive)
+            && (has(Sense::More) || has(Sense::Please) || has(Sense::Send));
+        !kept && (sent || wanted || none)
+    } else {
+        has(Sense::Stop) && (has(Sense::Send) || has(Sense::Mail))
+            || has(Sense::Remove) && (has(Sense::Me) || has(Sense::List))
+            || has(Sense::Draw) && has(Sense::List)
+    };
+    asked.then_some(Wish::Unsubscribe)
+}

@@ -1,20 +1,22 @@
 //! Our certificate: read from files, or made and kept in the data folder; read anew when the files
 //! change. A bad new file keeps the old certificate.
 
+use super::binding::{Bindings, end_point};
 use crate::config;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// How often the files are looked at, at most.
 const LOOK: Duration = Duration::from_secs(3);
@@ -31,8 +33,7 @@ pub struct TlsFault {
 
 /// The server's side of TLS.
 pub struct Server {
-    config: Arc<ServerConfig>,
-    current: Arc<Current>,
+    current: RwLock<Identity>,
     certificate: PathBuf,
     key: PathBuf,
     seen: Mutex<Seen>,
@@ -44,13 +45,23 @@ struct Seen {
     times: [Option<SystemTime>; 2],
 }
 
-/// The certificate that handshakes get.
-#[derive(Debug)]
-struct Current(RwLock<Arc<CertifiedKey>>);
+/// The certificate that handshakes get, with the sessions that began with it: one that is resumed is
+/// bound to the certificate that its client has seen.
+#[derive(Debug, Clone)]
+struct Identity {
+    config: Arc<ServerConfig>,
+    end_point: Option<Arc<[u8]>>,
+}
 
-impl ResolvesServerCert for Current {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+impl Identity {
+    fn new(pair: CertifiedKey) -> Self {
+        let end_point = pair.cert.first().and_then(|certificate| end_point(certificate));
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .expect("ring has suites for TLS 1.2 and 1.3")
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+        Self { config: Arc::new(config), end_point }
     }
 }
 
@@ -75,25 +86,33 @@ impl Server {
             }
         };
         let times = [modified(&certificate), modified(&key)];
-        let current = Arc::new(Current(RwLock::new(read(&certificate, &key)?)));
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .expect("ring has suites for TLS 1.2 and 1.3")
-            .with_no_client_auth()
-            .with_cert_resolver(current.clone());
-        Ok(Arc::new(Self {
-            config: Arc::new(config),
-            current,
-            certificate,
-            key,
-            seen: Mutex::new(Seen { looked: Instant::now(), times }),
-        }))
+        let current = RwLock::new(Identity::new(read(&certificate, &key)?));
+        let seen = Mutex::new(Seen { looked: Instant::now(), times });
+        Ok(Arc::new(Self { current, certificate, key, seen }))
+    }
+
+    fn identity(&self) -> Identity {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// An acceptor that hands out the current certificate.
     #[must_use]
     pub fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.config.clone())
+        TlsAcceptor::from(self.identity().config)
+    }
+
+    /// Takes a client's handshake; what its login may be bound to comes with it.
+    ///
+    /// # Errors
+    /// The handshake did not come about.
+    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> io::Result<(TlsStream<S>, Bindings)> {
+        let Identity { config, end_point } = self.identity();
+        let secure = TlsAcceptor::from(config).accept(stream).await?;
+        let bindings = Bindings::of(secure.get_ref().1, end_point);
+        Ok((secure, bindings))
     }
 
     /// Reads the files anew if they changed; looks at most each few seconds. A bad new file keeps the
@@ -115,8 +134,8 @@ impl Server {
         seen.times = times;
         match read(&self.certificate, &self.key) {
             Ok(pair) => {
-                let mut current = self.current.0.write().unwrap_or_else(PoisonError::into_inner);
-                *current = pair;
+                let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+                *current = Identity::new(pair);
                 tracing::info!(certificate = %self.certificate.display(), "certificate read anew");
             }
             Err(fault) => {
@@ -134,7 +153,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|about| about.modified()).ok()
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsFault> {
+fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsFault> {
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|why| fault(certificate, format!("no certificate chain in PEM: {why}")))?;
@@ -145,7 +164,6 @@ fn read(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsFault> {
     let private = PrivateKeyDer::from_pem_file(key)
         .map_err(|why| fault(key, format!("no private key in PEM: {why}")))?;
     CertifiedKey::from_der(chain, private, &ring::default_provider())
-        .map(Arc::new)
         .map_err(|why| fault(key, format!("does not fit {}: {why}", certificate.display())))
 }
 
@@ -195,9 +213,10 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    fn shown(server: &Server) -> Vec<CertificateDer<'static>> {
-        let current = server.current.0.read().expect("no handshake has failed");
-        current.cert.clone()
+    fn shown(server: &Server) -> Option<Arc<[u8]>> {
+        let end_point = server.identity().end_point;
+        assert!(end_point.is_some());
+        end_point
     }
 
     #[test]

@@ -168,6 +168,25 @@ impl Accounts {
         self.store.get::<Credential>(split(user).0.as_bytes())
     }
 
+    /// A verifier that no password fits, the same for a user name each time, so that whoever asks for
+    /// one that is not there hears what others hear.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn decoy(&self, user: &str) -> Result<ScramVerifier, StoreFault> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.keys()?.hash);
+        let drawn = |label: &str| {
+            let mut out = [0; 32];
+            let text = format!("scram {label} {}", split(user).0);
+            out.copy_from_slice(hmac::sign(&key, text.as_bytes()).as_ref());
+            out
+        };
+        let mut salt = [0; 16];
+        salt.copy_from_slice(&drawn("salt")[..16]);
+        let (stored_key, server_key) = (drawn("stored key"), drawn("server key"));
+        Ok(ScramVerifier { salt, iterations: ROUNDS.get(), stored_key, server_key })
+    }
+
     /// The login of a user whose secret was checked, by SCRAM. `None`: a stream that is not the
     /// credential's.
     ///

@@ -2,9 +2,11 @@
 //! that a stranger's guesses never lock the owner out.
 
 use super::Intake;
-use crate::accounts::Login;
+use crate::accounts::{Credential, Login};
 use crate::mail::{Answer, Status, Verdict};
-use crate::smtp::sasl::Secret;
+use crate::smtp::sasl::Claim;
+use crate::smtp::scram::Verifier;
+use crate::store::StoreFault;
 use crate::world::crowd::network;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -53,31 +55,71 @@ impl Failures {
     }
 }
 
+fn unchecked(fault: &StoreFault) -> Answer {
+    tracing::error!(target: "relent::intake", %fault, "AUTH cannot be checked");
+    let text = "credentials cannot be checked now; try again later";
+    Answer::new(454, Status::new(4, 7, 0), text)
+}
+
 impl Intake {
-    /// Checks a secret; the login where it is right.
-    pub(super) fn authenticate(&self, secret: &Secret, peer: IpAddr) -> Result<Login, Verdict> {
-        let now = self.parts.world.clock.steady();
-        // The stream after the slash is no part of who it is.
-        let name = secret.user.split('/').next().unwrap_or_default();
-        let pair = (network(peer), name.chars().take(64).collect::<String>());
-        if self.failures.are_too_many(&pair, now) {
+    /// Whose failures are counted: the stream after the slash is no part of who it is.
+    fn pair(user: &str, peer: IpAddr) -> (IpAddr, String) {
+        let name = user.split('/').next().unwrap_or_default();
+        (network(peer), name.chars().take(64).collect())
+    }
+
+    fn refuse_guesses(&self, pair: &(IpAddr, String)) -> Result<(), Answer> {
+        if self.failures.are_too_many(pair, self.parts.world.clock.steady()) {
             let text = "too many failed attempts; try again in ten minutes";
-            return Err(Verdict::Defer(Answer::new(454, Status::new(4, 7, 0), text)));
+            return Err(Answer::new(454, Status::new(4, 7, 0), text));
         }
-        match self.parts.accounts.authenticate(&secret.user, &secret.password) {
+        Ok(())
+    }
+
+    /// What SCRAM checks a proof of `user` against, and whose it is. Nobody learns from it who is known.
+    pub(super) fn verifier(
+        &self,
+        user: &str,
+        peer: IpAddr,
+    ) -> Result<(Option<Credential>, Verifier), Answer> {
+        self.refuse_guesses(&Self::pair(user, peer))?;
+        let decoy = self.parts.accounts.decoy(user).map_err(|fault| unchecked(&fault))?;
+        let found = self.parts.accounts.credential(user).map_err(|fault| unchecked(&fault))?;
+        let kept = found.as_ref().map_or(&decoy, |credential| &credential.scram);
+        let verifier = Verifier {
+            salt: kept.salt.to_vec(),
+            iterations: kept.iterations,
+            stored_key: kept.stored_key,
+            server_key: kept.server_key,
+        };
+        Ok((found, verifier))
+    }
+
+    /// Checks a claim; the login where it is true. `candidate` is whose verifier a proof was made for.
+    pub(super) fn authenticate(
+        &self,
+        claim: &Claim,
+        candidate: Option<Credential>,
+        peer: IpAddr,
+    ) -> Result<Login, Verdict> {
+        let pair = Self::pair(claim.user(), peer);
+        self.refuse_guesses(&pair).map_err(Verdict::Defer)?;
+        let accounts = &self.parts.accounts;
+        let login = match (claim, candidate) {
+            (Claim::Password(secret), _) => accounts.authenticate(&secret.user, &secret.password),
+            (Claim::Proof { user, right: true }, Some(known)) => accounts.login(user, known),
+            (Claim::Proof { .. }, _) => Ok(None),
+        };
+        match login {
             Ok(Some(login)) => Ok(login),
             Ok(None) => {
-                self.failures.add(pair, now);
-                tracing::info!(target: "relent::intake", user = %secret.user.escape_debug(), client = %peer, "AUTH refused");
+                self.failures.add(pair, self.parts.world.clock.steady());
+                tracing::info!(target: "relent::intake", user = %claim.user().escape_debug(), client = %peer, "AUTH refused");
                 metrics::counter!("relent_auth_failures_total").increment(1);
                 let text = "user name or password is wrong";
                 Err(Verdict::Refuse(Answer::new(535, Status::new(5, 7, 8), text)))
             }
-            Err(fault) => {
-                tracing::error!(target: "relent::intake", %fault, "AUTH cannot be checked");
-                let text = "credentials cannot be checked now; try again later";
-                Err(Verdict::Defer(Answer::new(454, Status::new(4, 7, 0), text)))
-            }
+            Err(fault) => Err(Verdict::Defer(unchecked(&fault))),
         }
     }
 

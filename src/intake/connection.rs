@@ -1,11 +1,12 @@
 //! A connection: what came in and was not read yet, what is to go out, and TLS switched on under them.
 
+use crate::smtp::scram::Bindings;
+use crate::tls;
 use bytes::{Buf, BytesMut};
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
 /// Bytes read at a time.
 const READ_SIZE: usize = 16 << 10;
@@ -74,9 +75,15 @@ impl Connection {
     }
 
     /// Speaks TLS from now on. Whatever came before the handshake is forgotten.
-    pub(super) async fn secure(self, acceptor: &TlsAcceptor, limit: Duration) -> io::Result<Self> {
-        let secure = timeout(limit, acceptor.accept(self.stream)).await??;
-        Ok(Self::new(Box::new(secure)))
+    pub(super) async fn secure(
+        self,
+        server: &tls::Server,
+        limit: Duration,
+    ) -> io::Result<(Self, Bindings)> {
+        let (secure, tls) = timeout(limit, server.accept(self.stream)).await??;
+        let exporter = tls.exporter.map(Vec::from);
+        let end_point = tls.end_point.map(|digest| digest.to_vec());
+        Ok((Self::new(Box::new(secure)), Bindings { exporter, end_point }))
     }
 
     /// Says what is left and closes. What the client is still saying is read for a moment, since a

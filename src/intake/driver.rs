@@ -8,6 +8,7 @@ use crate::config::PlaintextAuth;
 use crate::mail::{Answer, Reply, Status, Verdict};
 use crate::smtp::data::{DataFault, DataReader, LineRules};
 use crate::smtp::line::{self, AUTH_LINE_MAX, COMMAND_LINE_MAX, Line};
+use crate::smtp::scram::{Bindings, Verifier};
 use crate::smtp::session::{Offer, Question, Session, Step};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,6 +30,13 @@ impl Role {
         match self {
             Self::Submission(role) => role.ask(question),
             Self::Inbound(role) => role.ask(question).await,
+        }
+    }
+
+    fn verifier(&mut self, user: &str) -> Result<(Verifier, String), Answer> {
+        match self {
+            Self::Submission(role) => role.verifier(user),
+            Self::Inbound(_) => Err(Inbound::takes_no_auth()),
         }
     }
 
@@ -96,6 +104,7 @@ impl Driver {
     pub(super) fn new(
         intake: Arc<Intake>,
         connection: Connection,
+        tls: Option<Bindings>,
         peer: SocketAddr,
         port: Port,
         shutdown: CancellationToken,
@@ -130,7 +139,7 @@ impl Driver {
         };
         let now = Instant::now();
         Self {
-            session: Session::new(offer, port == Port::Submissions),
+            session: Session::new(offer, tls),
             intake,
             connection,
             role,
@@ -221,6 +230,10 @@ impl Driver {
                     let verdict = self.role.ask(question).await;
                     self.session.answer(verdict)
                 }
+                Step::Verifier(user) => {
+                    let found = self.role.verifier(&user);
+                    self.session.verifier(found)
+                }
                 Step::StartTls(reply) => return self.start_tls(&reply).await,
                 Step::Data(reply) => {
                     self.connection.say(&reply.wire());
@@ -255,13 +268,12 @@ impl Driver {
             return (self, Flow::End);
         }
         let limit = self.intake.parts.config.tls.handshake_timeout.0;
-        let acceptor = self.intake.parts.tls.acceptor();
         let nobody = Connection::new(Box::new(tokio::io::empty()));
         let plain = std::mem::replace(&mut self.connection, nobody);
-        match plain.secure(&acceptor, limit).await {
-            Ok(secure) => {
+        match plain.secure(&self.intake.parts.tls, limit).await {
+            Ok((secure, bindings)) => {
                 self.connection = secure;
-                self.session.secured();
+                self.session.secured(bindings);
                 (self, Flow::On)
             }
             Err(fault) => {

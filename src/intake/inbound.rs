@@ -43,12 +43,13 @@ impl Inbound {
         }
     }
 
+    pub(super) fn takes_no_auth() -> Answer {
+        Answer::new(502, Status::new(5, 5, 1), "this port takes no AUTH")
+    }
+
     pub(super) async fn ask(&mut self, question: Question) -> Verdict {
         match question {
-            Question::Login(_) => {
-                let text = "this port takes no AUTH";
-                Verdict::Refuse(Answer::new(502, Status::new(5, 5, 1), text))
-            }
+            Question::Login(_) => Verdict::Refuse(Self::takes_no_auth()),
             Question::Mail(sender, _) => {
                 self.abandon();
                 if let Err(fault) = self.intake.parts.queue.ready() {

@@ -1,6 +1,6 @@
 //! Accepts connections within their limits and gives each a task of its own.
 
-use super::connection::{Connection, Stream};
+use super::connection::Connection;
 use super::driver::Driver;
 use super::{Intake, Port};
 use crate::mail::{Reply, Status};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// Pause after a failed accept (no file descriptors left, say).
@@ -74,17 +74,17 @@ impl Intake {
                 return;
             }
         };
-        let stream: Box<dyn Stream> = if port == Port::Submissions {
+        let mut connection = Connection::new(Box::new(stream));
+        let mut tls = None;
+        if port == Port::Submissions {
             let limit = self.parts.config.tls.handshake_timeout.0;
-            match timeout(limit, self.parts.tls.acceptor().accept(stream)).await {
-                Ok(Ok(secure)) => Box::new(secure),
-                _ => return,
+            match connection.secure(&self.parts.tls, limit).await {
+                Ok((secure, bindings)) => (connection, tls) = (secure, Some(bindings)),
+                Err(_) => return,
             }
-        } else {
-            Box::new(stream)
-        };
+        }
         metrics::counter!("relent_connections_total").increment(1);
-        let driver = Driver::new(self.clone(), Connection::new(stream), peer, port, shutdown);
+        let driver = Driver::new(self.clone(), connection, tls, peer, port, shutdown);
         driver.run().await;
         drop(counted);
     }

@@ -2,7 +2,7 @@
 
 use super::admission::{Context, HEADER_MAX};
 use super::{Intake, literal};
-use crate::accounts::{Login, Refusal, Stream};
+use crate::accounts::{Credential, Login, Refusal, Stream};
 use crate::events::message::{Accepted, Origin, Recipient};
 use crate::mail::{
     Address, Answer, MessageId, RecipientNumber, ReversePath, Status, Timestamp, Verdict, header,
@@ -10,10 +10,15 @@ use crate::mail::{
 use crate::policy::Policy;
 use crate::queue::Selector;
 use crate::smtp::command::MailParameters;
+use crate::smtp::scram::Verifier;
 use crate::smtp::session::Question;
 use crate::spool::{Body, BodyWriter};
+use data_encoding::BASE64;
 use std::net::SocketAddr;
 use std::sync::Arc;
+
+/// Random octets in our part of a SCRAM nonce.
+const NONCE: usize = 24;
 
 fn refuse(code: u16, status: (u8, u16, u16), text: impl Into<String>) -> Answer {
     Answer::new(code, Status::new(status.0, status.1, status.2), text)
@@ -61,6 +66,8 @@ struct Message {
 pub(super) struct Submission {
     intake: Arc<Intake>,
     peer: SocketAddr,
+    /// Whose verifier was handed out, where there is such a user.
+    candidate: Option<Credential>,
     login: Option<Login>,
     envelope: Option<Envelope>,
     message: Option<Message>,
@@ -68,21 +75,34 @@ pub(super) struct Submission {
 
 impl Submission {
     pub(super) fn new(intake: Arc<Intake>, peer: SocketAddr) -> Self {
-        Self { intake, peer, login: None, envelope: None, message: None }
+        Self { intake, peer, candidate: None, login: None, envelope: None, message: None }
     }
 
     pub(super) fn ask(&mut self, question: Question) -> Verdict {
         match question {
-            Question::Login(secret) => match self.intake.authenticate(&secret, self.peer.ip()) {
-                Ok(login) => {
-                    self.login = Some(login);
-                    Verdict::Accept
+            Question::Login(claim) => {
+                let candidate = self.candidate.take();
+                match self.intake.authenticate(&claim, candidate, self.peer.ip()) {
+                    Ok(login) => {
+                        self.login = Some(login);
+                        Verdict::Accept
+                    }
+                    Err(verdict) => verdict,
                 }
-                Err(verdict) => verdict,
-            },
+            }
             Question::Mail(sender, parameters) => self.mail(sender, parameters),
             Question::Recipient(address) => self.recipient(address),
         }
+    }
+
+    /// What SCRAM checks a user's proof against, and our part of the nonce.
+    pub(super) fn verifier(&mut self, user: &str) -> Result<(Verifier, String), Answer> {
+        self.candidate = None;
+        let (candidate, verifier) = self.intake.verifier(user, self.peer.ip())?;
+        self.candidate = candidate;
+        let mut nonce = [0; NONCE];
+        self.intake.parts.world.chance.fill(&mut nonce);
+        Ok((verifier, BASE64.encode(&nonce)))
     }
 
     fn mail(&mut self, sender: ReversePath, parameters: MailParameters) -> Verdict {

@@ -6,6 +6,7 @@ pub mod command;
 pub mod data;
 pub mod line;
 pub mod sasl;
+pub mod scram;
 pub mod session;
 
 pub use client::{Capabilities, DotStuffer, ReplyFault, ReplyParser};

@@ -2,7 +2,8 @@
 //! It knows no socket: the driver gives it lines and verdicts, and does what its steps say.
 
 use super::command::{self, Command, CommandFault, Forward, MailParameters};
-use super::sasl::{self, Secret};
+use super::sasl::{Claim, Exchange, Turn};
+use super::scram::{Bindings, First, ScramFault, Verifier};
 use crate::mail::{Address, AddressFault, Answer, Reply, ReversePath, Status, Verdict};
 use data_encoding::BASE64;
 
@@ -32,6 +33,8 @@ pub enum Step {
     Say(Reply),
     /// Find out, then call [`Session::answer`].
     Ask(Question),
+    /// Find the verifier of this user, then call [`Session::verifier`].
+    Verifier(String),
     /// Say this, forget all input, and speak TLS; then call [`Session::secured`].
     StartTls(Reply),
     /// Say this, take message data up to its end, then call [`Session::message_ended`].
@@ -55,7 +58,7 @@ pub enum Step {
 #[derive(Debug)]
 pub enum Question {
     /// Is this who they say?
-    Login(Secret),
+    Login(Claim),
     /// May they send as this, so much?
     Mail(ReversePath, MailParameters),
     /// May they send to this?
@@ -69,7 +72,7 @@ enum State {
     /// EHLO or HELO was said.
     Ready,
     /// AUTH is under way.
-    Auth(AuthStep),
+    Auth(Exchange),
     /// An answer is awaited.
     Asking(Asked),
     /// MAIL was taken.
@@ -77,15 +80,11 @@ enum State {
 }
 
 #[derive(Debug)]
-enum AuthStep {
-    Plain,
-    LoginUser,
-    LoginPassword(String),
-}
-
-#[derive(Debug)]
 enum Asked {
-    Login,
+    /// Whose verifier.
+    Verifier(First),
+    /// A claim, and our own proof, which is due where it is true.
+    Login(Option<String>),
     Mail(MailParameters),
     Recipient(Transaction),
 }
@@ -108,7 +107,8 @@ pub struct Session {
     pub client_name: String,
     /// Whether EHLO was said.
     pub extended: bool,
-    tls: bool,
+    /// What TLS offers to bind to, where the connection speaks TLS.
+    tls: Option<Bindings>,
     authenticated: bool,
     errors: u32,
     messages: u32,
@@ -121,7 +121,7 @@ fn say(code: u16, status: (u8, u16, u16), text: &str) -> Reply {
 impl Session {
     /// A session that begins; `tls` where the connection began with TLS.
     #[must_use]
-    pub fn new(offer: Offer, tls: bool) -> Self {
+    pub fn new(offer: Offer, tls: Option<Bindings>) -> Self {
         Self {
             offer,
             state: State::Fresh,
@@ -155,12 +155,17 @@ impl Session {
     /// Whether the connection speaks TLS.
     #[must_use]
     pub fn is_tls(&self) -> bool {
-        self.tls
+        self.tls.is_some()
+    }
+
+    /// What the proof of who logs in may be bound to.
+    fn bindings(&self) -> Bindings {
+        self.tls.clone().unwrap_or_default()
     }
 
     /// The connection speaks TLS from now on: everything said before is forgotten.
-    pub fn secured(&mut self) {
-        self.tls = true;
+    pub fn secured(&mut self, tls: Bindings) {
+        self.tls = Some(tls);
         self.authenticated = false;
         self.state = State::Fresh;
         self.client_name.clear();
@@ -251,9 +256,12 @@ impl Session {
                 }
                 Step::Say(say(250, (2, 0, 0), "ok"))
             }
-            Command::StartTls if self.tls => self.refuse(say(503, (5, 5, 1), "TLS is on already")),
-            Command::StartTls if !matches!(self.state, State::Ready) => {
-                self.refuse(say(503, (5, 5, 1), "STARTTLS comes after EHLO and not within a mail"))
+            Command::StartTls if self.is_tls() => {
+                self.refuse(say(503, (5, 5, 1), "TLS is on already"))
+            }
+            // GNU SASL says it before EHLO, which RFC 3207 does not forbid: all is forgotten anyway.
+            Command::StartTls if !matches!(self.state, State::Fresh | State::Ready) => {
+                self.refuse(say(503, (5, 5, 1), "STARTTLS does not come within a mail"))
             }
             Command::StartTls => Step::StartTls(say(220, (2, 0, 0), "go ahead")),
             Command::Auth(mechanism, first) => self.auth(&mechanism, first),
@@ -287,17 +295,17 @@ impl Session {
                 self.offer.recipients_max, self.offer.messages_max
             ),
         ];
-        if !self.tls {
+        if !self.is_tls() {
             lines.push("STARTTLS".into());
         }
         if self.may_auth() {
-            lines.push("AUTH PLAIN LOGIN".into());
+            lines.push(format!("AUTH {}", Exchange::offered(&self.bindings())));
         }
         Step::Say(Reply::plain(250, lines))
     }
 
     fn may_auth(&self) -> bool {
-        self.offer.needs_auth && !self.authenticated && (self.tls || self.offer.auth_in_clear)
+        self.offer.needs_auth && !self.authenticated && (self.is_tls() || self.offer.auth_in_clear)
     }
 
     fn auth(&mut self, mechanism: &str, first: Option<String>) -> Step {
@@ -311,12 +319,12 @@ impl Session {
         if !self.may_auth() {
             return self.refuse(say(538, (5, 7, 11), "AUTH needs TLS: say STARTTLS first"));
         }
-        let (step, prompt) = match mechanism {
-            "PLAIN" => (AuthStep::Plain, String::new()),
-            "LOGIN" => (AuthStep::LoginUser, BASE64.encode(b"Username:")),
-            _ => return self.refuse(say(504, (5, 5, 4), "mechanisms are PLAIN and LOGIN")),
+        let Some(exchange) = Exchange::begin(mechanism, &self.bindings()) else {
+            let text = format!("mechanisms are {}", Exchange::offered(&self.bindings()));
+            return self.refuse(say(504, (5, 5, 4), &text));
         };
-        self.state = State::Auth(step);
+        let prompt = exchange.prompt();
+        self.state = State::Auth(exchange);
         match first {
             Some(first) if first == "=" => self.auth_response(b""),
             Some(first) => self.auth_response(first.as_bytes()),
@@ -325,31 +333,50 @@ impl Session {
     }
 
     fn auth_response(&mut self, line: &[u8]) -> Step {
-        let State::Auth(step) = std::mem::replace(&mut self.state, State::Ready) else {
+        let State::Auth(exchange) = std::mem::replace(&mut self.state, State::Ready) else {
             return Self::confused();
         };
         if line == b"*" {
             return self.refuse(say(501, (5, 7, 0), "AUTH was cancelled"));
         }
-        let secret = match step {
-            AuthStep::Plain => sasl::plain(line),
-            AuthStep::LoginUser => match sasl::login(line).map(String::from_utf8) {
-                Some(Ok(user)) if !user.is_empty() => {
-                    self.state = State::Auth(AuthStep::LoginPassword(user));
-                    return Step::Say(Reply::plain(334, [BASE64.encode(b"Password:")]));
-                }
-                _ => None,
-            },
-            AuthStep::LoginPassword(user) => {
-                sasl::login(line).map(|password| Secret { user, password })
+        match exchange.line(line, &self.bindings()) {
+            Turn::Say(exchange, challenge) => {
+                self.state = State::Auth(exchange);
+                Step::Say(Reply::plain(334, [challenge]))
             }
+            Turn::Verifier(first) => {
+                let user = first.user.clone();
+                self.state = State::Asking(Asked::Verifier(first));
+                Step::Verifier(user)
+            }
+            Turn::Claim(claim, proof) => {
+                self.state = State::Asking(Asked::Login(proof));
+                Step::Ask(Question::Login(claim))
+            }
+            Turn::End => Step::Say(self.welcome()),
+            Turn::Fault(fault) => self.refuse(unproved(fault)),
+        }
+    }
+
+    fn welcome(&mut self) -> Reply {
+        self.authenticated = true;
+        say(235, (2, 7, 0), "welcome")
+    }
+
+    /// The verifier that was asked for and our part of the nonce, or why there is none now.
+    pub fn verifier(&mut self, found: Result<(Verifier, String), Answer>) -> Step {
+        let State::Asking(Asked::Verifier(first)) =
+            std::mem::replace(&mut self.state, State::Ready)
+        else {
+            return Self::confused();
         };
-        match secret {
-            Some(secret) => {
-                self.state = State::Asking(Asked::Login);
-                Step::Ask(Question::Login(secret))
+        match found {
+            Ok((verifier, nonce)) => {
+                let (challenge, said) = first.challenge(verifier, &nonce);
+                self.state = State::Auth(Exchange::ScramLast(Box::new(challenge)));
+                Step::Say(Reply::plain(334, [BASE64.encode(said.as_bytes())]))
             }
-            None => self.refuse(say(501, (5, 5, 2), "that is not what the mechanism says here")),
+            Err(answer) => self.decline(answer.reply),
         }
     }
 
@@ -437,9 +464,12 @@ impl Session {
         };
         let refusal = verdict.refusal();
         let reply = match (asked, refusal) {
-            (Asked::Login, None) => {
-                self.authenticated = true;
-                say(235, (2, 7, 0), "welcome")
+            (Asked::Verifier(_), None) => return Self::confused(),
+            (Asked::Login(None), None) => self.welcome(),
+            // 235 carries no data: our proof is a challenge more, answered by an empty line.
+            (Asked::Login(Some(proof)), None) => {
+                self.state = State::Auth(Exchange::ScramEnd);
+                Reply::plain(334, [proof])
             }
             (Asked::Mail(parameters), None) => {
                 let smtputf8 = parameters.smtputf8;
@@ -468,6 +498,21 @@ impl Session {
             return Step::Say(answer.reply);
         }
         self.decline(answer.reply)
+    }
+}
+
+fn unproved(fault: ScramFault) -> Reply {
+    match fault {
+        ScramFault::Malformed => say(501, (5, 5, 2), "that is not what the mechanism says here"),
+        ScramFault::Unbound => {
+            let text = "no such channel binding here: use tls-exporter with TLS 1.3, or tls-server-end-point";
+            say(535, (5, 7, 8), text)
+        }
+        ScramFault::Downgrade => {
+            let text = "SCRAM-SHA-256-PLUS is offered, and the client was told that it is not: somebody may be in between";
+            say(535, (5, 7, 8), text)
+        }
+        ScramFault::Authority => say(535, (5, 7, 8), "nobody acts for somebody else here"),
     }
 }
 
@@ -507,22 +552,26 @@ mod tests {
 
     /// Plays a dialog: lines of the client with what must be answered. Questions are answered yes.
     fn check(tls: bool, dialog: &[(&str, &str)]) {
-        let mut session = Session::new(offer(), tls);
+        let mut session = Session::new(offer(), tls.then(Bindings::default));
         for (line, expected) in dialog {
             let mut step = session.line(line.as_bytes());
             if let Step::Ask(_) = step {
                 step = session.answer(Verdict::Accept);
             }
+            if let Step::Verifier(_) = step {
+                let short = Answer::new(454, Status::new(4, 7, 0), "not now");
+                step = session.verifier(Err(short));
+            }
             let said = match step {
                 Step::Say(reply) | Step::Data(reply) => reply.wire(),
                 Step::StartTls(reply) => {
-                    session.secured();
+                    session.secured(Bindings::default());
                     reply.wire()
                 }
                 Step::Close(reply) => format!("close {}", reply.wire()),
                 Step::HangUp => "close".into(),
                 Step::Chunk { refused, .. } => refused.map_or("chunk".into(), |reply| reply.wire()),
-                Step::Ask(_) => "asked twice".into(),
+                Step::Ask(_) | Step::Verifier(_) => "asked twice".into(),
             };
             assert!(said.starts_with(expected), "{line}: {said:?}, not {expected:?}");
         }
@@ -581,7 +630,7 @@ mod tests {
 
     #[test]
     fn refusals_by_policy_are_no_mistakes_and_a_message_clears_the_count() {
-        let mut session = Session::new(offer(), true);
+        let mut session = Session::new(offer(), Some(Bindings::default()));
         let accept = |session: &mut Session, line: &str| match session.line(line.as_bytes()) {
             Step::Ask(_) => session.answer(Verdict::Accept),
             step => step,

@@ -3,6 +3,7 @@
 use relent::mail::{Answer, Reply, Status, Verdict};
 use relent::smtp::data::DataReader;
 use relent::smtp::line::{self, AUTH_LINE_MAX, COMMAND_LINE_MAX, Line};
+use relent::smtp::scram::{Bindings, Verifier};
 use relent::smtp::session::{Offer, Question, Session, Step};
 
 /// Most recipients of a message.
@@ -29,7 +30,8 @@ pub fn session(input: &[u8]) {
         needs_auth,
         auth_in_clear,
     };
-    let mut session = Session::new(offer, flags & 4 > 0);
+    let bindings = || Bindings { exporter: Some(vec![1; 32]), end_point: None };
+    let mut session = Session::new(offer, (flags & 4 > 0).then(bindings));
     let mut seen = Witness { tls: flags & 4 > 0, authenticated: false, recipients: None };
     for turn in 0.. {
         let limit = if session.in_auth() { AUTH_LINE_MAX } else { COMMAND_LINE_MAX };
@@ -46,6 +48,12 @@ pub fn session(input: &[u8]) {
             Line::TooLong => session.too_long(),
             Line::Partial | Line::BareLf => return,
         };
+        if let Step::Verifier(_) = step {
+            // Nobody knows a password with these keys: no proof is right.
+            let (stored_key, server_key) = ([7; 32], [8; 32]);
+            let verifier = Verifier { salt: vec![9; 16], iterations: 4096, stored_key, server_key };
+            step = session.verifier(Ok((verifier, "nonce".into())));
+        }
         let may_send = !needs_auth || seen.authenticated;
         if let Step::Ask(question) = step {
             let is_yes = verdicts >> (turn % 8) & 1 == 0;
@@ -69,11 +77,12 @@ pub fn session(input: &[u8]) {
         }
         match step {
             Step::Ask(question) => panic!("asked twice: {question:?}"),
+            Step::Verifier(user) => panic!("asked twice for {user}"),
             Step::Say(reply) => sound(&reply),
             Step::StartTls(reply) => {
                 sound(&reply);
                 assert!(!seen.tls, "TLS within TLS");
-                session.secured();
+                session.secured(bindings());
                 seen = Witness { tls: true, authenticated: false, recipients: None };
             }
             Step::Data(reply) => {

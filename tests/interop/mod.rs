@@ -1,6 +1,7 @@
 //! Real clients: Python's smtplib, swaks, mail-send; and a verifier of signatures.
 
 mod dkim;
+mod scram;
 
 use crate::support::client::letter;
 use crate::support::{PATIENCE, World};

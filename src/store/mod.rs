@@ -13,6 +13,7 @@ mod opening;
 pub mod recover;
 
 mod redb;
+mod redb_file;
 #[cfg(feature = "sled")]
 mod sled;
 mod value;

@@ -3,7 +3,7 @@
 
 use super::Table;
 use super::engine::{Change, Engine, EngineFault, Row};
-use ::redb::backends::FileBackend;
+use super::redb_file::RedbFile;
 use ::redb::{Database, Durability, ReadableDatabase, TableDefinition};
 use std::fs::{File, OpenOptions};
 use std::ops::Bound;
@@ -54,8 +54,7 @@ impl Redb {
         guarded(|| {
             let mut builder = Database::builder();
             builder.set_cache_size(cache);
-            let backend = FileBackend::new(file)?;
-            let engine = Self { database: builder.create_with_backend(backend)? };
+            let engine = Self { database: builder.create_with_backend(RedbFile::new(file)?)? };
             // Only what is missing is written, so that a store opens on a full disk.
             if !engine.has_all_tables()? {
                 let writing = engine.writing()?;

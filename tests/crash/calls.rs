@@ -43,6 +43,12 @@ const SHORT: [(&str, Place, u64); 13] = [
     ("sendto", Place::All, 24),
 ];
 
+/// Whether `RELENT_CRASH_CALL` keeps the long form to this call.
+#[cfg(not(feature = "sabotage"))]
+fn is_wanted(call: &str) -> bool {
+    std::env::var("RELENT_CRASH_CALL").map_or(true, |only| call.contains(&only))
+}
+
 fn kill(call: &'static str, place: Place, when: u64) -> Injection {
     Injection { call, place, what: "signal=KILL", when }
 }
@@ -55,7 +61,7 @@ async fn a_kill_at_any_call_loses_nothing() {
     let (mut hits, mut unstarted) = (0, 0);
     let mut all = Vec::new();
     for empty in [false, true] {
-        for call in CALLS {
+        for call in CALLS.into_iter().filter(|call| is_wanted(call)) {
             for place in [Place::All, Place::Spool, Place::Sweep, Place::Records] {
                 all.push((call, place, empty));
             }

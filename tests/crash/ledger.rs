@@ -178,9 +178,12 @@ pub(super) async fn judge(world: &World, ledger: &Ledger, silence: Duration) -> 
     }
     let came = received(&world.receiver.mailbox());
     let mailbox = world.receiver.mailbox().split_off(ledger.since);
-    let is_late = |mail: &&Received| {
-        let stopped = mail.recipients.iter().filter_map(|to| *stops.get(to)?);
-        stopped.into_iter().any(|at| mail.at > at)
+    // Whom a dot reached after their stop was acknowledged, and by how much.
+    let late = |mail: &Received| {
+        let stopped =
+            mail.recipients.iter().filter_map(|to| Some((to.clone(), (*stops.get(to)?)?)));
+        let after = stopped.filter(|(_, at)| mail.at > *at);
+        after.map(|(to, at)| format!("{to} (by {:?})", mail.at - at)).collect::<Vec<_>>()
     };
     let mut times: HashMap<&String, u32> = HashMap::new();
     for to in mailbox.iter().flat_map(|mail| &mail.recipients) {
@@ -192,7 +195,7 @@ pub(super) async fn judge(world: &World, ledger: &Ledger, silence: Duration) -> 
         stopped: stops.values().flatten().count() - ledger.old.1,
         received: mailbox.len(),
         lost: expected.difference(&came).cloned().collect(),
-        late: mailbox.iter().filter(is_late).flat_map(|mail| mail.recipients.clone()).collect(),
+        late: mailbox.iter().flat_map(late).collect(),
         refused_and_sent: refused.iter().filter(|to| came.contains(*to)).cloned().collect(),
         twice: times
             .iter()

@@ -4,6 +4,9 @@
 
 use super::decode::{Head, Letter};
 
+/// How much of the words is looked at, in characters.
+const START_MAX: usize = 60;
+
 /// Fields whose presence alone says it.
 const PRESENT: [&str; 8] = [
     "x-autorespond",
@@ -113,6 +116,114 @@ const SUBJECTS: &[&str] = &[
     "不在办公室",
     "休假自动",
     "外出自动",
+    "【自动回复】",
+    "[自动回复]",
+    "(自动回复)",
+    "假期自动回复",
+    "系统自动回复",
+    "【自動返信】",
+    "[自動返信]",
+    "自動配信",
+    "休暇のお知らせ",
+    "[자동회신]",
+    "[자동응답]",
+    "[자동 회신]",
+    "on leave:",
+    "i am on leave",
+    "i'm on leave",
+    "i am out of office",
+    "i'm out of office",
+    "i am on vacation",
+    "i'm on vacation",
+    "i am away",
+    "i'm away",
+    "away:",
+    "automatische abwesenheits",
+    "auto-antwort",
+    "ich bin nicht im büro",
+    "nicht im büro:",
+    "absence:",
+    "absence :",
+    "absent:",
+    "absent :",
+    "en congé",
+    "ausente:",
+    "ausencia:",
+    "estoy fuera de la oficina",
+    "ausência:",
+    "estou ausente",
+    "assente:",
+    "assenza:",
+    "nieobecność",
+    "jestem poza biurem",
+    "frånvarande:",
+    "fraværende:",
+    "fraværsmelding",
+    "mimo kancelář",
+    "автоответчик",
+    "нет в офисе",
+    "я в отпуске",
+];
+
+/// How such subjects end, the brackets around them taken off.
+const SUBJECT_ENDS: [&str; 6] =
+    ["自动回复", "自動回覆", "自动答复", "自動返信", "automatische antwort", "automatic reply"];
+
+/// How the words of a program begin that answers for a person, in lower case.
+const WORDS: &[&str] = &[
+    "this is an automated re",
+    "this is an automatic re",
+    "this is an automated message",
+    "this is an automatically generated re",
+    "this is an auto-reply",
+    "this is an auto reply",
+    "this is an autoreply",
+    "this is an auto-response",
+    "this is an auto-generated",
+    "automatic reply:",
+    "这是一封自动回复",
+    "这是自动回复",
+    "这是来自qq邮箱的假期自动回复",
+    "这是一封系统自动",
+    "此邮件为自动回复",
+    "此邮件为系统自动",
+    "本邮件为自动回复",
+    "本邮件为系统自动",
+    "本邮件由系统自动",
+    "【自动回复】",
+    "自动回复:",
+    "自动回复：",
+    "這是自動回覆",
+    "本郵件為系統自動",
+    "このメールは自動返信",
+    "このメールは自動的に",
+    "これは自動返信",
+    "本メールは自動返信",
+    "※このメールは自動",
+    "※本メールは自動",
+    "자동 회신 메일입니다",
+    "자동응답 메일입니다",
+    "본 메일은 자동",
+    "이 메일은 자동",
+    "dies ist eine automatische antwort",
+    "dies ist eine automatisch",
+    "dies ist eine abwesenheits",
+    "ceci est une réponse automatique",
+    "ceci est un message automatique",
+    "este es un mensaje automático",
+    "esta es una respuesta automática",
+    "este é um e-mail automático",
+    "esta é uma resposta automática",
+    "esta é uma mensagem automática",
+    "questa è una risposta automatica",
+    "questo è un messaggio automatico",
+    "dit is een automatisch",
+    "это автоматический ответ",
+    "это автоматическое",
+    "to jest automatyczna",
+    "to jest wiadomość automatyczna",
+    "detta är ett automatiskt",
+    "dette er et automatisk",
 ];
 
 /// Whether a header is an automatic reply's.
@@ -139,6 +250,13 @@ pub(super) fn is_automatic(head: &Head) -> bool {
     delivered || head.text("subject").is_some_and(|subject| is_automatic_subject(&subject))
 }
 
+/// Whether words, quotes and signatures taken off, are a program's by their own account.
+pub(super) fn says_so(written: &str) -> bool {
+    let start: String = written.trim_start().chars().take(START_MAX).collect();
+    let start = start.to_lowercase();
+    WORDS.iter().any(|words| start.starts_with(words))
+}
+
 /// Whether a message is a read receipt (RFC 8098): its words are the program's.
 pub(super) fn is_receipt(letter: &Letter) -> bool {
     letter.report.as_deref() == Some("disposition-notification")
@@ -150,7 +268,7 @@ pub(super) fn is_automatic_subject(subject: &str) -> bool {
     // Some put it in brackets at the end.
     let ended = subject.strip_suffix([')', '）', ']', '】']).unwrap_or_default();
     SUBJECTS.iter().any(|start| subject.starts_with(start))
-        || ["自动回复", "自動回覆", "自动答复"].iter().any(|words| ended.ends_with(words))
+        || SUBJECT_ENDS.iter().any(|words| ended.ends_with(words))
 }
 
 #[cfg(test)]
@@ -170,6 +288,9 @@ mod tests {
             "Subject: =?utf-8?B?6Ieq5Yqo5Zue5aSN77yaUmU=?=\r\n",
             "Subject: Out of Office: back on Monday\r\n",
             "Subject: Message d’absence\r\n",
+            "Subject: On leave: News\r\n",
+            "Subject: Re: News (Automatische Antwort)\r\n",
+            "Subject: [자동회신] 알림\r\n",
             "Subject: Автоматический ответ: новости\r\n",
             "Subject: 您的邮件已收到（自动回复）\r\n",
             "X-Auto-Response-Suppress: All\r\nX-MS-Exchange-Inbox-Rules-Loop: a@b.example\r\n",
@@ -191,6 +312,14 @@ mod tests {
         ] {
             assert!(!automatic(header), "{header}");
         }
+    }
+
+    #[test]
+    fn words_that_call_themselves_automatic_are_no_persons() {
+        assert!(says_so("\nThis is an automated response: we got your mail.\n\nT"));
+        assert!(says_so("这是自动回复，您的邮件已收到。"));
+        assert!(!says_so("Is this an automated response? T"));
+        assert!(!says_so("T\n\nThis is an automated response"));
     }
 
     #[test]

@@ -116,6 +116,10 @@ pub fn classify(message: &[u8], limits: &config::Replies) -> Classification {
     }
     let mut read = Classification::new(Kind::Person);
     read.written = body(&letter);
+    if autoreply::says_so(&read.written) {
+        let kind = Kind::AutoReply;
+        return Classification { kind, beyond: false, ..read };
+    }
     let subject = letter.head.text("subject").unwrap_or_default();
     let found = if keyword::says_nothing(&read.written) {
         keyword::in_subject(&subject)

@@ -187,8 +187,8 @@ impl Letter {
 /// A message without the blank lines above its header, which a copy from a web page brings.
 fn from_first_field(message: &[u8]) -> &[u8] {
     let begun = message.trim_ascii_start();
-    let first = begun.split(|&b| b == b'\n').next().unwrap_or_default();
-    let name = first.iter().position(|&b| b == b':').map(|colon| &first[..colon]);
+    let start = &begun[..begun.len().min(NAME_MAX)];
+    let name = start.iter().position(|&b| b == b':').map(|colon| &start[..colon]);
     let is_field = |name: &[u8]| {
         !name.is_empty() && name.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'-')
     };

@@ -66,35 +66,39 @@ const fn bit(sense: Sense) -> Senses {
     1 << sense as u32
 }
 
-/// A word and all that it does in one language.
-struct Entry {
-    word: String,
+/// The words of one language that begin alike, the longest first, and all that each does.
+struct Shelf {
     language: usize,
-    senses: Senses,
+    words: Vec<(String, Senses)>,
 }
 
-/// All words by their first character, the longest first, in the form in which replies are read.
-static WORDS: LazyLock<HashMap<char, Vec<Entry>>> = LazyLock::new(|| {
-    let mut words: HashMap<char, Vec<Entry>> = HashMap::new();
+/// All words by their first character, in the form in which replies are read.
+static WORDS: LazyLock<HashMap<char, Vec<Shelf>>> = LazyLock::new(|| {
+    let mut shelves: HashMap<char, Vec<Shelf>> = HashMap::new();
     for (language, table) in tables().enumerate() {
         for (sense, list) in table.words {
             for word in list.split('|').map(normal) {
                 let Some(first) = word.chars().next() else {
                     continue;
                 };
-                let entries = words.entry(first).or_default();
-                let same = |entry: &&mut Entry| entry.language == language && entry.word == word;
-                match entries.iter_mut().find(same) {
-                    Some(known) => known.senses |= bit(*sense),
-                    None => entries.push(Entry { word, language, senses: bit(*sense) }),
+                let begun = shelves.entry(first).or_default();
+                if begun.last().is_none_or(|shelf| shelf.language != language) {
+                    begun.push(Shelf { language, words: Vec::new() });
+                }
+                let Some(shelf) = begun.last_mut() else {
+                    continue;
+                };
+                match shelf.words.iter_mut().find(|(known, _)| *known == word) {
+                    Some((_, senses)) => *senses |= bit(*sense),
+                    None => shelf.words.push((word, bit(*sense))),
                 }
             }
         }
     }
-    for entries in words.values_mut() {
-        entries.sort_by_key(|entry| std::cmp::Reverse(entry.word.len()));
+    for shelf in shelves.values_mut().flatten() {
+        shelf.words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
     }
-    words
+    shelves
 });
 
 fn tables() -> impl Iterator<Item = &'static Language> {
@@ -121,14 +125,8 @@ fn readings(clause: &str) -> impl Iterator<Item = Senses> {
     // "To unsubscribe, …" tells how.
     let read = clause.len() <= CLAUSE_MAX && !clause.starts_with("to ");
     let first = clause.chars().find(|c| c.is_alphanumeric()).filter(|_| read);
-    let entries = first.and_then(|first| WORDS.get(&first)).map_or(&[][..], Vec::as_slice);
-    let mut tried = 0_u64;
-    let languages = entries.iter().map(|entry| entry.language).filter(move |language| {
-        let fresh = tried & 1 << language == 0;
-        tried |= 1 << language;
-        fresh
-    });
-    languages.filter_map(move |language| senses(clause, language))
+    let shelves = first.and_then(|first| WORDS.get(&first)).map_or(&[][..], Vec::as_slice);
+    shelves.iter().filter_map(move |shelf| senses(clause, shelf.language))
 }
 
 /// Whether what follows a request in a language speaks of mail before it speaks of anything else.
@@ -171,12 +169,12 @@ fn senses(clause: &str, language: usize) -> Option<Senses> {
 
 /// The longest known word at the start of a text.
 fn first_word(text: &str, language: usize) -> Option<(usize, Senses)> {
-    let entries = WORDS.get(&text.chars().next()?)?;
-    let found = entries.iter().find(|entry| {
-        entry.language == language
-            && text.strip_prefix(&*entry.word).is_some_and(|rest| ends_there(&entry.word, rest))
+    let shelves = WORDS.get(&text.chars().next()?)?;
+    let shelf = shelves.iter().find(|shelf| shelf.language == language)?;
+    let found = shelf.words.iter().find(|(word, _)| {
+        text.strip_prefix(word.as_str()).is_some_and(|rest| ends_there(word, rest))
     });
-    found.map(|entry| (entry.word.len(), entry.senses))
+    found.map(|(word, senses)| (word.len(), *senses))
 }
 
 /// Whether a word ends where it was found; scripts without blanks have no such ends.

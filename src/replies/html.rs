@@ -14,7 +14,10 @@ const DEPTH_MAX: usize = 1000;
 const LOOK_BACK: usize = 64;
 
 /// Elements whose class, name or id says that they hold a quote, or what else a program adds.
-const QUOTES: [&str; 21] = [
+const QUOTES: &[&str] = &[
+    "origbody",
+    "outlookmessageheader",
+    "messagereplysection",
     "gmail_quote",
     "gmail_attr",
     "gmail_extra",
@@ -184,8 +187,14 @@ fn is_quote(name: &str, tag: &str) -> bool {
     if attribute(tag, "name") == "quote" || tag.contains("_quote=\"1\"") {
         return true;
     }
-    let named = |value: &str| value.split_whitespace().any(|word| QUOTES.contains(&word));
+    // Outlook puts `x_` before the names of others.
+    let is_named = |word: &str| {
+        let word = word.trim_start_matches("x_");
+        QUOTES.contains(&word) || word.ends_with("_quote") || word.ends_with("-quote")
+    };
+    let named = |value: &str| value.split_whitespace().any(is_named);
     named(attribute(tag, "class"))
+        || named(attribute(tag, "name"))
         || named(attribute(tag, "id"))
         || attribute(tag, "id").starts_with("lark-mail-quote")
 }

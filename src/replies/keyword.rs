@@ -40,7 +40,8 @@ const SENTENCES_MAX: usize = 4;
 pub(super) fn normal(text: &str) -> String {
     let folded = text.nfkc().flat_map(char::to_lowercase).map(|c| match c {
         '’' | '‘' | '`' | '´' => '\'',
-        c => SIMPLIFIED.iter().find(|(from, _)| *from == c).map_or(c, |(_, to)| *to),
+        c if is_ideograph(c) => simplified(c),
+        c => c,
     });
     let mut out = String::new();
     for c in folded {
@@ -51,6 +52,10 @@ pub(super) fn normal(text: &str) -> String {
         }
     }
     out.trim().to_owned()
+}
+
+fn simplified(c: char) -> char {
+    SIMPLIFIED.iter().find(|(from, _)| *from == c).map_or(c, |(_, to)| *to)
 }
 
 fn is_edge(c: char) -> bool {

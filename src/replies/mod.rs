@@ -37,6 +37,8 @@ mod corpus;
 mod notice_forms;
 #[cfg(test)]
 mod wish_forms;
+#[cfg(test)]
+mod written_forms;
 
 pub use bounce::Bounced;
 pub use classify::{Classification, Kind, Wish, classify};

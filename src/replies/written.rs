@@ -169,8 +169,10 @@ fn is_separator(lines: &[String], at: usize) -> bool {
         return rule >= 20;
     }
     let inner = inner.to_lowercase();
+    // Zoho puts its introduction between dashes.
+    let introduces = || is_dated(&inner) && VERBS.iter().any(|verb| inner.contains(verb));
     (rule >= 3 || rule >= 2 && line.ends_with("--"))
-        && SEPARATORS.iter().any(|words| inner.contains(words))
+        && (SEPARATORS.iter().any(|words| inner.contains(words)) || introduces())
 }
 
 /// A rule at the very top with a few lines below, none of which looks like an original's.

@@ -3,6 +3,7 @@
 //! are known by them.
 
 use super::decode::{Head, Letter, Part};
+use std::borrow::Cow;
 
 /// Longest token, in octets: a local part.
 const TOKEN_MAX: usize = 64;
@@ -58,7 +59,7 @@ fn reported(letter: &Letter) -> Option<Option<String>> {
     if head.is_none() && typed.is_none() && !named {
         return None;
     }
-    let value = head.and_then(|head| head.raw("feedback-type").map(|value| value.into_owned()));
+    let value = head.and_then(|head| head.raw("feedback-type").map(Cow::into_owned));
     let word = value.map(|value| {
         let word = value.split(['(', ';']).next().unwrap_or_default();
         word.trim().to_ascii_lowercase()

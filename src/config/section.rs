@@ -190,6 +190,11 @@ sections! {
         retry_jitter_percent: u32 = 10,
         /// Time after which mail that could not be delivered goes back to its sender; its retries must have taken half of it, so that a clock that jumps fails nothing.
         expiry: Span = Span::minutes(4 * 24 * 60),
+        /// Time after which a sender who asked for it (NOTIFY=DELAY) is told, once, that mail still waits.
+        delay_warning_after: Span = Span::minutes(4 * 60),
+        /// Largest message that a report gives back whole to a sender who asked for it (RET=FULL); of a
+        /// larger one the header comes back.
+        report_size_max: Size = Size::megabytes(1),
         /// Longest time an opt-out waits for a dot that is being written.
         permit_wait_max: Span = Span::seconds(10),
         /// Most events of messages read at a time by those who follow them.

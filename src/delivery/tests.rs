@@ -217,6 +217,7 @@ impl House {
             eight_bit: false,
             refused: Vec::new(),
             not_before: None,
+            dsn: None,
         };
         self.queue.enqueue(draft, body).await.expect("accepted");
         address

@@ -96,13 +96,14 @@ impl Delivery {
         if on.offers.smtputf8 && lease.message.smtputf8 {
             mail += " SMTPUTF8";
         }
-        mail += "\r\n";
         let place = lease.recipient.0 as usize;
         let recipients = &lease.message.recipients;
         let Some(recipient) = recipients.get(place) else {
             return Err(Broken::Lost("the message has no such recipient".into()));
         };
-        let rcpt = format!("RCPT TO:<{}>\r\n", recipient.address);
+        let (of_message, of_recipient) = wishes(on, lease);
+        mail += &format!("{of_message}\r\n");
+        let rcpt = format!("RCPT TO:<{}>{of_recipient}\r\n", recipient.address);
         // Where a message went before, RSET shows that replies are still those to our commands: a late
         // second reply to the last dot would be taken for the answer to MAIL.
         let reset = if on.is_fresh { "" } else { "RSET\r\n" };
@@ -211,6 +212,31 @@ impl Delivery {
         let longest = self.parts.config.queue.permit_wait_max.0 / 2;
         if on.left(Instant::now() + longest).await { Ok(()) } else { Err(cut(on, permit)) }
     }
+}
+
+/// What the next server is told for reports, where it offers DSN and the sender said something. Names
+/// go on as they came. The return path is ours, so what comes back to it is for us: failures alone, and
+/// of the message no more than its header; whatever the sender wants to be told, we tell.
+fn wishes(on: &Dialog, lease: &Lease) -> (String, String) {
+    let (mut of_message, mut of_recipient) = (String::new(), String::new());
+    let Some(dsn) = lease.message.dsn.as_deref().filter(|_| on.offers.dsn) else {
+        return (of_message, of_recipient);
+    };
+    if dsn.message.returned.is_some() {
+        of_message += " RET=HDRS";
+    }
+    if let Some(id) = &dsn.message.envelope_id {
+        of_message += &format!(" ENVID={id}");
+    }
+    if let Some(wishes) = dsn.of(lease.recipient) {
+        if wishes.notify.is_some() {
+            of_recipient += " NOTIFY=FAILURE";
+        }
+        if let Some(original) = &wishes.original {
+            of_recipient += &format!(" ORCPT={original}");
+        }
+    }
+    (of_message, of_recipient)
 }
 
 /// RSET is never refused: another reply than yes is one to something before it.

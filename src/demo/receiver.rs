@@ -21,6 +21,8 @@ pub struct Received {
     pub sender: String,
     /// Between the brackets of each RCPT TO that was taken.
     pub recipients: Vec<String>,
+    /// What followed the brackets of MAIL, and of each RCPT that was taken.
+    pub parameters: Vec<String>,
     /// The message, dot-stuffing undone.
     pub message: Vec<u8>,
     /// When the dot was read.
@@ -252,6 +254,7 @@ struct Session {
 struct Envelope {
     sender: String,
     recipients: Vec<String>,
+    parameters: Vec<String>,
     chunks: Vec<u8>,
 }
 
@@ -289,7 +292,8 @@ impl Session {
                     }
                 }
                 "MAIL" => {
-                    mail = Envelope { sender: path(&text), ..Envelope::default() };
+                    let parameters = vec![parameters(&text)];
+                    mail = Envelope { sender: path(&text), parameters, ..Envelope::default() };
                     self.endless(stream).await?;
                     if !self.at(Step::Mail, stream, "250 2.1.0 ok").await? {
                         return Ok(End::Closed);
@@ -299,6 +303,7 @@ impl Session {
                     let reply = self.recipient_fault(&text);
                     if reply.is_none() && self.answer(Step::Recipient).is_none() {
                         mail.recipients.push(path(&text));
+                        mail.parameters.push(parameters(&text));
                     }
                     let reply = reply.as_deref().unwrap_or("250 2.1.5 ok");
                     if !self.at(Step::Recipient, stream, reply).await? {
@@ -424,6 +429,7 @@ impl Session {
         held(&self.shared.mailbox).push(Received {
             sender: mail.sender,
             recipients: mail.recipients,
+            parameters: mail.parameters,
             message,
             at,
             tls: self.tls,
@@ -441,6 +447,11 @@ impl Session {
 fn path(command: &str) -> String {
     let inside = command.split_once('<').and_then(|(_, rest)| rest.rsplit_once('>'));
     inside.map(|(path, _)| path.to_owned()).unwrap_or_default()
+}
+
+/// What stands behind the brackets of MAIL or RCPT.
+fn parameters(command: &str) -> String {
+    command.rsplit_once('>').map(|(_, rest)| rest.trim().to_owned()).unwrap_or_default()
 }
 
 /// Reads up to the final dot, and undoes dot-stuffing; `None` where the client left before it.

@@ -1,6 +1,7 @@
 //! Events of messages. The queue is rebuilt from them: an accepted message whose recipients have not
 //! all ended is still queued.
 
+use crate::mail::dsn::{Dsn, Notify};
 use crate::mail::{
     AccountId, Address, MessageId, RecipientHash, RecipientNumber, ReversePath, Status, StreamId,
     Timestamp,
@@ -94,6 +95,17 @@ pub struct Accepted {
     pub refused: Vec<RecipientNumber>,
     /// When its recipients are first due; at once where there is none.
     pub not_before: Option<Timestamp>,
+    /// What its sender wants to be told, where that was said.
+    pub dsn: Option<Box<Dsn>>,
+}
+
+impl Accepted {
+    /// Of what the sender is told, about this recipient.
+    #[must_use]
+    pub fn notify(&self, number: RecipientNumber) -> Notify {
+        let wishes = self.dsn.as_deref().and_then(|dsn| dsn.of(number));
+        wishes.and_then(|wishes| wishes.notify).unwrap_or(Notify::DEFAULT)
+    }
 }
 
 /// How one recipient's copy fared in one attempt, or without one.
@@ -119,6 +131,8 @@ pub enum Outcome {
     Held,
     /// Let go again by the operator.
     Released,
+    /// Still waiting, and its sender has been told so.
+    Warned,
 }
 
 /// One thing that happened to a message.
@@ -153,9 +167,10 @@ pub enum MessageEvent {
 }
 
 /// The version of the encoding that is written.
-const VERSION: u8 = 3;
-/// What version 3 added at the end of an acceptance, empty: no refused recipients, no moment.
-const ADDED: [u8; 2] = [0, 0];
+const VERSION: u8 = 4;
+/// What was added at the end of an acceptance, empty: by version 3 refused recipients and a moment, by
+/// version 4 what the sender wants to be told.
+const ADDED: [u8; 3] = [0, 0, 0];
 
 impl MessageEvent {
     /// The kind of an acceptance's record.
@@ -179,6 +194,7 @@ impl MessageEvent {
         match record.payload.split_first()? {
             (&VERSION, rest) => postcard::from_bytes(rest).ok(),
             (2, rest) => postcard::from_bytes(&[rest, &ADDED].concat()).ok(),
+            (3, rest) => postcard::from_bytes(&[rest, &ADDED[2..]].concat()).ok(),
             _ => None,
         }
     }
@@ -228,6 +244,7 @@ pub fn recipient_key(hash: RecipientHash) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::dsn::OfRecipient;
     use crate::spool::Sequence;
 
     fn accepted(refused: Vec<RecipientNumber>, not_before: Option<Timestamp>) -> MessageEvent {
@@ -243,20 +260,33 @@ mod tests {
             eight_bit: true,
             refused,
             not_before,
+            dsn: None,
         })
     }
 
     #[test]
-    fn an_acceptance_of_the_version_before_is_read() {
-        let new = accepted(vec![RecipientNumber(1)], Some(Timestamp(9)));
+    fn acceptances_of_the_versions_before_are_read() {
+        let moved = accepted(vec![RecipientNumber(1)], Some(Timestamp(9)));
+        let mut new = moved.clone();
+        if let MessageEvent::Accepted(message) = &mut new {
+            let notify = Notify::parse("NEVER");
+            let wishes = OfRecipient { notify, original: Some("rfc822;a@b.example".into()) };
+            let recipients = vec![(RecipientNumber(1), wishes)];
+            message.dsn = Some(Box::new(Dsn { recipients, ..Dsn::default() }));
+            assert_eq!(Some(message.notify(RecipientNumber(1))), notify);
+            assert_eq!(message.notify(RecipientNumber(0)), Notify::DEFAULT);
+        }
         let plain = accepted(Vec::new(), None);
         let (kind, payload) = new.encode();
         let record = |payload| Record { sequence: Sequence(1), kind, payload };
         assert_eq!(MessageEvent::decode(&record(payload)), Some(new));
-        let (_, mut old) = plain.encode();
-        old.truncate(old.len() - ADDED.len());
-        old[0] = 2;
-        assert_eq!(MessageEvent::decode(&record(old.clone())), Some(plain));
+        let mut old = Vec::new();
+        for (version, event, added) in [(3, moved, 1), (2, plain, 3)] {
+            (_, old) = event.encode();
+            old.truncate(old.len() - added);
+            old[0] = version;
+            assert_eq!(MessageEvent::decode(&record(old.clone())), Some(event));
+        }
         old[0] = 9;
         assert_eq!(MessageEvent::decode(&record(old)), None);
     }

@@ -73,6 +73,7 @@ fn message(event: &MessageEvent) -> Value {
                 Outcome::Cancelled => "cancelled",
                 Outcome::Held => "held",
                 Outcome::Released => "released",
+                Outcome::Warned => "warned",
             },
             "status": status.to_string(),
             "text": text,

@@ -59,7 +59,7 @@ impl Inbound {
                 self.sender = sender;
                 Verdict::Accept
             }
-            Question::Recipient(address) => match self.intake.parts.desk.recipient(&address) {
+            Question::Recipient(address, _) => match self.intake.parts.desk.recipient(&address) {
                 Ok(destination) => {
                     self.to.push(destination);
                     Verdict::Accept

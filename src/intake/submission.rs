@@ -4,6 +4,7 @@ use super::admission::{Context, HEADER_MAX};
 use super::{Intake, literal};
 use crate::accounts::{Credential, Login, Refusal, Stream};
 use crate::events::message::{Accepted, Origin, Recipient};
+use crate::mail::dsn::{Dsn, OfRecipient};
 use crate::mail::{
     Address, Answer, MessageId, RecipientNumber, ReversePath, Status, Timestamp, Verdict, header,
 };
@@ -29,16 +30,22 @@ struct Envelope {
     sender: ReversePath,
     smtputf8: bool,
     recipients: Vec<Recipient>,
+    dsn: Dsn,
     /// Some of them are refused, and the credential has them stopped in silence.
     silenced: bool,
 }
 
 impl Envelope {
-    /// Adds a recipient, once however often it is named.
-    fn add(&mut self, recipient: Recipient) {
-        if !self.recipients.iter().any(|known| known.hash == recipient.hash) {
-            self.recipients.push(recipient);
+    /// Adds a recipient, once however often it is named: what was said of it first holds.
+    fn add(&mut self, recipient: Recipient, wishes: OfRecipient) {
+        if self.recipients.iter().any(|known| known.hash == recipient.hash) {
+            return;
         }
+        if wishes != OfRecipient::default() {
+            let number = u32::try_from(self.recipients.len()).unwrap_or(u32::MAX);
+            self.dsn.recipients.push((RecipientNumber(number), wishes));
+        }
+        self.recipients.push(recipient);
     }
 }
 
@@ -91,7 +98,7 @@ impl Submission {
                 }
             }
             Question::Mail(sender, parameters) => self.mail(sender, parameters),
-            Question::Recipient(address) => self.recipient(address),
+            Question::Recipient(address, wishes) => self.recipient(address, wishes),
         }
     }
 
@@ -131,12 +138,13 @@ impl Submission {
             return Verdict::Refuse(answer);
         }
         let smtputf8 = parameters.smtputf8;
-        self.envelope =
-            Some(Envelope { sender, smtputf8, recipients: Vec::new(), silenced: false });
+        let dsn = Dsn { message: parameters.dsn, recipients: Vec::new() };
+        let recipients = Vec::new();
+        self.envelope = Some(Envelope { sender, smtputf8, recipients, dsn, silenced: false });
         Verdict::Accept
     }
 
-    fn recipient(&mut self, address: Address) -> Verdict {
+    fn recipient(&mut self, address: Address, wishes: OfRecipient) -> Verdict {
         let parts = &self.intake.parts;
         let (Some(login), Some(envelope)) = (&self.login, &mut self.envelope) else {
             return Verdict::Refuse(refuse(503, (5, 5, 1), "MAIL comes first"));
@@ -167,7 +175,7 @@ impl Submission {
             // Who is refused silently is taken, and stopped with a record when the message is.
             verdict => {
                 envelope.silenced |= matches!(verdict, Verdict::Refuse(_));
-                envelope.add(Recipient { address, hash });
+                envelope.add(Recipient { address, hash }, wishes);
                 Verdict::Accept
             }
         }
@@ -300,7 +308,10 @@ impl Submission {
         let parts = &self.intake.parts;
         for address in &message.to {
             match parts.accounts.hash(login.account.id, address) {
-                Ok(hash) => envelope.add(Recipient { address: address.clone(), hash }),
+                Ok(hash) => {
+                    let recipient = Recipient { address: address.clone(), hash };
+                    envelope.add(recipient, OfRecipient::default());
+                }
                 Err(fault) => return fault.answer(),
             }
         }
@@ -340,6 +351,7 @@ impl Submission {
             eight_bit: message.eight_bit,
             refused,
             not_before: message.send_at,
+            dsn: (!envelope.dsn.is_empty()).then(|| Box::new(envelope.dsn)),
         };
         let (sender, count) = (draft.sender.to_string(), draft.recipients.len());
         match parts.queue.enqueue(draft, message.body).await {

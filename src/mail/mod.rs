@@ -2,6 +2,7 @@
 //! socket, no clock, no disk. Every other module speaks in these types.
 
 pub mod address;
+pub mod dsn;
 pub mod header;
 pub mod id;
 pub mod mailbox;

@@ -29,7 +29,7 @@ pub(super) const CHUNK: usize = 1000;
 pub struct Embedded {
     own: Weak<Self>,
     pub(super) spool: Spool,
-    policy: Policy,
+    pub(super) policy: Policy,
     pub(super) accounts: Accounts,
     pub(super) config: Arc<Config>,
     pub(super) world: World,
@@ -148,7 +148,7 @@ impl Embedded {
     fn decide(&self, lease: &Lease, attempt: Attempt, now: Timestamp) -> Option<(Outcome, Said)> {
         let attempts = lease.attempts.saturating_add(1);
         let message = &lease.message;
-        let due = message.not_before.map_or(message.at, |at| at.max(message.at));
+        let due = due_since(message);
         Some(match attempt {
             Attempt::Untried | Attempt::Held(_) => return None,
             Attempt::Delivered(said) => (Outcome::Delivered, said),
@@ -167,9 +167,19 @@ impl Embedded {
                 (Outcome::Failed { dead_address: false }, said)
             }
             Attempt::Deferred(said) => {
-                (Outcome::Deferred { next_at: now.after(self.delay(attempts)) }, said)
+                let next_at = now.after(self.delay(attempts));
+                // A warning says how things stand when it falls due: that moment is one to try at.
+                let warning = self.warning(message, (message.id, lease.recipient.0), due);
+                let next_at = warning.filter(|at| *at > now).map_or(next_at, |at| at.min(next_at));
+                (Outcome::Deferred { next_at }, said)
             }
         })
+    }
+
+    /// Whether the sender is to be warned now that a recipient still waits.
+    fn is_late(&self, lease: &Lease, now: Timestamp) -> bool {
+        let (message, key) = (&lease.message, (lease.message.id, lease.recipient.0));
+        self.warning(message, key, due_since(message)).is_some_and(|at| at <= now)
     }
 
     /// Ends the lease of what waits for its next attempt.
@@ -190,6 +200,11 @@ impl Embedded {
         let most = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
         base + Duration::from_millis(self.world.chance.below(most))
     }
+}
+
+/// Since when a message's recipients are due.
+fn due_since(message: &Accepted) -> Timestamp {
+    message.not_before.map_or(message.at, |at| at.max(message.at))
 }
 
 /// The longest wait between two attempts.
@@ -326,14 +341,21 @@ impl Queue for Embedded {
             self.put_off(key, lease.generation);
             return Ok(());
         }
-        let Some((outcome, said)) = self.decide(&lease, attempt, self.world.clock.now()) else {
+        let now = self.world.clock.now();
+        let Some((outcome, said)) = self.decide(&lease, attempt, now) else {
             return Ok(()); // untried: the guard makes it due
         };
+        let late = self.is_late(&lease, now).then(|| said.clone());
         let (message, attempts, last) =
             (lease.message.clone(), lease.attempts.saturating_add(1), said.text.clone());
         let kept = self.conclude(&message, key.1, outcome.clone(), attempts, said).await;
         match (&outcome, &kept) {
-            (Outcome::Deferred { next_at }, _) => self.deferred(&lease, *next_at, last),
+            (Outcome::Deferred { next_at }, _) => {
+                if let Some(said) = late {
+                    self.warn(&message, key, attempts, said).await;
+                }
+                self.deferred(&lease, *next_at, last);
+            }
             // Ended under its lease, so that no other attempt finds it in between.
             (_, Ok(())) => self.end(key),
             (Outcome::Delivered, Err(_)) => {
@@ -350,6 +372,8 @@ impl Queue for Embedded {
         let (mut deferred, mut records) = (Vec::new(), Vec::new());
         for lease in leases.into_iter().filter(|lease| self.is_leased(lease)) {
             match self.decide(&lease, attempt.clone(), now) {
+                // A warning is a message of its own.
+                Some(_) if self.is_late(&lease, now) => self.finish(lease, attempt.clone()).await?,
                 Some((Outcome::Deferred { next_at }, said)) => {
                     let (number, attempts) = (lease.recipient.0, lease.attempts.saturating_add(1));
                     let (outcome, last) = (Outcome::Deferred { next_at }, said.text.clone());

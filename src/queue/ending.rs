@@ -1,11 +1,12 @@
 //! How items end: what is written down, who is told, and in which words.
 
 use super::embedded::Embedded;
+use super::report::{self, Back, Kind, Report};
 use super::state::{Key, Stand, Then};
-use super::{Queue, Said, report};
+use super::{Queue, Said};
 use crate::events::message::{Accepted, MessageEvent, Origin, Outcome, Recipient};
-use crate::mail::{RecipientNumber, Status, Verdict};
-use crate::policy::{Judgement, Policy};
+use crate::mail::{RecipientNumber, Status, Timestamp, Verdict, header};
+use crate::policy::{Judgement, Policy, Token};
 use crate::spool::{Durability, SpoolFault};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,6 +15,9 @@ use std::time::Duration;
 const MARK_PAUSE: Duration = Duration::from_millis(100);
 /// How often it is tried.
 const MARK_TRIES: u32 = 100;
+
+/// Past so many bytes no end of a header is looked for.
+const HEADER_MAX: usize = 320 << 10;
 
 /// Why policy stops it, in the words in which policy refuses it at RCPT.
 pub(super) fn reason(judgement: &Judgement) -> String {
@@ -78,6 +82,7 @@ impl Embedded {
             Outcome::Cancelled => "cancelled",
             Outcome::Held => "held",
             Outcome::Released => "released",
+            Outcome::Warned => "warned",
         };
         let to = &message.recipients[number as usize].address;
         // What a remote said comes last and in quotes: nobody writes keys into our log.
@@ -102,7 +107,8 @@ impl Embedded {
         }
     }
 
-    /// Tells the sender where the sender must hear of it, then writes it down.
+    /// Tells the sender where the sender must hear of it, then writes it down; of a delivery, the other
+    /// way round: where only one of both is done, better no report than a second copy.
     pub(super) async fn conclude(
         &self,
         message: &Accepted,
@@ -111,43 +117,109 @@ impl Embedded {
         attempts: u32,
         said: Said,
     ) -> Result<(), SpoolFault> {
-        let is_told = match outcome {
+        let notify = message.notify(RecipientNumber(number));
+        let is_failure = match outcome {
             Outcome::Failed { .. } => true,
             // Refused before its sender heard 250 for the whole message.
             Outcome::Stopped => message.refused.contains(&RecipientNumber(number)),
             _ => false,
         };
-        if is_told {
-            self.report(message, number, &said).await?;
+        if is_failure && notify.failure {
+            self.report(message, number, Kind::Failed, &said).await?;
         }
-        self.record(message, number, outcome, attempts, said).await
+        let relayed = (outcome == Outcome::Delivered && notify.success).then(|| said.clone());
+        self.record(message, number, outcome, attempts, said).await?;
+        if let Some(said) = relayed
+            && let Err(fault) = self.report(message, number, Kind::Relayed, &said).await
+        {
+            tracing::warn!(target: "relent::queue", id = %message.id, recipient = number, %fault,
+                "its sender was not told that it was passed on");
+        }
+        Ok(())
+    }
+
+    /// When the sender of a message that waits is to be told so; `None` where that is not wanted, or
+    /// was done. It was due first at `due`.
+    pub(super) fn warning(
+        &self,
+        message: &Accepted,
+        key: Key,
+        due: Timestamp,
+    ) -> Option<Timestamp> {
+        let is_wanted = message.notify(RecipientNumber(key.1)).delay
+            && message.sender.address().is_some()
+            && self.state().item(key).is_some_and(|item| !item.warned);
+        let queue = &self.config.queue;
+        let is_worth_it = queue.delay_warning_after.0 < queue.expiry.0;
+        (is_wanted && is_worth_it).then(|| due.after(queue.delay_warning_after.0))
+    }
+
+    /// Tells the sender, once, that a message waits. Where that cannot be written down now, the next
+    /// attempt comes to it again.
+    pub(super) async fn warn(&self, message: &Accepted, key: Key, attempts: u32, said: Said) {
+        let due = message.not_before.map_or(message.at, |at| at.max(message.at));
+        let kind = Kind::Delayed(due.after(self.config.queue.expiry.0));
+        let told = async {
+            self.report(message, key.1, kind, &said).await?;
+            self.record(message, key.1, Outcome::Warned, attempts, said).await
+        };
+        match told.await {
+            Ok(()) => {
+                if let Some(item) = self.state().item_mut(key) {
+                    item.warned = true;
+                }
+            }
+            Err(fault) => tracing::warn!(target: "relent::queue", id = %message.id,
+                recipient = key.1, %fault, "its sender was not told that it is late"),
+        }
     }
 
     /// Tells the sender, once, whatever is replayed.
-    async fn report(&self, message: &Accepted, number: u32, said: &Said) -> Result<(), SpoolFault> {
+    async fn report(
+        &self,
+        message: &Accepted,
+        number: u32,
+        kind: Kind,
+        said: &Said,
+    ) -> Result<(), SpoolFault> {
         let Some(sender) = message.sender.address() else {
             return Ok(());
         };
-        let now = self.world.clock.now();
-        if self.state().contains(report::id(message.id, number)) {
+        if self.state().contains(report::id(message.id, number, kind)) {
             return Ok(());
         }
         let Ok(hash) = self.accounts.hash(message.origin.account(), sender) else {
             return Err(SpoolFault::Busy);
         };
-        let recipient = Recipient { address: sender.clone(), hash };
-        let host = &self.config.hostname;
-        let draft = report::draft(message, number, sender, recipient, host, now);
-        let original = match self.spool.reader(&message.body).next().await {
-            Ok(piece) => piece.unwrap_or_default(),
-            Err(_) => bytes::Bytes::new(),
-        };
-        let failed = &message.recipients[number as usize].address;
-        let text = report::text(message, failed, sender, said, &original, host, now);
+        let (hostname, now) = (self.config.hostname.as_str(), self.world.clock.now());
+        let report = Report { message, number, kind, sender, said, hostname, now };
+        let back = report.back(self.config.queue.report_size_max.0);
+        let original = self.original(message, back).await;
+        let draft = report.draft(Recipient { address: sender.clone(), hash });
         let mut body = self.spool.body();
-        body.write(&text).await?;
+        body.write(&report.text(back, &original)).await?;
         self.enqueue(draft, body).await?;
         Ok(())
+    }
+
+    /// What a report gives back of a message: what cannot be read any more is left out.
+    async fn original(&self, message: &Accepted, back: Back) -> Vec<u8> {
+        let mut original = Vec::new();
+        let mut reader = self.spool.reader(&message.body);
+        while let Ok(Some(piece)) = reader.next().await {
+            original.extend_from_slice(&piece);
+            let is_enough = original.len() > HEADER_MAX
+                || original.windows(4).any(|window| window == b"\r\n\r\n");
+            if back != Back::Whole && is_enough {
+                break;
+            }
+        }
+        let start = header::body_start(&original);
+        report::blot(&mut original[start..], |text| {
+            let token = self.policy.open(text).ok().flatten();
+            token.is_some_and(|token| !matches!(token, Token::Bounce { .. }))
+        });
+        original
     }
 
     /// Ends an item that no attempt holds; false where one does.

@@ -70,6 +70,11 @@ fn replay(
             state.hold(key);
         }
         Outcome::Released => state.release(key, now),
+        Outcome::Warned => {
+            if let Some(item) = state.item_mut(key) {
+                item.warned = true;
+            }
+        }
         Outcome::Delivered | Outcome::Failed { .. } | Outcome::Stopped | Outcome::Cancelled => {
             if let Some(accepted) = state.end(key) {
                 spool.release(accepted);

@@ -1,8 +1,10 @@
-//! Reports of failed delivery (RFC 3464). They hold none of the tokens that a copy carries.
+//! Reports to a sender (RFC 3461, RFC 3464): that a message never reached somebody, that it is late, or
+//! that it was passed on. They hold none of the tokens that a copy carries.
 
 use super::Said;
 use crate::events::message::{Accepted, Origin, Recipient};
-use crate::mail::{Address, MessageId, ReversePath, Timestamp, header};
+use crate::mail::dsn::{Returned, escaped, xtext};
+use crate::mail::{Address, MessageId, RecipientNumber, ReversePath, Timestamp, header};
 use crate::spool::Body;
 
 /// Where a field of a delivery status is folded.
@@ -11,110 +13,229 @@ const LINE_MAX: usize = 78;
 const TEXT_MAX: usize = 500;
 /// Shortest run of base32 that may be a token.
 const TOKEN_MIN: usize = 50;
+/// Lengths of tokens without their prefix: `r-` and `u-`, and those that undo.
+const TOKEN_LENGTHS: [usize; 2] = [61, 55];
+
+/// What a report tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It never will reach the recipient.
+    Failed,
+    /// It has not yet; tried again until then.
+    Delayed(Timestamp),
+    /// Another mail server took it, which was asked for no report of what it does with it.
+    Relayed,
+}
+
+/// What comes back of the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Back {
+    /// The fields by which its sender knows it again.
+    Known,
+    /// Its header.
+    Header,
+    /// All of it.
+    Whole,
+}
+
+/// A report about one recipient.
+pub(super) struct Report<'a> {
+    pub(super) message: &'a Accepted,
+    pub(super) number: u32,
+    pub(super) kind: Kind,
+    pub(super) sender: &'a Address,
+    pub(super) said: &'a Said,
+    pub(super) hostname: &'a str,
+    pub(super) now: Timestamp,
+}
 
 /// The id of the report about one recipient, the same at every replay.
-pub(super) fn id(message: MessageId, recipient: u32) -> MessageId {
+pub(super) fn id(message: MessageId, recipient: u32, kind: Kind) -> MessageId {
     let mut bytes = Vec::from(message.0);
     bytes.extend(recipient.to_be_bytes());
+    bytes.extend_from_slice(match kind {
+        Kind::Failed => b"",
+        Kind::Delayed(_) => b"delayed",
+        Kind::Relayed => b"relayed",
+    });
     let digest = ring::digest::digest(&ring::digest::SHA256, &bytes);
     MessageId(digest.as_ref()[..12].try_into().expect("32 bytes"))
 }
 
-/// The envelope of the report to `sender`.
-pub(super) fn draft(
-    message: &Accepted,
-    number: u32,
-    sender: &Address,
-    recipient: Recipient,
-    hostname: &str,
-    now: Timestamp,
-) -> Accepted {
-    Accepted {
-        id: id(message.id, number),
-        origin: Origin::Report { account: message.origin.account(), about: message.id },
-        sender: ReversePath::Null,
-        recipients: vec![recipient],
-        body: Body::default(),
-        at: now,
-        from: Address::new("MAILER-DAEMON", hostname).ok(),
-        smtputf8: sender.needs_smtputf8(),
-        eight_bit: true,
-        refused: Vec::new(),
-        not_before: None,
+impl Report<'_> {
+    fn id(&self) -> MessageId {
+        id(self.message.id, self.number, self.kind)
+    }
+
+    /// The envelope of the report to `recipient`, who sent the message.
+    pub(super) fn draft(&self, recipient: Recipient) -> Accepted {
+        let message = self.message;
+        Accepted {
+            id: self.id(),
+            origin: Origin::Report { account: message.origin.account(), about: message.id },
+            sender: ReversePath::Null,
+            recipients: vec![recipient],
+            body: Body::default(),
+            at: self.now,
+            from: Address::new("MAILER-DAEMON", self.hostname).ok(),
+            smtputf8: self.sender.needs_smtputf8(),
+            eight_bit: true,
+            refused: Vec::new(),
+            not_before: None,
+            dsn: None,
+        }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc3461#section-4.3
+    //# The RET parameter only applies to DSNs that indicate delivery failure
+    //# for at least one recipient.
+    /// What comes back of the message: all of it at most where it has no more than `size_max` bytes.
+    pub(super) fn back(&self, size_max: u64) -> Back {
+        match self.message.dsn.as_deref().and_then(|dsn| dsn.message.returned) {
+            Some(Returned::Full) if self.kind == Kind::Failed => {
+                if self.message.body.length <= size_max { Back::Whole } else { Back::Header }
+            }
+            Some(_) => Back::Header,
+            None => Back::Known,
+        }
+    }
+
+    /// The report's bytes. Every line is short enough for any server, and what stands in
+    /// `message/delivery-status` is ASCII (RFC 3464 §2.1.2) unless the recipient is not: then it is
+    /// `message/global-delivery-status` (RFC 6533 §3). `original` begins with the message's header.
+    pub(super) fn text(&self, back: Back, original: &[u8]) -> Vec<u8> {
+        let Self { message, sender, hostname, .. } = self;
+        let to = &message.recipients[self.number as usize].address;
+        let id = self.id();
+        let boundary = format!("report-{id}");
+        let global = to.needs_smtputf8();
+        let kind =
+            if global { "message/global-delivery-status" } else { "message/delivery-status" };
+        let (subject, story) = self.story(to);
+        let mut text = format!(
+            "From: Mail Delivery System <MAILER-DAEMON@{hostname}>\r\n\
+             To: <{sender}>\r\n\
+             Subject: {subject}\r\n\
+             Date: {date}\r\n\
+             Message-ID: <{id}@{hostname}>\r\n\
+             Auto-Submitted: auto-replied\r\n\
+             MIME-Version: 1.0\r\n\
+             Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"{boundary}\"\r\n\r\n\
+             --{boundary}\r\n\
+             Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\
+             {story}\r\n\
+             --{boundary}\r\n\
+             Content-Type: {kind}\r\n{encoding}\r\n",
+            date = self.now.rfc5322(),
+            encoding = if global { "Content-Transfer-Encoding: 8bit\r\n" } else { "" },
+        );
+        text.push_str(&self.status(to, global));
+        let kind = match (back, message.smtputf8) {
+            (Back::Whole, false) => "message/rfc822",
+            (Back::Whole, true) => "message/global",
+            (_, false) => "text/rfc822-headers",
+            (_, true) => "message/global-headers",
+        };
+        text.push_str(&format!(
+            "\r\n--{boundary}\r\n\
+             Content-Type: {kind}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+        ));
+        let mut text = text.into_bytes();
+        let (head, body) = original.split_at(header::body_start(original));
+        text.extend(kept(head, back));
+        if back == Back::Whole {
+            text.extend_from_slice(b"\r\n");
+            text.extend_from_slice(body);
+        }
+        text.extend(format!("\r\n--{boundary}--\r\n").into_bytes());
+        text
+    }
+
+    /// The subject, and the words for a person.
+    fn story(&self, to: &Address) -> (&'static str, String) {
+        let (status, said) = (self.said.status, clean(&self.said.text));
+        match self.kind {
+            Kind::Failed => (
+                "Undelivered mail returned to its sender",
+                format!(
+                    "Your message could not be delivered to\r\n\r\n    {to}\r\n\r\n\
+                     The reason:\r\n\r\n    {status} {said}\r\n"
+                ),
+            ),
+            Kind::Delayed(until) => (
+                "Mail that is late: it is still tried",
+                format!(
+                    "Your message could not be delivered yet to\r\n\r\n    {to}\r\n\r\n\
+                     It is tried until {}; you need not send it again. The last attempt:\r\n\r\n    \
+                     {status} {said}\r\n",
+                    until.rfc5322()
+                ),
+            ),
+            Kind::Relayed => (
+                "Mail that was passed on",
+                format!(
+                    "Your message was taken by the mail server of\r\n\r\n    {to}\r\n\r\n\
+                     Whether that puts it into the mailbox is not told here.\r\n"
+                ),
+            ),
+        }
+    }
+
+    /// The delivery status: of the message, then of the recipient.
+    fn status(&self, to: &Address, global: bool) -> String {
+        let Self { message, said, .. } = self;
+        let dsn = message.dsn.as_deref();
+        let mut text = String::new();
+        // Neither is folded: both come back as they were given.
+        if let Some(id) = dsn.and_then(|dsn| xtext(dsn.message.envelope_id.as_deref()?)) {
+            text.push_str(&format!("Original-Envelope-Id: {}\r\n", plain(&id)));
+        }
+        text.push_str(&folded("Reporting-MTA", &format!("dns; {}", self.hostname), global));
+        text.push_str(&folded("Arrival-Date", &message.at.rfc5322(), global));
+        text.push_str("\r\n");
+        let wishes = dsn.and_then(|dsn| dsn.of(RecipientNumber(self.number)));
+        let original = wishes.and_then(|wishes| wishes.original.as_deref()?.split_once(';'));
+        if let Some((kind, address)) = original.and_then(|(k, a)| Some((k, xtext(a)?))) {
+            text.push_str(&format!("Original-Recipient: {kind}; {}\r\n", plain(&address)));
+        }
+        let mut add = |name: &str, value: &str| text.push_str(&folded(name, value, global));
+        let form = if global { "utf-8" } else { "rfc822" };
+        add("Final-Recipient", &format!("{form}; {to}"));
+        let (action, until) = match self.kind {
+            Kind::Failed => ("failed", None),
+            Kind::Delayed(until) => ("delayed", Some(until)),
+            Kind::Relayed => ("relayed", None),
+        };
+        add("Action", action);
+        add("Status", &said.status.to_string());
+        if let Some(relay) = &said.relay {
+            add("Remote-MTA", &format!("dns; {}", relay.split('[').next().unwrap_or_default()));
+        }
+        // A diagnostic code is what a mail server said (RFC 3464 §2.3.6); our own words are none.
+        let words = clean(&said.text);
+        if said.relay.is_some() && is_reply(&words) {
+            add("Diagnostic-Code", &format!("smtp; {words}"));
+        } else {
+            add("X-Relent-Reason", &words);
+        }
+        if let Some(until) = until {
+            add("Will-Retry-Until", &until.rfc5322());
+        }
+        text
     }
 }
 
-/// The report's bytes. Every line is short enough for any server, and what stands in
-/// `message/delivery-status` is ASCII (RFC 3464 §2.1.2) unless the failed address is not: then it is
-/// `message/global-delivery-status` (RFC 6533 §3).
-pub(super) fn text(
-    message: &Accepted,
-    failed: &Address,
-    sender: &Address,
-    said: &Said,
-    original: &[u8],
-    hostname: &str,
-    now: Timestamp,
-) -> Vec<u8> {
-    let number = message.recipients.iter().position(|to| to.address == *failed).unwrap_or(0);
-    let id = id(message.id, u32::try_from(number).unwrap_or(u32::MAX));
-    let boundary = format!("report-{id}");
-    let (status, said_text) = (said.status, clean(&said.text));
-    let global = failed.needs_smtputf8();
-    let kind = if global { "message/global-delivery-status" } else { "message/delivery-status" };
-    let headers = if message.smtputf8 { "message/global-headers" } else { "text/rfc822-headers" };
-    let mut text = format!(
-        "From: Mail Delivery System <MAILER-DAEMON@{hostname}>\r\n\
-         To: <{sender}>\r\n\
-         Subject: Undelivered mail returned to its sender\r\n\
-         Date: {date}\r\n\
-         Message-ID: <{id}@{hostname}>\r\n\
-         Auto-Submitted: auto-replied\r\n\
-         MIME-Version: 1.0\r\n\
-         Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"{boundary}\"\r\n\r\n\
-         --{boundary}\r\n\
-         Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\
-         Your message could not be delivered to\r\n\r\n    {failed}\r\n\r\n\
-         The reason:\r\n\r\n    {status} {said_text}\r\n\r\n\
-         --{boundary}\r\n\
-         Content-Type: {kind}\r\n{encoding}\r\n",
-        date = now.rfc5322(),
-        encoding = if global { "Content-Transfer-Encoding: 8bit\r\n" } else { "" },
-    );
-    let mut add = |name: &str, value: &str| text.push_str(&folded(name, value, global));
-    add("Reporting-MTA", &format!("dns; {hostname}"));
-    add("Arrival-Date", &message.at.rfc5322());
-    text.push_str("\r\n");
-    let mut add = |name: &str, value: &str| text.push_str(&folded(name, value, global));
-    let form = if global { "utf-8" } else { "rfc822" };
-    add("Final-Recipient", &format!("{form}; {failed}"));
-    add("Action", "failed");
-    add("Status", &status.to_string());
-    if let Some(relay) = &said.relay {
-        add("Remote-MTA", &format!("dns; {}", relay.split('[').next().unwrap_or_default()));
-    }
-    // A diagnostic code is what a mail server said (RFC 3464 §2.3.6); our own words are none.
-    if said.relay.is_some() && is_reply(&said_text) {
-        add("Diagnostic-Code", &format!("smtp; {said_text}"));
-    } else {
-        add("X-Relent-Reason", &said_text);
-    }
-    text.push_str(&format!(
-        "\r\n--{boundary}\r\n\
-         Content-Type: {headers}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-    ));
-    let mut text = text.into_bytes();
-    text.extend(kept(original));
-    text.extend(format!("\r\n--{boundary}--\r\n").into_bytes());
-    text
+/// What an application wrote, in ASCII and without our tokens.
+fn plain(text: &str) -> String {
+    escaped(&redacted(text).replace('…', "..."))
 }
 
-/// The fields of the original by which its sender knows it again.
-fn kept(original: &[u8]) -> Vec<u8> {
-    let start = header::body_start(original);
+/// The fields of a header that come back: all, or those by which its sender knows a message again.
+fn kept(head: &[u8], back: Back) -> Vec<u8> {
     let mut kept = Vec::new();
-    for field in header::fields(&original[..start]).unwrap_or_default() {
-        if ["from", "to", "cc", "subject", "date", "message-id"].iter().any(|name| field.is(name)) {
+    for field in header::fields(head).unwrap_or_default() {
+        let known = ["from", "to", "cc", "subject", "date", "message-id"];
+        if back != Back::Known || known.iter().any(|name| field.is(name)) {
             match std::str::from_utf8(field.raw) {
                 Ok(text) => kept.extend(redacted(text).into_bytes()),
                 Err(_) => kept.extend_from_slice(field.raw),
@@ -122,6 +243,24 @@ fn kept(original: &[u8]) -> Vec<u8> {
         }
     }
     kept
+}
+
+/// Makes tokens in a body unreadable. Only those that are ours are: to anything else, such as an
+/// attachment in base64, a guess would do harm.
+pub(super) fn blot(body: &mut [u8], is_ours: impl Fn(&str) -> bool) {
+    let mut at = 0;
+    while at < body.len() {
+        let length = body[at..].iter().take_while(|b| is_base32(char::from(**b))).count();
+        let end = at + length;
+        if TOKEN_LENGTHS.contains(&length) {
+            let prefixed = at >= 2 && body[at - 1] == b'-';
+            let start = if prefixed { at - 2 } else { at };
+            if std::str::from_utf8(&body[start..end]).is_ok_and(&is_ours) {
+                body[at..end].fill(b'x');
+            }
+        }
+        at = end + 1;
+    }
 }
 
 /// Whether a text is a mail server's reply: three digits, and more or nothing.
@@ -211,6 +350,7 @@ mod tests {
             eight_bit: false,
             refused: Vec::new(),
             not_before: None,
+            dsn: None,
         };
         let said = Said {
             relay: relay.map(str::to_owned),
@@ -218,8 +358,10 @@ mod tests {
             text: said.into(),
         };
         let (original, host) = (b"From: a@a.example\r\n\r\n", "relay.example");
-        let failed = &message.recipients[1].address;
-        let text = text(&message, failed, &sender, &said, original, host, Timestamp(0));
+        let (message, sender, said, hostname) = (&message, &sender, &said, host);
+        let (number, kind, now) = (1, Kind::Failed, Timestamp(0));
+        let report = Report { message, number, kind, sender, said, hostname, now };
+        let text = report.text(report.back(1000), original);
         let text = String::from_utf8(text).expect("text");
         assert!(text.split("\r\n").all(|line| line.len() <= 998 && !line.contains('\n')));
         text
@@ -233,8 +375,9 @@ mod tests {
     #[test]
     fn each_recipient_has_a_report_of_its_own() {
         let report = report("second@b.example", Some("mx[192.0.2.1]:25"), "550 no");
-        let own = id(MessageId([7; 12]), 1).to_string();
-        assert_ne!(own, id(MessageId([7; 12]), 0).to_string());
+        let own = id(MessageId([7; 12]), 1, Kind::Failed).to_string();
+        assert_ne!(own, id(MessageId([7; 12]), 0, Kind::Failed).to_string());
+        assert_ne!(own, id(MessageId([7; 12]), 1, Kind::Relayed).to_string());
         assert!(report.contains(&format!("Message-ID: <{own}@relay.example>")), "{report}");
         assert!(report.contains(&format!("boundary=\"report-{own}\"")), "{report}");
     }
@@ -283,5 +426,16 @@ mod tests {
         }
         let report = report("b@b.example", Some("mx[192.0.2.1]:25"), &format!("550 u-{token}"));
         assert!(!report.contains(&token[..50]) && report.contains("smtp; 550 u-..."), "{report}");
+    }
+
+    #[test]
+    fn only_tokens_of_ours_are_blotted_out_of_a_body() {
+        let token = "abcdefghijklmnopqrstuvwxyz234567".repeat(2)[..61].to_owned();
+        let own = format!("r-{token}");
+        let written = format!("To: {own}@r.example\r\n{token} {token}a é {own}");
+        let mut body = written.clone().into_bytes();
+        blot(&mut body, |text| text == own);
+        let blotted = written.replace(&own, &format!("r-{}", "x".repeat(61)));
+        assert_eq!(String::from_utf8(body).as_deref(), Ok(blotted.as_str()));
     }
 }

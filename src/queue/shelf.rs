@@ -47,6 +47,8 @@ pub(super) struct Item {
     /// Half of the recipient's hash.
     pub(super) person: u64,
     pub(super) then: Option<Then>,
+    /// Its sender has been told that it is late.
+    pub(super) warned: bool,
 }
 
 enum Items {
@@ -197,6 +199,7 @@ impl Shelf {
             last: None,
             person: place(message.recipients[number].hash),
             then: None,
+            warned: false,
         };
         let left = u32::try_from(destinations.len()).unwrap_or(u32::MAX);
         let items = match left {

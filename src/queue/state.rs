@@ -388,6 +388,7 @@ mod tests {
             eight_bit: false,
             refused: Vec::new(),
             not_before: None,
+            dsn: None,
         }
     }
 

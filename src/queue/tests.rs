@@ -5,6 +5,7 @@ use crate::accounts::{Account, Accounts, Stream, StreamDraft, StreamKind};
 use crate::config::Config;
 use crate::events::message::{MessageEvent, Origin, Outcome, Recipient, owner};
 use crate::events::record::{Evidence, Reason, Scope, Source};
+use crate::mail::dsn::{Dsn, Notify, OfRecipient};
 use crate::mail::{Address, Domain, MessageId, RecipientNumber, ReversePath, Status, Timestamp};
 use crate::policy::{Judgement, Policy, Subject};
 use crate::spool::{Body, Durability, Kind, Sequence, Spool, SpoolFault};
@@ -131,6 +132,7 @@ impl Rig {
             eight_bit: false,
             refused: Vec::new(),
             not_before: None,
+            dsn: None,
         }
     }
 
@@ -284,6 +286,39 @@ async fn deferred_mail_is_due_again_at_its_time() {
     let last = Outcome::Failed { dead_address: false };
     assert_eq!(rig.outcomes().last(), Some(&last));
     assert_eq!(rig.waiting().await, 0);
+}
+
+#[tokio::test]
+async fn a_warning_comes_when_it_falls_due_and_once_over_a_restart() {
+    let home = tempfile::tempdir().expect("a folder");
+    let rig = rig(home.path());
+    let (_, stream) = rig.stream().await;
+    let mut draft = rig.draft(&stream, 1, "app@acme.example", &["one@a.example"]);
+    let notify = Notify::parse("DELAY");
+    let wishes = vec![(RecipientNumber(0), OfRecipient { notify, original: None })];
+    draft.dsn = Some(Box::new(Dsn { recipients: wishes, ..Dsn::default() }));
+    rig.enqueue(draft).await;
+    // Half a minute before, the next wait would be two hours.
+    let after = rig.config.queue.delay_warning_after.0;
+    for delay in [60, 300, 900, 1800, 3600] {
+        rig.end("a.example", Attempt::Deferred(said("451 later"))).await;
+        rig.turn(Duration::from_secs(delay));
+    }
+    rig.turn(after - Duration::from_secs(60 + 300 + 900 + 1800 + 3600 + 30));
+    rig.end("a.example", Attempt::Deferred(said("451 later"))).await;
+    assert!(rig.lease("acme.example").await.is_empty(), "told too early");
+    rig.turn(Duration::from_secs(30));
+    rig.end("a.example", Attempt::Deferred(said("451 later"))).await;
+    assert_eq!(rig.outcomes().last(), Some(&Outcome::Warned));
+    let report = rig.one("acme.example").await;
+    rig.queue.finish(report, Attempt::Delivered(said("250 ok"))).await.expect("finished");
+    let rig = rig.restart().await;
+    for _ in 0..3 {
+        rig.turn(Duration::from_secs(4 * 3600));
+        rig.end("a.example", Attempt::Deferred(said("451 later"))).await;
+    }
+    assert!(rig.lease("acme.example").await.is_empty(), "told twice");
+    assert_eq!(rig.outcomes().iter().filter(|one| **one == Outcome::Warned).count(), 1);
 }
 
 #[tokio::test]

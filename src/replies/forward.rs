@@ -29,6 +29,7 @@ impl Desk {
             eight_bit: !incoming.message.is_ascii(),
             refused: Vec::new(),
             not_before: None,
+            dsn: None,
         };
         let mut body = parts.queue.body();
         body.write(&incoming.message).await.map_err(|fault| fault.answer())?;

@@ -109,6 +109,8 @@ pub struct Capabilities {
     pub smtputf8: bool,
     /// CHUNKING (RFC 3030).
     pub chunking: bool,
+    /// DSN (RFC 3461).
+    pub dsn: bool,
     /// SIZE (RFC 1870): offered, and with what limit; 0 says no limit.
     pub size: Option<u64>,
 }
@@ -127,6 +129,7 @@ impl Capabilities {
                 "8BITMIME" => found.eight_bit = true,
                 "SMTPUTF8" => found.smtputf8 = true,
                 "CHUNKING" => found.chunking = true,
+                "DSN" => found.dsn = true,
                 "SIZE" => {
                     found.size = Some(words.next().and_then(|n| n.parse().ok()).unwrap_or(0));
                 }

@@ -1,5 +1,6 @@
 //! Commands of a client (RFC 5321 §4.1), parsed once into what they mean.
 
+use crate::mail::dsn::{self, Notify, OfMessage, OfRecipient, Returned};
 use crate::mail::{Address, AddressFault, ReversePath};
 
 /// What a client asked.
@@ -15,8 +16,8 @@ pub enum Command {
     Auth(String, Option<String>),
     /// MAIL with its path and parameters.
     Mail(ReversePath, MailParameters),
-    /// RCPT with its path.
-    Rcpt(Forward),
+    /// RCPT with its path and what the sender wants to be told of it.
+    Rcpt(Forward, OfRecipient),
     /// DATA.
     Data,
     /// BDAT with its length, and whether it is the last.
@@ -43,7 +44,7 @@ pub enum Forward {
 }
 
 /// Parameters of MAIL that we know.
-#[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
+#[derive(Debug, Default, PartialEq, Eq, Clone)]
 pub struct MailParameters {
     /// SIZE, in octets.
     pub size: Option<u64>,
@@ -51,6 +52,8 @@ pub struct MailParameters {
     pub eight_bit: bool,
     /// SMTPUTF8.
     pub smtputf8: bool,
+    /// RET and ENVID (RFC 3461).
+    pub dsn: OfMessage,
 }
 
 /// Why a line is no command.
@@ -210,6 +213,18 @@ fn mail(rest: &str) -> Result<Command, CommandFault> {
             ("BODY", "8BITMIME") => parameters.eight_bit = true,
             ("BODY", _) => return Err(CommandFault::Syntax("BODY=7BIT or BODY=8BITMIME")),
             ("SMTPUTF8", "") => parameters.smtputf8 = true,
+            ("RET", kind) => {
+                let kind = match kind {
+                    "FULL" => Returned::Full,
+                    "HDRS" => Returned::Header,
+                    _ => return Err(CommandFault::Syntax("RET=FULL or RET=HDRS")),
+                };
+                once(&mut parameters.dsn.returned, Some(kind), "RET, once")?;
+            }
+            ("ENVID", _) => {
+                let usage = "ENVID=xtext, once, of at most 100 printable characters";
+                once(&mut parameters.dsn.envelope_id, dsn::envelope_id(value), usage)?;
+            }
             _ => return Err(CommandFault::Parameter(repeated(name))),
         }
     }
@@ -220,17 +235,41 @@ fn mail(rest: &str) -> Result<Command, CommandFault> {
     Ok(Command::Mail(ReversePath::Mailbox(address), parameters))
 }
 
+/// Keeps a parameter's value: one that is sound, and stands there once.
+fn once<T>(
+    kept: &mut Option<T>,
+    value: Option<T>,
+    usage: &'static str,
+) -> Result<(), CommandFault> {
+    if kept.is_some() || value.is_none() {
+        return Err(CommandFault::Syntax(usage));
+    }
+    *kept = value;
+    Ok(())
+}
+
 fn rcpt(rest: &str, smtputf8: bool) -> Result<Command, CommandFault> {
-    let (path, words) = path(rest, "TO:", "RCPT TO:<address>")?;
-    if let Some(word) = words.split_ascii_whitespace().next() {
-        let name = word.split('=').next().unwrap_or(word);
-        return Err(CommandFault::Parameter(repeated(name)));
+    let (path, words) = path(rest, "TO:", "RCPT TO:<address> [parameters]")?;
+    let mut wishes = OfRecipient::default();
+    for word in words.split_ascii_whitespace() {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        match name.to_ascii_uppercase().as_str() {
+            "NOTIFY" => {
+                let usage = "NOTIFY=NEVER or NOTIFY=SUCCESS,FAILURE,DELAY, once, and each once";
+                once(&mut wishes.notify, Notify::parse(value), usage)?;
+            }
+            "ORCPT" => {
+                let usage = "ORCPT=rfc822;xtext, once, of at most 500 characters";
+                once(&mut wishes.original, dsn::original(value, smtputf8), usage)?;
+            }
+            _ => return Err(CommandFault::Parameter(repeated(name))),
+        }
     }
     if path.eq_ignore_ascii_case("postmaster") {
-        return Ok(Command::Rcpt(Forward::Postmaster));
+        return Ok(Command::Rcpt(Forward::Postmaster, wishes));
     }
     match address(path, smtputf8) {
-        Ok(address) => Ok(Command::Rcpt(Forward::Mailbox(address))),
+        Ok(address) => Ok(Command::Rcpt(Forward::Mailbox(address), wishes)),
         Err(CommandFault::Address(fault)) => Err(CommandFault::Recipient(fault)),
         Err(fault) => Err(fault),
     }
@@ -262,7 +301,8 @@ mod tests {
 
     #[test]
     fn commands_are_read_in_any_case() {
-        let parameters = MailParameters { size: Some(5), eight_bit: true, smtputf8: false };
+        let parameters =
+            MailParameters { size: Some(5), eight_bit: true, ..MailParameters::default() };
         assert_eq!(
             read("mail from:<a@b.example> size=5 BODY=8bitmime"),
             Ok(Command::Mail(ReversePath::Mailbox(mailbox("a@b.example")), parameters))
@@ -273,14 +313,51 @@ mod tests {
         );
         assert_eq!(
             read(r#"RCPT TO:<"a>b"@c.example>"#),
-            Ok(Command::Rcpt(Forward::Mailbox(mailbox(r#""a>b"@c.example"#))))
+            Ok(Command::Rcpt(
+                Forward::Mailbox(mailbox(r#""a>b"@c.example"#)),
+                OfRecipient::default()
+            ))
         );
-        assert_eq!(read("RCPT TO:<Postmaster>"), Ok(Command::Rcpt(Forward::Postmaster)));
+        assert_eq!(
+            read("RCPT TO:<Postmaster>"),
+            Ok(Command::Rcpt(Forward::Postmaster, OfRecipient::default()))
+        );
         assert_eq!(read("BDAT 10 last"), Ok(Command::Bdat(10, true)));
         for line in ["POST / HTTP/1.1", "get /", "PRI * HTTP/2.0", "PROPFIND / HTTP/1.1"] {
             assert!(is_foreign(line.as_bytes()), "{line}");
         }
         assert!(!is_foreign(b"NOOP") && !is_foreign(b"MAIL FROM:<get@b.example>"));
+    }
+
+    #[test]
+    fn what_a_sender_wants_to_be_told_is_read_or_refused() {
+        let Ok(Command::Mail(_, said)) = read("MAIL FROM:<a@b.example> ret=full ENVID=q+2B1")
+        else {
+            unreachable!("not read");
+        };
+        assert_eq!(said.dsn.returned, Some(Returned::Full));
+        assert_eq!(said.dsn.envelope_id.as_deref(), Some("q+2B1"));
+        let to = "RCPT TO:<c@d.example>";
+        let Ok(Command::Rcpt(_, said)) = read(&format!("{to} notify=delay ORCPT=rfc822;c+2B@d"))
+        else {
+            unreachable!("not read");
+        };
+        assert_eq!(said.notify, Notify::parse("DELAY"));
+        assert_eq!(said.original.as_deref(), Some("rfc822;c+2B@d"));
+        for line in [
+            "MAIL FROM:<a@b.example> RET=SOME",
+            "MAIL FROM:<a@b.example> RET",
+            "MAIL FROM:<a@b.example> RET=FULL RET=FULL",
+            "MAIL FROM:<a@b.example> ENVID=",
+            "MAIL FROM:<a@b.example> ENVID=a=b",
+            "MAIL FROM:<a@b.example> ENVID=a ENVID=a",
+            "RCPT TO:<c@d.example> NOTIFY=NEVER,DELAY",
+            "RCPT TO:<c@d.example> NOTIFY=DELAY NOTIFY=DELAY",
+            "RCPT TO:<c@d.example> ORCPT=c@d.example",
+            "RCPT TO:<c@d.example> ORCPT=rfc822;c ORCPT=rfc822;c",
+        ] {
+            assert!(matches!(read(line), Err(CommandFault::Syntax(_))), "{line}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::command::{self, Command, CommandFault, Forward, MailParameters};
 use super::sasl::{Claim, Exchange, Turn};
 use super::scram::{Bindings, First, ScramFault, Verifier};
+use crate::mail::dsn::{OfMessage, OfRecipient};
 use crate::mail::{Address, AddressFault, Answer, Reply, ReversePath, Status, Verdict};
 use data_encoding::BASE64;
 
@@ -61,8 +62,8 @@ pub enum Question {
     Login(Claim),
     /// May they send as this, so much?
     Mail(ReversePath, MailParameters),
-    /// May they send to this?
-    Recipient(Address),
+    /// May they send to this? And what they want to be told of it.
+    Recipient(Address, OfRecipient),
 }
 
 #[derive(Debug)]
@@ -85,7 +86,8 @@ enum Asked {
     Verifier(First),
     /// A claim, and our own proof, which is due where it is true.
     Login(Option<String>),
-    Mail(MailParameters),
+    /// Whether the mail needs SMTPUTF8.
+    Mail(bool),
     Recipient(Transaction),
 }
 
@@ -266,7 +268,7 @@ impl Session {
             Command::StartTls => Step::StartTls(say(220, (2, 0, 0), "go ahead")),
             Command::Auth(mechanism, first) => self.auth(&mechanism, first),
             Command::Mail(path, parameters) => self.mail(path, parameters),
-            Command::Rcpt(forward) => self.rcpt(forward),
+            Command::Rcpt(forward, wishes) => self.rcpt(forward, wishes),
             Command::Data => self.data(),
             Command::Bdat(length, last) => self.bdat(length, last),
         }
@@ -295,6 +297,10 @@ impl Session {
                 self.offer.recipients_max, self.offer.messages_max
             ),
         ];
+        // What comes in is read or forwarded here: nobody is told of it as DSN would have it.
+        if self.offer.needs_auth {
+            lines.push("DSN".into());
+        }
         if !self.is_tls() {
             lines.push("STARTTLS".into());
         }
@@ -398,11 +404,14 @@ impl Session {
             let text = format!("messages have at most {} octets here", self.offer.size_max);
             return self.refuse(say(552, (5, 3, 4), &text));
         }
-        self.state = State::Asking(Asked::Mail(parameters));
+        if !self.offer.needs_auth && parameters.dsn != OfMessage::default() {
+            return self.refuse(refusal(&CommandFault::Parameter("DSN".into())));
+        }
+        self.state = State::Asking(Asked::Mail(parameters.smtputf8));
         Step::Ask(Question::Mail(path, parameters))
     }
 
-    fn rcpt(&mut self, forward: Forward) -> Step {
+    fn rcpt(&mut self, forward: Forward, wishes: OfRecipient) -> Step {
         let State::Mail(mail) = self.state else {
             return self.refuse(say(503, (5, 5, 1), "MAIL comes first"));
         };
@@ -420,8 +429,11 @@ impl Session {
                 Err(fault) => return self.refuse(refusal(&CommandFault::Address(fault))),
             },
         };
+        if !self.offer.needs_auth && wishes != OfRecipient::default() {
+            return self.refuse(refusal(&CommandFault::Parameter("DSN".into())));
+        }
         self.state = State::Asking(Asked::Recipient(mail));
-        Step::Ask(Question::Recipient(address))
+        Step::Ask(Question::Recipient(address, wishes))
     }
 
     fn data(&mut self) -> Step {
@@ -471,8 +483,7 @@ impl Session {
                 self.state = State::Auth(Exchange::ScramEnd);
                 Reply::plain(334, [proof])
             }
-            (Asked::Mail(parameters), None) => {
-                let smtputf8 = parameters.smtputf8;
+            (Asked::Mail(smtputf8), None) => {
                 self.state = State::Mail(Transaction { smtputf8, ..Transaction::default() });
                 say(250, (2, 1, 0), "ok")
             }

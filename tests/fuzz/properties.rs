@@ -2,6 +2,7 @@
 //! call them with what they make up, the tests with every input that is kept in `corpus/` and `crashes/`.
 
 use relent::config::{self, Config};
+use relent::mail::dsn::{Notify, Returned};
 use relent::mail::header::{self, Field};
 use relent::mail::mailbox::mailboxes;
 use relent::mail::{
@@ -55,10 +56,26 @@ pub fn command(input: &[u8]) {
             let size = parameters.size.map_or(String::new(), |size| format!(" SIZE={size}"));
             let eight = if parameters.eight_bit { " BODY=8BITMIME" } else { "" };
             let utf8 = if parameters.smtputf8 { " SMTPUTF8" } else { "" };
-            format!("MAIL FROM:<{from}>{size}{eight}{utf8}")
+            let returned = match parameters.dsn.returned {
+                Some(Returned::Full) => " RET=FULL",
+                Some(Returned::Header) => " RET=HDRS",
+                None => "",
+            };
+            let envelope_id = &parameters.dsn.envelope_id;
+            let id = envelope_id.as_ref().map_or(String::new(), |id| format!(" ENVID={id}"));
+            format!("MAIL FROM:<{from}>{size}{eight}{utf8}{returned}{id}")
         }
-        Command::Rcpt(Forward::Mailbox(address)) => format!("RCPT TO:<{address}>"),
-        Command::Rcpt(Forward::Postmaster) => "RCPT TO:<Postmaster>".into(),
+        Command::Rcpt(to, dsn) => {
+            let to = match to {
+                Forward::Mailbox(address) => address.to_string(),
+                Forward::Postmaster => "Postmaster".into(),
+            };
+            let notify =
+                dsn.notify.map_or(String::new(), |notify| format!(" NOTIFY={}", words(notify)));
+            let original = dsn.original.as_ref();
+            let original = original.map_or(String::new(), |original| format!(" ORCPT={original}"));
+            format!("RCPT TO:<{to}>{notify}{original}")
+        }
         Command::Data => "DATA".into(),
         Command::Bdat(length, true) => format!("BDAT {length} LAST"),
         Command::Bdat(length, false) => format!("BDAT {length}"),
@@ -69,6 +86,14 @@ pub fn command(input: &[u8]) {
         Command::Quit => "QUIT".into(),
     };
     assert_eq!(command::parse(again.as_bytes(), true).as_ref(), Ok(&read), "{again}");
+}
+
+/// NOTIFY's words (RFC 3461 §4.1).
+fn words(notify: Notify) -> String {
+    let told = [(notify.success, "SUCCESS"), (notify.failure, "FAILURE"), (notify.delay, "DELAY")];
+    let words: Vec<_> =
+        told.iter().filter(|(is_told, _)| *is_told).map(|(_, word)| *word).collect();
+    if words.is_empty() { "NEVER".into() } else { words.join(",") }
 }
 
 /// Message data by DATA, in one piece and in two, and by BDAT.

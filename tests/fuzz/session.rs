@@ -66,7 +66,7 @@ pub fn session(input: &[u8]) {
                     assert!(may_send && seen.recipients.is_none());
                     seen.recipients = is_yes.then_some(0);
                 }
-                Question::Recipient(_) => {
+                Question::Recipient(..) => {
                     let count = seen.recipients.expect("RCPT needs MAIL");
                     assert!(may_send && count < RECIPIENTS_MAX);
                     seen.recipients = Some(count + u32::from(is_yes));

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bad_input;
+mod dsn;
 mod full_disk;
 mod hostile;
 mod lists;

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 const ANN: &str = "ann@reader.example";
 const BOB: &str = "bob@reader.example";
 
-fn app(world: &World, stream: &str) -> Client {
+pub fn app(world: &World, stream: &str) -> Client {
     Client::login(world.ports.submission[0], &format!("app/{stream}"), &world.password)
 }
 
 /// Starts the daemon anew with a line added to a section of its settings.
-fn with_setting(world: &mut World, section: &str, line: &str) {
+pub fn with_setting(world: &mut World, section: &str, line: &str) {
     let file = world.path("relent.toml");
     let settings = std::fs::read_to_string(&file).expect("settings");
     let head = format!("[{section}]\n");

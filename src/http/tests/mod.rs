@@ -154,6 +154,7 @@ impl House {
             eight_bit: false,
             refused: Vec::new(),
             not_before: None,
+            dsn: None,
         };
         let mut body = self.parts.queue.body();
         body.write(b"Subject: news\r\n\r\nnews\r\n").await.expect("body");

@@ -315,6 +315,16 @@ pub(super) async fn consents(
             return refused(format!("it does not say where the consent comes from: {rest}"));
         }
         let address = named::address(&row.recipient)?;
+        let subject = Subject::Address(address.clone());
+        let view = parts.policy.view(stream.account, &subject).map_err(Problem::from)?;
+        let standing = view.consents.iter().find(|consent| consent.stream == stream.id);
+        let withdrawn = standing.filter(|consent| consent.state == ConsentState::Withdrawn);
+        if let Some(consent) = withdrawn.filter(|_| state == ConsentState::Granted) {
+            let date = consent.at.date();
+            return refused(format!(
+                "it was withdrawn on {date}, which no list lifts: `relent consent grant` records a new one"
+            ));
+        }
         Ok(ListedConsent { address, state, at: batch.at(row, now)?, evidence })
     })?;
     let mut ended = Vec::new();

@@ -150,7 +150,11 @@ impl Policy {
             for (hash, row) in placed {
                 let kept = t.get::<RecipientRecord>(&key(owner, hash))?.unwrap_or_default();
                 let standing = kept.consents.iter().find(|consent| consent.stream == stream);
-                if standing.is_some_and(|consent| row.stands(consent)) {
+                let is_withdrawn = |consent: &Consent| {
+                    // No list takes back what a person has taken back.
+                    row.state == ConsentState::Granted && consent.state == ConsentState::Withdrawn
+                };
+                if standing.is_some_and(|consent| row.stands(consent) || is_withdrawn(consent)) {
                     continue;
                 }
                 let ListedConsent { address, state, at, evidence } = row;
@@ -258,7 +262,9 @@ mod tests {
         assert_eq!(bring(agreed(granted, None, "form")).await, 0);
         assert_eq!(bring(agreed(granted, Some(7000), "form")).await, 1);
         assert_eq!(bring(agreed(ConsentState::Withdrawn, None, "phone")).await, 1);
-        assert_eq!(bring(agreed(granted, None, "fair")).await, 1);
+        assert_eq!(bring(agreed(granted, None, "fair")).await, 0, "it was withdrawn");
+        let view = policy.view(stream.account, &Subject::Address(someone())).expect("store");
+        assert_eq!(view.consents[0].state, ConsentState::Withdrawn);
         let address = someone();
         let own = policy.grant(&stream, &address, Timestamp(9000), evidence(Source::Page));
         own.await.expect("store");

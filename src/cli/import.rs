@@ -109,6 +109,13 @@ impl Report {
     }
 }
 
+/// Whether two names are of one file that is there.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let place = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
+    place(one).is_some_and(|found| place(other) == Some(found))
+}
+
 fn unwritten(path: &Path, fault: &std::io::Error) -> Fault {
     Fault::Refused(format!("{}: it cannot be written: {fault}", path.display()))
 }
@@ -136,6 +143,12 @@ impl Incoming {
         of_all: OfAll,
     ) -> Result<(), Fault> {
         let name = self.file.display().to_string();
+        if self.report.as_ref().is_some_and(|report| is_same_file(report, &self.file)) {
+            let text = format!(
+                "--report {name} is the list itself, which it would overwrite: name another file"
+            );
+            return Err(Fault::Usage(text));
+        }
         let mut rows = self.open(client.limits.import_row_size_max.bytes())?;
         let needs_source = path.starts_with("/consents") && of_all.source.is_none();
         if needs_source && !rows.may_have(Column::Source) && !rows.may_have(Column::Wording) {

@@ -50,7 +50,34 @@ enum Form {
 enum Record {
     Whole(Vec<Vec<u8>>),
     TooLong(Vec<u8>),
+    /// A quote is not closed, or something stands behind the one that closes a cell.
+    Torn(Vec<u8>),
     End,
+}
+
+/// Where a record stands between its quotes (RFC 4180 §2): the reader of records is lenient, and would
+/// take the rows behind an open quote for a part of its cell.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    CellStart,
+    Plain,
+    Quoted,
+    Closed,
+    Torn,
+}
+
+impl Quotes {
+    fn after(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Torn, _) => Self::Torn,
+            (Self::Quoted, b'"') => Self::Closed,
+            (Self::Quoted, _) => Self::Quoted,
+            (Self::Closed | Self::CellStart, b'"') => Self::Quoted,
+            (_, b',' | b'\r' | b'\n') => Self::CellStart,
+            (Self::Closed, _) => Self::Torn,
+            (Self::CellStart | Self::Plain, _) => Self::Plain,
+        }
+    }
 }
 
 fn shown(bytes: &[u8]) -> String {
@@ -61,6 +88,15 @@ fn too_long(bytes: &[u8], most: usize) -> Unreadable {
     let why = format!(
         "it is longer than http.import_row_size_max ({most} bytes): shorten it, or look for a quote \
          that is not closed"
+    );
+    Unreadable { given: shown(bytes), why }
+}
+
+fn torn(bytes: &[u8], first: u64, next: u64) -> Unreadable {
+    let last = next.saturating_sub(1).max(first);
+    let why = format!(
+        "a quote in it is not closed, or something stands behind the one that closes: none of lines \
+         {first} to {last} was read; write a quote within a cell twice"
     );
     Unreadable { given: shown(bytes), why }
 }
@@ -134,6 +170,7 @@ impl Rows {
             Record::TooLong(_) => {
                 return Err("the first row is too long to be names of columns or an address".into());
             }
+            Record::Torn(_) => return Err(format!("line {line}: a quote is not closed")),
         };
         let mut found: Vec<Option<Column>> = Vec::with_capacity(cells.len());
         for name in &cells {
@@ -207,11 +244,13 @@ impl Rows {
         let Form::Csv { core, cells, .. } = &mut self.form else { return Ok(Record::End) };
         let mut ends = vec![0; COLUMNS_MAX];
         let (mut length, mut columns, mut overflows) = (0, 0, false);
+        let mut quotes = Quotes::CellStart;
         loop {
             let bytes = self.source.fill_buf()?;
             let (result, read, written, ended) =
                 core.read_record(bytes, &mut cells[length..], &mut ends[columns..]);
             self.line += bytes[..read].iter().filter(|byte| **byte == b'\n').count() as u64;
+            quotes = bytes[..read].iter().fold(quotes, |quotes, byte| quotes.after(*byte));
             if let Some(kept) = &mut kept
                 && kept.len() / 4 <= self.row_size_max
             {
@@ -232,6 +271,9 @@ impl Rows {
                 }
                 ReadRecordResult::Record if overflows => {
                     return Ok(Record::TooLong(cells[..REPEATED_MAX.min(cells.len())].to_vec()));
+                }
+                ReadRecordResult::Record if matches!(quotes, Quotes::Torn | Quotes::Quoted) => {
+                    return Ok(Record::Torn(cells[..REPEATED_MAX.min(length)].to_vec()));
                 }
                 ReadRecordResult::Record => {
                     let mut start = 0;
@@ -255,6 +297,7 @@ impl Rows {
             Record::TooLong(start) => {
                 return Ok(Some((line, Err(too_long(&start, self.row_size_max)))));
             }
+            Record::Torn(start) => return Ok(Some((line, Err(torn(&start, line, self.line))))),
             Record::Whole(cells) => cells,
         };
         let Form::Csv { columns, .. } = &self.form else { return Ok(None) };
@@ -368,6 +411,24 @@ mod tests {
                 "unused: First name email"
             ]
         );
+    }
+
+    #[test]
+    fn an_open_quote_swallows_no_row_in_silence() {
+        let head = "recipient,source\n";
+        for (rows, last) in [
+            ("a1@x.example,\"open\na2@x.example,x\n", 3),
+            ("a1@x.example,\"open\na2@x.example,x\na3@x.example,\"closed\"\n", 4),
+            ("a1@x.example,\"open\" then\n", 2),
+            ("a1@x.example,\"open", 2),
+        ] {
+            let said = read(format!("{head}{rows}"));
+            assert_eq!(said.len(), 1, "{said:?}");
+            let lines = format!("none of lines 2 to {last} was read");
+            assert!(said[0].starts_with("2 `") && said[0].contains(&lines), "{said:?}");
+        }
+        let fine = "a1@x.example,\"a \"\"word\"\", and\nmore\"\na2@x.example,plain \"\n";
+        assert_eq!(read(format!("{head}{fine}")).len(), 2);
     }
 
     #[test]

@@ -72,6 +72,22 @@ pub(super) fn clear(path: &Path) -> io::Result<()> {
     })
 }
 
+/// Has a file or a folder, with all in it, belong to whom another belongs: who recovers is often root,
+/// who opens the records is not.
+fn give(path: &Path, like: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let (now, then) = (path.metadata()?, like.metadata()?);
+    if (now.uid(), now.gid()) != (then.uid(), then.gid()) {
+        std::os::unix::fs::chown(path, Some(then.uid()), Some(then.gid()))?;
+    }
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            give(&entry?.path(), like)?;
+        }
+    }
+    Ok(())
+}
+
 /// Keeps the damaged records in `directory` under another name and makes new ones with every row that
 /// can still be read and whose checksum is right. The damaged records themselves stay as they were.
 /// Killed anywhere, it can be run again.
@@ -107,6 +123,7 @@ pub fn recover(directory: &Path, kind: StoreEngine) -> Result<Recovered, String>
     let saved = save(kind, &source, &copy, &new);
     let _ = clear(&copy);
     let (rows, lost, lost_recipients, is_older) = saved?;
+    give(&new, &source).map_err(|fault| said(&new, fault))?;
     let folder = std::fs::File::open(directory).map_err(|fault| said(directory, fault))?;
     if is_there {
         // The same file under two names, until one rename puts the new one in its place. A folder has

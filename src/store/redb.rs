@@ -13,7 +13,17 @@ use std::path::Path;
 
 /// The redb file.
 pub(super) struct Redb {
-    database: Database,
+    /// There until it is dropped.
+    database: Option<Database>,
+}
+
+impl Drop for Redb {
+    fn drop(&mut self) {
+        // Closing commits once more, and over a damaged file may meet what the engine holds to be
+        // impossible: whoever lets go of damaged records goes on.
+        let database = std::mem::replace(&mut self.database, None);
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
+    }
 }
 
 fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
@@ -54,7 +64,8 @@ impl Redb {
         guarded(|| {
             let mut builder = Database::builder();
             builder.set_cache_size(cache);
-            let engine = Self { database: builder.create_with_backend(RedbFile::new(file)?)? };
+            let engine =
+                Self { database: Some(builder.create_with_backend(RedbFile::new(file)?)?) };
             // Only what is missing is written, so that a store opens on a full disk.
             if !engine.has_all_tables()? {
                 let writing = engine.writing()?;
@@ -67,8 +78,12 @@ impl Redb {
         })
     }
 
+    fn database(&self) -> Result<&Database, ::redb::Error> {
+        self.database.as_ref().ok_or(::redb::Error::DatabaseClosed)
+    }
+
     fn has_all_tables(&self) -> Result<bool, ::redb::Error> {
-        let reading = self.database.begin_read()?;
+        let reading = self.database()?.begin_read()?;
         for table in Table::ALL {
             match reading.open_table(definition(table)) {
                 Ok(_) => {}
@@ -80,7 +95,7 @@ impl Redb {
     }
 
     fn writing(&self) -> Result<::redb::WriteTransaction, ::redb::Error> {
-        let mut writing = self.database.begin_write()?;
+        let mut writing = self.database()?.begin_write()?;
         writing.set_durability(Durability::Immediate)?;
         writing.set_quick_repair(true);
         Ok(writing)
@@ -90,7 +105,7 @@ impl Redb {
 impl Engine for Redb {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, EngineFault> {
         guarded(|| {
-            let reading = self.database.begin_read()?;
+            let reading = self.database()?.begin_read()?;
             let open = reading.open_table(definition(table))?;
             Ok(open.get(key)?.map(|value| value.value().to_vec()))
         })
@@ -104,7 +119,7 @@ impl Engine for Redb {
         limit: usize,
     ) -> Result<Vec<Row>, EngineFault> {
         guarded(|| {
-            let reading = self.database.begin_read()?;
+            let reading = self.database()?.begin_read()?;
             let open = reading.open_table(definition(table))?;
             let start = match after {
                 Some(after) if after >= prefix => Bound::Excluded(after),

@@ -294,7 +294,7 @@ sections! {
         /// Free space below which no mail is accepted, so that opt-outs still are.
         free_space_min: Size = Size::megabytes(128),
         /// Room on disk kept in a file of that size, which is given up once the disk is full, so that opt-outs and
-        /// deliveries are still recorded; 0 keeps none. Never more than half of free_space_min is kept.
+        /// deliveries are still recorded; "0B" keeps none. Never more than half of free_space_min is kept.
         reserve_size: Size = Size::megabytes(32),
         /// Share of a full segment's messages, in percent, that must still be queued: with less it is written
         /// anew without the bodies of the others. 0 never does.

@@ -19,7 +19,8 @@ pub(super) fn watch(vitals: &Vitals) -> Option<Watchdog> {
             "a look at our health may take longer than half of WatchdogSec: lower the limits in [health]"
         );
     }
-    let work = answer(vitals.clone(), interval / 2);
+    // So often that one look that fails is followed by another before systemd loses patience.
+    let work = answer(vitals.clone(), interval / 4);
     Some(AbortOnDropHandle::new(tokio::spawn(work)))
 }
 

@@ -13,8 +13,10 @@ use crate::queue::{Attempt, Lease};
 use crate::store::StoreFault;
 use tokio_util::sync::CancellationToken;
 
-/// Most items that end together when a whole destination cannot be reached.
+/// Most items that end in one write when a whole destination cannot be reached.
 const TOGETHER: usize = 100;
+/// How many times so many, before it is tried again whether it can be.
+const BATCHES: usize = 1000;
 
 impl Delivery {
     /// Serves a destination, beginning with `lease`, until there is no more to do.
@@ -205,13 +207,20 @@ impl Delivery {
         if !self.finish(lease, attempt.clone()).await {
             return;
         }
-        let mut alike = Vec::new();
-        for lease in self.parts.queue.lease(domain, TOGETHER).await {
-            alike.extend(self.judged(lease).await);
-        }
-        let count = alike.len();
-        if let Err(fault) = self.parts.queue.finish_alike(alike, attempt).await {
-            tracing::error!(%fault, %domain, count, "the end of some attempts was not recorded");
+        for _ in 0..BATCHES {
+            let leases = self.parts.queue.lease(domain, TOGETHER).await;
+            if leases.is_empty() {
+                return;
+            }
+            let mut alike = Vec::new();
+            for lease in leases {
+                alike.extend(self.judged(lease).await);
+            }
+            let count = alike.len();
+            if let Err(fault) = self.parts.queue.finish_alike(alike, attempt.clone()).await {
+                tracing::error!(%fault, %domain, count, "the end of some attempts was not recorded");
+                return;
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::named;
 use super::problem::{Asked, Draft, Problem};
 use super::site::Parts;
+use super::suppression::broken;
 use crate::queue::{ItemView, Selector};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -121,16 +122,21 @@ pub(super) async fn act(
             "say which mail: `message`, `address`, `domain`, `account`, `stream` or `all`",
         )
     })?;
-    let count = match verb.as_str() {
-        "retry" => parts.queue.retry(selector).await,
-        "hold" => parts.queue.hold(selector, true).await?,
-        "release" => parts.queue.hold(selector, false).await?,
-        "cancel" => parts.queue.remove(selector, "taken out by the operator").await?,
-        _ => {
-            let text = format!("`{verb}` is no verb of the queue: retry, hold, release, cancel");
-            return Err(Problem::unknown(text));
+    if !["retry", "hold", "release", "cancel"].contains(&verb.as_str()) {
+        let text = format!("`{verb}` is no verb of the queue: retry, hold, release, cancel");
+        return Err(Problem::unknown(text));
+    }
+    let (queue, word) = (parts.queue.clone(), verb.clone());
+    // On a task of its own: what is begun is done, whether the asker waits or not.
+    let work = tokio::spawn(async move {
+        match word.as_str() {
+            "retry" => Ok(queue.retry(selector).await),
+            "hold" => queue.hold(selector, true).await,
+            "release" => queue.hold(selector, false).await,
+            _ => queue.remove(selector, "taken out by the operator").await,
         }
-    };
+    });
+    let count = work.await.map_err(|fault| broken(&fault))??;
     tracing::info!(target: "relent::http", verb, count, "the operator worked the queue");
     Ok(Json(json!({ "count": count })))
 }

@@ -168,6 +168,9 @@ impl Intake {
             let text = one.as_str().ok_or_else(|| wrong("\"to\" is a list of addresses"))?;
             let read = mailboxes(text);
             found.extend(read.map_err(|fault| wrong(&format!("{}: {fault}", short(text))))?);
+            if found.len() > recipients_max {
+                return Err(wrong(&format!("\"to\" names more than {recipients_max} recipients")));
+            }
         }
         Ok(found)
     }

@@ -144,6 +144,13 @@ impl Embedded {
         item.is_some_and(|item| item.stand == Stand::Active(lease.generation))
     }
 
+    /// Whether a recipient has been tried for too long: by the clock and by the waits between attempts, or
+    /// by these alone where the clock was ahead once and can say nothing.
+    fn has_expired(&self, age: Duration, attempts: u32) -> bool {
+        let (waited, expiry) = (self.waited(attempts), self.config.queue.expiry.0);
+        age > expiry && waited >= expiry / 2 || waited >= expiry * 2
+    }
+
     /// What an attempt that was made comes to: what is deferred too long has failed.
     fn decide(&self, lease: &Lease, attempt: Attempt, now: Timestamp) -> Option<(Outcome, Said)> {
         let attempts = lease.attempts.saturating_add(1);
@@ -158,10 +165,7 @@ impl Embedded {
                 (Outcome::Stopped, Said { relay: None, status, text: reason(&judgement) })
             }
             // A clock that jumped expires nothing that was not tried again and again.
-            Attempt::Deferred(mut said)
-                if now.since(due) > self.config.queue.expiry.0
-                    && self.waited(attempts) >= self.config.queue.expiry.0 / 2 =>
-            {
+            Attempt::Deferred(mut said) if self.has_expired(now.since(due), attempts) => {
                 said.status = Status::new(5, 4, 7);
                 said.text = format!("given up after {attempts} attempts: {}", said.text);
                 (Outcome::Failed { dead_address: false }, said)
@@ -310,6 +314,8 @@ impl Queue for Embedded {
     }
 
     async fn permit(&self, lease: &Lease) -> Result<Result<Permit, Judgement>, StoreFault> {
+        // What leaves and cannot be marked would leave again after the next start.
+        self.spool.can_mark().map_err(|fault| StoreFault::Short(fault.to_string()))?;
         let Origin::Submission { stream, .. } = lease.message.origin else {
             return Ok(Ok(Policy::free_permit()));
         };
@@ -369,11 +375,13 @@ impl Queue for Embedded {
 
     async fn finish_alike(&self, leases: Vec<Lease>, attempt: Attempt) -> Result<(), SpoolFault> {
         let now = self.world.clock.now();
-        let (mut deferred, mut records) = (Vec::new(), Vec::new());
+        let (mut deferred, mut records, mut ended) = (Vec::new(), Vec::new(), Ok(()));
         for lease in leases.into_iter().filter(|lease| self.is_leased(lease)) {
             match self.decide(&lease, attempt.clone(), now) {
                 // A warning is a message of its own.
-                Some(_) if self.is_late(&lease, now) => self.finish(lease, attempt.clone()).await?,
+                Some(_) if self.is_late(&lease, now) => {
+                    ended = ended.and(self.finish(lease, attempt.clone()).await);
+                }
                 Some((Outcome::Deferred { next_at }, said)) => {
                     let (number, attempts) = (lease.recipient.0, lease.attempts.saturating_add(1));
                     let (outcome, last) = (Outcome::Deferred { next_at }, said.text.clone());
@@ -381,14 +389,14 @@ impl Queue for Embedded {
                     records.push(event.encode());
                     deferred.push((lease, next_at, last));
                 }
-                _ => self.finish(lease, attempt.clone()).await?,
+                _ => ended = ended.and(self.finish(lease, attempt.clone()).await),
             }
         }
         let kept = self.spool.append(records, Durability::Lazy).await;
         for (lease, next_at, last) in deferred {
             self.deferred(&lease, next_at, last);
         }
-        kept.map(|_| ())
+        ended.and(kept.map(|_| ()))
     }
 
     fn narrow(&self, domain: &Domain, is_narrow: bool) {

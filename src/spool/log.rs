@@ -106,6 +106,16 @@ impl Spool {
         self.shared.fault().map_or(Ok(()), Err)
     }
 
+    /// Whether what becomes of a message can be written down now: if not, none may be sent, since nobody
+    /// would know that it was.
+    ///
+    /// # Errors
+    /// [`SpoolFault::Full`] or [`SpoolFault::Stopped`].
+    pub fn can_mark(&self) -> Result<(), SpoolFault> {
+        self.can_record()?;
+        self.shared.can_mark()
+    }
+
     /// Waits until the disk has failed, and says how: only a new start takes mail again.
     pub async fn failed(&self) -> SpoolFault {
         let mut stopped = self.shared.stopped.subscribe();

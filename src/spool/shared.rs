@@ -18,6 +18,8 @@ use tokio::sync::watch;
 
 /// How long a figure of free space is believed.
 const FREE_SPACE_AGE: Duration = Duration::from_secs(1);
+/// Bytes that the marks of the attempts under way may take.
+const MARKS: u64 = 256 << 10;
 
 /// What is known of a segment.
 #[derive(Debug, Clone, Default)]
@@ -117,6 +119,8 @@ pub(super) struct Shared {
     state: Mutex<State>,
     pub(super) cursor: AtomicU64,
     closed: AtomicBool,
+    /// Whether the last write found no room.
+    is_short: AtomicBool,
     /// Whether everything that is still needed is held: before that nothing may be given up.
     pub(super) is_settled: AtomicBool,
     pub(super) end: watch::Sender<u64>,
@@ -153,6 +157,7 @@ impl Shared {
             }),
             cursor: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            is_short: AtomicBool::new(false),
             is_settled: AtomicBool::new(false),
             end: watch::channel(found.next).0,
             stopped: watch::channel(false).0,
@@ -181,10 +186,25 @@ impl Shared {
 
     /// Says that room or handles are wanting now; the spool goes on.
     pub(super) fn short(&self, fault: &io::Error) -> SpoolFault {
-        tracing::warn!(target: "relent::spool", %fault, directory = %self.directory.display(),
-            "the spool could not write now");
+        if !self.is_short.swap(true, Ordering::AcqRel) {
+            tracing::warn!(target: "relent::spool", %fault, directory = %self.directory.display(),
+                "the spool could not write now");
+        }
         metrics::counter!("relent_spool_short_total").increment(1);
         SpoolFault::Full
+    }
+
+    /// Whether marks can be written: until a write that found no room is followed by one that did, or
+    /// there is room again.
+    pub(super) fn can_mark(&self) -> Result<(), SpoolFault> {
+        if self.is_short.load(Ordering::Acquire) {
+            let free = self.world.disk.free(&self.directory).unwrap_or(0);
+            if free < MARKS {
+                return Err(SpoolFault::Full);
+            }
+            self.is_short.store(false, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Whether so many bytes of mail may be written with `spool.free_space_min` left for marks.
@@ -237,6 +257,9 @@ impl Shared {
         state.written = next;
         if let Some(segment) = state.segments.get_mut(&number) {
             let more = length.saturating_sub(segment.length);
+            if more > 0 {
+                self.is_short.store(false, Ordering::Release);
+            }
             segment.length = length;
             segment.bodies |= bodies;
             segment.newest = now;

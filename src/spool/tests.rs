@@ -584,6 +584,29 @@ async fn the_space_kept_free_is_kept_however_fast_mail_comes() {
 }
 
 #[tokio::test]
+async fn nothing_may_be_sent_while_no_mark_can_be_written() {
+    let home = tempfile::tempdir().expect("a folder");
+    let twin = Twin::default();
+    let (spool, _) = open(home.path(), &twin);
+    append(&spool, "1 a mark").await.expect("written");
+    spool.can_mark().expect("there is room");
+    twin.shortage.store(28, Ordering::SeqCst);
+    twin.free.store(0, Ordering::SeqCst);
+    let mark = || vec![(Kind(2), b"2 delivered".to_vec())];
+    let refused = spool.append(mark(), Durability::Lazy).await;
+    assert!(matches!(refused, Err(SpoolFault::Full)), "{refused:?}");
+    assert!(matches!(spool.can_mark(), Err(SpoolFault::Full)));
+    twin.shortage.store(0, Ordering::SeqCst);
+    spool.append(mark(), Durability::Lazy).await.expect("written");
+    spool.can_mark().expect("what was written shows it");
+    twin.shortage.store(28, Ordering::SeqCst);
+    let _ = spool.append(mark(), Durability::Lazy).await;
+    assert!(spool.can_mark().is_err());
+    twin.free.store(1 << 30, Ordering::SeqCst);
+    spool.can_mark().expect("there is room again");
+}
+
+#[tokio::test]
 async fn a_body_outlives_its_release_until_the_mark_is_durable() {
     let home = tempfile::tempdir().expect("a folder");
     let settings = config::Spool {

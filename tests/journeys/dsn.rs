@@ -82,6 +82,8 @@ async fn a_sender_is_told_what_it_asked_for_and_nothing_else() {
         let named = format!("Final-Recipient: rfc822; {address}\r\n");
         reports.iter().filter(|report| report.contains(&named)).collect()
     };
+    let told = delivered(&world, ANN).await.parameters.concat();
+    assert!(!told.contains("ENVID") && !told.contains("ORCPT"), "it offers no DSN: {told}");
     let passed = about(ANN);
     assert_eq!(passed.len(), 1, "{reports:?}");
     for part in [

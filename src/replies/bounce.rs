@@ -80,7 +80,8 @@ pub(super) fn one_line(text: &str) -> String {
 
 /// The first enhanced status code in a text: 4 or 5, a dot, two numbers.
 pub(super) fn code(text: &str) -> Option<String> {
-    let mut words = text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
+    let words = text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
+    let mut words = words.filter(|word| !word.is_empty());
     words
         .find(|word| word.parse::<crate::mail::Status>().is_ok_and(|status| status.class != 2))
         .map(str::to_owned)

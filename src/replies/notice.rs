@@ -10,8 +10,12 @@ use super::notice_words::{
     TELLING, TELLING_MAX,
 };
 
+/// Most of a notice that is read, in bytes.
+const TEXT_MAX: usize = 32 << 10;
 /// Most lines of a notice that are read.
 const LINES_MAX: usize = 400;
+/// Most of a line behind an address that says why, in bytes.
+const BEHIND_MAX: usize = 1000;
 /// Most lines below an address that say why.
 const REASON_LINES: usize = 6;
 /// Longest line that is one word with the name of a mailbox, in bytes.
@@ -36,7 +40,8 @@ pub(super) struct Notice {
 impl Notice {
     pub(super) fn of(letter: &Letter) -> Self {
         let head = &letter.head;
-        let whole = words(letter);
+        let mut whole = words(letter);
+        whole.truncate(whole.floor_char_boundary(TEXT_MAX));
         let text = before_original(&whole);
         let lower = |name| head.text(name).unwrap_or_default().trim().to_lowercase();
         let named = head.all("x-failed-recipients").flat_map(|value| {
@@ -53,7 +58,7 @@ impl Notice {
         Self {
             from: lower("from"),
             subject: lower("subject"),
-            own: own.collect(),
+            own: own.take(RECIPIENTS_MAX).collect(),
             named: named.take(RECIPIENTS_MAX).collect(),
             reported: status.unwrap_or_default(),
             nobody: head.raw("return-path").is_some_and(|path| {
@@ -118,13 +123,14 @@ impl Notice {
             return self.reported.clone();
         }
         let permanent = self.is_permanent();
+        let general = code(&self.text);
         let addresses = match self.named.as_slice() {
             [] => in_words(&self.text, &self.own, &self.from),
             named => named.to_vec(),
         };
         let bounced = addresses.into_iter().take(RECIPIENTS_MAX).map(|address| {
             let reason = self.reason(&address);
-            let status = code(&reason).or_else(|| code(&self.text));
+            let status = code(&reason).or_else(|| general.clone());
             Bounced { address, status, permanent, reason }
         });
         bounced.collect()
@@ -148,6 +154,7 @@ impl Notice {
             return one_line(&self.subject);
         };
         let behind = lines[at].split_once(address).map_or("", |(_, behind)| behind);
+        let behind = &behind[..behind.floor_char_boundary(BEHIND_MAX)];
         let behind = behind.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '(');
         let below = lines[at + 1..].iter().map(|line| line.trim()).skip_while(|l| l.is_empty());
         let below = below.take(REASON_LINES).take_while(|line| !line.is_empty());
@@ -207,13 +214,14 @@ fn in_words(notice: &str, own: &[String], from: &str) -> Vec<String> {
             continue;
         }
         let expanded = ["(expanded from", "(generated from"].iter().any(|s| lower.starts_with(s));
+        let told = holds(&lower, CUES);
         for (place, address) in addresses(line).into_iter().enumerate() {
             let strange = |own: &String| !own.eq_ignore_ascii_case(&address);
             if !own.iter().all(strange) {
                 continue;
             }
             let leads = expanded || follows || place == 0 && starts(begin, &address);
-            let rank = if leads { 0 } else { usize::from(!holds(&lower, CUES)) + 1 };
+            let rank = if leads { 0 } else { usize::from(!told) + 1 };
             note(&mut ranks[rank], address);
         }
     }

@@ -364,7 +364,11 @@ const NOTICES: &[(&str, &str, &str, &[&str])] = &[
 
 /// From, subject and words of what is no bounce.
 const OTHERS: &[(&str, &str, &str)] = &[
-    ("ann@b.example", "Re: Undeliverable: News", "Did you get this too? It went to bob@b.example."),
+    (
+        "ann@b.example",
+        "Re: Undeliverable: News",
+        "Did you get this too? It could not be delivered to bob@b.example.",
+    ),
     (
         "ann@b.example",
         "Fwd: Undelivered Mail Returned to Sender",
@@ -388,6 +392,19 @@ const OTHERS: &[(&str, &str, &str)] = &[
         "We have looked into it. Regards, Bob",
     ),
 ];
+
+/// Far more than a reader of bounded work needs, far less than one of unbounded.
+const LONG: std::time::Duration = std::time::Duration::from_secs(2);
+
+#[test]
+fn a_notice_of_megabytes_is_read_in_little_time() {
+    let begun = std::time::Instant::now();
+    let named: String = (0..40_000).map(|at| format!("a{at}@b.example was rejected; ")).collect();
+    let (kind, found) = read("MAILER-DAEMON@x.example", "Undelivered Mail", &named);
+    assert_eq!(kind, Kind::Bounce);
+    assert!(found.len() <= super::bounce::RECIPIENTS_MAX);
+    assert!(begun.elapsed() < LONG);
+}
 
 fn read(from: &str, subject: &str, words: &str) -> (Kind, Vec<String>) {
     let message = format!(

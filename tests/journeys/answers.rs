@@ -153,6 +153,21 @@ async fn mail_to_the_unsubscribe_address_counts_without_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mail_programs_button_stops_the_stream_and_complains_of_nothing() {
+    let world = World::start().await;
+    let (_, mail) = newsletter(&world).await;
+    let to = reply_address(&mail);
+    let pressed = format!(
+        "From: <{ANN}>\r\nTo: <{to}>\r\nSubject: unsubscribe\r\nAuto-Submitted: auto-replied\r\n\
+         X-Apple-Unsubscribe: true\r\n\r\nApple Mail sent this email.\r\n"
+    );
+    let said = inbound(&world, ANN, &to, &pressed);
+    assert!(said.starts_with("250"), "{said}");
+    let refused = next(&world, "newsletter");
+    assert!(refused.starts_with("550 5.7.1") && !refused.contains("complain"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_transactional_stream_obeys_words_about_mail_only() {
     let world = World::start().await;
     let (mut app, _) = newsletter(&world).await;

@@ -21,7 +21,7 @@ impl Drop for Redb {
     fn drop(&mut self) {
         // Closing commits once more, and over a damaged file may meet what the engine holds to be
         // impossible: whoever lets go of damaged records goes on.
-        let database = std::mem::replace(&mut self.database, None);
+        let database = self.database.take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
     }
 }

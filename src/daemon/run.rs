@@ -228,6 +228,7 @@ impl Running {
         // Answered until here: a drain takes its time.
         drop(self.watchdog.take());
         tracing::info!(target: "relent::daemon", "stopped");
+        self.store.sound()?;
         Ok(self.spool.can_record()?)
     }
 }

@@ -101,6 +101,17 @@ impl Store {
         self.ready().err().unwrap_or(StoreFault::Closed)
     }
 
+    /// Whether the disk has not failed.
+    ///
+    /// # Errors
+    /// How it failed: only a new start goes on.
+    pub fn sound(&self) -> Result<(), StoreFault> {
+        if *self.shared.broken.borrow() {
+            return self.ready();
+        }
+        Ok(())
+    }
+
     /// One record.
     ///
     /// # Errors

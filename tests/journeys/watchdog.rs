@@ -108,7 +108,7 @@ async fn systemd_hears_that_it_is_well_only_while_its_disk_answers() {
     assert!(readyz(&world).starts_with("HTTP/1.1 200"), "{}", readyz(&world));
 
     // The committer hangs in a change that somebody waits for.
-    std::fs::write(&stall, "/records.redb").expect("a stalled store");
+    std::fs::write(&stall, "/records.").expect("a stalled store");
     let mut waiting = Command::new(program())
         .args(["account", "add", "other", "--config"])
         .arg(world.path("relent.toml"))

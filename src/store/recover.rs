@@ -6,6 +6,8 @@ use super::kind::Opened;
 use super::value::is_whole;
 use super::{StoreFault, Table};
 use crate::config::StoreEngine;
+use crate::world::hand_over;
+use rustix::fs::{Mode, OFlags};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -72,20 +74,14 @@ pub(super) fn clear(path: &Path) -> io::Result<()> {
     })
 }
 
-/// Has a file or a folder, with all in it, belong to whom another belongs: who recovers is often root,
-/// who opens the records is not.
+/// Has what root recovered belong to whom `like` belongs, who opens the records.
 fn give(path: &Path, like: &Path) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;
-    let (now, then) = (path.metadata()?, like.metadata()?);
-    if (now.uid(), now.gid()) != (then.uid(), then.gid()) {
-        std::os::unix::fs::chown(path, Some(then.uid()), Some(then.gid()))?;
-    }
-    if path.is_dir() {
-        for entry in std::fs::read_dir(path)? {
-            give(&entry?.path(), like)?;
-        }
-    }
-    Ok(())
+    let then = like.metadata()?;
+    // Not by a link that somebody put in its place meanwhile.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let found = rustix::fs::open(path, flags, Mode::empty())?;
+    hand_over(&found.into(), (then.uid(), then.gid()))
 }
 
 /// Keeps the damaged records in `directory` under another name and makes new ones with every row that
@@ -364,6 +360,26 @@ mod tests {
             std::fs::remove_file(recovered.damaged).expect("removed");
         }
         assert!(older > 0, "no flip met the last root");
+    }
+
+    #[tokio::test]
+    async fn what_root_recovers_belongs_to_whom_the_damaged_records_did() {
+        use std::os::unix::fs::MetadataExt;
+        if !rustix::process::geteuid().is_root() {
+            return; // who is not root recovers what is their own
+        }
+        for kind in StoreEngine::ALL {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            stops(folder.path(), *kind, 10).await;
+            let file = folder.path().join(kind.records());
+            let root = std::fs::File::open(&file).expect("the records");
+            hand_over(&root, (4711, 4711)).expect("root may");
+            recover(folder.path(), *kind).expect("recovered");
+            for path in [file.clone(), kind.content(&file)] {
+                let about = path.metadata().expect("the new records");
+                assert_eq!((about.uid(), about.gid()), (4711, 4711), "{}", path.display());
+            }
+        }
     }
 
     async fn killed(kind: StoreEngine) {

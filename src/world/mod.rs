@@ -6,12 +6,14 @@ pub mod clock;
 pub mod crowd;
 pub mod disk;
 pub mod network;
+pub mod owner;
 pub mod reserve;
 
 pub use chance::{Chance, SystemChance};
 pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, DiskFile, SystemDisk, is_shortage};
 pub use network::{Network, SystemNetwork};
+pub use owner::hand_over;
 pub use reserve::Reserve;
 
 use std::sync::Arc;

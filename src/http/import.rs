@@ -13,6 +13,7 @@ use crate::policy::{
     ConsentState, Imported, ListedConsent, ListedStop, RecipientView, Settled, Subject,
 };
 use crate::queue::Selector;
+use crate::store::StoreFault;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -174,23 +175,77 @@ fn reason(text: Option<&str>) -> Result<Reason, Unfit> {
     }
 }
 
-/// Checks every row: those that can be meant, and what is told of the others.
-fn sift<T>(
-    batch: &Batch,
+/// What is told of a row that is not recorded.
+fn unfit(row: &Row, why: &str) -> Value {
+    json!({ "line": row.line, "recipient": row.recipient, "why": why })
+}
+
+/// The rows of a request that can be meant, what each means, and what is told of the others.
+struct Sifted<'a, T> {
+    rows: Vec<&'a Row>,
+    meant: Vec<T>,
+    unfit: Vec<Value>,
+}
+
+/// Checks every row.
+fn sift<'a, T>(
+    batch: &'a Batch,
     mut read: impl FnMut(&Row) -> Result<T, Unfit>,
-) -> Result<(Vec<T>, Vec<Value>), Problem> {
-    let (mut fit, mut unfit) = (Vec::with_capacity(batch.rows.len()), Vec::new());
+) -> Result<Sifted<'a, T>, Problem> {
+    let meant = Vec::with_capacity(batch.rows.len());
+    let mut sifted = Sifted { rows: Vec::new(), meant, unfit: Vec::new() };
     for row in &batch.rows {
         match read(row) {
-            Ok(one) => fit.push(one),
-            Err(Unfit::Fault(problem)) => return Err(problem),
-            Err(Unfit::Row(why)) => {
-                let recipient = &row.recipient;
-                unfit.push(json!({ "line": row.line, "recipient": recipient, "why": why }));
+            Ok(one) => {
+                sifted.rows.push(row);
+                sifted.meant.push(one);
             }
+            Err(Unfit::Fault(problem)) => return Err(problem),
+            Err(Unfit::Row(why)) => sifted.unfit.push(unfit(row, &why)),
         }
     }
-    Ok((fit, unfit))
+    Ok(sifted)
+}
+
+/// Records what a request means and ends the queued mail that this binds, on a task of its own: what is
+/// begun is done, whether the asker waits or not.
+async fn recorded(
+    parts: &Parts,
+    batch: &Batch,
+    (rows, mut refused): (Vec<&Row>, Vec<Value>),
+    record: impl Future<Output = Result<Imported, StoreFault>> + Send + 'static,
+    selectors: Vec<Selector>,
+    what: &str,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let queue = parts.queue.clone();
+    let work = tokio::spawn(async move {
+        let done = record.await?;
+        for selector in selectors {
+            queue.cancel(selector).await;
+        }
+        Ok::<_, Problem>(done)
+    });
+    let done = work.await.map_err(|fault| broken(&fault))??;
+    refused.extend(done.withdrawn.iter().filter_map(|(number, at)| {
+        let why = format!(
+            "it was withdrawn on {}, which no list lifts: `relent consent grant` records a new one",
+            at.date()
+        );
+        Some(unfit(rows.get(*number)?, &why))
+    }));
+    refused.sort_by_key(|row| row["line"].as_u64());
+    tracing::info!(
+        target: "relent::http", account = batch.account, stream = batch.stream,
+        taken = done.taken, already = done.already, refused = refused.len(), settled = ?done.settled,
+        "{what} imported by the operator"
+    );
+    let shown = json!({
+        "taken": done.taken,
+        "already": done.already,
+        "refused": refused,
+        "settled": done.settled == Settled::Fully,
+    });
+    Ok((named::status(done.settled), Json(shown)))
 }
 
 fn within(parts: &Parts, batch: &Batch) -> Result<(), Problem> {
@@ -202,16 +257,6 @@ fn within(parts: &Parts, batch: &Batch) -> Result<(), Problem> {
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, text));
     }
     Ok(())
-}
-
-fn told(done: Imported, unfit: &[Value]) -> (StatusCode, Json<Value>) {
-    let shown = json!({
-        "taken": done.taken,
-        "already": done.already,
-        "refused": unfit,
-        "settled": done.settled == Settled::Fully,
-    });
-    (named::status(done.settled), Json(shown))
 }
 
 /// The queued mail that these stops may bind: by recipient where the queue has an index, the rest in
@@ -255,7 +300,7 @@ pub(super) async fn suppressions(
         }
         parts.accounts.stream(account, name)?;
     }
-    let (stops, unfit) = sift(&batch, |row| {
+    let Sifted { rows, meant: stops, unfit } = sift(&batch, |row| {
         let subject = named::subject(row.recipient.trim())?;
         if let Subject::Hash(_) = subject {
             let view = parts.policy.view(account, &subject).map_err(Problem::from)?;
@@ -272,21 +317,9 @@ pub(super) async fn suppressions(
         })
     })?;
     let selectors = concerned(&parts, account, &stops)?;
-    // On a task of its own: what is begun is done, whether the asker waits or not.
-    let work = tokio::spawn(async move {
-        let done = parts.policy.suppress_all(account, stops).await?;
-        for selector in selectors {
-            parts.queue.cancel(selector).await;
-        }
-        Ok::<_, Problem>(done)
-    });
-    let done = work.await.map_err(|fault| broken(&fault))??;
-    tracing::info!(
-        target: "relent::http", account = batch.account, stream = batch.stream,
-        taken = done.taken, already = done.already, refused = unfit.len(), settled = ?done.settled,
-        "stops imported by the operator"
-    );
-    Ok(told(done, &unfit))
+    let policy = parts.policy.clone();
+    let record = async move { policy.suppress_all(account, stops).await };
+    recorded(&parts, &batch, (rows, unfit), record, selectors, "stops").await
 }
 
 pub(super) async fn consents(
@@ -297,7 +330,7 @@ pub(super) async fn consents(
     let target = named::needed("stream", batch.stream.as_ref())?;
     let stream = named::stream(&parts, &batch.account, target)?;
     let now = parts.world.clock.now();
-    let (rows, unfit) = sift(&batch, |row| {
+    let Sifted { rows, meant: consents, unfit } = sift(&batch, |row| {
         if let Some(name) = named::given(row.stream.as_ref()).filter(|name| *name != target) {
             return refused(format!("it names the stream `{name}`, the command `{target}`"));
         }
@@ -315,35 +348,14 @@ pub(super) async fn consents(
             return refused(format!("it does not say where the consent comes from: {rest}"));
         }
         let address = named::address(&row.recipient)?;
-        let subject = Subject::Address(address.clone());
-        let view = parts.policy.view(stream.account, &subject).map_err(Problem::from)?;
-        let standing = view.consents.iter().find(|consent| consent.stream == stream.id);
-        let withdrawn = standing.filter(|consent| consent.state == ConsentState::Withdrawn);
-        if let Some(consent) = withdrawn.filter(|_| state == ConsentState::Granted) {
-            let date = consent.at.date();
-            return refused(format!(
-                "it was withdrawn on {date}, which no list lifts: `relent consent grant` records a new one"
-            ));
-        }
         Ok(ListedConsent { address, state, at: batch.at(row, now)?, evidence })
     })?;
     let mut ended = Vec::new();
-    for row in rows.iter().filter(|row| row.state == ConsentState::Withdrawn) {
-        let hash = parts.accounts.hash(stream.account, &row.address)?;
+    for consent in consents.iter().filter(|row| row.state == ConsentState::Withdrawn) {
+        let hash = parts.accounts.hash(stream.account, &consent.address)?;
         ended.push(Selector::Recipient(stream.account, hash));
     }
-    let work = tokio::spawn(async move {
-        let done = parts.policy.consent_all(&stream, rows).await?;
-        for selector in ended {
-            parts.queue.cancel(selector).await;
-        }
-        Ok::<_, Problem>(done)
-    });
-    let done = work.await.map_err(|fault| broken(&fault))??;
-    tracing::info!(
-        target: "relent::http", account = batch.account, stream = batch.stream,
-        taken = done.taken, already = done.already, refused = unfit.len(), settled = ?done.settled,
-        "consents imported by the operator"
-    );
-    Ok(told(done, &unfit))
+    let policy = parts.policy.clone();
+    let record = async move { policy.consent_all(&stream, consents).await };
+    recorded(&parts, &batch, (rows, unfit), record, ended, "consents").await
 }

@@ -41,12 +41,14 @@ pub struct ListedConsent {
 }
 
 /// What became of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
     /// Rows that were recorded.
     pub taken: u64,
     /// Rows that stood there already.
     pub already: u64,
+    /// Rows, by their place, that grant what was withdrawn then: no list takes that back.
+    pub withdrawn: Vec<(usize, Timestamp)>,
     /// Whether a dot to one of those who are stopped may still follow.
     pub settled: Settled,
 }
@@ -121,7 +123,7 @@ impl Policy {
         });
         let Ok(taken) = done.await?;
         let settled = self.settle_all(keys).await;
-        Ok(Imported { taken, already: count - taken, settled })
+        Ok(Imported { taken, already: count - taken, withdrawn: Vec::new(), settled })
     }
 
     /// Records consents to a stream, and the ends of some, in one transaction; waits for dots to those
@@ -146,15 +148,18 @@ impl Policy {
         }
         let (count, now) = (placed.len() as u64, self.world.clock.now());
         let done = self.store.transact(move |t| {
-            let mut taken = 0;
-            for (hash, row) in placed {
+            let (mut taken, mut withdrawn) = (0, Vec::new());
+            for (number, (hash, row)) in placed.into_iter().enumerate() {
                 let kept = t.get::<RecipientRecord>(&key(owner, hash))?.unwrap_or_default();
                 let standing = kept.consents.iter().find(|consent| consent.stream == stream);
-                let is_withdrawn = |consent: &Consent| {
-                    // No list takes back what a person has taken back.
-                    row.state == ConsentState::Granted && consent.state == ConsentState::Withdrawn
-                };
-                if standing.is_some_and(|consent| row.stands(consent) || is_withdrawn(consent)) {
+                if let Some(standing) = standing
+                    && (row.state, standing.state)
+                        == (ConsentState::Granted, ConsentState::Withdrawn)
+                {
+                    withdrawn.push((number, standing.at));
+                    continue;
+                }
+                if standing.is_some_and(|consent| row.stands(consent)) {
                     continue;
                 }
                 let ListedConsent { address, state, at, evidence } = row;
@@ -163,11 +168,12 @@ impl Policy {
                 agree(t, (owner, hash), (kept, address), made, now)?;
                 taken += 1;
             }
-            Ok(Ok::<u64, Infallible>(taken))
+            Ok(Ok::<_, Infallible>((taken, withdrawn)))
         });
-        let Ok(taken) = done.await?;
+        let Ok((taken, withdrawn)) = done.await?;
         let settled = if ended.is_empty() { Settled::Fully } else { self.settle_all(ended).await };
-        Ok(Imported { taken, already: count - taken, settled })
+        let already = count - taken - withdrawn.len() as u64;
+        Ok(Imported { taken, already, withdrawn, settled })
     }
 
     async fn settle_all(&self, keys: HashSet<Key>) -> Settled {
@@ -218,7 +224,8 @@ mod tests {
         assert!(early.is_err(), "the dot was not waited for");
         drop(permit);
         let done = work.await.expect("the list").expect("store");
-        assert_eq!(done, Imported { taken: 1, already: 0, settled: Settled::Fully });
+        let (withdrawn, settled) = (Vec::new(), Settled::Fully);
+        assert_eq!(done, Imported { taken: 1, already: 0, withdrawn, settled });
         drop(others);
     }
 

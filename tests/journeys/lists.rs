@@ -244,3 +244,23 @@ async fn a_list_ends_queued_mail_and_lifts_no_persons_stop() {
         assert!(mailbox.iter().all(|mail| mail.recipients != [reader.as_str()]), "{reader}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_brought_again_takes_back_no_withdrawal() {
+    let world = World::start().await;
+    let rows = format!("recipient,at\nbea@reader.example,2026-03-01\n{ANN},2026-03-01\nnobody\n");
+    let list = file(&world, "people.csv", rows);
+    let import = || {
+        let fair = ["--source", "fair", "--json"];
+        world.relent(&[&["consent", "import", STOPS, &list][..], &fair].concat())
+    };
+    assert_eq!(counts(&import()), [2, 0, 1]);
+    world.done(&["consent", "withdraw", STOPS, ANN, "--source", "phone"]);
+    let again = import();
+    assert_eq!((again.code, counts(&again)), (1, [0, 1, 2]), "{}", again.err);
+    let lines: Vec<_> = again.err.lines().filter(|line| line.contains("line ")).collect();
+    assert!(lines[0].contains("line 3") && lines[0].contains("withdrawn on"), "{}", again.err);
+    assert!(lines[1].contains("line 4"), "{}", again.err);
+    let shown = world.done(&["explain", STOPS, ANN]);
+    assert!(shown.out.contains("refuse"), "{}", shown.out);
+}

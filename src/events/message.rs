@@ -108,6 +108,14 @@ impl Accepted {
     }
 }
 
+impl Accepted {
+    /// Since when its recipients are due.
+    #[must_use]
+    pub fn due(&self) -> Timestamp {
+        self.not_before.map_or(self.at, |at| at.max(self.at))
+    }
+}
+
 /// How one recipient's copy fared in one attempt, or without one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {

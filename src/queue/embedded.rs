@@ -12,7 +12,7 @@ use crate::mail::{
     AccountId, Domain, MessageId, RecipientHash, RecipientNumber, Status, Timestamp,
 };
 use crate::policy::{Judgement, Permit, Policy};
-use crate::spool::{Body, BodyReader, BodyWriter, Durability, Spool, SpoolFault};
+use crate::spool::{Body, BodyReader, BodyWriter, Durability, Record, Spool, SpoolFault};
 use crate::store::StoreFault;
 use crate::telemetry::Level;
 use crate::world::World;
@@ -155,7 +155,7 @@ impl Embedded {
     fn decide(&self, lease: &Lease, attempt: Attempt, now: Timestamp) -> Option<(Outcome, Said)> {
         let attempts = lease.attempts.saturating_add(1);
         let message = &lease.message;
-        let due = due_since(message);
+        let due = message.due();
         Some(match attempt {
             Attempt::Untried | Attempt::Held(_) => return None,
             Attempt::Delivered(said) => (Outcome::Delivered, said),
@@ -173,7 +173,7 @@ impl Embedded {
             Attempt::Deferred(said) => {
                 let next_at = now.after(self.delay(attempts));
                 // A warning says how things stand when it falls due: that moment is one to try at.
-                let warning = self.warning(message, (message.id, lease.recipient.0), due);
+                let warning = self.warning(message, lease.recipient);
                 let next_at = warning.filter(|at| *at > now).map_or(next_at, |at| at.min(next_at));
                 (Outcome::Deferred { next_at }, said)
             }
@@ -182,8 +182,7 @@ impl Embedded {
 
     /// Whether the sender is to be warned now that a recipient still waits.
     fn is_late(&self, lease: &Lease, now: Timestamp) -> bool {
-        let (message, key) = (&lease.message, (lease.message.id, lease.recipient.0));
-        self.warning(message, key, due_since(message)).is_some_and(|at| at <= now)
+        self.warning(&lease.message, lease.recipient).is_some_and(|at| at <= now)
     }
 
     /// Ends the lease of what waits for its next attempt.
@@ -204,11 +203,6 @@ impl Embedded {
         let most = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
         base + Duration::from_millis(self.world.chance.below(most))
     }
-}
-
-/// Since when a message's recipients are due.
-fn due_since(message: &Accepted) -> Timestamp {
-    message.not_before.map_or(message.at, |at| at.max(message.at))
 }
 
 /// The longest wait between two attempts.
@@ -243,17 +237,21 @@ impl Queue for Embedded {
             let mut message = draft;
             message.body = body;
             let event = MessageEvent::Accepted(message);
-            let record = event.encode();
-            let _ = send.send(event);
-            record
+            let (kind, payload) = event.encode();
+            let _ = send.send((event, payload.clone()));
+            (kind, payload)
         });
         // On a task of its own: a session that ends now must not leave a durable message unqueued.
         let queue = self.own.upgrade().ok_or(SpoolFault::Busy)?;
         let accepted = tokio::spawn(async move {
             let sequence = queue.spool.accept(body, encode).await?;
-            if let Ok(MessageEvent::Accepted(message)) = filled.await {
+            if let Ok((MessageEvent::Accepted(message), payload)) = filled.await {
                 let now = queue.world.clock.now();
-                if !queue.state().add(message, sequence, now) {
+                let record = Record { sequence, kind: MessageEvent::ACCEPTED, payload };
+                // Whatever its record does not give back is kept as it is.
+                let is_whole = MessageEvent::decode(&record).is_some();
+                let record = is_whole.then_some(record.payload);
+                if !queue.state().add(message, record, sequence, now) {
                     // A report that was made twice: it is queued once.
                     queue.spool.release(sequence);
                 }
@@ -351,7 +349,8 @@ impl Queue for Embedded {
         let Some((outcome, said)) = self.decide(&lease, attempt, now) else {
             return Ok(()); // untried: the guard makes it due
         };
-        let late = self.is_late(&lease, now).then(|| said.clone());
+        let waits = matches!(outcome, Outcome::Deferred { .. });
+        let late = (waits && self.is_late(&lease, now)).then(|| said.clone());
         let (message, attempts, last) =
             (lease.message.clone(), lease.attempts.saturating_add(1), said.text.clone());
         let kept = self.conclude(&message, key.1, outcome.clone(), attempts, said).await;

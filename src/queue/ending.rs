@@ -139,26 +139,20 @@ impl Embedded {
     }
 
     /// When the sender of a message that waits is to be told so; `None` where that is not wanted, or
-    /// was done. It was due first at `due`.
-    pub(super) fn warning(
-        &self,
-        message: &Accepted,
-        key: Key,
-        due: Timestamp,
-    ) -> Option<Timestamp> {
-        let is_wanted = message.notify(RecipientNumber(key.1)).delay
+    /// was done.
+    pub(super) fn warning(&self, message: &Accepted, to: RecipientNumber) -> Option<Timestamp> {
+        let is_wanted = message.notify(to).delay
             && message.sender.address().is_some()
-            && self.state().item(key).is_some_and(|item| !item.warned);
+            && self.state().item((message.id, to.0)).is_some_and(|item| !item.warned);
         let queue = &self.config.queue;
         let is_worth_it = queue.delay_warning_after.0 < queue.expiry.0;
-        (is_wanted && is_worth_it).then(|| due.after(queue.delay_warning_after.0))
+        (is_wanted && is_worth_it).then(|| message.due().after(queue.delay_warning_after.0))
     }
 
     /// Tells the sender, once, that a message waits. Where that cannot be written down now, the next
     /// attempt comes to it again.
     pub(super) async fn warn(&self, message: &Accepted, key: Key, attempts: u32, said: Said) {
-        let due = message.not_before.map_or(message.at, |at| at.max(message.at));
-        let kind = Kind::Delayed(due.after(self.config.queue.expiry.0));
+        let kind = Kind::Delayed(message.due().after(self.config.queue.expiry.0));
         let told = async {
             self.report(message, key.1, kind, &said).await?;
             self.record(message, key.1, Outcome::Warned, attempts, said).await

@@ -4,7 +4,7 @@ use super::embedded::CHUNK;
 use super::state::{Stand, State};
 use crate::events::message::{MessageEvent, Outcome};
 use crate::mail::Timestamp;
-use crate::spool::{Sequence, Spool, SpoolFault};
+use crate::spool::{Record, Sequence, Spool, SpoolFault};
 
 /// Replays the whole log; says to the spool which bodies are still needed.
 ///
@@ -15,37 +15,33 @@ pub(super) fn rebuild(spool: &Spool, now: Timestamp) -> Result<State, SpoolFault
     let mut from = Sequence(0);
     loop {
         let records = spool.read(from, CHUNK)?;
-        for record in &records {
+        let count = records.len();
+        for record in records {
             from = Sequence(record.sequence.0 + 1);
-            if let Some(event) = MessageEvent::decode(record) {
-                replay(&mut state, spool, event, record.sequence, now);
+            if let Some(event) = MessageEvent::decode(&record) {
+                replay(&mut state, spool, event, record, now);
                 continue;
             }
             tracing::error!(target: "relent::queue", sequence = record.sequence.0,
                 "a spool record cannot be read and was passed over; its message is kept in the spool");
             metrics::counter!("relent_spool_undecodable_total").increment(1);
-            if MessageEvent::is_acceptance(record) {
+            if MessageEvent::is_acceptance(&record) {
                 // A later version may read it: what it accepted is not ours to sweep.
                 spool.hold(record.sequence, None);
             }
         }
-        if records.len() < CHUNK {
+        if count < CHUNK {
             return Ok(state);
         }
     }
 }
 
-fn replay(
-    state: &mut State,
-    spool: &Spool,
-    event: MessageEvent,
-    sequence: Sequence,
-    now: Timestamp,
-) {
+fn replay(state: &mut State, spool: &Spool, event: MessageEvent, record: Record, now: Timestamp) {
+    let sequence = record.sequence;
     let (key, outcome, attempts, text) = match event {
         MessageEvent::Accepted(message) => {
             let (is_empty, body) = (message.recipients.is_empty(), message.body.clone());
-            if !is_empty && state.add(message, sequence, now) {
+            if !is_empty && state.add(message, Some(record.payload), sequence, now) {
                 spool.hold(sequence, Some(&body));
             }
             return;

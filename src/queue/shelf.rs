@@ -105,20 +105,6 @@ impl Entry {
     }
 }
 
-/// As its record has it, where that gives it back.
-fn packed(message: Accepted, sequence: Sequence) -> Kept {
-    let event = MessageEvent::Accepted(message);
-    let (kind, payload) = event.encode();
-    let record = Record { sequence, kind, payload };
-    if MessageEvent::decode(&record).is_some() {
-        return Kept::Packed(record.payload.into());
-    }
-    match event {
-        MessageEvent::Accepted(message) => Kept::Whole(Arc::new(message)),
-        MessageEvent::Recipient { .. } => Kept::Packed(record.payload.into()),
-    }
-}
-
 /// All of them.
 #[derive(Default)]
 pub(super) struct Shelf {
@@ -183,10 +169,12 @@ impl Shelf {
         })
     }
 
-    /// Keeps a message; `destination` says where each recipient's copy goes. The places of its items.
+    /// Keeps a message; `destinations` say where each recipient's copy goes, and `record` is what its
+    /// record holds, where that gives the message back. The places of its items.
     pub(super) fn add(
         &mut self,
         message: Accepted,
+        record: Option<Vec<u8>>,
         sequence: Sequence,
         next_at: Timestamp,
         destinations: &[u32],
@@ -207,8 +195,10 @@ impl Shelf {
             _ => Items::Many((0..destinations.len()).map(|number| Some(item(number))).collect()),
         };
         let (id, account, stream) = (message.id, message.origin.account(), message.origin.stream());
-        let kept =
-            if left == 1 { packed(message, sequence) } else { Kept::Whole(Arc::new(message)) };
+        let kept = match record.filter(|_| left == 1) {
+            Some(payload) => Kept::Packed(payload.into()),
+            None => Kept::Whole(Arc::new(message)),
+        };
         let entry = self.entries.insert(Entry { id, left, account, stream, sequence, kept, items });
         let entry = u32::try_from(entry).expect("queue.items_max keeps far below 2^32");
         self.by_id.insert(id, entry);
@@ -219,29 +209,21 @@ impl Shelf {
     /// Takes an ended item out; and the place in the log of its message, once all of that have ended.
     pub(super) fn end(&mut self, place: Place) -> Option<(Item, Option<Sequence>)> {
         let entry = self.entries.get_mut(place.entry as usize)?;
-        let last = match &mut entry.items {
-            Items::One(_) => place.number == 0,
-            Items::Many(items) => {
-                let item = items.get_mut(place.number as usize)?.take()?;
-                self.count -= 1;
-                entry.left -= 1;
-                if entry.left > 0 {
-                    return Some((item, None));
-                }
-                items[place.number as usize] = Some(item);
-                self.count += 1;
-                true
-            }
-        };
-        if !last {
-            return None;
+        if let Items::Many(items) = &mut entry.items
+            && entry.left > 1
+        {
+            let item = items.get_mut(place.number as usize)?.take()?;
+            entry.left -= 1;
+            self.count -= 1;
+            return Some((item, None));
         }
+        entry.item(place.number)?;
         let entry = self.entries.remove(place.entry as usize);
         self.by_id.remove(&entry.id);
         self.count -= 1;
         let item = match entry.items {
             Items::One(item) => item,
-            Items::Many(items) => items.into_vec().swap_remove(place.number as usize)?,
+            Items::Many(items) => items.into_iter().flatten().next()?,
         };
         Some((item, Some(entry.sequence)))
     }

@@ -284,8 +284,14 @@ impl State {
     }
 
     /// Adds a message whose recipients are due at `now`, or later where it says so; false where it is
-    /// there already.
-    pub(super) fn add(&mut self, message: Accepted, sequence: Sequence, now: Timestamp) -> bool {
+    /// there already. `record` as [`Shelf::add`] has it.
+    pub(super) fn add(
+        &mut self,
+        message: Accepted,
+        record: Option<Vec<u8>>,
+        sequence: Sequence,
+        now: Timestamp,
+    ) -> bool {
         if self.contains(message.id) {
             return false;
         }
@@ -293,7 +299,7 @@ impl State {
         let persons: Vec<_> = message.recipients.iter().map(|to| place(to.hash)).collect();
         let to: Vec<_> =
             message.recipients.iter().map(|to| self.going_to(to.address.domain())).collect();
-        let places = self.shelf.add(message, sequence, next_at, &to);
+        let places = self.shelf.add(message, record, sequence, next_at, &to);
         for (place, person) in places.into_iter().zip(persons) {
             self.timer.insert((next_at, place));
             self.persons.insert((person, place));
@@ -395,9 +401,9 @@ mod tests {
     #[test]
     fn a_dead_domain_does_not_block_another_and_retries_wait_their_time() {
         let mut state = State::default();
-        state.add(message(1, "a@dead.example"), Sequence(1), Timestamp(5));
-        state.add(message(2, "b@dead.example"), Sequence(2), Timestamp(5));
-        state.add(message(3, "c@live.example"), Sequence(3), Timestamp(5));
+        state.add(message(1, "a@dead.example"), None, Sequence(1), Timestamp(5));
+        state.add(message(2, "b@dead.example"), None, Sequence(2), Timestamp(5));
+        state.add(message(3, "c@live.example"), None, Sequence(3), Timestamp(5));
         assert_eq!(state.promote(Timestamp(5)), None);
         let dead = Domain::parse("dead.example").expect("a domain");
         let live = Domain::parse("live.example").expect("a domain");
@@ -419,7 +425,7 @@ mod tests {
         let mut state = State::default();
         let dead = Domain::parse("dead.example").expect("a domain");
         for id in 1..=3 {
-            state.add(message(id, "a@dead.example"), Sequence(u64::from(id)), Timestamp(5));
+            state.add(message(id, "a@dead.example"), None, Sequence(u64::from(id)), Timestamp(5));
         }
         state.promote(Timestamp(5));
         state.narrow(&dead, true);
@@ -438,11 +444,11 @@ mod tests {
         let mut state = State::default();
         let keys = [(MessageId([1; 12]), 0), (MessageId([2; 12]), 0), (MessageId([3; 12]), 0)];
         for id in 1..=2 {
-            state.add(message(id, "a@one.example"), Sequence(u64::from(id)), Timestamp(5000));
+            state.add(message(id, "a@one.example"), None, Sequence(u64::from(id)), Timestamp(5000));
         }
         let mut later = message(3, "a@two.example");
         later.not_before = Some(Timestamp(7000));
-        state.add(later, Sequence(3), Timestamp(5000));
+        state.add(later, None, Sequence(3), Timestamp(5000));
         state.schedule(keys[0], Timestamp(6000));
         assert!(!state.has_gone_back(Timestamp(5500)));
         // The second is due, and not yet taken, when the clock goes back.
@@ -461,7 +467,7 @@ mod tests {
     fn a_recipient_is_found_without_a_walk_and_only_in_its_account() {
         let mut state = State::default();
         for id in 1..=3 {
-            state.add(message(id, "a@one.example"), Sequence(u64::from(id)), Timestamp(5));
+            state.add(message(id, "a@one.example"), None, Sequence(u64::from(id)), Timestamp(5));
         }
         let key = (MessageId([2; 12]), 0);
         let found = |state: &State, account| {

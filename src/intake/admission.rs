@@ -160,17 +160,17 @@ impl Intake {
             Some(one) => std::slice::from_ref(one),
         };
         let recipients_max = self.parts.config.submission.recipients_max as usize;
-        if named.len() > recipients_max {
-            return Err(wrong(&format!("\"to\" names more than {recipients_max} recipients")));
-        }
+        let is_within = |count: usize| match count > recipients_max {
+            true => Err(wrong(&format!("\"to\" names more than {recipients_max} recipients"))),
+            false => Ok(()),
+        };
+        is_within(named.len())?;
         let mut found = Vec::with_capacity(named.len());
         for one in named {
             let text = one.as_str().ok_or_else(|| wrong("\"to\" is a list of addresses"))?;
             let read = mailboxes(text);
             found.extend(read.map_err(|fault| wrong(&format!("{}: {fault}", short(text))))?);
-            if found.len() > recipients_max {
-                return Err(wrong(&format!("\"to\" names more than {recipients_max} recipients")));
-            }
+            is_within(found.len())?;
         }
         Ok(found)
     }

@@ -236,7 +236,11 @@ impl Running {
 /// Opens the records, with the reserve's room where there is no other.
 fn open_store(config: &Config, world: &World) -> Store {
     let size = config.spool.reserve();
-    world.reserve.make_room(world.disk.as_ref(), &config.data_dir, size);
+    world.reserve.place(&config.data_dir, size);
+    // A daemon needs some room to start.
+    if world.disk.free(&config.data_dir).is_ok_and(|free| free < size / 4) {
+        world.reserve.give_up();
+    }
     let store = Store::open(&config.data_dir, &config.store, world);
     if let Err(fault) = store.ready() {
         tracing::error!(target: "relent::store", "{fault}; mail is held and answered 451 until then");

@@ -24,21 +24,16 @@ pub(super) async fn run(
 
 /// Keeps room on disk for records, and makes it anew once it was needed and there is room again.
 async fn reserve(config: Arc<Config>, world: World, stop: CancellationToken) {
-    let (size, spare) = (config.spool.reserve(), config.spool.free_space_min.0);
+    let spare = config.spool.free_space_min.0;
     let mut ticks = tokio::time::interval(RESERVE_INTERVAL);
-    let mut kept = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let (world, folder) = (world.clone(), config.data_dir.clone());
-        let tend = move || match kept {
-            true => world.reserve.tend(world.disk.as_ref(), spare),
-            false => world.reserve.keep(world.disk.as_ref(), &folder, size, spare),
-        };
+        let world = world.clone();
+        let tend = move || world.reserve.tend(world.disk.as_ref(), spare);
         let _ = tokio::task::spawn_blocking(tend).await;
-        kept = true;
     }
 }
 

@@ -13,7 +13,7 @@ const NAME: &str = "reserve";
 /// What is written where a file system knows no other way to allot blocks.
 const ZEROS: usize = 1 << 16;
 
-/// The reserve. Empty until it is kept somewhere.
+/// The reserve. It has no place until it is given one.
 #[derive(Default)]
 pub struct Reserve {
     kept: Mutex<Option<Kept>>,
@@ -22,50 +22,43 @@ pub struct Reserve {
 struct Kept {
     path: PathBuf,
     size: u64,
-    there: bool,
+}
+
+impl Kept {
+    /// Whether the room is kept now.
+    fn is_there(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|file| file.len() == self.size)
+    }
 }
 
 impl Reserve {
-    /// Keeps `size` bytes in `directory`, as soon as there is room for them and `spare` bytes besides; 0
-    /// keeps none.
-    pub fn keep(&self, disk: &dyn Disk, directory: &Path, size: u64, spare: u64) {
-        let path = directory.join(NAME);
-        let there = size > 0 && fs::metadata(&path).is_ok_and(|file| file.len() == size);
-        if !there {
-            let _ = fs::remove_file(&path);
+    /// Says where it is kept, `size` bytes in `directory`; 0 keeps none. One of another size goes.
+    pub fn place(&self, directory: &Path, size: u64) {
+        let kept = Kept { path: directory.join(NAME), size };
+        if size == 0 || !kept.is_there() {
+            let _ = fs::remove_file(&kept.path);
         }
-        *self.lock() = (size > 0).then_some(Kept { path, size, there });
-        self.tend(disk, spare);
+        *self.lock() = (size > 0).then_some(kept);
     }
 
-    /// Makes the reserve anew where it was given up and there is room again for it and `spare` bytes.
+    /// Makes the reserve where there is none and there is room for it and `spare` bytes besides.
     pub fn tend(&self, disk: &dyn Disk, spare: u64) {
-        let mut kept = self.lock();
-        let Some(kept) = kept.as_mut().filter(|kept| !kept.there) else { return };
+        let kept = self.lock();
+        let Some(kept) = kept.as_ref().filter(|kept| !kept.is_there()) else { return };
         let directory = kept.path.parent().unwrap_or(Path::new("."));
         if disk.free(directory).is_ok_and(|free| free >= kept.size.saturating_add(spare)) {
-            kept.there = allot(&kept.path, kept.size).is_ok();
+            let _ = allot(&kept.path, kept.size);
         }
     }
 
     /// Gives the reserve up; whether there was one, so that what failed is worth another try.
     pub fn give_up(&self) -> bool {
-        let mut kept = self.lock();
-        let Some(kept) = kept.as_mut().filter(|kept| kept.there) else { return false };
-        let gone = fs::remove_file(&kept.path);
-        kept.there = gone.as_ref().is_err_and(|fault| fault.kind() != io::ErrorKind::NotFound);
+        let kept = self.lock();
+        let Some(kept) = kept.as_ref().filter(|kept| kept.is_there()) else { return false };
         metrics::counter!("relent_reserve_given_up_total").increment(1);
         tracing::warn!(target: "relent::world", file = %kept.path.display(), size = kept.size,
             "the disk is full: the reserve was given up for records of stops and deliveries; make room");
-        gone.is_ok()
-    }
-
-    /// Gives the reserve up where less than a quarter of it is free: a daemon needs some room to start.
-    pub fn make_room(&self, disk: &dyn Disk, directory: &Path, size: u64) {
-        if disk.free(directory).is_ok_and(|free| free < size / 4) {
-            self.keep(disk, directory, size, u64::MAX);
-            self.give_up();
-        }
+        fs::remove_file(&kept.path).is_ok()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Kept>> {
@@ -108,7 +101,8 @@ mod tests {
         let file = home.path().join(NAME);
         let reserve = Reserve::default();
         assert!(!reserve.give_up(), "there is none yet");
-        reserve.keep(&SystemDisk, home.path(), 1 << 20, 0);
+        reserve.place(home.path(), 1 << 20);
+        reserve.tend(&SystemDisk, 0);
         use std::os::unix::fs::MetadataExt;
         assert!(fs::metadata(&file).expect("a file").blocks() * 512 >= 1 << 20, "its blocks too");
         assert!(reserve.give_up());
@@ -118,7 +112,7 @@ mod tests {
         assert!(!file.exists(), "there is no room for it");
         reserve.tend(&SystemDisk, 0);
         assert_eq!(fs::metadata(&file).expect("a file").len(), 1 << 20);
-        reserve.keep(&SystemDisk, home.path(), 0, 0);
+        reserve.place(home.path(), 0);
         assert!(!file.exists(), "none is wanted any more");
     }
 }

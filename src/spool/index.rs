@@ -5,6 +5,7 @@
 use super::format::{self, Window, number32, number64};
 use super::log::Spool;
 use super::shared::{Segment, Shared};
+use super::walk::WHOLE;
 use super::{Record, SpoolFault};
 use crate::world::DiskFile;
 use std::io;
@@ -56,10 +57,10 @@ pub(super) fn build(shared: &Arc<Shared>, number: u64) -> io::Result<()> {
     if !disk.open(&path).is_ok_and(|file| Index { file, seal }.pages().is_some()) {
         let mut entries: Vec<Entry> = Vec::new();
         let file = disk.open(&format::path(&shared.directory, number))?;
-        let mut window = Window::new(file.as_ref(), segment.length, segment.version, shared.salt);
-        shared.walk(number, &segment, &mut window, |offset, record| {
-            entries
-                .extend((shared.owner.labels)(&record).keys.into_iter().map(|key| (key, offset)));
+        shared.walk((number, &segment, file.as_ref()), WHOLE, |offset, record| {
+            let keys = (shared.owner.labels)(&record).keys.into_iter();
+            entries.extend(keys.map(|key| (key, offset)));
+            true
         });
         entries.sort_unstable();
         entries.dedup();
@@ -184,12 +185,12 @@ impl Shared {
         {
             return records;
         }
-        let mut window = Window::new(file, segment.length, segment.version, self.salt);
         let mut found = Vec::new();
-        self.walk(number, segment, &mut window, |_, record| {
+        self.walk((number, segment, file), WHOLE, |_, record| {
             if (self.owner.labels)(&record).keys.contains(&key) {
                 found.push(record);
             }
+            true
         });
         found
     }
@@ -209,53 +210,5 @@ impl Shared {
             (self.owner.labels)(&record).keys.contains(&key).then_some(record)
         };
         places.into_iter().map(record).collect()
-    }
-
-    /// Reads a segment through, passing over what is damaged.
-    pub(super) fn walk(
-        &self,
-        number: u64,
-        segment: &Segment,
-        window: &mut Window<'_>,
-        mut each: impl FnMut(u64, Record),
-    ) {
-        let mut offset = format::SEGMENT_HEADER;
-        while offset < segment.length {
-            if let Some(end) = segment.past_damage(offset) {
-                offset = end;
-                continue;
-            }
-            match window.head(offset) {
-                Some(head) if head.is_body() => {
-                    offset += head.span();
-                    continue;
-                }
-                Some(head) => {
-                    if let Some((_, record)) = window.record(offset) {
-                        each(offset, record);
-                        offset += head.span();
-                        continue;
-                    }
-                }
-                None => {}
-            }
-            offset = self.pass_over(number, segment, window, offset);
-        }
-    }
-
-    /// Where reading goes on behind a place that cannot be read.
-    pub(super) fn pass_over(
-        &self,
-        number: u64,
-        segment: &Segment,
-        window: &mut Window<'_>,
-        offset: u64,
-    ) -> u64 {
-        let end = window.resync(offset + 1).unwrap_or(segment.length);
-        tracing::error!(target: "relent::spool", segment = number, start = offset, end,
-            "a place in the spool became unreadable and was passed over");
-        metrics::counter!("relent_spool_damaged_total").increment(1);
-        self.keep_whole(number);
-        end
     }
 }

@@ -1,6 +1,6 @@
 //! The spool's handle: opening, appending, reading.
 
-use super::format::{self, SEGMENT_HEADER, Window};
+use super::format::{self, SEGMENT_HEADER};
 use super::shared::{Segment, Shared};
 use super::writer::{Work, Writer};
 use super::{
@@ -203,8 +203,13 @@ impl Spool {
                     (edition, offset) = (segment.edition, SEGMENT_HEADER);
                     least = records.last().map_or(from.0, |last| last.sequence.0 + 1);
                 }
-                let place = (number, &segment, file.as_ref());
-                offset = self.scan(place, offset, least, limit, &mut records);
+                if records.len() < limit {
+                    let place = (number, &segment, file.as_ref());
+                    offset = self.shared.walk(place, (offset, least), |_, record| {
+                        records.push(record);
+                        records.len() < limit
+                    });
+                }
             }
             let state = self.shared.state();
             if records.len() >= limit {
@@ -241,39 +246,6 @@ impl Spool {
             }
         }
         Ok(None)
-    }
-
-    fn scan(
-        &self,
-        (number, segment, file): (u64, &Segment, &dyn DiskFile),
-        mut offset: u64,
-        from: u64,
-        limit: usize,
-        records: &mut Vec<Record>,
-    ) -> u64 {
-        let mut window = Window::new(file, segment.length, segment.version, self.shared.salt);
-        while offset < segment.length && records.len() < limit {
-            if let Some(end) = segment.past_damage(offset) {
-                offset = end;
-                continue;
-            }
-            match window.head(offset) {
-                Some(head) if head.is_body() || head.sequence < from => {
-                    offset += head.span();
-                    continue;
-                }
-                Some(head) => {
-                    if let Some((_, record)) = window.record(offset) {
-                        records.push(record);
-                        offset += head.span();
-                        continue;
-                    }
-                }
-                None => {}
-            }
-            offset = self.shared.pass_over(number, segment, &mut window, offset);
-        }
-        offset
     }
 
     /// Waits until a record at or after `from` has been written.

@@ -12,6 +12,7 @@ mod shared;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod writer;
 
 pub use body::{BodyReader, BodyWriter};

@@ -21,8 +21,9 @@ pub(super) struct Complaint {
 
 /// What is said where no type is given.
 const ABUSE: &str = "abuse";
-/// A mail program's own request to be taken off, which its user pressed a button for.
-const OPT_OUT: &str = "opt-out";
+/// A mail program's own request to be taken off, which its user pressed a button for: it complains of
+/// nothing.
+pub(super) const OPT_OUT: &str = "opt-out";
 /// Fields by which a mail program says that its user pressed that button.
 const BUTTONS: [&str; 1] = ["x-apple-unsubscribe"];
 /// Fields of a returned message that only a provider's report adds.

@@ -3,6 +3,7 @@
 
 use super::bounce::Bounced;
 use super::classify::{Classification, Kind, Wish, classify};
+use super::complaint::OPT_OUT;
 use super::destination::{Destination, Person, Role, hosts, looks_signed, refuse};
 use crate::accounts::{Accounts, StreamKind};
 use crate::config::Config;
@@ -26,8 +27,6 @@ const CLIENTS_WORDS: [&str; 2] =
     ["this message was automatically generated", "this is an automatically generated"];
 /// Feedback types that say nothing of what the person wants (RFC 5965 §7.3, RFC 6430, RFC 6591).
 const NO_REFUSAL: [&str; 4] = ["not-spam", "auth-failure", "virus", "dmarc"];
-/// The feedback type of a mail program's unsubscribe button, which complains of nothing.
-const OPT_OUT: &str = "opt-out";
 
 /// What the desk needs.
 pub struct Parts {

@@ -140,7 +140,7 @@ impl Embedded {
 
     fn is_leased(&self, lease: &Lease) -> bool {
         let state = self.state();
-        let item = state.item((lease.message.id, lease.recipient.0));
+        let item = state.item(lease.key());
         item.is_some_and(|item| item.stand == Stand::Active(lease.generation))
     }
 
@@ -187,7 +187,7 @@ impl Embedded {
 
     /// Ends the lease of what waits for its next attempt.
     fn deferred(&self, lease: &Lease, next_at: Timestamp, last: String) {
-        let key = (lease.message.id, lease.recipient.0);
+        let key = lease.key();
         if let Some(item) = self.state().item_mut(key) {
             item.attempts = lease.attempts.saturating_add(1);
             item.last = Some(last.into());
@@ -323,7 +323,7 @@ impl Queue for Embedded {
         let to = &lease.message.recipients[lease.recipient.0 as usize].address;
         let permit = self.policy.permit(&stream, to)?;
         // Looked at last, as policy does: who cancels says so first and then waits for the attempt.
-        let key = (lease.message.id, lease.recipient.0);
+        let key = lease.key();
         let then = self.state().item(key).and_then(|item| item.then);
         if then == Some(Then::Cancelled) {
             return Err(StoreFault::Missing("the operator took it out of the queue".into()));
@@ -332,7 +332,7 @@ impl Queue for Embedded {
     }
 
     async fn finish(&self, lease: Lease, attempt: Attempt) -> Result<(), SpoolFault> {
-        let key = (lease.message.id, lease.recipient.0);
+        let key = lease.key();
         if !self.is_leased(&lease) {
             return Ok(());
         }

@@ -45,6 +45,12 @@ pub struct Lease {
     pub(crate) guard: Arc<embedded::Guard>,
 }
 
+impl Lease {
+    fn key(&self) -> state::Key {
+        (self.message.id, self.recipient.0)
+    }
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone)]
 pub enum Attempt {

@@ -13,6 +13,7 @@ mod tests;
 pub use account::Accounts;
 pub use domain::DnsRecord;
 pub use record::{
-    Account, AccountFault, Credential, DkimAlgorithm, DkimChoice, DkimKey, InstallationKeys, Login,
-    Refusal, ScramVerifier, SendingDomain, Stream, StreamDraft, StreamKind,
+    Account, AccountFault, Compliance, Credential, DkimAlgorithm, DkimChoice, DkimKey,
+    InstallationKeys, Login, QuietHours, Refusal, ScramVerifier, SendingDomain, Stream,
+    StreamDraft, StreamKind, StreamRules,
 };

@@ -48,6 +48,41 @@ pub struct Stream {
     pub created: Timestamp,
     /// When it was removed: its number stays taken, its tokens stop the account.
     pub removed: Option<Timestamp>,
+    /// When and in what shape its mail leaves.
+    pub rules: StreamRules,
+}
+
+/// When and in what shape a stream's mail leaves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamRules {
+    /// When no mail of it is sent.
+    pub quiet_hours: Option<QuietHours>,
+    /// What happens to a message that large providers would take amiss.
+    pub compliance: Compliance,
+    /// Whether subjects must begin with "AD" or "广告", as mail to China must.
+    pub ad_label: bool,
+}
+
+/// A time of day in which nothing is sent, over midnight where it begins later than it ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuietHours {
+    /// Its first minute of the day.
+    pub from: u16,
+    /// The first minute after it.
+    pub until: u16,
+    /// The time zone, by its IANA name.
+    pub zone: String,
+}
+
+/// What happens to a message that large providers would take amiss.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compliance {
+    /// It is taken, and the log says what is amiss.
+    #[default]
+    Report,
+    /// It is refused.
+    Refuse,
 }
 
 impl Stream {
@@ -201,6 +236,8 @@ pub struct StreamDraft {
     pub honour_opt_out: bool,
     /// The mailbox for letters.
     pub reply_to: Option<Address>,
+    /// When and in what shape its mail leaves.
+    pub rules: StreamRules,
 }
 
 /// Which DKIM keys a new domain gets.
@@ -252,6 +289,12 @@ impl Record for StreamNumber {
 }
 impl Record for Stream {
     const TABLE: Table = Table::Stream;
+    const VERSION: u8 = 2;
+
+    /// Version 1 had no rules.
+    fn decode_old(version: u8, bytes: &[u8]) -> Option<Self> {
+        (version == 1).then(|| postcard::from_bytes(&[bytes, &[0; 3]].concat()).ok())?
+    }
 }
 impl Record for Credential {
     const TABLE: Table = Table::Credential;

@@ -50,6 +50,7 @@ impl Accounts {
                     reply_to: draft.reply_to,
                     created,
                     removed: None,
+                    rules: draft.rules,
                 };
                 t.put(&place, &StreamNumber(id));
                 t.put(&id.0.to_be_bytes(), &stream);

@@ -2,7 +2,7 @@
 
 use super::{
     Account, AccountFault, Accounts, DkimAlgorithm, DkimChoice, Refusal, Stream, StreamDraft,
-    StreamKind,
+    StreamKind, StreamRules,
 };
 use crate::config;
 use crate::mail::{AccountId, Address, Domain};
@@ -59,6 +59,7 @@ async fn stream(accounts: &Accounts, account: &Account, name: &str) -> Stream {
         consent_required: None,
         honour_opt_out: false,
         reply_to: None,
+        rules: StreamRules::default(),
     };
     accounts.add_stream(account.id, draft).await.expect("stream")
 }

@@ -19,7 +19,7 @@ const TEXT_MAX: usize = 500;
 
 /// What we say ourselves; a part of it may be a remote's words.
 pub(super) fn ours(relay: Option<&str>, status: Status, text: impl AsRef<str>) -> Said {
-    Said { relay: relay.map(str::to_owned), status, text: kept(text.as_ref()) }
+    Said { relay: relay.map(str::to_owned), status, text: kept(text.as_ref()), class: None }
 }
 
 /// What is kept of words that a remote may have chosen: no token of ours that it repeats, and no more

@@ -1,12 +1,14 @@
 //! Mail from the queue to a scripted mail server over loopback.
 
 use super::{Delivery, Parts};
-use crate::accounts::{Accounts, StreamDraft, StreamKind};
+use crate::accounts::{Accounts, StreamDraft, StreamKind, StreamRules};
 use crate::config::Config;
 use crate::dns::{DnsFault, MailHost, Resolver, Route};
 use crate::events::message::{Accepted, Origin, Recipient, owner};
 use crate::events::record::{Evidence, Reason, Scope, Source};
-use crate::mail::{AccountId, Address, Domain, MessageId, ReversePath, StreamId, Timestamp};
+use crate::mail::{
+    AccountId, Address, Domain, MessageId, ReversePath, StreamId, Timestamp, TlsDemand,
+};
 use crate::policy::{Policy, Subject};
 use crate::queue::{Embedded, Queue};
 use crate::spool::{Body, Spool};
@@ -80,6 +82,7 @@ async fn house_at(
         consent_required: Some(false),
         honour_opt_out: false,
         reply_to: None,
+        rules: StreamRules::default(),
     };
     let stream = accounts.add_stream(account, draft).await.expect("stream").id;
     let spool = folder.path().join("spool");
@@ -218,6 +221,8 @@ impl House {
             refused: Vec::new(),
             not_before: None,
             dsn: None,
+            tls: TlsDemand::default(),
+            reply_to: None,
         };
         self.queue.enqueue(draft, body).await.expect("accepted");
         address

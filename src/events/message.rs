@@ -3,8 +3,8 @@
 
 use crate::mail::dsn::{Dsn, Notify};
 use crate::mail::{
-    AccountId, Address, MessageId, RecipientHash, RecipientNumber, ReversePath, Status, StreamId,
-    Timestamp,
+    AccountId, Address, MessageId, RecipientHash, RecipientNumber, RefusalClass, ReversePath,
+    Status, StreamId, Timestamp, TlsDemand,
 };
 use crate::spool::{Body, Kind, Labels, Owner, Record};
 use serde::{Deserialize, Serialize};
@@ -97,6 +97,10 @@ pub struct Accepted {
     pub not_before: Option<Timestamp>,
     /// What its sender wants to be told, where that was said.
     pub dsn: Option<Box<Dsn>>,
+    /// What it demands of TLS.
+    pub tls: TlsDemand,
+    /// Where the application's own Reply-To pointed, in a verified domain: people's letters go there.
+    pub reply_to: Option<Address>,
 }
 
 impl Accepted {
@@ -171,14 +175,17 @@ pub enum MessageEvent {
         text: String,
         /// When.
         at: Timestamp,
+        /// What a refusal is about, where one was classified.
+        class: Option<RefusalClass>,
     },
 }
 
 /// The version of the encoding that is written.
-const VERSION: u8 = 4;
-/// What was added at the end of an acceptance, empty: by version 3 refused recipients and a moment, by
-/// version 4 what the sender wants to be told.
-const ADDED: [u8; 3] = [0, 0, 0];
+const VERSION: u8 = 5;
+/// What was added at the end of a record since version 2, empty: of an acceptance by version 3 refused
+/// recipients and a moment, by version 4 what the sender wants to be told, by version 5 demands of TLS
+/// and a Reply-To; of a recipient by version 5 the class of a refusal. What is left over is not read.
+const ADDED: [u8; 5] = [0; 5];
 
 impl MessageEvent {
     /// The kind of an acceptance's record.
@@ -201,8 +208,7 @@ impl MessageEvent {
     pub fn decode(record: &Record) -> Option<Self> {
         match record.payload.split_first()? {
             (&VERSION, rest) => postcard::from_bytes(rest).ok(),
-            (2, rest) => postcard::from_bytes(&[rest, &ADDED].concat()).ok(),
-            (3, rest) => postcard::from_bytes(&[rest, &ADDED[2..]].concat()).ok(),
+            (2..VERSION, rest) => postcard::from_bytes(&[rest, &ADDED].concat()).ok(),
             _ => None,
         }
     }
@@ -269,6 +275,8 @@ mod tests {
             refused,
             not_before,
             dsn: None,
+            tls: TlsDemand::Policy,
+            reply_to: None,
         })
     }
 
@@ -289,7 +297,7 @@ mod tests {
         let record = |payload| Record { sequence: Sequence(1), kind, payload };
         assert_eq!(MessageEvent::decode(&record(payload)), Some(new));
         let mut old = Vec::new();
-        for (version, event, added) in [(3, moved, 1), (2, plain, 3)] {
+        for (version, event, added) in [(4, moved.clone(), 2), (3, moved, 3), (2, plain, 5)] {
             (_, old) = event.encode();
             old.truncate(old.len() - added);
             old[0] = version;

@@ -3,7 +3,7 @@
 use super::named;
 use super::problem::{Draft, Problem};
 use super::site::Parts;
-use crate::accounts::{Stream, StreamDraft, StreamKind};
+use crate::accounts::{Stream, StreamDraft, StreamKind, StreamRules};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -46,6 +46,7 @@ pub(super) async fn add(
         consent_required: draft.consent_required,
         honour_opt_out: draft.honour_opt_out.unwrap_or(false),
         reply_to: reply_to.map(named::address).transpose()?,
+        rules: StreamRules::default(),
     };
     let stream = parts.accounts.add_stream(account.id, draft).await?;
     tracing::info!(

@@ -6,7 +6,8 @@ use crate::accounts::{Credential, Login, Refusal, Stream};
 use crate::events::message::{Accepted, Origin, Recipient};
 use crate::mail::dsn::{Dsn, OfRecipient};
 use crate::mail::{
-    Address, Answer, MessageId, RecipientNumber, ReversePath, Status, Timestamp, Verdict, header,
+    Address, Answer, MessageId, RecipientNumber, ReversePath, Status, Timestamp, TlsDemand,
+    Verdict, header,
 };
 use crate::policy::Policy;
 use crate::queue::Selector;
@@ -352,6 +353,8 @@ impl Submission {
             refused,
             not_before: message.send_at,
             dsn: (!envelope.dsn.is_empty()).then(|| Box::new(envelope.dsn)),
+            tls: TlsDemand::default(),
+            reply_to: None,
         };
         let (sender, count) = (draft.sender.to_string(), draft.recipients.len());
         match parts.queue.enqueue(draft, message.body).await {

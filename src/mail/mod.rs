@@ -2,6 +2,7 @@
 //! socket, no clock, no disk. Every other module speaks in these types.
 
 pub mod address;
+pub mod delivery_terms;
 pub mod dsn;
 pub mod header;
 pub mod id;
@@ -10,6 +11,7 @@ pub mod status;
 pub mod verdict;
 
 pub use address::{Address, AddressFault, Domain, ReversePath};
+pub use delivery_terms::{RefusalClass, TlsDemand};
 pub use id::{AccountId, MessageId, RecipientHash, RecipientNumber, StreamId, Timestamp};
 pub use status::{Reply, Status};
 pub use verdict::{Answer, Verdict};

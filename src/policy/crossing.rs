@@ -154,7 +154,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind};
+    use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind, StreamRules};
     use crate::config;
     use crate::events::Recipient;
     use crate::events::message::owner;
@@ -193,6 +193,7 @@ mod tests {
             consent_required: None,
             honour_opt_out: false,
             reply_to: None,
+            rules: StreamRules::default(),
         };
         let made = rig.accounts.add_stream(account.id, draft).await;
         made.expect("stream")
@@ -211,6 +212,7 @@ mod tests {
             status: Status::new(5, 1, 1),
             text: "550 no such user".into(),
             at: Timestamp(1),
+            class: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Opt-outs raced against senders, judged by a ledger outside: after the acknowledgement, no dot.
 
 use super::{Policy, Subject};
-use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind};
+use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind, StreamRules};
 use crate::config;
 use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::Address;
@@ -52,6 +52,7 @@ async fn race(opt_outs: usize, heeds: bool) -> (usize, usize) {
         consent_required: Some(false),
         honour_opt_out: false,
         reply_to: None,
+        rules: StreamRules::default(),
     };
     let stream = accounts.add_stream(account.id, draft).await;
     let stream = stream.expect("stream");

@@ -1,7 +1,7 @@
 //! The policy's promises over a real store: precedence as a table, lifting, undoing, and its words.
 
 use super::{Consent, ConsentState, Judgement, Policy, RecipientView, Subject, Suppression, judge};
-use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind};
+use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind, StreamRules};
 use crate::config;
 use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::{AccountId, Address, RecipientHash, StreamId, Timestamp, Verdict};
@@ -20,6 +20,7 @@ fn draft(name: &str, kind: StreamKind, consent_required: bool) -> StreamDraft {
         consent_required: Some(consent_required),
         honour_opt_out: false,
         reply_to: None,
+        rules: StreamRules::default(),
     }
 }
 
@@ -69,6 +70,7 @@ fn precedence_is_as_the_design_has_it() {
             reply_to: None,
             created: Timestamp(0),
             removed: None,
+            rules: StreamRules::default(),
         };
         for reason in Reason::ALL {
             for scope in [
@@ -145,6 +147,7 @@ fn a_marketing_stream_needs_a_consent_that_holds() {
         reply_to: None,
         created: Timestamp(0),
         removed: None,
+        rules: StreamRules::default(),
     };
     let consent = |state| Consent {
         stream: StreamId(1),
@@ -190,6 +193,7 @@ fn a_withdrawal_binds_where_nobody_need_agree() {
                 reply_to: None,
                 created: Timestamp(0),
                 removed: None,
+                rules: StreamRules::default(),
             };
             let consent = Consent {
                 stream: StreamId(of),

@@ -162,7 +162,10 @@ impl Embedded {
             Attempt::Failed { said, dead_address } => (Outcome::Failed { dead_address }, said),
             Attempt::Stopped(judgement) => {
                 let status = Status::new(5, 7, 1);
-                (Outcome::Stopped, Said { relay: None, status, text: reason(&judgement) })
+                (
+                    Outcome::Stopped,
+                    Said { relay: None, status, text: reason(&judgement), class: None },
+                )
             }
             // A clock that jumped expires nothing that was not tried again and again.
             Attempt::Deferred(mut said) if self.has_expired(now.since(due), attempts) => {
@@ -494,7 +497,7 @@ impl Queue for Embedded {
         for part in changed.chunks(CHUNK) {
             let event = |(key, message, attempts): &(Key, Arc<Accepted>, u32)| {
                 let status = Status::new(2, 0, 0);
-                let said = Said { relay: None, status, text: text.into() };
+                let said = Said { relay: None, status, text: text.into(), class: None };
                 self.event(message, key.1, outcome.clone(), *attempts, said).encode()
             };
             self.spool.append(part.iter().map(event).collect(), Durability::Synced).await?;

@@ -104,6 +104,7 @@ impl Embedded {
             status: said.status,
             text: said.text,
             at,
+            class: said.class,
         }
     }
 
@@ -235,7 +236,7 @@ impl Embedded {
         let Some(((attempts, stood), message)) = found else {
             return Ok(false);
         };
-        let said = Said { relay: None, status: Status::new(5, 7, 1), text };
+        let said = Said { relay: None, status: Status::new(5, 7, 1), text, class: None };
         let written = self.conclude(&message, key.1, outcome, attempts, said).await;
         if written.is_err() {
             let mut state = self.state();

@@ -18,8 +18,8 @@ pub use stop::{Stop, stop};
 
 use crate::events::message::{Accepted, MessageEvent};
 use crate::mail::{
-    AccountId, Address, Domain, MessageId, RecipientHash, RecipientNumber, Status, StreamId,
-    Timestamp,
+    AccountId, Address, Domain, MessageId, RecipientHash, RecipientNumber, RefusalClass, Status,
+    StreamId, Timestamp,
 };
 use crate::policy::{Judgement, Permit};
 use crate::spool::{Body, BodyWriter, SpoolFault};
@@ -84,6 +84,8 @@ pub struct Said {
     pub status: Status,
     /// The remote's reply on one line, or our reason.
     pub text: String,
+    /// What a refusal is about, where that is known.
+    pub class: Option<RefusalClass>,
 }
 
 /// Which queued items a command means.

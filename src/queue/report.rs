@@ -4,7 +4,7 @@
 use super::Said;
 use crate::events::message::{Accepted, Origin, Recipient};
 use crate::mail::dsn::{Returned, escaped, xtext};
-use crate::mail::{Address, MessageId, RecipientNumber, ReversePath, Timestamp, header};
+use crate::mail::{Address, MessageId, RecipientNumber, ReversePath, Timestamp, TlsDemand, header};
 use crate::spool::Body;
 
 /// Where a field of a delivery status is folded.
@@ -83,6 +83,8 @@ impl Report<'_> {
             refused: Vec::new(),
             not_before: None,
             dsn: None,
+            tls: TlsDemand::default(),
+            reply_to: None,
         }
     }
 
@@ -351,11 +353,14 @@ mod tests {
             refused: Vec::new(),
             not_before: None,
             dsn: None,
+            tls: TlsDemand::default(),
+            reply_to: None,
         };
         let said = Said {
             relay: relay.map(str::to_owned),
             status: Status::new(5, 1, 1),
             text: said.into(),
+            class: None,
         };
         let (original, host) = (b"From: a@a.example\r\n\r\n", "relay.example");
         let (message, sender, said, hostname) = (&message, &sender, &said, host);

@@ -375,7 +375,7 @@ impl State {
 mod tests {
     use super::*;
     use crate::events::message::{Origin, Recipient};
-    use crate::mail::{AccountId, Address, ReversePath};
+    use crate::mail::{AccountId, Address, ReversePath, TlsDemand};
     use crate::spool::Body;
 
     fn message(id: u8, to: &str) -> Accepted {
@@ -395,6 +395,8 @@ mod tests {
             refused: Vec::new(),
             not_before: None,
             dsn: None,
+            tls: TlsDemand::default(),
+            reply_to: None,
         }
     }
 

@@ -1,12 +1,14 @@
 //! The queue over the real spool, store and policy, with a clock that the test turns.
 
 use super::{Attempt, Draft, Embedded, Lease, Queue, Said, Selector};
-use crate::accounts::{Account, Accounts, Stream, StreamDraft, StreamKind};
+use crate::accounts::{Account, Accounts, Stream, StreamDraft, StreamKind, StreamRules};
 use crate::config::Config;
 use crate::events::message::{MessageEvent, Origin, Outcome, Recipient, owner};
 use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::dsn::{Dsn, Notify, OfRecipient};
-use crate::mail::{Address, Domain, MessageId, RecipientNumber, ReversePath, Status, Timestamp};
+use crate::mail::{
+    Address, Domain, MessageId, RecipientNumber, ReversePath, Status, Timestamp, TlsDemand,
+};
 use crate::policy::{Judgement, Policy, Subject};
 use crate::spool::{Body, Durability, Kind, Sequence, Spool, SpoolFault};
 use crate::store::Store;
@@ -97,6 +99,7 @@ impl Rig {
             consent_required: Some(false),
             honour_opt_out: false,
             reply_to: None,
+            rules: StreamRules::default(),
         };
         let stream = self.accounts.add_stream(account.id, draft).await;
         (account, stream.expect("stream"))
@@ -133,6 +136,8 @@ impl Rig {
             refused: Vec::new(),
             not_before: None,
             dsn: None,
+            tls: TlsDemand::default(),
+            reply_to: None,
         }
     }
 
@@ -197,6 +202,7 @@ fn said(text: &str) -> Said {
         relay: Some("mx.example.com[192.0.2.1]:25".into()),
         status: Status::new(5, 1, 1),
         text: text.into(),
+        class: None,
     }
 }
 

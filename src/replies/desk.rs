@@ -274,7 +274,7 @@ impl Desk {
             self.stop(&person, Scope::Account, Reason::HardBounce, evidence).await?;
         }
         let relay = format!("[{}]", reading.incoming.peer.to_canonical());
-        let said = Said { relay: Some(relay), status, text: bounced.reason.clone() };
+        let said = Said { relay: Some(relay), status, text: bounced.reason.clone(), class: None };
         let noted = self.parts.queue.returned(message, number, said, is_dead).await;
         noted.map(|()| None).map_err(|fault| fault.answer())
     }

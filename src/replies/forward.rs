@@ -3,7 +3,7 @@
 
 use super::desk::{Desk, Forward, Incoming};
 use crate::events::message::{Accepted, Recipient};
-use crate::mail::{Answer, MessageId, ReversePath};
+use crate::mail::{Answer, MessageId, ReversePath, TlsDemand};
 use crate::spool::Body;
 
 impl Desk {
@@ -30,6 +30,8 @@ impl Desk {
             refused: Vec::new(),
             not_before: None,
             dsn: None,
+            tls: TlsDemand::default(),
+            reply_to: None,
         };
         let mut body = parts.queue.body();
         body.write(&incoming.message).await.map_err(|fault| fault.answer())?;

@@ -4,12 +4,12 @@ mod operator;
 mod pages;
 
 use super::{Parts, Site, Vitals, admin, public, serve_tcp, serve_unix};
-use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind};
+use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind, StreamRules};
 use crate::config::{Config, Size, Span};
 use crate::dns::{DnsFault, Resolver, Route};
 use crate::events::message::{Accepted, Origin, Recipient, owner};
 use crate::events::record::{Evidence, Reason, Scope, Source};
-use crate::mail::{Address, Domain, MessageId, ReversePath, Timestamp};
+use crate::mail::{Address, Domain, MessageId, ReversePath, Timestamp, TlsDemand};
 use crate::policy::{Policy, Subject, Token};
 use crate::queue::Embedded;
 use crate::spool::{Body, Spool};
@@ -86,6 +86,7 @@ impl House {
             consent_required: Some(false),
             honour_opt_out: false,
             reply_to: None,
+            rules: StreamRules::default(),
         };
         let stream = accounts.add_stream(acme.id, draft).await.expect("stream");
         let zone = Arc::new(Zone(std::sync::Mutex::default()));
@@ -155,6 +156,8 @@ impl House {
             refused: Vec::new(),
             not_before: None,
             dsn: None,
+            tls: TlsDemand::default(),
+            reply_to: None,
         };
         let mut body = self.parts.queue.body();
         body.write(b"Subject: news\r\n\r\nnews\r\n").await.expect("body");

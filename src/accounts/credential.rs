@@ -14,6 +14,9 @@ use subtle::ConstantTimeEq;
 /// PBKDF2 rounds (RFC 7677 §4): passwords hold 256 random bits, so more would guard nothing.
 const ROUNDS: NonZeroU32 = NonZeroU32::new(4096).expect("not zero");
 
+/// The key of a credential that nobody has: no name is empty.
+const NOBODY: &[u8] = b"";
+
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
@@ -73,6 +76,7 @@ impl Accounts {
             refuse,
             created: self.world.clock.now(),
         };
+        let nobody = self.nobody();
         let made = self.store.transact(move |t| {
             if let Some(other) = t.get::<Credential>(credential.name.as_bytes())? {
                 let longer = format!("{}-{}", owner.name, credential.name);
@@ -86,9 +90,31 @@ impl Accounts {
                 credential.name = longer;
             }
             t.put(credential.name.as_bytes(), &credential);
+            if t.get::<Credential>(NOBODY)?.is_none() {
+                t.put(NOBODY, &nobody);
+            }
             Ok(Ok(credential))
         });
         Ok((made.await??, password))
+    }
+
+    /// A credential that no secret opens.
+    fn nobody(&self) -> Credential {
+        let mut drawn = [[0; 32]; 4];
+        drawn.iter_mut().for_each(|bytes| self.world.chance.fill(bytes));
+        let [sha256, salt, stored_key, server_key] = drawn;
+        let salt = *salt.first_chunk().expect("32 bytes hold 16");
+        let scram = ScramVerifier { salt, iterations: ROUNDS.get(), stored_key, server_key };
+        let (account, created) = (AccountId::INSTALLATION, self.world.clock.now());
+        let (name, streams, refuse) = (String::new(), Vec::new(), Refusal::AtRcpt);
+        Credential { name, account, sha256, scram, streams, refuse, created }
+    }
+
+    /// The credential of a name. For one that is not there, nobody's is read and decoded instead, so
+    /// that an unknown name takes as long as a known one.
+    fn known(&self, name: &str) -> Result<Option<Credential>, StoreFault> {
+        let is_there = self.store.has::<Credential>(name.as_bytes())?;
+        self.store.get(if is_there { name.as_bytes() } else { NOBODY })
     }
 
     /// The account's credentials by name.
@@ -150,12 +176,14 @@ impl Accounts {
     /// The store.
     pub fn authenticate(&self, user: &str, password: &[u8]) -> Result<Option<Login>, StoreFault> {
         let (name, _) = split(user);
-        let found = self.store.get::<Credential>(name.as_bytes())?;
+        let found = self.known(name)?;
         // Unknown users are compared too, with a digest that no password has.
         let expected = found.as_ref().map_or([0; 32], |credential| credential.sha256);
         let right: bool = sha256(password).ct_eq(&expected).into();
         match found {
-            Some(credential) if right => self.login(user, credential),
+            Some(credential) if right && !credential.name.is_empty() => {
+                self.login(user, credential)
+            }
             _ => Ok(None),
         }
     }
@@ -165,7 +193,7 @@ impl Accounts {
     /// # Errors
     /// The store.
     pub fn credential(&self, user: &str) -> Result<Option<Credential>, StoreFault> {
-        self.store.get::<Credential>(split(user).0.as_bytes())
+        Ok(self.known(split(user).0)?.filter(|credential| !credential.name.is_empty()))
     }
 
     /// A verifier that no password fits, the same for a user name each time, so that whoever asks for

@@ -120,6 +120,8 @@ sections! {
         auth_timeout: Span = Span::minutes(1),
         /// Failed AUTH attempts from one address and user in ten minutes after which AUTH is refused.
         auth_failures_max: u32 = 20,
+        /// Time that a refused AUTH takes, whyever it is refused: nobody learns from it which names are known.
+        auth_failure_delay: Span = Span(std::time::Duration::from_millis(100)),
     }
 
     /// `[inbound]`: mail from other mail servers.

@@ -227,7 +227,13 @@ impl Driver {
                     return (self, Flow::On);
                 }
                 Step::Ask(question) => {
+                    let (is_login, begun) =
+                        (matches!(question, Question::Login(_)), Instant::now());
                     let verdict = self.role.ask(question).await;
+                    if is_login && !matches!(verdict, Verdict::Accept) {
+                        let delay = self.intake.parts.config.submission.auth_failure_delay.0;
+                        tokio::time::sleep_until(begun + delay).await;
+                    }
                     self.session.answer(verdict)
                 }
                 Step::Verifier(user) => {

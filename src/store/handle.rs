@@ -121,6 +121,14 @@ impl Store {
         found.map(|bytes| decode(key, &bytes)).transpose()
     }
 
+    /// Whether there is a record; it is not decoded.
+    ///
+    /// # Errors
+    /// Any [`StoreFault`].
+    pub fn has<R: Record>(&self, key: &[u8]) -> Result<bool, StoreFault> {
+        Ok(self.shared.engine()?.get(R::TABLE, key)?.is_some())
+    }
+
     /// Up to `limit` records whose key begins with `prefix` and is greater than `after`, in order.
     ///
     /// # Errors

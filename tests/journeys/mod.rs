@@ -7,6 +7,7 @@ mod full_disk;
 mod hostile;
 mod lists;
 mod main_job;
+mod names;
 mod operator;
 mod process;
 mod silence;

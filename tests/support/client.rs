@@ -1,7 +1,8 @@
 //! A client that speaks SMTP line by line, so that a test sees every reply and may say anything.
 
+use socket2::{Domain, Socket, Type};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 pub struct Client {
@@ -15,7 +16,19 @@ impl Client {
     }
 
     pub fn try_connect(port: u16) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        Self::greet(TcpStream::connect(("127.0.0.1", port))?)
+    }
+
+    /// Connects from an address of one's own on loopback.
+    pub fn connect_from(local: SocketAddr, port: u16) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&local.into()).expect("the address is on loopback");
+        let relay = SocketAddr::from(([127, 0, 0, 1], port));
+        socket.connect(&relay.into()).expect("the relay takes the connection");
+        Self::greet(socket.into()).expect("a greeting")
+    }
+
+    fn greet(stream: TcpStream) -> std::io::Result<Self> {
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         stream.set_nodelay(true)?;
         let mut client = Self { stream: BufReader::new(stream) };

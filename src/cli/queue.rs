@@ -14,7 +14,7 @@ const ITEM: [Column; 7] = [
     ("NEXT", "next_at"),
     ("LAST ANSWER", "last"),
 ];
-const DETAIL: [Column; 12] = [
+const DETAIL: [Column; 13] = [
     ("message", "message"),
     ("recipient number", "number"),
     ("account", "account"),
@@ -27,6 +27,7 @@ const DETAIL: [Column; 12] = [
     ("accepted", "accepted"),
     ("next", "next_at"),
     ("last answer", "last"),
+    ("class", "class"),
 ];
 
 /// Most lines of a listing, as the daemon has it.

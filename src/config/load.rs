@@ -1,6 +1,6 @@
 //! From a file to settings that hold together; a fault names file, line, key and reason.
 
-use super::{Config, check};
+use super::{Config, RefusalFile, check};
 use crate::mail::Domain;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -59,7 +59,15 @@ impl Config {
         })?;
         String::from_utf8(bytes)
             .map_err(|fault| garbled(path, fault.as_bytes(), fault.utf8_error().valid_up_to()))
-            .and_then(|text| Self::read(&text, path))
+            .and_then(|text| {
+                let mut config = Self::read(&text, path)?;
+                // A file that the settings name is read with them.
+                let rules = config.delivery.refusal_rules.as_mut();
+                rules.map_or(Ok(()), RefusalFile::load).map_err(|reason| {
+                    ConfigFault::of(&text, path, "delivery.refusal_rules", reason)
+                })?;
+                Ok(config)
+            })
     }
 
     /// Reads and checks settings; `path` is what a fault names.

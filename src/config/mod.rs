@@ -3,12 +3,14 @@
 
 mod check;
 mod load;
+mod refusals;
 mod section;
 #[cfg(test)]
 mod sheet;
 pub mod unit;
 
 pub use load::ConfigFault;
+pub use refusals::RefusalFile;
 pub use section::{
     Delivery, Dns, Health, Http, Inbound, Listen, Log, PlaintextAuth, Process, Queue, Replies,
     Retention, Spool, Store, StoreEngine, Submission, Tls,

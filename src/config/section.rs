@@ -1,6 +1,7 @@
 //! The sections of the settings file. Each doc comment is the sentence that stands above the key in
 //! `config/relent.toml`; each limit of the house is a key here.
 
+use super::refusals::RefusalFile;
 use super::unit::{Size, Span};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -197,6 +198,8 @@ sections! {
         /// Largest message that a report gives back whole to a sender who asked for it (RET=FULL); of a
         /// larger one the header comes back.
         report_size_max: Size = Size::megabytes(1),
+        /// Longest wait that a server may ask for ("try again in 5 minutes"); past it the schedule holds.
+        asked_wait_max: Span = Span::minutes(60),
         /// Longest time an opt-out waits for a dot that is being written.
         permit_wait_max: Span = Span::seconds(10),
         /// Most events of messages read at a time by those who follow them.
@@ -247,6 +250,8 @@ sections! {
         transaction_timeout: Span = Span::minutes(30),
         /// Longest wait for the reply to the final dot (RFC 5321 §4.5.3.2.6).
         dot_timeout: Span = Span::minutes(10),
+        /// A file of rules that say what refusals mean, asked before those that every build has.
+        refusal_rules: Option<RefusalFile> = None,
     }
 
     /// `[replies]`: what comes back.

@@ -1,6 +1,7 @@
 //! One connection to a mail server: greeting, EHLO, STARTTLS, commands and replies, each with its time.
 
 use super::Refused;
+use super::outcome::Relay;
 use super::route::Target;
 use super::slots::Slot;
 use super::wire::{Wire, discard, look};
@@ -72,7 +73,7 @@ pub(super) struct Dialog {
     parser: ReplyParser,
     unread: Vec<u8>,
     /// `name[address]:port`.
-    pub(super) relay: String,
+    pub(super) relay: Relay,
     /// The host and its address.
     pub(super) target: Target,
     /// Its place among the connections.
@@ -110,7 +111,7 @@ impl Dialog {
             wire: Box::new(socket),
             parser: ReplyParser::new(),
             unread: Vec::new(),
-            relay: target.relay(),
+            relay: Relay::new(target.relay(), limits),
             target: target.clone(),
             slot: None,
             is_fresh: true,

@@ -2,7 +2,7 @@
 //! Names are looked up while no place for a connection is held.
 
 use super::dialog::{Broken, Dialog};
-use super::outcome::{later, ours, refused_for_now};
+use super::outcome::{Relay, later, ours, refused_for_now};
 use super::slots::Server;
 use super::wire::watch;
 use super::{Delivery, Refused, permitted};
@@ -166,7 +166,10 @@ impl Delivery {
                 Err(fault) => {
                     tracing::debug!(relay, %fault, "server not used");
                     targets.failed(match &fault {
-                        Broken::Said(reply) => refused_for_now(&relay, reply),
+                        Broken::Said(reply) => {
+                            let relay = Relay::new(relay, &self.parts.config.delivery);
+                            refused_for_now(&relay, reply)
+                        }
                         _ => later(Some(&relay), Status::new(4, 4, 1), fault.to_string()),
                     });
                 }

@@ -60,9 +60,10 @@ fn message(event: &MessageEvent) -> Value {
             "outcome": "accepted",
             "status": "2.0.0",
             "text": format!("from <{}>", message.sender),
+            "class": null,
             "relay": null,
         }),
-        MessageEvent::Recipient { message, outcome, relay, status, text, at, .. } => json!({
+        MessageEvent::Recipient { message, outcome, relay, status, text, at, class, .. } => json!({
             "message": message.to_string(),
             "at": at.to_string(),
             "outcome": match outcome {
@@ -77,6 +78,7 @@ fn message(event: &MessageEvent) -> Value {
             },
             "status": status.to_string(),
             "text": text,
+            "class": class,
             "relay": relay,
         }),
     }

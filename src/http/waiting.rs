@@ -98,6 +98,7 @@ fn view(parts: &Parts, item: &ItemView) -> Result<Value, Problem> {
         "accepted": item.accepted.to_string(),
         "next_at": item.next_at.to_string(),
         "last": item.last,
+        "class": item.class,
     }))
 }
 

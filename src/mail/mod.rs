@@ -7,11 +7,13 @@ pub mod dsn;
 pub mod header;
 pub mod id;
 pub mod mailbox;
+pub mod refusal;
 pub mod status;
 pub mod verdict;
 
 pub use address::{Address, AddressFault, Domain, ReversePath};
 pub use delivery_terms::{RefusalClass, TlsDemand};
 pub use id::{AccountId, MessageId, RecipientHash, RecipientNumber, StreamId, Timestamp};
+pub use refusal::{Refusal, RefusalRules};
 pub use status::{Reply, Status};
 pub use verdict::{Answer, Verdict};

@@ -9,7 +9,8 @@ use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::events::message::{Accepted, MessageEvent, Origin, Outcome, message_key, recipient_key};
 use crate::mail::{
-    AccountId, Domain, MessageId, RecipientHash, RecipientNumber, Status, Timestamp,
+    AccountId, Domain, MessageId, RecipientHash, RecipientNumber, RefusalClass, Status, Timestamp,
+    refusal,
 };
 use crate::policy::{Judgement, Permit, Policy};
 use crate::spool::{Body, BodyReader, BodyWriter, Durability, Record, Spool, SpoolFault};
@@ -24,6 +25,9 @@ use tokio::sync::Notify;
 
 /// Records read, or written, at a time.
 pub(super) const CHUNK: usize = 1000;
+
+/// What was said last of an item, and what it was about.
+type Last = (String, Option<RefusalClass>);
 
 /// The queue of one node.
 pub struct Embedded {
@@ -174,7 +178,7 @@ impl Embedded {
                 (Outcome::Failed { dead_address: false }, said)
             }
             Attempt::Deferred(said) => {
-                let next_at = now.after(self.delay(attempts));
+                let next_at = now.after(self.delay(attempts).max(self.asked(&said)));
                 // A warning says how things stand when it falls due: that moment is one to try at.
                 let warning = self.warning(message, lease.recipient);
                 let next_at = warning.filter(|at| *at > now).map_or(next_at, |at| at.min(next_at));
@@ -189,13 +193,21 @@ impl Embedded {
     }
 
     /// Ends the lease of what waits for its next attempt.
-    fn deferred(&self, lease: &Lease, next_at: Timestamp, last: String) {
+    fn deferred(&self, lease: &Lease, next_at: Timestamp, last: Last) {
         let key = lease.key();
         if let Some(item) = self.state().item_mut(key) {
             item.attempts = lease.attempts.saturating_add(1);
-            item.last = Some(last.into());
+            item.last = Some(last.0.into());
+            item.class = last.1;
         }
         self.give_back(key, lease.generation, next_at);
+    }
+
+    /// How long the server that deferred it wants us to stay away.
+    fn asked(&self, said: &Said) -> Duration {
+        let has_a_time = [Some(RefusalClass::Greylisting), Some(RefusalClass::RateLimit)];
+        let asked = has_a_time.contains(&said.class).then(|| refusal::asked_wait(&said.text));
+        asked.flatten().unwrap_or_default().min(self.config.queue.asked_wait_max.0)
     }
 
     fn delay(&self, attempts: u32) -> Duration {
@@ -343,7 +355,7 @@ impl Queue for Embedded {
             tracing::warn!(target: "relent::delivery", id = %lease.message.id, recipient = key.1,
                 status = "held", "{}", said.text);
             if let Some(item) = self.state().item_mut(key) {
-                item.last = Some(said.text.into());
+                (item.last, item.class) = (Some(said.text.into()), said.class);
             }
             self.put_off(key, lease.generation);
             return Ok(());
@@ -354,8 +366,8 @@ impl Queue for Embedded {
         };
         let waits = matches!(outcome, Outcome::Deferred { .. });
         let late = (waits && self.is_late(&lease, now)).then(|| said.clone());
-        let (message, attempts, last) =
-            (lease.message.clone(), lease.attempts.saturating_add(1), said.text.clone());
+        let (message, attempts) = (lease.message.clone(), lease.attempts.saturating_add(1));
+        let last = (said.text.clone(), said.class);
         let kept = self.conclude(&message, key.1, outcome.clone(), attempts, said).await;
         match (&outcome, &kept) {
             (Outcome::Deferred { next_at }, _) => {
@@ -386,7 +398,8 @@ impl Queue for Embedded {
                 }
                 Some((Outcome::Deferred { next_at }, said)) => {
                     let (number, attempts) = (lease.recipient.0, lease.attempts.saturating_add(1));
-                    let (outcome, last) = (Outcome::Deferred { next_at }, said.text.clone());
+                    let last = (said.text.clone(), said.class);
+                    let outcome = Outcome::Deferred { next_at };
                     let event = self.event(&lease.message, number, outcome, attempts, said);
                     records.push(event.encode());
                     deferred.push((lease, next_at, last));

@@ -5,7 +5,7 @@ use super::report::{self, Back, Kind, Report};
 use super::state::{Key, Stand, Then};
 use super::{Queue, Said};
 use crate::events::message::{Accepted, MessageEvent, Origin, Outcome, Recipient};
-use crate::mail::{RecipientNumber, Status, Timestamp, Verdict, header};
+use crate::mail::{RecipientNumber, RefusalClass, Status, Timestamp, Verdict, header};
 use crate::policy::{Judgement, Policy, Token};
 use crate::spool::{Durability, SpoolFault};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -90,8 +90,14 @@ impl Embedded {
             target: "relent::delivery", id = %message.id, from = message.sender.to_string(),
             to = to.to_string(), stream = self.stream_name(&message.origin),
             relay = said.relay.as_deref().unwrap_or(""), delay = at.since(message.at).as_secs(),
-            dsn = %said.status, status = name, said = said.text, "outcome"
+            dsn = %said.status, status = name, class = said.class.map_or("", RefusalClass::name),
+            said = said.text, "outcome"
         );
+        if let (Some(class), Outcome::Deferred { .. } | Outcome::Failed { .. }) =
+            (said.class, &outcome)
+        {
+            metrics::counter!("relent_refusals_total", "class" => class.name()).increment(1);
+        }
         metrics::counter!("relent_recipients_total", "outcome" => name).increment(1);
         MessageEvent::Recipient {
             message: message.id,

@@ -136,6 +136,8 @@ pub struct ItemView {
     pub next_at: Timestamp,
     /// What was said last.
     pub last: Option<String>,
+    /// What that was about, where it was a refusal.
+    pub class: Option<RefusalClass>,
 }
 
 /// Figures of the queue.

@@ -38,7 +38,7 @@ pub(super) fn rebuild(spool: &Spool, now: Timestamp) -> Result<State, SpoolFault
 
 fn replay(state: &mut State, spool: &Spool, event: MessageEvent, record: Record, now: Timestamp) {
     let sequence = record.sequence;
-    let (key, outcome, attempts, text) = match event {
+    let (key, outcome, attempts, text, class) = match event {
         MessageEvent::Accepted(message) => {
             let (is_empty, body) = (message.recipients.is_empty(), message.body.clone());
             if !is_empty && state.add(message, Some(record.payload), sequence, now) {
@@ -46,8 +46,8 @@ fn replay(state: &mut State, spool: &Spool, event: MessageEvent, record: Record,
             }
             return;
         }
-        MessageEvent::Recipient { message, recipient, outcome, attempts, text, .. } => {
-            ((message, recipient.0), outcome, attempts, text)
+        MessageEvent::Recipient { message, recipient, outcome, attempts, text, class, .. } => {
+            ((message, recipient.0), outcome, attempts, text, class)
         }
     };
     match outcome {
@@ -57,6 +57,7 @@ fn replay(state: &mut State, spool: &Spool, event: MessageEvent, record: Record,
             if let Some(item) = state.item_mut(key) {
                 item.attempts = attempts;
                 item.last = Some(text.into());
+                item.class = class;
                 if is_held {
                     item.stand = Stand::Held;
                 }

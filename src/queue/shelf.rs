@@ -4,7 +4,7 @@
 
 use super::state::{Then, place};
 use crate::events::message::{Accepted, MessageEvent};
-use crate::mail::{AccountId, MessageId, StreamId, Timestamp};
+use crate::mail::{AccountId, MessageId, RefusalClass, StreamId, Timestamp};
 use crate::spool::{Record, Sequence};
 use slab::Slab;
 use std::collections::HashMap;
@@ -44,6 +44,8 @@ pub(super) struct Item {
     pub(super) destination: u32,
     pub(super) next_at: Timestamp,
     pub(super) last: Option<Box<str>>,
+    /// What the last refusal was about.
+    pub(super) class: Option<RefusalClass>,
     /// Half of the recipient's hash.
     pub(super) person: u64,
     pub(super) then: Option<Then>,
@@ -185,6 +187,7 @@ impl Shelf {
             destination: destinations[number],
             next_at,
             last: None,
+            class: None,
             person: place(message.recipients[number].hash),
             then: None,
             warned: false,

@@ -32,6 +32,7 @@ impl State {
             accepted: message.at,
             next_at: item.next_at,
             last: item.last.as_deref().map(str::to_owned),
+            class: item.class,
         })
     }
 

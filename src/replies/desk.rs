@@ -10,7 +10,8 @@ use crate::config::Config;
 use crate::events::message::{Accepted, Origin};
 use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::{
-    Address, Answer, Domain, MessageId, RecipientNumber, ReversePath, Status, Verdict, header,
+    Address, Answer, Domain, MessageId, RecipientNumber, Refusal, ReversePath, Status, Verdict,
+    header, refusal,
 };
 use crate::policy::{Policy, Settled, Token};
 use crate::queue::{self, Queue, Said, Stop};
@@ -267,14 +268,18 @@ impl Desk {
         };
         let given = bounced.status.as_deref().and_then(|status| status.parse::<Status>().ok());
         let status = given.filter(|status| status.class == 5).unwrap_or(Status::new(5, 0, 0));
-        let is_dead = status.is_dead_address();
+        let rules = self.parts.config.delivery.refusals();
+        let code = refusal::quoted_code(&bounced.reason);
+        let Refusal { class, dead_address: is_dead } =
+            rules.read(code.filter(|code| code / 100 == 5), Some(status), &bounced.reason);
         if let Some(person) = person.filter(|_| is_dead) {
             let mut evidence = evidence(reading, Source::Bounce, &person);
             evidence.text = limited(&format!("{} ({status})", bounced.reason));
             self.stop(&person, Scope::Account, Reason::HardBounce, evidence).await?;
         }
         let relay = format!("[{}]", reading.incoming.peer.to_canonical());
-        let said = Said { relay: Some(relay), status, text: bounced.reason.clone(), class: None };
+        let said =
+            Said { relay: Some(relay), status, text: bounced.reason.clone(), class: Some(class) };
         let noted = self.parts.queue.returned(message, number, said, is_dead).await;
         noted.map(|()| None).map_err(|fault| fault.answer())
     }

@@ -48,7 +48,9 @@ pub enum Step {
     Recipient,
     /// DATA.
     Data,
-    /// The final dot; nothing is kept then.
+    /// A chunk that is not the last (BDAT).
+    Chunk,
+    /// The final dot, or the last chunk; nothing is kept then.
     Dot,
 }
 
@@ -79,8 +81,14 @@ pub enum Fault {
     Drop(Step),
     /// Answers the step only after this long.
     Slow(Step, Duration),
-    /// Answers DATA with 354, and then reads nothing until this fault is taken away.
+    /// Answers DATA with 354, or hears BDAT, and then reads nothing until this fault is taken away.
     Deaf,
+    /// Takes this many recipients a transaction, and answers each further RCPT with this line.
+    Recipients(usize, String),
+    /// Offers these besides what it offers anyway.
+    Offer(String),
+    /// Answers the step one byte at a time, with this pause after each.
+    Trickle(Step, Duration),
 }
 
 #[derive(Default)]
@@ -277,7 +285,8 @@ impl Session {
                     let offer =
                         "250-receiver\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-SMTPUTF8";
                     let step = if self.tls { Step::SecureHello } else { Step::Hello };
-                    let offer = format!("{offer}\r\n{tls}250 8BITMIME");
+                    let more: String = self.offers();
+                    let offer = format!("{offer}\r\n{tls}{more}250 8BITMIME");
                     if !self.at(step, stream, &offer).await? {
                         return Ok(End::Closed);
                     }
@@ -300,7 +309,7 @@ impl Session {
                     }
                 }
                 "RCPT" => {
-                    let reply = self.recipient_fault(&text);
+                    let reply = self.recipient_fault(&text, mail.recipients.len());
                     if reply.is_none() && self.answer(Step::Recipient).is_none() {
                         mail.recipients.push(path(&text));
                         mail.parameters.push(parameters(&text));
@@ -331,6 +340,31 @@ impl Session {
                         return Ok(End::Closed);
                     }
                 }
+                "BDAT" if mail.recipients.is_empty() => {
+                    read_chunk(stream, &text).await?;
+                    say(stream, "503 5.5.1 no recipients").await?;
+                }
+                "BDAT" => {
+                    if self.has(&Fault::DropAtData) {
+                        return Ok(End::Closed);
+                    }
+                    self.deaf().await;
+                    let Some(chunk) = read_chunk(stream, &text).await? else {
+                        return Ok(End::Closed);
+                    };
+                    mail.chunks.extend(chunk);
+                    let is_open = if text.to_ascii_uppercase().ends_with(" LAST") {
+                        self.receive(stream, std::mem::take(&mut mail), Vec::new()).await?
+                    } else {
+                        self.at(Step::Chunk, stream, "250 2.0.0 ok").await?
+                    };
+                    if self.answer(Step::Chunk).is_some_and(|said| !said.starts_with("250")) {
+                        mail = Envelope::default();
+                    }
+                    if !is_open {
+                        return Ok(End::Closed);
+                    }
+                }
                 "RSET" => {
                     mail = Envelope::default();
                     say(stream, "250 2.0.0 ok").await?;
@@ -349,8 +383,19 @@ impl Session {
         self.shared.fault(|known| (known == fault).then_some(())).is_some()
     }
 
-    fn recipient_fault(&self, command: &str) -> Option<String> {
+    /// What else it offers, a line each.
+    fn offers(&self) -> String {
+        let faults = held(&self.shared.faults);
+        let lines = faults.iter().filter_map(|fault| match fault {
+            Fault::Offer(word) => Some(format!("250-{word}\r\n")),
+            _ => None,
+        });
+        lines.collect()
+    }
+
+    fn recipient_fault(&self, command: &str, taken: usize) -> Option<String> {
         self.shared.fault(|fault| match fault {
+            Fault::Recipients(most, reply) if taken >= *most => Some(reply.clone()),
             Fault::Recipient(part, reply) if command.contains(part.as_str()) => Some(reply.clone()),
             _ => None,
         })
@@ -380,7 +425,17 @@ impl Session {
         if self.has(&Fault::Drop(step)) {
             return Ok(false);
         }
-        say(stream, self.answer(step).as_deref().unwrap_or(answer)).await?;
+        let answer = self.answer(step).unwrap_or_else(|| answer.to_owned());
+        let pause = self.shared.fault(|fault| match fault {
+            Fault::Trickle(at, pause) if *at == step => Some(*pause),
+            _ => None,
+        });
+        for byte in answer.bytes().filter(|_| pause.is_some()) {
+            tokio::time::sleep(pause.unwrap_or_default()).await;
+            stream.write_all(&[byte]).await?;
+            stream.flush().await?;
+        }
+        say(stream, if pause.is_some() { "" } else { &answer }).await?;
         Ok(true)
     }
 
@@ -452,6 +507,17 @@ fn path(command: &str) -> String {
 /// What stands behind the brackets of MAIL or RCPT.
 fn parameters(command: &str) -> String {
     command.rsplit_once('>').map(|(_, rest)| rest.trim().to_owned()).unwrap_or_default()
+}
+
+/// Reads what a BDAT command announces; `None` where the client left before its end.
+async fn read_chunk<S>(stream: &mut BufStream<S>, command: &str) -> io::Result<Option<Vec<u8>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let size = command.split(' ').nth(1).and_then(|size| size.parse().ok()).unwrap_or(0);
+    let mut chunk = Vec::new();
+    let read = (&mut *stream).take(size).read_to_end(&mut chunk).await?;
+    Ok((read as u64 == size).then_some(chunk))
 }
 
 /// Reads up to the final dot, and undoes dot-stuffing; `None` where the client left before it.

@@ -1,4 +1,9 @@
-//! The client's half of the protocol: replies read within limits, what a server offers, dots stuffed.
+//! The client's half of the protocol: replies read within limits, what a server offers, dots stuffed,
+//! chunks cut.
+//!
+//! All that a server may say is bounded: a line by [`LINE_MAX`], a reply by [`LINES_MAX`] and
+//! [`REPLY_MAX`], and the time of each whole reply, however it trickles, by the timeouts of
+//! `[delivery]`.
 
 use crate::mail::{Reply, Status};
 
@@ -113,6 +118,10 @@ pub struct Capabilities {
     pub dsn: bool,
     /// SIZE (RFC 1870): offered, and with what limit; 0 says no limit.
     pub size: Option<u64>,
+    /// The most recipients of one transaction, where it says so (LIMITS RCPTMAX, RFC 9422).
+    pub recipients_max: Option<u32>,
+    /// The most messages over one connection, where it says so (LIMITS MAILMAX).
+    pub messages_max: Option<u32>,
 }
 
 impl Capabilities {
@@ -132,6 +141,17 @@ impl Capabilities {
                 "DSN" => found.dsn = true,
                 "SIZE" => {
                     found.size = Some(words.next().and_then(|n| n.parse().ok()).unwrap_or(0));
+                }
+                "LIMITS" => {
+                    for (name, value) in words.filter_map(|word| word.split_once('=')) {
+                        // A limit of none is a slip: it would keep every message from leaving.
+                        let value = value.parse().ok().filter(|limit| *limit > 0);
+                        match name.to_ascii_uppercase().as_str() {
+                            "RCPTMAX" => found.recipients_max = value,
+                            "MAILMAX" => found.messages_max = value,
+                            _ => {}
+                        }
+                    }
                 }
                 _ => {}
             }
@@ -185,12 +205,32 @@ impl DotStuffer {
     /// What the message still needs before the final dot's line: CRLF, or nothing.
     #[must_use]
     pub fn finish(&self) -> &'static [u8] {
-        match self.last {
-            [b'\r', b'\n'] => b"",
-            [_, b'\r'] => b"\n",
-            _ => b"\r\n",
-        }
+        ending(self.last)
     }
+}
+
+fn ending(last: [u8; 2]) -> &'static [u8] {
+    match last {
+        [b'\r', b'\n'] => b"",
+        [_, b'\r'] => b"\n",
+        _ => b"\r\n",
+    }
+}
+
+/// A message as chunks of at most `size` bytes (RFC 3030), none of them the last, which is empty: the
+/// command and the two parts of its bytes. Like after DATA, what arrives ends in CRLF.
+pub fn chunks(message: &[u8], size: usize) -> impl Iterator<Item = (String, [&[u8]; 2])> {
+    let end = match *message {
+        [] => [b'\r', b'\n'],
+        [only] => [0, only],
+        [.., before, last] => [before, last],
+    };
+    let end = ending(end);
+    let count = message.len().div_ceil(size.max(1));
+    message.chunks(size.max(1)).enumerate().map(move |(place, piece)| {
+        let end = if place + 1 == count { end } else { b"" };
+        (format!("BDAT {}\r\n", piece.len() + end.len()), [piece, end])
+    })
 }
 
 #[cfg(test)]
@@ -231,6 +271,32 @@ mod tests {
         let found = Capabilities::from_reply(&reply);
         assert_eq!(found.size, Some(1000));
         assert!(found.pipelining && found.eight_bit && !found.starttls);
+    }
+
+    #[test]
+    fn a_server_says_how_much_it_takes_at_a_time() {
+        let reply =
+            Reply::plain(250, ["mx.example", "limits MAILMAX=20 rcptmax=5 RCPTDOMAINMAX=1"]);
+        let found = Capabilities::from_reply(&reply);
+        assert_eq!((found.recipients_max, found.messages_max), (Some(5), Some(20)));
+        let reply = Reply::plain(250, ["mx.example", "LIMITS RCPTMAX=0 MAILMAX"]);
+        assert_eq!(Capabilities::from_reply(&reply).recipients_max, None);
+    }
+
+    #[test]
+    fn a_message_is_cut_into_chunks_that_end_as_a_message_ends() {
+        let cut = |message: &str, size| -> Vec<String> {
+            let chunks = chunks(message.as_bytes(), size);
+            let text = |(command, parts): (String, [&[u8]; 2])| {
+                command + &String::from_utf8(parts.concat()).expect("text")
+            };
+            chunks.map(text).collect()
+        };
+        assert_eq!(cut(".a\r\n", 9), ["BDAT 4\r\n.a\r\n"]);
+        assert_eq!(cut(".a\r\n", 3), ["BDAT 3\r\n.a\r", "BDAT 1\r\n\n"]);
+        assert_eq!(cut("ab", 1), ["BDAT 1\r\na", "BDAT 3\r\nb\r\n"]);
+        assert_eq!(cut("ab\r", 9), ["BDAT 4\r\nab\r\n"]);
+        assert!(cut("", 9).is_empty());
     }
 
     #[test]

@@ -9,4 +9,4 @@ pub mod sasl;
 pub mod scram;
 pub mod session;
 
-pub use client::{Capabilities, DotStuffer, ReplyFault, ReplyParser};
+pub use client::{Capabilities, DotStuffer, ReplyFault, ReplyParser, chunks};

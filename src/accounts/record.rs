@@ -92,6 +92,13 @@ impl Stream {
         self.kind == StreamKind::Marketing || self.honour_opt_out
     }
 
+    /// Whether all recipients of a message get the same copy: none carries an address that was signed for
+    /// its recipient.
+    #[must_use]
+    pub fn has_one_copy(&self) -> bool {
+        !self.can_be_stopped() && self.reply_to.is_none()
+    }
+
     /// What "no more of this mail" means: the stream, or the account where the stream is gone or where
     /// an opt-out would not bind it.
     #[must_use]

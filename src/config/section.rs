@@ -230,6 +230,12 @@ sections! {
         slot_wait_max: Span = Span::minutes(5),
         /// Most messages over one connection.
         messages_per_connection_max: u32 = 100,
+        /// Sends messages in chunks (BDAT, RFC 3030) where a server offers that, not after DATA.
+        chunking: bool = true,
+        /// Largest chunk; each waits for the server's reply to the one before.
+        chunk_size: Size = Size::megabytes(1),
+        /// Most recipients of one transaction; only where all get the same copy is there more than one.
+        recipients_per_transaction_max: u32 = 50,
         /// How long a connection without work is kept.
         connection_idle: Span = Span::seconds(10),
         /// Memory that message copies under way may take together.

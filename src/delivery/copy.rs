@@ -4,7 +4,7 @@ use super::sign::signatures;
 use super::{Delivery, Parts};
 use crate::accounts::{SendingDomain, Stream};
 use crate::events::message::{Accepted, Origin};
-use crate::mail::{Address, ReversePath, header};
+use crate::mail::{Address, RecipientNumber, ReversePath, header};
 use crate::policy::Token;
 use crate::queue::Lease;
 use crate::telemetry::Amount;
@@ -65,16 +65,32 @@ impl Delivery {
         Ok(Copy { bytes, _memory: memory, _used: used })
     }
 
-    /// The envelope's sender of a leased item's copy.
+    /// Whether all recipients of a leased item's message get the same copy: nothing in it is signed for
+    /// one of them.
+    pub(super) fn is_shared(&self, lease: &Lease) -> bool {
+        let Some(stream) = lease.message.origin.stream() else { return true };
+        if !matches!(lease.message.origin, Origin::Submission { .. }) {
+            return true;
+        }
+        let stream = self.parts.accounts.stream_by_id(stream).ok().flatten();
+        let marks = stream.and_then(|stream| marks(&self.parts, lease, &stream).ok());
+        marks.is_some_and(|marks| marks.unsubscribe.is_none() && marks.reply_to.is_none())
+    }
+
+    /// The envelope's sender of a leased item's copy, which names the recipient of that number.
     ///
     /// # Errors
     /// In words: worth another try.
-    pub(super) fn sender(&self, lease: &Lease) -> Result<ReversePath, String> {
+    pub(super) fn sender(
+        &self,
+        lease: &Lease,
+        number: RecipientNumber,
+    ) -> Result<ReversePath, String> {
         match &lease.message.origin {
-            Origin::Submission { .. } => return_path(&self.parts, lease),
+            Origin::Submission { .. } => return_path(&self.parts, lease, number),
             // A letter's writer is told where it cannot be delivered; our own host vouches for the path.
             Origin::Letter { .. } if lease.message.sender.address().is_some() => {
-                return_path(&self.parts, lease)
+                return_path(&self.parts, lease, number)
             }
             Origin::Report { .. } | Origin::Letter { .. } => Ok(ReversePath::Null),
         }
@@ -91,8 +107,12 @@ impl Delivery {
 }
 
 /// The signed return path of a copy, so that a bounce which comes later names it.
-fn return_path(parts: &Parts, lease: &Lease) -> Result<ReversePath, String> {
-    let token = Token::Bounce { message: lease.message.id, recipient: lease.recipient };
+fn return_path(
+    parts: &Parts,
+    lease: &Lease,
+    recipient: RecipientNumber,
+) -> Result<ReversePath, String> {
+    let token = Token::Bounce { message: lease.message.id, recipient };
     let local = parts.policy.seal(&token).map_err(|f| f.to_string())?;
     let address = Address::new(&local, parts.config.reply_domain()).map_err(|f| f.to_string())?;
     Ok(ReversePath::Mailbox(address))

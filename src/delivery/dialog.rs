@@ -7,7 +7,7 @@ use super::slots::Slot;
 use super::wire::{Wire, discard, look};
 use crate::config;
 use crate::mail::Reply;
-use crate::smtp::{Capabilities, DotStuffer, ReplyParser};
+use crate::smtp::{Capabilities, DotStuffer, ReplyParser, chunks};
 use rustls::pki_types::ServerName;
 use std::future::poll_fn;
 use std::io;
@@ -22,6 +22,10 @@ use tokio_rustls::TlsConnector;
 
 /// Bytes of a message that leave at a time.
 const PIECE: usize = 64 << 10;
+/// What ends a message after DATA.
+const DOT: &[u8] = b".\r\n";
+/// What ends a message in chunks: it carries nothing, so that it leaves in one piece.
+const LAST: &[u8] = b"BDAT 0 LAST\r\n";
 /// How long a server that closes while we send may take to say why.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The pauses between two looks at whether all that was written has left: the first, and the longest.
@@ -53,7 +57,7 @@ impl std::fmt::Display for Broken {
     }
 }
 
-/// How the one write of the final dot went.
+/// How the one write of the final dot, or of the last chunk, went.
 pub(super) enum Dot {
     /// The kernel has it.
     Written,
@@ -80,6 +84,12 @@ pub(super) struct Dialog {
     pub(super) slot: Option<Slot>,
     /// Whether no transaction was begun since the greeting or the last RSET.
     pub(super) is_fresh: bool,
+    /// Transactions begun.
+    pub(super) begun: u32,
+    /// Chunks whose reply is still to come.
+    pub(super) chunks_open: u32,
+    /// What the message under way ends with.
+    end: &'static [u8],
     /// When what is under way must have come to its end.
     deadline: Instant,
     /// What the server offers.
@@ -115,6 +125,9 @@ impl Dialog {
             target: target.clone(),
             slot: None,
             is_fresh: true,
+            begun: 0,
+            chunks_open: 0,
+            end: DOT,
             deadline: Instant::now() + limits.transaction_timeout.0,
             offers: Capabilities::default(),
         };
@@ -233,6 +246,7 @@ impl Dialog {
 
     /// Writes a whole message but for its final dot, and flushes it.
     pub(super) async fn body(&mut self, message: &[u8], limit: Duration) -> Result<(), Broken> {
+        self.end = DOT;
         let mut stuffer = DotStuffer::new();
         let mut out = Vec::with_capacity(PIECE + PIECE / 8);
         for piece in message.chunks(PIECE) {
@@ -242,6 +256,63 @@ impl Dialog {
         }
         self.piece(stuffer.finish(), limit).await?;
         within(self.left_of(limit), "while sending the message", self.wire.flush()).await
+    }
+
+    /// Writes a whole message in chunks of at most `size` bytes, each once the one before was taken, and
+    /// flushes it; the reply to the last of them is left to come where the server knows pipelining.
+    /// `Some`: another reply than yes.
+    pub(super) async fn chunks(
+        &mut self,
+        message: &[u8],
+        size: usize,
+        limit: Duration,
+    ) -> Result<Option<Reply>, Broken> {
+        self.end = LAST;
+        if let Some(unasked) = self.unasked().await {
+            return Err(Broken::Lost(unasked.to_string()));
+        }
+        let mut out = Vec::with_capacity(PIECE.min(message.len()) + 64);
+        for (command, [piece, end]) in chunks(message, size) {
+            if self.chunks_open > 0 {
+                let reply = self.chunk_reply(limit).await?;
+                if !reply.is_positive() {
+                    return Ok(Some(reply));
+                }
+            }
+            // The command leaves with what it announces.
+            let (first, rest) = piece.split_at(piece.len().min(PIECE));
+            out.clear();
+            out.extend_from_slice(command.as_bytes());
+            out.extend_from_slice(first);
+            if rest.is_empty() {
+                out.extend_from_slice(end);
+            }
+            self.piece(&out, limit).await?;
+            for part in rest.chunks(PIECE) {
+                self.piece(part, limit).await?;
+            }
+            if !rest.is_empty() {
+                self.piece(end, limit).await?;
+            }
+            within(self.left_of(limit), "while sending the message", self.wire.flush()).await?;
+            self.chunks_open += 1;
+        }
+        if self.offers.pipelining || self.chunks_open == 0 {
+            return Ok(None);
+        }
+        let reply = self.chunk_reply(limit).await?;
+        Ok((!reply.is_positive()).then_some(reply))
+    }
+
+    /// Reads the reply to the oldest chunk that has none.
+    pub(super) async fn chunk_reply(&mut self, limit: Duration) -> Result<Reply, Broken> {
+        self.chunks_open = self.chunks_open.saturating_sub(1);
+        self.reply(limit, "the reply to BDAT").await
+    }
+
+    /// Whether the server has said something that was not read.
+    pub(super) fn hears(&self) -> bool {
+        !self.unread.is_empty() || look(self.wire.socket()).heard
     }
 
     async fn piece(&mut self, out: &[u8], limit: Duration) -> Result<(), Broken> {
@@ -324,13 +395,13 @@ impl Dialog {
         }
     }
 
-    /// Writes the final dot in one write that does not wait.
+    /// Writes the final dot, or the last chunk, in one write that does not wait.
     pub(super) async fn dot(&mut self) -> Dot {
-        let wire = &mut self.wire;
-        let once = poll_fn(|cx| Poll::Ready(Pin::new(&mut *wire).poll_write(cx, b".\r\n")));
+        let (wire, end) = (&mut self.wire, self.end);
+        let once = poll_fn(|cx| Poll::Ready(Pin::new(&mut *wire).poll_write(cx, end)));
         match unconstrained(once).await {
             Poll::Pending => return Dot::NotNow,
-            Poll::Ready(Ok(3)) => {}
+            Poll::Ready(Ok(count)) if count == end.len() => {}
             Poll::Ready(Ok(_)) => return Dot::Torn,
             Poll::Ready(Err(fault)) => return Dot::Refused(format!("the final dot: {fault}")),
         }

@@ -4,9 +4,12 @@
 //! looks its servers up, waits for a place and connects ([`Delivery::run`]). A connection sends one recipient's copy at a time: judged, announced, prepared,
 //! sent, permitted, dotted; then it looks for more work of its destination and waits a while before it quits.
 
+mod batch;
 mod copy;
 pub mod destination;
 mod dialog;
+mod envelope;
+mod last_write;
 mod outcome;
 mod pool;
 mod route;

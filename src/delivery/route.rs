@@ -27,6 +27,8 @@ pub(super) struct Target {
     pub(super) host: MailHost,
     /// Its address.
     pub(super) to: SocketAddr,
+    /// It offers chunks and does not know them: messages go after DATA.
+    pub(super) is_plain: bool,
 }
 
 impl Target {
@@ -195,7 +197,7 @@ impl Delivery {
             };
             for address in found {
                 let to = SocketAddr::new(address, self.parts.config.delivery.port);
-                let target = Target { host: host.clone(), to };
+                let target = Target { host: host.clone(), to, is_plain: false };
                 match self.may(to) {
                     Ok(()) => targets.addresses.push_back(target),
                     Err(refused) => self.refused(targets, &target, refused),

@@ -1,25 +1,27 @@
-//! One copy over one connection: MAIL, RCPT, DATA, the message, the permit, the dot.
+//! One message over one connection: the envelope, the message after DATA or in chunks, and how it ends.
 
 use super::Delivery;
-use super::dialog::{Broken, Dialog, Dot};
+use super::batch::Batch;
+use super::dialog::{Broken, Dialog};
+use super::envelope::Heard;
 use super::outcome::{Stage, attempt, later, ours};
+use crate::events::message::Accepted;
 use crate::mail::{Reply, Status};
 use crate::policy::Permit;
-use crate::queue::{Attempt, Lease};
-use tokio::time::Instant;
+use crate::queue::Attempt;
 
-/// About the most that our own header fields add to a message, for the size that MAIL announces.
-const FIELDS_MAX: u64 = 4 << 10;
-
-/// How a transaction ended.
+/// How a transaction ended. What became of each recipient stands in the batch; who is still open there
+/// is to be sent again.
 pub(super) enum Ended {
-    /// With this result; the connection may serve on.
-    Usable(Attempt),
-    /// With this result; the connection must be closed.
-    Closed(Attempt),
-    /// With this result; the connection must be closed, and only then may the permit be returned: the
-    /// final dot, or a part of it, lies in the kernel.
-    Cut(Attempt, Permit),
+    /// The connection may serve on.
+    Usable,
+    /// The connection must be closed.
+    Closed,
+    /// The connection must be closed, and only then may the permits be returned: the last write, or a
+    /// part of it, lies in the kernel.
+    Cut(Vec<Permit>),
+    /// This server is asked once more, over a new connection.
+    Again,
     /// Before anything was answered: another server may be asked.
     Elsewhere(Attempt),
     /// This server cannot take such a message: another may.
@@ -27,250 +29,238 @@ pub(super) enum Ended {
 }
 
 impl Delivery {
-    /// Sends a copy, which is prepared once the recipient was taken: until then it would only hold
-    /// memory.
-    pub(super) async fn transact(&self, on: &mut Dialog, lease: &Lease) -> Ended {
-        on.begin(self.parts.config.delivery.transaction_timeout.0);
-        if let Some(attempt) = unfit(on, lease, lease.message.body.length) {
-            return Ended::Unfit(attempt);
-        }
-        match self.envelope(on, lease).await {
-            Ok(None) => {}
-            Ok(Some((stage, reply))) => return self.turned_away(on, stage, &reply).await,
-            Err(broken) => return elsewhere(on, &broken),
-        }
-        let copy = match self.copy(lease).await {
-            Ok(copy) => copy,
-            Err(why) => return self.taken_back(on, unprepared(&why)).await,
-        };
-        if let Some(attempt) = unfit(on, lease, copy.bytes.len() as u64) {
-            return Ended::Unfit(attempt);
-        }
+    /// Sends a copy, which is prepared once a recipient was taken: until then it would only hold
+    /// memory. So no part of a message leaves for recipients whom nobody wants: that costs a journey
+    /// there and back, and spares the bytes, and what they say, wherever all are refused.
+    pub(super) async fn transact(&self, on: &mut Dialog, batch: &mut Batch) -> Ended {
         let limits = &self.parts.config.delivery;
-        match on.ask("DATA\r\n", limits.data_timeout.0).await {
-            Ok(reply) if reply.code == 354 => {}
-            Ok(reply) => return self.turned_away(on, Stage::Content, &reply).await,
+        on.begin(limits.transaction_timeout.0);
+        let Some(message) = batch.message() else { return Ended::Usable };
+        if let Some(attempt) = unfit(on, message, message.body.length) {
+            return Ended::Unfit(attempt);
+        }
+        match self.envelope(on, batch).await {
+            Ok(Heard::Recipients(answers)) => batch.answered(&on.relay, answers),
+            Ok(Heard::Sender(reply)) => {
+                return self.turned_away(on, batch, Stage::Sender, &reply).await;
+            }
+            Ok(Heard::Leaves(0, reply)) => {
+                return self.turned_away(on, batch, Stage::Recipient, &reply).await;
+            }
+            // It may have had enough recipients: those before this one are sent alone.
+            Ok(Heard::Leaves(place, _)) => {
+                batch.keep(place);
+                return Ended::Again;
+            }
             Err(broken) => return elsewhere(on, &broken),
         }
-        if let Err(broken) = on.body(&copy.bytes, limits.block_timeout.0).await {
-            return Ended::Closed(match &broken {
-                Broken::Said(reply) if !reply.is_positive() => {
-                    attempt(&on.relay, Stage::Content, reply)
-                }
-                _ => lost(on, &broken),
-            });
+        let Some(first) = batch.taken().first() else {
+            return self.nobody(on, batch).await;
+        };
+        let copy = match self.copy(first).await {
+            Ok(copy) => copy,
+            Err(why) => {
+                batch.end(&unprepared(&why));
+                return self.taken_back(on).await;
+            }
+        };
+        if let Some(attempt) = unfit(on, &first.message, copy.bytes.len() as u64) {
+            batch.forget();
+            return Ended::Unfit(attempt);
         }
+        let is_chunked = limits.chunking && on.offers.chunking && !on.target.is_plain;
+        let sent = match is_chunked {
+            true => self.in_chunks(on, batch, &copy.bytes).await,
+            false => self.after_data(on, batch, &copy.bytes).await,
+        };
         drop(copy);
-        if let Err(ended) = self.dot(on, lease).await {
+        if let Err(ended) = sent {
             return ended;
         }
-        // The reply to a message that has left is worth its full time.
-        on.begin(limits.dot_timeout.0 * 2);
-        match on.reply(limits.dot_timeout.0, "the reply to the message").await {
-            Ok(reply) if reply.code == 421 || reply.code / 100 == 3 => {
-                Ended::Closed(attempt(&on.relay, Stage::Content, &reply))
-            }
-            Ok(reply) => Ended::Usable(attempt(&on.relay, Stage::Content, &reply)),
-            Err(broken) => Ended::Closed(in_doubt(on, &broken.to_string())),
+        if let Err(ended) = self.last_write(on, batch).await {
+            return ended;
         }
+        self.reply_to_message(on, batch).await
     }
 
-    /// MAIL and RCPT; `Some`: who was turned away.
-    async fn envelope(
+    /// The message after DATA, but for its dot.
+    async fn after_data(
         &self,
         on: &mut Dialog,
-        lease: &Lease,
-    ) -> Result<Option<(Stage, Reply)>, Broken> {
+        batch: &mut Batch,
+        message: &[u8],
+    ) -> Result<(), Ended> {
         let limits = &self.parts.config.delivery;
-        let (mail_limit, rcpt_limit) = (limits.mail_timeout.0, limits.rcpt_timeout.0);
-        let sender = self.sender(lease).map_err(Broken::Lost)?;
-        let mut mail = format!("MAIL FROM:<{sender}>");
-        if let Some(limit) = on.offers.size {
-            let most = if limit == 0 { u64::MAX } else { limit };
-            let size = (lease.message.body.length + FIELDS_MAX).min(most);
-            mail += &format!(" SIZE={size}");
+        match on.ask("DATA\r\n", limits.data_timeout.0).await {
+            Ok(reply) if reply.code == 354 => batch.settle(),
+            Ok(reply) => return Err(self.turned_away(on, batch, Stage::Content, &reply).await),
+            Err(broken) => {
+                batch.forget();
+                return Err(elsewhere(on, &broken));
+            }
         }
-        if on.offers.eight_bit && lease.message.eight_bit {
-            mail += " BODY=8BITMIME";
-        }
-        if on.offers.smtputf8 && lease.message.smtputf8 {
-            mail += " SMTPUTF8";
-        }
-        let place = lease.recipient.0 as usize;
-        let recipients = &lease.message.recipients;
-        let Some(recipient) = recipients.get(place) else {
-            return Err(Broken::Lost("the message has no such recipient".into()));
+        let Err(broken) = on.body(message, limits.block_timeout.0).await else {
+            return Ok(());
         };
-        let (of_message, of_recipient) = wishes(on, lease);
-        mail += &format!("{of_message}\r\n");
-        let rcpt = format!("RCPT TO:<{}>{of_recipient}\r\n", recipient.address);
-        // Where a message went before, RSET shows that replies are still those to our commands: a late
-        // second reply to the last dot would be taken for the answer to MAIL.
-        let reset = if on.is_fresh { "" } else { "RSET\r\n" };
-        on.is_fresh = false;
-        let (mail, rcpt) = if on.offers.pipelining {
-            on.say(&format!("{reset}{mail}{rcpt}"), mail_limit).await?;
-            if !reset.is_empty() {
-                in_step(&on.reply(mail_limit, "the reply to RSET").await?)?;
+        let end = match &broken {
+            Broken::Said(reply) if !reply.is_positive() => {
+                attempt(&on.relay, Stage::Content, reply)
             }
-            let mail = on.reply(mail_limit, "the reply to MAIL").await?;
-            if mail.code == 421 {
-                return Ok(Some((Stage::Sender, mail)));
-            }
-            let rcpt = on.reply(rcpt_limit, "the reply to RCPT").await;
-            if !mail.is_positive() {
-                // It is the answer, whatever became of RCPT's.
-                return Ok(Some((Stage::Sender, mail)));
-            }
-            (mail, rcpt?)
-        } else {
-            if !reset.is_empty() {
-                in_step(&on.ask(reset, mail_limit).await?)?;
-            }
-            let mail = on.ask(&mail, mail_limit).await?;
-            if !mail.is_positive() {
-                return Ok(Some((Stage::Sender, mail)));
-            }
-            (mail, on.ask(&rcpt, rcpt_limit).await?)
+            _ => lost(on, &broken),
         };
-        if !mail.is_positive() {
-            return Ok(Some((Stage::Sender, mail)));
-        }
-        Ok((!rcpt.is_positive()).then_some((Stage::Recipient, rcpt)))
+        batch.end(&end);
+        Err(Ended::Closed)
     }
 
-    /// After a refusal: the connection is made ready for the next transaction.
-    async fn turned_away(&self, on: &mut Dialog, stage: Stage, reply: &Reply) -> Ended {
-        let mut result = attempt(&on.relay, stage, reply);
-        if let Attempt::Delivered(said) = result {
+    /// The message in chunks, but for the last, which is empty.
+    async fn in_chunks(
+        &self,
+        on: &mut Dialog,
+        batch: &mut Batch,
+        message: &[u8],
+    ) -> Result<(), Ended> {
+        let limits = &self.parts.config.delivery;
+        let size = limits.chunk_size.bytes();
+        match on.chunks(message, size, limits.block_timeout.0).await {
+            Ok(None) => Ok(()),
+            Ok(Some(reply)) => Err(self.chunk_refused(on, batch, &reply).await),
+            Err(Broken::Said(reply)) if !reply.is_positive() => {
+                batch.end(&attempt(&on.relay, Stage::Content, &reply));
+                Err(Ended::Closed)
+            }
+            Err(broken) => {
+                batch.forget();
+                batch.end(&lost(on, &broken));
+                Err(Ended::Closed)
+            }
+        }
+    }
+
+    /// After another reply than yes to a chunk. What it held was read by the server, which may go on.
+    pub(super) async fn chunk_refused(
+        &self,
+        on: &mut Dialog,
+        batch: &mut Batch,
+        reply: &Reply,
+    ) -> Ended {
+        if matches!(reply.code, 500 | 502 | 504) {
+            // It does not know what it offers, and has read the message for commands.
+            tracing::info!(relay = &*on.relay, %reply, "BDAT was offered and is not known: using DATA");
+            batch.forget();
+            on.target.is_plain = true;
+            return Ended::Again;
+        }
+        self.turned_away(on, batch, Stage::Content, reply).await
+    }
+
+    /// The reply to the message that has left.
+    async fn reply_to_message(&self, on: &mut Dialog, batch: &mut Batch) -> Ended {
+        let longest = self.parts.config.delivery.dot_timeout.0;
+        // It is worth its full time.
+        on.begin(longest * 2);
+        let mut refused = None;
+        while on.chunks_open > 0 {
+            match on.chunk_reply(longest).await {
+                Ok(reply) if reply.is_positive() => {}
+                Ok(reply) => refused = refused.or(Some(reply)),
+                Err(broken) => {
+                    in_doubt(on, batch, &broken.to_string());
+                    return Ended::Closed;
+                }
+            }
+        }
+        let reply = on.reply(longest, "the reply to the message").await;
+        if let Some(refused) = refused {
+            // The message lacks a part of it: no yes to the rest is one to the whole.
+            return match reply {
+                Ok(reply) if reply.is_positive() => {
+                    in_doubt(on, batch, &format!("{reply} after a chunk was answered {refused}"));
+                    Ended::Closed
+                }
+                Ok(_) => self.chunk_refused(on, batch, &refused).await,
+                Err(_) => {
+                    batch.end(&attempt(&on.relay, Stage::Content, &refused));
+                    Ended::Closed
+                }
+            };
+        }
+        match reply {
+            Ok(reply) => {
+                batch.settle();
+                batch.end_taken(&attempt(&on.relay, Stage::Content, &reply));
+                match reply.code {
+                    421 | 300..400 => Ended::Closed,
+                    _ => Ended::Usable,
+                }
+            }
+            Err(broken) => {
+                in_doubt(on, batch, &broken.to_string());
+                Ended::Closed
+            }
+        }
+    }
+
+    /// After a refusal that is one for all: the connection is made ready for the next transaction.
+    async fn turned_away(
+        &self,
+        on: &mut Dialog,
+        batch: &mut Batch,
+        stage: Stage,
+        reply: &Reply,
+    ) -> Ended {
+        let end = attempt(&on.relay, stage, reply);
+        if let Attempt::Delivered(said) = end {
             // A yes where there is nothing to say yes to: to DATA, which wants 354.
-            result =
-                Attempt::Deferred(ours(said.relay.as_deref(), Status::new(4, 5, 0), said.text));
-            return Ended::Closed(result);
+            batch.forget();
+            let said = ours(said.relay.as_deref(), Status::new(4, 5, 0), said.text);
+            batch.end(&Attempt::Deferred(said));
+            return Ended::Closed;
         }
         if reply.code == 421 {
-            return Ended::Elsewhere(result);
+            batch.forget();
+            return Ended::Elsewhere(end);
         }
-        self.taken_back(on, result).await
+        batch.end(&end);
+        if reply.code / 100 == 3 {
+            // An invitation to go on, where none was to be had: nobody knows what it waits for.
+            return Ended::Closed;
+        }
+        self.taken_back(on).await
+    }
+
+    /// After no recipient was taken.
+    async fn nobody(&self, on: &mut Dialog, batch: &mut Batch) -> Ended {
+        if batch.is_shared()
+            && let Some(unasked) = on.unasked().await
+        {
+            // There is a reply too many: whose was which?
+            batch.forget();
+            batch.end(&lost(on, &unasked));
+            return Ended::Closed;
+        }
+        batch.settle();
+        self.taken_back(on).await
     }
 
     /// Ends a transaction before its message.
-    async fn taken_back(&self, on: &mut Dialog, result: Attempt) -> Ended {
+    async fn taken_back(&self, on: &mut Dialog) -> Ended {
         match on.ask("RSET\r\n", self.parts.config.delivery.mail_timeout.0).await {
             Ok(reply) if reply.is_positive() => {
                 on.is_fresh = true;
-                Ended::Usable(result)
+                Ended::Usable
             }
-            _ => Ended::Closed(result),
+            _ => Ended::Closed,
         }
-    }
-
-    /// The permit and the dot. Between the last look and the write nothing is awaited; the permit is
-    /// returned when the dot has left the machine, or never can.
-    async fn dot(&self, on: &mut Dialog, lease: &Lease) -> Result<(), Ended> {
-        let deadline = Instant::now() + self.parts.config.delivery.block_timeout.0;
-        loop {
-            let drained = on.drained(deadline).await;
-            drained.map_err(|broken| Ended::Closed(lost(on, &broken)))?;
-            if let Some(broken) = on.unasked().await {
-                return Err(Ended::Closed(forestalled(on, broken).await));
-            }
-            let permit = match self.parts.queue.permit(lease).await {
-                Ok(Ok(permit)) => permit,
-                Ok(Err(judgement)) => return Err(Ended::Closed(Attempt::Stopped(judgement))),
-                Err(fault) => {
-                    let text = format!("held: the records cannot be read: {fault}");
-                    let result = Attempt::Held(ours(None, Status::new(4, 3, 0), text));
-                    return Err(Ended::Closed(result));
-                }
-            };
-            let wrote = if on.is_still() { on.dot().await } else { Dot::NotNow };
-            match wrote {
-                Dot::Written => return self.leaves(on, permit).await,
-                Dot::NotNow => drop(permit),
-                Dot::Torn => return Err(cut(on, permit)),
-                Dot::Refused(why) => {
-                    drop(permit);
-                    let broken = Broken::Lost(why);
-                    return Err(Ended::Closed(forestalled(on, broken).await));
-                }
-                Dot::Unknown(why) => {
-                    on.discard();
-                    return Err(Ended::Cut(in_doubt(on, &why), permit));
-                }
-            }
-            if Instant::now() >= deadline {
-                let broken = Broken::Lost("the final dot did not leave in time".into());
-                return Err(Ended::Closed(lost(on, &broken)));
-            }
-        }
-    }
-
-    /// Holds the permit until the dot has left the machine. A stop waits for the permit at most
-    /// `queue.permit_wait_max`, so a dot that stays half as long is taken back.
-    async fn leaves(&self, on: &Dialog, permit: Permit) -> Result<(), Ended> {
-        let longest = self.parts.config.queue.permit_wait_max.0 / 2;
-        if on.left(Instant::now() + longest).await { Ok(()) } else { Err(cut(on, permit)) }
-    }
-}
-
-/// What the next server is told for reports, where it offers DSN and the sender said something. Names
-/// go on as they came. The return path is ours, so what comes back to it is for us: failures alone, and
-/// of the message no more than its header; whatever the sender wants to be told, we tell.
-fn wishes(on: &Dialog, lease: &Lease) -> (String, String) {
-    let (mut of_message, mut of_recipient) = (String::new(), String::new());
-    let Some(dsn) = lease.message.dsn.as_deref().filter(|_| on.offers.dsn) else {
-        return (of_message, of_recipient);
-    };
-    if dsn.message.returned.is_some() {
-        of_message += " RET=HDRS";
-    }
-    if let Some(id) = &dsn.message.envelope_id {
-        of_message += &format!(" ENVID={id}");
-    }
-    if let Some(wishes) = dsn.of(lease.recipient) {
-        if wishes.notify.is_some() {
-            of_recipient += " NOTIFY=FAILURE";
-        }
-        if let Some(original) = &wishes.original {
-            of_recipient += &format!(" ORCPT={original}");
-        }
-    }
-    (of_message, of_recipient)
-}
-
-/// RSET is never refused: another reply than yes is one to something before it.
-fn in_step(reply: &Reply) -> Result<(), Broken> {
-    let why = || Broken::Lost(format!("the server said to RSET: {reply}"));
-    reply.is_positive().then_some(()).ok_or_else(why)
-}
-
-/// The dot, or a part of it, is still here: the end of the connection discards it.
-fn cut(on: &Dialog, permit: Permit) -> Ended {
-    on.discard();
-    let text = "not sent: the server stopped reading before the final dot";
-    Ended::Cut(later(Some(&on.relay), Status::new(4, 4, 2), text), permit)
-}
-
-/// The server broke off before the dot: what it said about it is the answer, unless that is a yes.
-async fn forestalled(on: &mut Dialog, broken: Broken) -> Attempt {
-    let said = match broken {
-        Broken::Said(reply) => Some(reply),
-        _ => on.last_words().await,
-    };
-    match said {
-        Some(reply) if !reply.is_positive() => attempt(&on.relay, Stage::Content, &reply),
-        _ => lost(on, &Broken::Lost("the server broke off before the final dot".into())),
     }
 }
 
 /// What this server cannot take, by its own word.
-fn unfit(on: &Dialog, lease: &Lease, size: u64) -> Option<Attempt> {
+fn unfit(on: &Dialog, message: &Accepted, size: u64) -> Option<Attempt> {
     let failed = |status, text: String| Attempt::Failed {
         said: ours(Some(&on.relay), status, text),
         dead_address: false,
     };
-    if lease.message.smtputf8 && !on.offers.smtputf8 {
+    if message.smtputf8 && !on.offers.smtputf8 {
         let text = "the message needs SMTPUTF8, which the server does not offer";
         return Some(failed(Status::new(5, 6, 7), text.into()));
     }
@@ -288,7 +278,8 @@ fn unprepared(why: &str) -> Attempt {
     later(None, Status::new(4, 3, 0), text)
 }
 
-fn lost(on: &Dialog, broken: &Broken) -> Attempt {
+/// The connection was lost before the message was whole.
+pub(super) fn lost(on: &Dialog, broken: &Broken) -> Attempt {
     later(Some(&on.relay), Status::new(4, 4, 2), broken.to_string())
 }
 
@@ -296,8 +287,10 @@ fn elsewhere(on: &Dialog, broken: &Broken) -> Ended {
     Ended::Elsewhere(lost(on, broken))
 }
 
-/// The dot left, and what became of it is not known.
-fn in_doubt(on: &Dialog, why: &str) -> Attempt {
+/// The whole message left, and what became of it is not known: whom it was for gets it again.
+pub(super) fn in_doubt(on: &Dialog, batch: &mut Batch, why: &str) {
     let text = format!("{why}: taken or not is unknown, possible duplicate");
-    later(Some(&on.relay), Status::new(4, 4, 2), text)
+    metrics::counter!("relent_possible_duplicates_total").increment(batch.taken().len() as u64);
+    batch.settle();
+    batch.end_taken(&later(Some(&on.relay), Status::new(4, 4, 2), text));
 }

@@ -42,7 +42,6 @@ impl Delivery {
         place.connected();
         self.parts.queue.narrow(&domain, false);
         let mut lease = lease;
-        let most = self.parts.config.delivery.messages_per_connection_max;
         for sent in 1.. {
             let one = self.one(dialog, lease, &mut targets, sent > 1, &shutdown);
             let Some(usable) = one.await else {
@@ -50,7 +49,7 @@ impl Delivery {
             };
             targets.forget();
             dialog = usable;
-            if sent >= most || shutdown.is_cancelled() {
+            if self.is_spent(&dialog) || shutdown.is_cancelled() {
                 break;
             }
             let next = loop {
@@ -71,6 +70,12 @@ impl Delivery {
         dialog.quit().await;
     }
 
+    /// Whether a connection has had all the messages that it may have, by us or by the server's word.
+    fn is_spent(&self, dialog: &Dialog) -> bool {
+        let most = self.parts.config.delivery.messages_per_connection_max;
+        dialog.begun >= dialog.offers.messages_max.map_or(most, |limit| limit.min(most))
+    }
+
     /// Sends one item, at the next server where this one turns away; gives the connection back where
     /// it may serve on.
     async fn one(
@@ -82,47 +87,66 @@ impl Delivery {
         shutdown: &CancellationToken,
     ) -> Option<Dialog> {
         let (mut dialog, mut reused) = (dialog, reused);
+        let mut batch = self.batch(lease).await;
         loop {
-            match self.transact(&mut dialog, &lease).await {
-                Ended::Usable(attempt) => {
-                    return self.finish(lease, attempt).await.then_some(dialog);
+            let ended = self.transact(&mut dialog, &mut batch).await;
+            // Who is still open when the connection ends is due again at once.
+            let attempt = match ended {
+                Ended::Usable => {
+                    let is_recorded = self.finish_ended(&mut batch).await;
+                    if !is_recorded || batch.first().is_none() {
+                        return is_recorded.then_some(dialog);
+                    }
+                    if !self.is_spent(&dialog) {
+                        continue;
+                    }
+                    targets.again(dialog.target.clone());
+                    None
                 }
-                Ended::Closed(attempt) => {
+                Ended::Closed => {
                     drop(dialog);
-                    self.finish(lease, attempt).await;
+                    self.finish_ended(&mut batch).await;
                     return None;
                 }
-                Ended::Cut(attempt, permit) => {
+                Ended::Cut(permits) => {
                     drop(dialog);
-                    drop(permit);
-                    self.finish(lease, attempt).await;
+                    drop(permits);
+                    self.finish_ended(&mut batch).await;
                     return None;
                 }
-                elsewhere @ (Ended::Elsewhere(_) | Ended::Unfit(_)) => {
-                    if let Ended::Elsewhere(attempt) = elsewhere {
-                        targets.failed(attempt);
-                        if std::mem::take(&mut reused) {
-                            // It had enough of the connection, not of the message.
-                            targets.again(dialog.target.clone());
-                        }
-                    } else if let Ended::Unfit(attempt) = elsewhere {
-                        targets.failed(attempt);
+                Ended::Again => {
+                    targets.again(dialog.target.clone());
+                    None
+                }
+                Ended::Elsewhere(attempt) => {
+                    if std::mem::take(&mut reused) {
+                        // It had enough of the connection, not of the message.
+                        targets.again(dialog.target.clone());
                     }
-                    drop(dialog);
-                    match self.connect(targets, shutdown).await {
-                        Ok(next) => dialog = next,
-                        Err(attempt) => {
-                            self.finish(lease, attempt).await;
-                            return None;
-                        }
-                    }
+                    Some(attempt)
+                }
+                Ended::Unfit(attempt) => Some(attempt),
+            };
+            if let Some(attempt) = attempt {
+                targets.failed(attempt);
+            }
+            drop(dialog);
+            if !self.finish_ended(&mut batch).await {
+                return None;
+            }
+            match self.connect(targets, shutdown).await {
+                Ok(next) => dialog = next,
+                Err(attempt) => {
+                    batch.end(&attempt);
+                    self.finish_ended(&mut batch).await;
+                    return None;
                 }
             }
         }
     }
 
     /// The lease again, unless policy stops the item now.
-    async fn judged(&self, lease: Lease) -> Option<Lease> {
+    pub(super) async fn judged(&self, mut lease: Lease) -> Option<Lease> {
         let Origin::Submission { stream, .. } = &lease.message.origin else {
             return Some(lease);
         };
@@ -146,6 +170,8 @@ impl Delivery {
                 Attempt::Held(ours(None, Status::new(4, 3, 0), text))
             }
         };
+        // It ends alone: those that go along are judged for themselves.
+        lease.along.clear();
         self.finish(lease, attempt).await;
         None
     }

@@ -99,6 +99,24 @@ pub struct StreamId(pub u32);
 #[serde(transparent)]
 pub struct RecipientNumber(pub u32);
 
+impl RecipientNumber {
+    /// No message has so many recipients: what is more than this stands for several.
+    const SHARED: u32 = 1 << 31;
+
+    /// In the return path of a copy that went to several recipients of one domain, of whom this is one:
+    /// whichever of them a report names. Who gets such a copy can so speak of nobody elsewhere.
+    #[must_use]
+    pub const fn shared(self) -> Self {
+        Self(self.0 | Self::SHARED)
+    }
+
+    /// One of the several whom such a number stands for; none where it stands for one alone.
+    #[must_use]
+    pub const fn of_shared(self) -> Option<Self> {
+        if self.0 & Self::SHARED == 0 { None } else { Some(Self(self.0 & !Self::SHARED)) }
+    }
+}
+
 /// A message's id: 6 bytes of milliseconds, 6 of chance, so that no clock jump makes two alike.
 /// Shown as 20 characters of base32.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -49,6 +49,12 @@ pub(crate) struct Guard {
     generation: u64,
 }
 
+impl Guard {
+    pub(super) fn new(queue: &Embedded, key: Key, generation: u64) -> Self {
+        Self { queue: queue.own.clone(), key, generation }
+    }
+}
+
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Guard({:?}, {})", self.key, self.generation)
@@ -142,7 +148,7 @@ impl Embedded {
         listed.saturating_add(last.saturating_mul(more))
     }
 
-    fn is_leased(&self, lease: &Lease) -> bool {
+    pub(super) fn is_leased(&self, lease: &Lease) -> bool {
         let state = self.state();
         let item = state.item(lease.key());
         item.is_some_and(|item| item.stand == Stand::Active(lease.generation))
@@ -156,7 +162,12 @@ impl Embedded {
     }
 
     /// What an attempt that was made comes to: what is deferred too long has failed.
-    fn decide(&self, lease: &Lease, attempt: Attempt, now: Timestamp) -> Option<(Outcome, Said)> {
+    pub(super) fn decide(
+        &self,
+        lease: &Lease,
+        attempt: Attempt,
+        now: Timestamp,
+    ) -> Option<(Outcome, Said)> {
         let attempts = lease.attempts.saturating_add(1);
         let message = &lease.message;
         let due = message.due();
@@ -188,12 +199,12 @@ impl Embedded {
     }
 
     /// Whether the sender is to be warned now that a recipient still waits.
-    fn is_late(&self, lease: &Lease, now: Timestamp) -> bool {
+    pub(super) fn is_late(&self, lease: &Lease, now: Timestamp) -> bool {
         self.warning(&lease.message, lease.recipient).is_some_and(|at| at <= now)
     }
 
     /// Ends the lease of what waits for its next attempt.
-    fn deferred(&self, lease: &Lease, next_at: Timestamp, last: Last) {
+    pub(super) fn deferred(&self, lease: &Lease, next_at: Timestamp, last: Last) {
         let key = lease.key();
         if let Some(item) = self.state().item_mut(key) {
             item.attempts = lease.attempts.saturating_add(1);
@@ -320,9 +331,12 @@ impl Queue for Embedded {
                 recipient: RecipientNumber(key.1),
                 attempts,
                 generation,
-                guard: Arc::new(Guard { queue: self.own.clone(), key, generation }),
+                along: Vec::new(),
+                guard: Arc::new(Guard::new(self, key, generation)),
             });
         }
+        drop(state);
+        leases.iter_mut().for_each(|lease| self.take_along(lease));
         leases
     }
 
@@ -346,7 +360,13 @@ impl Queue for Embedded {
         Ok(permit)
     }
 
-    async fn finish(&self, lease: Lease, attempt: Attempt) -> Result<(), SpoolFault> {
+    async fn finish(&self, mut lease: Lease, attempt: Attempt) -> Result<(), SpoolFault> {
+        let along = std::mem::take(&mut lease.along);
+        if !along.is_empty() {
+            let all = along.into_iter().chain([lease]);
+            let ended = all.map(|lease| (lease, attempt.clone())).collect();
+            return self.end_together(ended).await;
+        }
         let key = lease.key();
         if !self.is_leased(&lease) {
             return Ok(());
@@ -390,7 +410,8 @@ impl Queue for Embedded {
     async fn finish_alike(&self, leases: Vec<Lease>, attempt: Attempt) -> Result<(), SpoolFault> {
         let now = self.world.clock.now();
         let (mut deferred, mut records, mut ended) = (Vec::new(), Vec::new(), Ok(()));
-        for lease in leases.into_iter().filter(|lease| self.is_leased(lease)) {
+        let leases = leases.into_iter().flat_map(Lease::each);
+        for lease in leases.filter(|lease| self.is_leased(lease)) {
             match self.decide(&lease, attempt.clone(), now) {
                 // A warning is a message of its own.
                 Some(_) if self.is_late(&lease, now) => {
@@ -412,6 +433,10 @@ impl Queue for Embedded {
             self.deferred(&lease, next_at, last);
         }
         ended.and(kept.map(|_| ()))
+    }
+
+    async fn finish_together(&self, ended: Vec<(Lease, Attempt)>) -> Result<(), SpoolFault> {
+        self.end_together(ended).await
     }
 
     fn narrow(&self, domain: &Domain, is_narrow: bool) {
@@ -555,7 +580,8 @@ impl Queue for Embedded {
                 Arc::new(known.await.pop()?)
             }
         };
-        ((recipient.0 as usize) < found.recipients.len()).then_some((found, recipient))
+        let one = recipient.of_shared().unwrap_or(recipient);
+        ((one.0 as usize) < found.recipients.len()).then_some((found, recipient))
     }
 
     async fn returned(

@@ -7,7 +7,7 @@ use super::{Queue, Said};
 use crate::events::message::{Accepted, MessageEvent, Origin, Outcome, Recipient};
 use crate::mail::{RecipientNumber, RefusalClass, Status, Timestamp, Verdict, header};
 use crate::policy::{Judgement, Policy, Token};
-use crate::spool::{Durability, SpoolFault};
+use crate::spool::{self, Durability, SpoolFault};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -50,11 +50,22 @@ impl Embedded {
             Outcome::Delivered | Outcome::Deferred { .. } => Durability::Lazy,
             _ => Durability::Synced,
         };
-        let tries = if outcome == Outcome::Delivered { MARK_TRIES } else { 1 };
+        let is_mark = outcome == Outcome::Delivered;
         let event = self.event(message, number, outcome, attempts, said);
+        self.write(vec![event.encode()], durability, is_mark).await
+    }
+
+    /// Writes records, at once; where one of them is a delivery's mark, for as long as it takes.
+    pub(super) async fn write(
+        &self,
+        records: Vec<(spool::Kind, Vec<u8>)>,
+        durability: Durability,
+        is_mark: bool,
+    ) -> Result<(), SpoolFault> {
+        let tries = if is_mark { MARK_TRIES } else { 1 };
         let mut tried = 1;
         loop {
-            match self.spool.append(vec![event.encode()], durability).await {
+            match self.spool.append(records.clone(), durability).await {
                 Err(SpoolFault::Full | SpoolFault::Busy) if tried < tries => {
                     tried += 1;
                     tokio::time::sleep(MARK_PAUSE).await;

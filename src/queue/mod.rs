@@ -1,6 +1,7 @@
 //! Mail that waits: items, schedule, lease, permit, retry, reports. A trait; the embedded form lives in
 //! memory and is rebuilt from the spool.
 
+mod alike;
 mod embedded;
 mod ending;
 mod rebuild;
@@ -40,6 +41,9 @@ pub struct Lease {
     pub attempts: u32,
     /// Distinguishes this lease from a later one of the same item.
     pub generation: u64,
+    /// Leases of further recipients of the message in the same domain, where all get the same copy: one
+    /// transaction takes all. They end with this lease, in its way, unless they are taken out of it.
+    pub along: Vec<Lease>,
     /// Gives the item back when the last copy of the lease is gone.
     #[expect(dead_code, reason = "it acts when it is dropped")]
     pub(crate) guard: Arc<embedded::Guard>,
@@ -170,7 +174,7 @@ pub trait Queue: Send + Sync + 'static {
     /// Waits until some destination has due items that fewer than `per_domain_max` leases hold, and
     /// returns that destination.
     async fn due(&self, per_domain_max: u32) -> Domain;
-    /// Leases up to `max` due items of a destination, without waiting.
+    /// Leases up to `max` due items of a destination, without waiting, each with those that go along.
     async fn lease(&self, domain: &Domain, max: usize) -> Vec<Lease>;
     /// Takes the permit for a leased item's final dot, then looks once more. `Err`: no dot.
     async fn permit(&self, lease: &Lease) -> Result<Result<Permit, Judgement>, StoreFault>;
@@ -178,6 +182,8 @@ pub trait Queue: Send + Sync + 'static {
     async fn finish(&self, lease: Lease, attempt: Attempt) -> Result<(), SpoolFault>;
     /// Ends leases that ended alike, of one destination.
     async fn finish_alike(&self, leases: Vec<Lease>, attempt: Attempt) -> Result<(), SpoolFault>;
+    /// Ends the leases of one transaction, each in its own way, with one write for all that it can.
+    async fn finish_together(&self, ended: Vec<(Lease, Attempt)>) -> Result<(), SpoolFault>;
     /// Says whether no server of a destination can be reached, so that it gets one attempt at a time, and
     /// what waits for it, however much, slows no other.
     fn narrow(&self, domain: &Domain, is_narrow: bool);
@@ -195,7 +201,8 @@ pub trait Queue: Send + Sync + 'static {
     async fn list(&self, selector: Selector, limit: usize) -> Vec<ItemView>;
     /// Figures.
     async fn summary(&self) -> Summary;
-    /// The message that a bounce token names, while it is known: account, stream and recipient.
+    /// The message that a bounce token names, while it is known, and the recipient of it, who may be one
+    /// of several ([`RecipientNumber::shared`]).
     async fn find(
         &self,
         message: MessageId,

@@ -49,6 +49,8 @@ pub(super) struct Item {
     /// Half of the recipient's hash.
     pub(super) person: u64,
     pub(super) then: Option<Then>,
+    /// It is under attempt along with another recipient of its message.
+    pub(super) is_along: bool,
     /// Its sender has been told that it is late.
     pub(super) warned: bool,
 }
@@ -190,6 +192,7 @@ impl Shelf {
             class: None,
             person: place(message.recipients[number].hash),
             then: None,
+            is_along: false,
             warned: false,
         };
         let left = u32::try_from(destinations.len()).unwrap_or(u32::MAX);

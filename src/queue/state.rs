@@ -213,6 +213,21 @@ impl State {
         }
     }
 
+    /// Takes an item that is due, wherever it stands in its queue, for the transaction of another. It
+    /// counts as no attempt of its destination's.
+    pub(super) fn take_along(&mut self, key: Key, now: Timestamp) -> Option<u64> {
+        let place = self.shelf.place(key)?;
+        let (_, item) = self.shelf.item_at(place)?;
+        let waits = item.next_at > now && self.timer.contains(&(item.next_at, place));
+        if item.stand != Stand::Queued || waits {
+            return None;
+        }
+        self.generation += 1;
+        item.stand = Stand::Active(self.generation);
+        item.is_along = true;
+        Some(self.generation)
+    }
+
     /// Holds an item, or has it held when its attempt ends; false where nothing changes.
     pub(super) fn hold(&mut self, key: Key) -> bool {
         let Some(item) = self.item_mut(key) else {
@@ -260,8 +275,10 @@ impl State {
             return false;
         }
         item.stand = Stand::Queued;
-        let at = item.destination;
-        if let Some(to) = self.destination(at) {
+        let (at, is_along) = (item.destination, std::mem::take(&mut item.is_along));
+        if let Some(to) = self.destination(at)
+            && !is_along
+        {
             to.active = to.active.saturating_sub(1);
         }
         true
@@ -275,7 +292,7 @@ impl State {
         self.persons.remove(&(item.person, place));
         if let Some(to) = self.destination(item.destination) {
             to.items = to.items.saturating_sub(1);
-            if matches!(item.stand, Stand::Active(_)) {
+            if matches!(item.stand, Stand::Active(_)) && !item.is_along {
                 to.active = to.active.saturating_sub(1);
             }
         }

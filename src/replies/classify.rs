@@ -68,6 +68,9 @@ pub struct Classification {
     /// Of a complaint: what may be one of our tokens in the header of the message it returns.
     #[serde(skip)]
     pub tokens: Vec<String>,
+    /// Of a complaint: who complains, where the report says so.
+    #[serde(skip)]
+    pub complainants: Vec<String>,
     /// Whether the person wrote more than the wish, so that somebody must read it.
     #[serde(skip)]
     pub beyond: bool,
@@ -85,6 +88,7 @@ impl Classification {
             recipients: Vec::new(),
             feedback_type: None,
             tokens: Vec::new(),
+            complainants: Vec::new(),
             beyond: kind == Kind::Person,
             about_mail: false,
         }
@@ -102,6 +106,7 @@ pub fn classify(message: &[u8], limits: &config::Replies) -> Classification {
         let mut read = Classification::new(Kind::Complaint);
         read.feedback_type = complaint.feedback_type;
         read.tokens = complaint.tokens;
+        read.complainants = complaint.complainants;
         return read;
     }
     if let Some(recipients) = bounce::read(&letter, limits) {

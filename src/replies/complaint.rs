@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 /// Longest token, in octets: a local part.
 const TOKEN_MAX: usize = 64;
+/// Most addresses that a report names as those it is about.
+const COMPLAINANTS_MAX: usize = 20;
 /// Most words of a returned header that are tried as tokens.
 const TOKENS_MAX: usize = 20;
 
@@ -17,6 +19,8 @@ pub(super) struct Complaint {
     pub(super) feedback_type: Option<String>,
     /// What may be one of our tokens in the returned original's header.
     pub(super) tokens: Vec<String>,
+    /// The addresses that the mail was for, where the report says so.
+    pub(super) complainants: Vec<String>,
 }
 
 /// What is said where no type is given.
@@ -43,7 +47,9 @@ pub(super) fn read(letter: &Letter) -> Option<Complaint> {
         None => return None,
     };
     let originals = letter.parts.iter().filter(|part| is_original(&part.kind));
-    Some(Complaint { feedback_type, tokens: originals.flat_map(tokens).collect() })
+    let tokens = originals.flat_map(tokens).collect();
+    let named = letter.parts.iter().flat_map(complainants).take(COMPLAINANTS_MAX);
+    Some(Complaint { feedback_type, tokens, complainants: named.collect() })
 }
 
 /// The type that a report gives, if it gives one; `None` where the message is no report.
@@ -83,6 +89,22 @@ fn is_original(kind: &str) -> bool {
     let kinds =
         ["message/rfc822", "message/rfc822-headers", "text/rfc822-headers", "message/global"];
     kinds.contains(&kind)
+}
+
+/// Whom a part of a report says that the mail was for (RFC 5965 §3.2, and Microsoft's form).
+fn complainants(part: &Part) -> Vec<String> {
+    let head = match part.kind.as_str() {
+        "message/feedback-report" | "text/plain" => Head::read(&part.bytes()),
+        kind if is_original(kind) => Head::read(&part.bytes()),
+        _ => return Vec::new(),
+    };
+    let fields = ["original-rcpt-to", "x-hmxmroriginalrecipient"];
+    let values = fields.iter().flat_map(|name| head.all(name));
+    let bare = |value: &str| {
+        let value = value.rsplit_once(';').map_or(value, |(_, rest)| rest);
+        value.trim_matches(['<', '>', ' ', '\t']).to_owned()
+    };
+    values.map(|value| bare(&value)).collect()
 }
 
 /// What stands where a token of ours would stand: in the fields that carry one.
@@ -146,6 +168,18 @@ mod tests {
         assert_eq!(kind(&format!("{subject}{returned}")), abuse);
         assert_eq!(kind(returned), None);
         assert_eq!(kind(&format!("{subject}\r\nIt came late.")), None);
+    }
+
+    #[test]
+    fn a_report_names_whom_the_mail_was_for() {
+        let report = "message/feedback-report\r\n\r\nOriginal-Rcpt-To: <a@b.example>\r\n\
+            Original-Rcpt-To: rfc822; c@d.example";
+        let message =
+            parts("multipart/mixed", report, "").replace("\r\n\r\nFeedback-", "\r\nFeedback-");
+        let limits = crate::config::Replies::default();
+        let letter = Letter::read(message.as_bytes(), &limits).expect("a letter");
+        let named = read(&letter).expect("a complaint").complainants;
+        assert_eq!(named, ["a@b.example", "c@d.example"]);
     }
 
     #[test]

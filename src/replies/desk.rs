@@ -5,6 +5,7 @@ use super::bounce::Bounced;
 use super::classify::{Classification, Kind, Wish, classify};
 use super::complaint::OPT_OUT;
 use super::destination::{Destination, Person, Role, hosts, looks_signed, refuse};
+use super::whole::who;
 use crate::accounts::{Accounts, StreamKind};
 use crate::config::Config;
 use crate::events::message::{Accepted, Origin};
@@ -65,7 +66,7 @@ pub struct Desk {
 pub(super) struct Reading {
     pub(super) read: Classification,
     /// The address its From field names.
-    from: Option<Address>,
+    pub(super) from: Option<Address>,
     pub(super) incoming: Incoming,
 }
 
@@ -79,7 +80,7 @@ pub(super) struct Forward {
 }
 
 /// What is left to do with a message for one of our addresses.
-type Act = Result<Option<Forward>, Answer>;
+pub(super) type Act = Result<Option<Forward>, Answer>;
 
 impl Desk {
     /// Opens the desk.
@@ -167,7 +168,7 @@ impl Desk {
     }
 
     /// A recipient answers our mail.
-    async fn reply(&self, reading: &Reading, person: Person) -> Act {
+    pub(super) async fn reply(&self, reading: &Reading, person: Person) -> Act {
         let read = &reading.read;
         match read.kind {
             Kind::Complaint => return self.complaint(reading, Some(person)).await,
@@ -223,9 +224,18 @@ impl Desk {
                 }
             };
         };
+        if let Some(one) = number.of_shared() {
+            return self.returned_by_name(reading, message, one).await;
+        }
         let person = self.copied(&message, number).map_err(|fault| fault.answer())?;
         match (reading.read.kind, person) {
-            (Kind::Bounce, person) => self.bounced(reading, message, number, person).await,
+            (Kind::Bounce, person) => {
+                let to = &message.recipients[number.0 as usize].address;
+                match about(&reading.read.recipients, to) {
+                    Some(said) => self.bounced(reading, message, number, person, said).await,
+                    None => Ok(None),
+                }
+            }
             (Kind::Complaint, person) => self.complaint(reading, person).await,
             (Kind::Person, Some(person)) => self.reply(reading, person).await,
             (Kind::Person, None) => Err(refuse((5, 1, 1), "nobody reads letters at this address")),
@@ -234,7 +244,7 @@ impl Desk {
     }
 
     /// Who got this copy; none where it was no application's mail.
-    fn copied(
+    pub(super) fn copied(
         &self,
         message: &Accepted,
         number: RecipientNumber,
@@ -255,17 +265,17 @@ impl Desk {
 
     /// A remote says late that a copy could not be delivered. Only its return path's token proves that
     /// we sent it.
-    async fn bounced(
+    pub(super) async fn bounced(
         &self,
         reading: &Reading,
         message: Arc<Accepted>,
         number: RecipientNumber,
         person: Option<Person>,
+        bounced: &Bounced,
     ) -> Act {
-        let to = &message.recipients[number.0 as usize].address;
-        let Some(bounced) = about(&reading.read.recipients, to).filter(|b| b.permanent) else {
+        if !bounced.permanent {
             return Ok(None);
-        };
+        }
         let given = bounced.status.as_deref().and_then(|status| status.parse::<Status>().ok());
         let status = given.filter(|status| status.class == 5).unwrap_or(Status::new(5, 0, 0));
         let rules = self.parts.config.delivery.refusals();
@@ -286,7 +296,7 @@ impl Desk {
 
     /// Somebody pressed "this is spam". A token in the returned original's header proves that it was our
     /// mail, and whose copy; or else the address that the report came to.
-    async fn complaint(&self, reading: &Reading, addressed: Option<Person>) -> Act {
+    pub(super) async fn complaint(&self, reading: &Reading, addressed: Option<Person>) -> Act {
         let read = &reading.read;
         let kind = read.feedback_type.as_deref().unwrap_or("abuse");
         if read.kind != Kind::Complaint || NO_REFUSAL.contains(&kind) {
@@ -294,7 +304,7 @@ impl Desk {
         }
         let mut found = None;
         for token in &read.tokens {
-            found = self.named(token).await.map_err(|fault| fault.answer())?;
+            found = self.named(token, &read.complainants).await.map_err(|fault| fault.answer())?;
             if found.is_some() {
                 break;
             }
@@ -314,12 +324,23 @@ impl Desk {
         Ok(None)
     }
 
-    /// Whom a token found in a returned header names.
-    async fn named(&self, token: &str) -> Result<Option<Person>, StoreFault> {
+    /// Whom a token found in a returned header names; of a copy for several, whom of these the report
+    /// does.
+    async fn named(
+        &self,
+        token: &str,
+        complainants: &[String],
+    ) -> Result<Option<Person>, StoreFault> {
         match self.parts.policy.open(token)? {
             Some(Token::Bounce { message, recipient }) => {
                 match self.parts.queue.find(message, recipient).await {
-                    Some((message, number)) => self.copied(&message, number),
+                    Some((message, number)) => {
+                        let named = |one| complainants.iter().find_map(|to| who(&message, one, to));
+                        match number.of_shared().map_or(Some(number), named) {
+                            Some(number) => self.copied(&message, number),
+                            None => Ok(None),
+                        }
+                    }
                     None => Ok(None),
                 }
             }

@@ -30,6 +30,7 @@ mod written;
 mod desk;
 mod destination;
 mod forward;
+mod whole;
 
 #[cfg(test)]
 mod corpus;

@@ -25,6 +25,10 @@ fn describe() {
         "relent_recipients_total",
         "Attempts by outcome: delivered, deferred, failed, stopped, cancelled."
     );
+    describe_counter!(
+        "relent_possible_duplicates_total",
+        "Recipients whose message left whole without an answer, so that it is sent again."
+    );
     describe_counter!("relent_http_requests_total", "HTTP requests by route and status.");
     describe_counter!(
         "relent_stops_total",

@@ -13,7 +13,7 @@ const HASTY: &str = "connection_idle = \"0s\"\ngreeting_timeout = \"800ms\"\nmai
                      dot_timeout = \"800ms\"\n";
 
 /// Waits until something holds that must come to hold.
-async fn until(what: &str, holds: impl Fn() -> bool) {
+pub async fn until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + crate::support::PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
@@ -21,7 +21,7 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-fn submit(world: &World, stream: &str, to: &[&str], message: &str) {
+pub fn submit(world: &World, stream: &str, to: &[&str], message: &str) {
     let user = format!("app/{stream}");
     let mut app = Client::login(world.ports.submission[0], &user, &world.password);
     let reply = app.submit("news@acme.example", to, message);
@@ -29,7 +29,7 @@ fn submit(world: &World, stream: &str, to: &[&str], message: &str) {
 }
 
 /// How the attempts for a recipient ended so far, from the log: outcome, status and text of each.
-fn fates(world: &World, to: &str) -> Vec<String> {
+pub fn fates(world: &World, to: &str) -> Vec<String> {
     let mut found = Vec::new();
     for line in world.log().lines() {
         let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { continue };
@@ -42,27 +42,33 @@ fn fates(world: &World, to: &str) -> Vec<String> {
 }
 
 /// How the first attempt for a recipient ended.
-async fn fate(world: &World, to: &str) -> String {
+pub async fn fate(world: &World, to: &str) -> String {
     until(&format!("an attempt for {to}"), || !fates(world, to).is_empty()).await;
     fates(world, to).remove(0)
 }
 
-fn is_done(world: &World) -> bool {
+pub fn is_done(world: &World) -> bool {
     world.done(&["queue", "list", "--json"]).out.trim() == "[]"
 }
 
 /// Sends a message under each fault, and asks how its first attempt ended; then the server behaves,
 /// and nothing may be left.
 async fn each(cases: Vec<(&str, Fault, &str)>) {
+    each_offered(&[], cases).await;
+}
+
+/// The same with a server that offers these besides.
+pub async fn each_offered(offers: &[&str], cases: Vec<(&str, Fault, &str)>) {
     let world = World::start_with(HASTY, LOG).await;
+    let offers: Vec<_> = offers.iter().map(|word| Fault::Offer((*word).into())).collect();
     for (place, (name, fault, expected)) in cases.into_iter().enumerate() {
         let to = format!("case{place}@reader.example");
-        world.receiver.misbehave(vec![fault]);
+        world.receiver.misbehave([offers.clone(), vec![fault]].concat());
         submit(&world, "receipts", &[&to], &letter(name));
         let fate = fate(&world, &to).await;
         assert!(fate.starts_with(expected), "{name}: {fate}");
         let doubtful = fate.contains("possible duplicate");
-        assert_eq!(doubtful, name.contains("dot, in doubt"), "{name}: {fate}");
+        assert_eq!(doubtful, name.contains("in doubt"), "{name}: {fate}");
         world.receiver.misbehave(Vec::new());
         world.done(&["queue", "retry", "--all"]);
         until(name, || is_done(&world)).await;
@@ -74,7 +80,7 @@ async fn each(cases: Vec<(&str, Fault, &str)>) {
     }
 }
 
-fn answer(step: Step, text: &str) -> Fault {
+pub fn answer(step: Step, text: &str) -> Fault {
     Fault::Answer(step, text.into())
 }
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bad_input;
+mod chunks;
 mod dsn;
 mod full_disk;
 mod hostile;
@@ -12,6 +13,7 @@ mod operator;
 mod process;
 mod silence;
 mod submission;
+mod together;
 mod watchdog;
 
 use crate::support::{PATIENCE, World};

@@ -11,6 +11,7 @@ mod support;
 mod bounds;
 mod crash;
 mod fuzz;
+mod hostile;
 mod interop;
 mod journeys;
 mod tidy;

@@ -92,6 +92,11 @@ impl World {
 
     /// Starts the daemon with nothing in it; more settings as in [`World::start_with`].
     pub async fn bare(delivery: &str, more: &str) -> Self {
+        Self::under(|world| world.settings(delivery, more)).await
+    }
+
+    /// Starts the daemon with nothing in it and with settings of its own.
+    pub async fn under(settings: impl FnOnce(&Self) -> String) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         // A daemon that has become another user must pass it.
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("its mode");
@@ -121,8 +126,7 @@ impl World {
             daemon: None,
             password: String::new(),
         };
-        std::fs::write(world.path("relent.toml"), world.settings(delivery, more))
-            .expect("settings");
+        std::fs::write(world.path("relent.toml"), settings(&world)).expect("settings");
         world.launch(&[]);
         world
     }

@@ -25,7 +25,6 @@ async fn what_a_server_says_of_a_chunk_or_the_last_is_the_recipients_fate() {
             ("the last 4xx", answer(Step::Dot, "452 4.3.1 full"), "deferred 4.3.1 452"),
             ("the last 5xx", answer(Step::Dot, "554 5.7.1 spam"), "failed 5.7.1 554"),
             ("the last 3xx", answer(Step::Dot, "354 more"), "deferred 4.0.0 354"),
-            ("hung up at BDAT", Fault::DropAtData, "deferred 4.4.2"),
             ("after the dot, in doubt", Fault::Drop(Step::Dot), "deferred 4.4.2"),
             ("dot, in doubt, message kept, in doubt", Fault::SilentAfterDot, "deferred 4.4.2"),
             ("two for RCPT", answer(Step::Recipient, "250 ok\r\n550 stale"), "deferred 4.4.2"),

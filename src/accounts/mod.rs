@@ -5,6 +5,7 @@ mod account;
 mod credential;
 mod domain;
 mod hash;
+mod quiet;
 mod record;
 mod stream;
 #[cfg(test)]

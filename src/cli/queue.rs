@@ -14,7 +14,7 @@ const ITEM: [Column; 7] = [
     ("NEXT", "next_at"),
     ("LAST ANSWER", "last"),
 ];
-const DETAIL: [Column; 13] = [
+const DETAIL: [Column; 14] = [
     ("message", "message"),
     ("recipient number", "number"),
     ("account", "account"),
@@ -26,6 +26,7 @@ const DETAIL: [Column; 13] = [
     ("attempts", "attempts"),
     ("accepted", "accepted"),
     ("next", "next_at"),
+    ("why", "why"),
     ("last answer", "last"),
     ("class", "class"),
 ];

@@ -12,8 +12,10 @@ const SOCKET_PATH_MAX: usize = 107;
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Keys that may be zero; every other number, size and duration is a limit that would let nothing through.
-const ZERO: [&str; 10] = [
+const ZERO: [&str; 12] = [
     "queue.retry_jitter_percent",
+    "queue.quiet_spread",
+    "queue.asked_wait_max",
     "delivery.connection_idle",
     "dns.cache_entries_max",
     "dns.cache_ttl_max",

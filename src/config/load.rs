@@ -183,6 +183,7 @@ fn said(message: &str, text: &str, place: Option<Range<usize>>, key: Option<&str
 /// How the sheet writes a key; where its default shows nothing, how it may be written.
 fn example(key: &str) -> Option<&'static str> {
     match key {
+        "queue.marketing_retry_delays" => return Some("marketing_retry_delays = [\"5m\"]"),
         "dns.nameservers" => return Some("nameservers = [\"127.0.0.1:53\"]"),
         "delivery.source_addresses" => return Some("source_addresses = [\"192.0.2.25\"]"),
         _ => {}

@@ -193,6 +193,12 @@ sections! {
         retry_jitter_percent: u32 = 10,
         /// Time after which mail that could not be delivered goes back to its sender; its retries must have taken half of it, so that a clock that jumps fails nothing.
         expiry: Span = Span::minutes(4 * 24 * 60),
+        /// The same waits for mail of marketing streams; empty: as for all mail.
+        marketing_retry_delays: Vec<Span> = Vec::new(),
+        /// The same time for mail of marketing streams, where it is shorter.
+        marketing_expiry: Span = Span::minutes(24 * 60),
+        /// Over how long mail that waited for the end of quiet hours is spread.
+        quiet_spread: Span = Span::minutes(10),
         /// Time after which a sender who asked for it (NOTIFY=DELAY) is told, once, that mail still waits.
         delay_warning_after: Span = Span::minutes(4 * 60),
         /// Largest message that a report gives back whole to a sender who asked for it (RET=FULL); of a

@@ -97,6 +97,7 @@ fn view(parts: &Parts, item: &ItemView) -> Result<Value, Problem> {
         "attempts": item.attempts,
         "accepted": item.accepted.to_string(),
         "next_at": item.next_at.to_string(),
+        "why": item.why,
         "last": item.last,
         "class": item.class,
     }))

@@ -43,7 +43,8 @@ impl Timestamp {
         self.0 / 1000
     }
 
-    fn jiff(self) -> jiff::Timestamp {
+    /// For the clocks of time zones.
+    pub(crate) fn jiff(self) -> jiff::Timestamp {
         i64::try_from(self.0)
             .ok()
             .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())

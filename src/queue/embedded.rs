@@ -3,14 +3,13 @@
 use super::state::{Key, Stand, State, Then};
 use super::{
     Attempt, Draft, ItemView, Lease, Queue, Said, Selector, Summary, ending::reason,
-    rebuild::rebuild,
+    rebuild::rebuild, schedule::longest,
 };
 use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::events::message::{Accepted, MessageEvent, Origin, Outcome, message_key, recipient_key};
 use crate::mail::{
     AccountId, Domain, MessageId, RecipientHash, RecipientNumber, RefusalClass, Status, Timestamp,
-    refusal,
 };
 use crate::policy::{Judgement, Permit, Policy};
 use crate::spool::{Body, BodyReader, BodyWriter, Durability, Record, Spool, SpoolFault};
@@ -40,6 +39,8 @@ pub struct Embedded {
     state: Mutex<State>,
     pub(super) wake: Notify,
     level: Level,
+    /// When it was opened, by the steady clock.
+    pub(super) started: Duration,
 }
 
 /// Makes an item due again when its lease is dropped unfinished.
@@ -88,6 +89,7 @@ impl Embedded {
         state.draw_near(now.after(longest(&config)));
         spool.settle();
         let level = Level::new("queue.items_max", config.queue.items_max);
+        let started = world.clock.steady();
         Ok(Arc::new_cyclic(|own| Self {
             own: own.clone(),
             spool,
@@ -98,6 +100,7 @@ impl Embedded {
             state: Mutex::new(state),
             wake: Notify::new(),
             level,
+            started,
         }))
     }
 
@@ -107,7 +110,7 @@ impl Embedded {
 
     /// Ends a lease without an end of the item: it waits until `at`, unless the operator said
     /// otherwise meanwhile.
-    fn give_back(&self, key: Key, generation: u64, at: Timestamp) {
+    pub(super) fn give_back(&self, key: Key, generation: u64, at: Timestamp) {
         let mut state = self.state();
         if state.give_back(key, generation) {
             let then = state.item_mut(key).and_then(|item| item.then.take());
@@ -124,12 +127,6 @@ impl Embedded {
         self.wake.notify_waiters();
     }
 
-    /// Ends a lease as if nothing had been tried: due after the shortest wait.
-    fn put_off(&self, key: Key, generation: u64) {
-        let at = self.world.clock.now().after(self.delay(1));
-        self.give_back(key, generation, at);
-    }
-
     pub(super) fn end(&self, key: Key) {
         let ended = self.state().end(key);
         if let Some(sequence) = ended {
@@ -138,27 +135,35 @@ impl Embedded {
         self.wake.notify_waiters();
     }
 
-    /// How long a recipient has waited between so many attempts, whatever the clock says.
-    fn waited(&self, attempts: u32) -> Duration {
-        let delays = &self.config.queue.retry_delays;
-        let waits = attempts.saturating_sub(1);
-        let listed = delays.iter().take(waits as usize).map(|delay| delay.0).sum::<Duration>();
-        let more = u32::try_from(delays.len()).map_or(0, |listed| waits.saturating_sub(listed));
-        let last = delays.last().map_or(Duration::ZERO, |delay| delay.0);
-        listed.saturating_add(last.saturating_mul(more))
+    /// Takes what is due of a destination.
+    fn take(&self, domain: &Domain, max: usize, now: Timestamp) -> Vec<Lease> {
+        let mut state = self.state();
+        state.promote(now);
+        let mut leases = Vec::new();
+        while leases.len() < max {
+            let Some((key, generation)) = state.take(domain, now) else {
+                break;
+            };
+            let attempts = state.item(key).map_or(0, |item| item.attempts);
+            let Some(message) = state.message(key.0) else {
+                continue;
+            };
+            leases.push(Lease {
+                message,
+                recipient: RecipientNumber(key.1),
+                attempts,
+                generation,
+                along: Vec::new(),
+                guard: Arc::new(Guard::new(self, key, generation)),
+            });
+        }
+        leases
     }
 
     pub(super) fn is_leased(&self, lease: &Lease) -> bool {
         let state = self.state();
         let item = state.item(lease.key());
         item.is_some_and(|item| item.stand == Stand::Active(lease.generation))
-    }
-
-    /// Whether a recipient has been tried for too long: by the clock and by the waits between attempts, or
-    /// by these alone where the clock was ahead once and can say nothing.
-    fn has_expired(&self, age: Duration, attempts: u32) -> bool {
-        let (waited, expiry) = (self.waited(attempts), self.config.queue.expiry.0);
-        age > expiry && waited >= expiry / 2 || waited >= expiry * 2
     }
 
     /// What an attempt that was made comes to: what is deferred too long has failed.
@@ -170,7 +175,6 @@ impl Embedded {
     ) -> Option<(Outcome, Said)> {
         let attempts = lease.attempts.saturating_add(1);
         let message = &lease.message;
-        let due = message.due();
         Some(match attempt {
             Attempt::Untried | Attempt::Held(_) => return None,
             Attempt::Delivered(said) => (Outcome::Delivered, said),
@@ -182,25 +186,17 @@ impl Embedded {
                     Said { relay: None, status, text: reason(&judgement), class: None },
                 )
             }
-            // A clock that jumped expires nothing that was not tried again and again.
-            Attempt::Deferred(mut said) if self.has_expired(now.since(due), attempts) => {
-                said.status = Status::new(5, 4, 7);
-                said.text = format!("given up after {attempts} attempts: {}", said.text);
-                (Outcome::Failed { dead_address: false }, said)
-            }
-            Attempt::Deferred(said) => {
-                let next_at = now.after(self.delay(attempts).max(self.asked(&said)));
-                // A warning says how things stand when it falls due: that moment is one to try at.
-                let warning = self.warning(message, lease.recipient);
-                let next_at = warning.filter(|at| *at > now).map_or(next_at, |at| at.min(next_at));
-                (Outcome::Deferred { next_at }, said)
+            Attempt::Deferred(mut said) => {
+                let plan = self.plan(message);
+                if self.has_expired(lease, &plan, now) {
+                    said.status = Status::new(5, 4, 7);
+                    said.text = format!("given up after {attempts} attempts: {}", said.text);
+                    (Outcome::Failed { dead_address: false }, said)
+                } else {
+                    (Outcome::Deferred { next_at: self.next_attempt(lease, &said, now) }, said)
+                }
             }
         })
-    }
-
-    /// Whether the sender is to be warned now that a recipient still waits.
-    pub(super) fn is_late(&self, lease: &Lease, now: Timestamp) -> bool {
-        self.warning(&lease.message, lease.recipient).is_some_and(|at| at <= now)
     }
 
     /// Ends the lease of what waits for its next attempt.
@@ -213,29 +209,6 @@ impl Embedded {
         }
         self.give_back(key, lease.generation, next_at);
     }
-
-    /// How long the server that deferred it wants us to stay away.
-    fn asked(&self, said: &Said) -> Duration {
-        let has_a_time = [Some(RefusalClass::Greylisting), Some(RefusalClass::RateLimit)];
-        let asked = has_a_time.contains(&said.class).then(|| refusal::asked_wait(&said.text));
-        asked.flatten().unwrap_or_default().min(self.config.queue.asked_wait_max.0)
-    }
-
-    fn delay(&self, attempts: u32) -> Duration {
-        let delays = &self.config.queue.retry_delays;
-        let place = (attempts.saturating_sub(1) as usize).min(delays.len().saturating_sub(1));
-        let base = delays.get(place).map_or(Duration::from_secs(3600), |d| d.0);
-        let spread = base / 100 * self.config.queue.retry_jitter_percent;
-        let most = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
-        base + Duration::from_millis(self.world.chance.below(most))
-    }
-}
-
-/// The longest wait between two attempts.
-fn longest(config: &Config) -> Duration {
-    let queue = &config.queue;
-    let base = queue.retry_delays.iter().map(|delay| delay.0).max().unwrap_or_default();
-    base + base / 100 * queue.retry_jitter_percent
 }
 
 #[async_trait]
@@ -315,29 +288,19 @@ impl Queue for Embedded {
 
     async fn lease(&self, domain: &Domain, max: usize) -> Vec<Lease> {
         let now = self.world.clock.now();
-        let mut state = self.state();
-        state.promote(now);
-        let mut leases = Vec::new();
-        while leases.len() < max {
-            let Some((key, generation)) = state.take(domain, now) else {
-                break;
-            };
-            let attempts = state.item(key).map_or(0, |item| item.attempts);
-            let Some(message) = state.message(key.0) else {
-                continue;
-            };
-            leases.push(Lease {
-                message,
-                recipient: RecipientNumber(key.1),
-                attempts,
-                generation,
-                along: Vec::new(),
-                guard: Arc::new(Guard::new(self, key, generation)),
-            });
+        for _ in 0..CHUNK {
+            let leases = self.take(domain, max, now);
+            if leases.is_empty() {
+                return leases;
+            }
+            // What must not be served in these hours waits, and others are looked at.
+            let mut awake = self.awake(leases, now);
+            if !awake.is_empty() {
+                awake.iter_mut().for_each(|lease| self.take_along(lease));
+                return awake;
+            }
         }
-        drop(state);
-        leases.iter_mut().for_each(|lease| self.take_along(lease));
-        leases
+        Vec::new()
     }
 
     async fn permit(&self, lease: &Lease) -> Result<Result<Permit, Judgement>, StoreFault> {
@@ -445,7 +408,7 @@ impl Queue for Embedded {
 
     async fn cancel(&self, selector: Selector) -> u64 {
         let keys = self.state().select(&selector, usize::MAX);
-        let mut ended = 0;
+        let (mut ended, mut alike) = (0, Vec::new());
         for key in keys {
             let message = self.state().message(key.0);
             let Some(message) = message else { continue };
@@ -459,28 +422,31 @@ impl Queue for Embedded {
             let Ok(judgement) = self.policy.judge(&stream, to) else {
                 continue;
             };
-            if judgement != Judgement::Clear
-                && self
-                    .end_queued(key, Outcome::Stopped, reason(&judgement))
-                    .await
-                    .is_ok_and(|is_ended| is_ended)
-            {
-                ended += 1;
+            if judgement == Judgement::Clear {
+                continue;
+            }
+            let text = reason(&judgement);
+            if message.refused.contains(&RecipientNumber(key.1)) {
+                // Its sender is told.
+                let done = self.end_queued(key, Outcome::Stopped, text).await;
+                ended += u64::from(done.unwrap_or(false));
+            } else {
+                alike.push((key, text));
             }
         }
-        ended
+        ended + self.end_all(alike, Outcome::Stopped).await.map_or(0, |(ended, _)| ended)
     }
 
     async fn remove(&self, selector: Selector, reason: &str) -> Result<u64, SpoolFault> {
         let keys = self.state().select(&selector, usize::MAX);
-        let (mut ended, mut active) = (0, Vec::new());
-        for key in keys {
-            if self.end_queued(key, Outcome::Cancelled, reason.to_owned()).await? {
-                ended += 1;
-            } else if let Some(item) = self.state().item_mut(key) {
-                item.then = Some(Then::Cancelled);
-                active.push(key);
-            }
+        let ends = keys.into_iter().map(|key| (key, reason.to_owned())).collect();
+        let (mut ended, mut active) = self.end_all(ends, Outcome::Cancelled).await?;
+        {
+            let mut state = self.state();
+            active.retain(|key| {
+                let item = state.item_mut(*key);
+                item.map(|item| item.then = Some(Then::Cancelled)).is_some()
+            });
         }
         if !active.is_empty() {
             // On a task of its own: what is cancelled goes, however long its attempt takes.
@@ -550,7 +516,16 @@ impl Queue for Embedded {
     }
 
     async fn list(&self, selector: Selector, limit: usize) -> Vec<ItemView> {
-        self.state().list(&selector, limit)
+        let now = self.world.clock.now();
+        let mut found = self.state().list(&selector, limit, now);
+        for item in found.iter_mut().filter(|item| item.state == "queued") {
+            let stream = item.stream.filter(|_| item.is_submission);
+            let quiet = stream.and_then(|stream| self.quiet_until(stream, item.next_at, now));
+            if let Some(end) = quiet {
+                item.why = format!("its stream has quiet hours until {end}");
+            }
+        }
+        found
     }
 
     async fn summary(&self) -> Summary {

@@ -1,6 +1,6 @@
 //! How items end: what is written down, who is told, and in which words.
 
-use super::embedded::Embedded;
+use super::embedded::{CHUNK, Embedded};
 use super::report::{self, Back, Kind, Report};
 use super::state::{Key, Stand, Then};
 use super::{Queue, Said};
@@ -8,6 +8,7 @@ use crate::events::message::{Accepted, MessageEvent, Origin, Outcome, Recipient}
 use crate::mail::{RecipientNumber, RefusalClass, Status, Timestamp, Verdict, header};
 use crate::policy::{Judgement, Policy, Token};
 use crate::spool::{self, Durability, SpoolFault};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -162,15 +163,14 @@ impl Embedded {
         let is_wanted = message.notify(to).delay
             && message.sender.address().is_some()
             && self.state().item((message.id, to.0)).is_some_and(|item| !item.warned);
-        let queue = &self.config.queue;
-        let is_worth_it = queue.delay_warning_after.0 < queue.expiry.0;
-        (is_wanted && is_worth_it).then(|| message.due().after(queue.delay_warning_after.0))
+        let after = self.config.queue.delay_warning_after.0;
+        (is_wanted && after < self.plan(message).expiry).then(|| message.due().after(after))
     }
 
     /// Tells the sender, once, that a message waits. Where that cannot be written down now, the next
     /// attempt comes to it again.
     pub(super) async fn warn(&self, message: &Accepted, key: Key, attempts: u32, said: Said) {
-        let kind = Kind::Delayed(message.due().after(self.config.queue.expiry.0));
+        let kind = Kind::Delayed(message.due().after(self.plan(message).expiry));
         let told = async {
             self.report(message, key.1, kind, &said).await?;
             self.record(message, key.1, Outcome::Warned, attempts, said).await
@@ -241,30 +241,56 @@ impl Embedded {
         outcome: Outcome,
         text: String,
     ) -> Result<bool, SpoolFault> {
-        let found = {
-            let mut state = self.state();
-            let message = state.message(key.0);
-            let item = state.item_mut(key);
-            let free = item.filter(|item| !matches!(item.stand, Stand::Active(_)));
-            // Held while its end is written, so that no attempt takes it meanwhile.
-            free.map(|item| (item.attempts, std::mem::replace(&mut item.stand, Stand::Held)))
-                .zip(message)
-        };
-        let Some(((attempts, stood), message)) = found else {
+        let Some((message, stood, attempts)) = self.claim(key) else {
             return Ok(false);
         };
         let said = Said { relay: None, status: Status::new(5, 7, 1), text, class: None };
         let written = self.conclude(&message, key.1, outcome, attempts, said).await;
         if written.is_err() {
-            let mut state = self.state();
-            let next_at = state.item(key).map(|item| item.next_at);
-            if let (Stand::Queued, Some(next_at)) = (stood, next_at) {
-                state.schedule(key, next_at);
-            }
+            self.state().unclaim(key, stood);
             return written.map(|()| false);
         }
         self.end(key);
         Ok(true)
+    }
+
+    fn claim(&self, key: Key) -> Option<(Arc<Accepted>, Stand, u32)> {
+        let mut state = self.state();
+        let message = state.message(key.0)?;
+        let (stood, attempts) = state.claim(key)?;
+        Some((message, stood, attempts))
+    }
+
+    /// Ends items of which nobody is told, many in one write: how many, and those that an attempt holds.
+    pub(super) async fn end_all(
+        &self,
+        ends: Vec<(Key, String)>,
+        outcome: Outcome,
+    ) -> Result<(u64, Vec<Key>), SpoolFault> {
+        let (mut ended, mut busy) = (0, Vec::new());
+        let mut ends = ends.into_iter().peekable();
+        while ends.peek().is_some() {
+            let mut claimed = Vec::new();
+            let mut records = Vec::new();
+            for (key, text) in ends.by_ref().take(CHUNK) {
+                let Some((message, stood, attempts)) = self.claim(key) else {
+                    busy.push(key);
+                    continue;
+                };
+                let said = Said { relay: None, status: Status::new(5, 7, 1), text, class: None };
+                let event = self.event(&message, key.1, outcome.clone(), attempts, said);
+                records.push(event.encode());
+                claimed.push((key, stood));
+            }
+            if let Err(fault) = self.spool.append(records, Durability::Synced).await {
+                let mut state = self.state();
+                claimed.into_iter().for_each(|(key, stood)| state.unclaim(key, stood));
+                return Err(fault);
+            }
+            ended += claimed.len() as u64;
+            claimed.into_iter().for_each(|(key, _)| self.end(key));
+        }
+        Ok((ended, busy))
     }
 
     /// Takes out, as their attempts end, the items whose cancellation waits for that.

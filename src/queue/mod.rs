@@ -6,6 +6,7 @@ mod embedded;
 mod ending;
 mod rebuild;
 mod report;
+mod schedule;
 mod shelf;
 mod state;
 mod stop;
@@ -71,7 +72,8 @@ pub enum Attempt {
     },
     /// Policy stopped it.
     Stopped(Judgement),
-    /// It could not be judged, so that it was not sent: due after the first of `queue.retry_delays`.
+    /// It could not be judged, so that it was not sent: due after the first of `queue.retry_delays`, where
+    /// listings say so.
     /// No attempt is counted, and nothing expires by it.
     Held(Said),
     /// Nothing was tried (the connection was needed elsewhere, the daemon stops): due at once, and no
@@ -128,6 +130,9 @@ pub struct ItemView {
     pub account: AccountId,
     /// The stream's number.
     pub stream: Option<StreamId>,
+    /// Whether an application submitted it.
+    #[serde(skip)]
+    pub is_submission: bool,
     /// Bytes.
     pub size: u64,
     /// `queued`, `active` or `held`.
@@ -138,6 +143,8 @@ pub struct ItemView {
     pub accepted: Timestamp,
     /// When it is due.
     pub next_at: Timestamp,
+    /// Why it waits, or is held.
+    pub why: String,
     /// What was said last.
     pub last: Option<String>,
     /// What that was about, where it was a refusal.

@@ -34,6 +34,9 @@ pub(super) enum Stand {
     Active(u64),
     /// Held by the operator.
     Held,
+    /// Ended, as soon as that is written down: no attempt takes it, and no operator's word but a hold
+    /// counts, which binds it where its end cannot be written.
+    Ending,
 }
 
 /// One recipient that has not ended.

@@ -235,7 +235,9 @@ impl State {
         };
         match item.stand {
             Stand::Queued => item.stand = Stand::Held,
-            Stand::Active(_) if !matches!(item.then, Some(Then::Held | Then::Cancelled)) => {
+            Stand::Active(_) | Stand::Ending
+                if !matches!(item.then, Some(Then::Held | Then::Cancelled)) =>
+            {
                 item.then = Some(Then::Held);
             }
             _ => return false,
@@ -247,7 +249,7 @@ impl State {
     pub(super) fn is_held(&self, key: Key) -> bool {
         self.item(key).is_some_and(|item| match item.stand {
             Stand::Held => item.then != Some(Then::Cancelled),
-            Stand::Active(_) => item.then == Some(Then::Held),
+            Stand::Active(_) | Stand::Ending => item.then == Some(Then::Held),
             Stand::Queued => false,
         })
     }
@@ -263,6 +265,33 @@ impl State {
         }
         if let Some(item) = self.item_mut(key) {
             item.then = None;
+        }
+    }
+
+    /// Takes an item that no attempt holds, so that its end can be written: where it stood, and after how
+    /// many attempts.
+    pub(super) fn claim(&mut self, key: Key) -> Option<(Stand, u32)> {
+        let item = self.item_mut(key)?;
+        match item.stand {
+            Stand::Active(_) | Stand::Ending => None,
+            Stand::Queued | Stand::Held => {
+                Some((std::mem::replace(&mut item.stand, Stand::Ending), item.attempts))
+            }
+        }
+    }
+
+    /// Puts an item back whose end could not be written.
+    pub(super) fn unclaim(&mut self, key: Key, stood: Stand) {
+        let Some(item) = self.item_mut(key) else { return };
+        if item.stand != Stand::Ending {
+            return;
+        }
+        let (next_at, is_held) = (item.next_at, item.then == Some(Then::Held));
+        item.stand = stood;
+        if is_held {
+            (item.stand, item.then) = (Stand::Held, None);
+        } else if stood == Stand::Queued {
+            self.schedule(key, next_at);
         }
     }
 

@@ -1,7 +1,9 @@
 //! The queue over the real spool, store and policy, with a clock that the test turns.
 
 use super::{Attempt, Draft, Embedded, Lease, Queue, Said, Selector};
-use crate::accounts::{Account, Accounts, Stream, StreamDraft, StreamKind, StreamRules};
+use crate::accounts::{
+    Account, Accounts, QuietHours, Stream, StreamDraft, StreamKind, StreamRules,
+};
 use crate::config::Config;
 use crate::events::message::{MessageEvent, Origin, Outcome, Recipient, owner};
 use crate::events::record::{Evidence, Reason, Scope, Source};
@@ -17,6 +19,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+mod time;
 
 /// A clock that stands until it is turned.
 struct Turned(AtomicU64);
@@ -42,12 +46,24 @@ struct Rig {
 }
 
 fn open(home: &Path, clock: Arc<Turned>) -> Rig {
-    open_with(home, clock, Config::default())
+    open_with(home, clock, settings())
 }
 
-fn open_with(home: &Path, clock: Arc<Turned>, mut config: Config) -> Rig {
-    let world = World { clock: clock.clone(), ..World::real() };
+/// Without chance, and with one expiry for all.
+fn settings() -> Config {
+    let mut config = Config::default();
     config.queue.retry_jitter_percent = 0;
+    config.queue.marketing_expiry = config.queue.expiry;
+    config.queue.quiet_spread.0 = Duration::ZERO;
+    config
+}
+
+fn open_with(home: &Path, clock: Arc<Turned>, config: Config) -> Rig {
+    let world = World { clock: clock.clone(), ..World::real() };
+    open_in(world, home, clock, config)
+}
+
+fn open_in(world: World, home: &Path, clock: Arc<Turned>, config: Config) -> Rig {
     let config = Arc::new(config);
     let store = Store::open(&home.join("store"), &config.store, &world);
     let accounts = Accounts::new(store.clone(), world.clone());
@@ -87,22 +103,33 @@ impl Rig {
         self.spool.close().await;
         self.store.close().await;
         let (home, clock) = (self.home.clone(), self.clock.clone());
+        let config = (*self.config).clone();
         drop(self);
-        open(&home, clock)
+        open_with(&home, clock, config)
     }
 
     async fn stream(&self) -> (Account, Stream) {
         let account = self.accounts.add_account("acme").await.expect("account");
+        let stream = self.another(&account, "news", StreamKind::Marketing, None).await;
+        (account, stream)
+    }
+
+    async fn another(
+        &self,
+        account: &Account,
+        name: &str,
+        kind: StreamKind,
+        quiet_hours: Option<QuietHours>,
+    ) -> Stream {
         let draft = StreamDraft {
-            name: "news".into(),
-            kind: StreamKind::Marketing,
+            name: name.into(),
+            kind,
             consent_required: Some(false),
             honour_opt_out: false,
             reply_to: None,
-            rules: StreamRules::default(),
+            rules: StreamRules { quiet_hours, ..StreamRules::default() },
         };
-        let stream = self.accounts.add_stream(account.id, draft).await;
-        (account, stream.expect("stream"))
+        self.accounts.add_stream(account.id, draft).await.expect("stream")
     }
 
     async fn accept(&self, stream: &Stream, number: u8, from: &str, to: &[&str]) -> MessageId {

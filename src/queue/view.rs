@@ -1,19 +1,41 @@
 //! What listings and figures show of the queue.
 
-use super::state::{Key, Stand, State};
+use super::shelf::Item;
+use super::state::{Key, Stand, State, Then};
 use super::{ItemView, Selector, Summary};
+use crate::events::message::{Accepted, Origin};
+use crate::mail::Timestamp;
 
 /// Most destinations that a summary names.
 const DOMAINS_MAX: usize = 50;
 
+/// Why an item is where it is.
+fn why(item: &Item, message: &Accepted, now: Timestamp) -> &'static str {
+    match (item.stand, item.then) {
+        (Stand::Active(_), Some(Then::Held)) => "under attempt; held when that ends",
+        (Stand::Active(_), Some(Then::Cancelled)) => "under attempt; taken out when that ends",
+        (Stand::Active(_), Some(Then::Due)) => "under attempt; tried again when that ends",
+        (Stand::Active(_), None) => "under attempt",
+        (Stand::Ending, _) => "its end is being written down",
+        (Stand::Held, Some(Then::Cancelled)) => "taken out as soon as that is written down",
+        (Stand::Held, _) => "held by the operator: `relent queue release` lets it go",
+        (Stand::Queued, _) if item.next_at <= now => "due: it waits for its turn",
+        (Stand::Queued, _) if item.attempts > 0 => "waits for its next attempt",
+        (Stand::Queued, _) if message.not_before.is_some_and(|at| at > now) => {
+            "its sender asked for a later time"
+        }
+        (Stand::Queued, _) => "waits for its time",
+    }
+}
+
 impl State {
     /// Items that match, at most `limit`.
-    pub(super) fn list(&self, selector: &Selector, limit: usize) -> Vec<ItemView> {
+    pub(super) fn list(&self, selector: &Selector, limit: usize, now: Timestamp) -> Vec<ItemView> {
         let keys = self.select(selector, limit);
-        keys.into_iter().filter_map(|key| self.view(key)).collect()
+        keys.into_iter().filter_map(|key| self.view(key, now)).collect()
     }
 
-    fn view(&self, key: Key) -> Option<ItemView> {
+    fn view(&self, key: Key, now: Timestamp) -> Option<ItemView> {
         let (item, message) = (self.item(key)?, self.message(key.0)?);
         Some(ItemView {
             message: message.id.to_string(),
@@ -22,15 +44,17 @@ impl State {
             recipient: message.recipients.get(key.1 as usize)?.address.to_string(),
             account: message.origin.account(),
             stream: message.origin.stream(),
+            is_submission: matches!(message.origin, Origin::Submission { .. }),
             size: message.body.length,
             state: match item.stand {
                 Stand::Queued => "queued",
-                Stand::Active(_) => "active",
+                Stand::Active(_) | Stand::Ending => "active",
                 Stand::Held => "held",
             },
             attempts: item.attempts,
             accepted: message.at,
             next_at: item.next_at,
+            why: why(item, &message, now).to_owned(),
             last: item.last.as_deref().map(str::to_owned),
             class: item.class,
         })
@@ -42,7 +66,7 @@ impl State {
         for (_, item) in self.items() {
             match item.stand {
                 Stand::Queued => summary.queued += 1,
-                Stand::Active(_) => summary.active += 1,
+                Stand::Active(_) | Stand::Ending => summary.active += 1,
                 Stand::Held => summary.held += 1,
             }
         }

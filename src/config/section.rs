@@ -115,7 +115,7 @@ sections! {
         data_timeout: Span = Span::minutes(3),
         /// Longest life of a connection.
         session_timeout: Span = Span::minutes(60),
-        /// How far ahead X-Relent-Send-At may lie.
+        /// How far ahead X-Relent-Send-At and FUTURERELEASE may lie.
         send_at_max: Span = Span::minutes(7 * 24 * 60),
         /// Longest time from connecting to AUTH.
         auth_timeout: Span = Span::minutes(1),

@@ -113,6 +113,8 @@ impl Driver {
         let inbound = port == Port::Inbound;
         let (submission, other) = (&config.submission, &config.inbound);
         let loopback = peer.ip().to_canonical().is_loopback();
+        let ahead_max = submission.send_at_max.0;
+        let latest = intake.parts.world.clock.now().after(ahead_max);
         let offer = Offer {
             hostname: config.hostname.clone(),
             size_max: if inbound {
@@ -125,6 +127,7 @@ impl Driver {
             errors_max: if inbound { other.errors_max } else { submission.errors_max },
             needs_auth: !inbound,
             auth_in_clear: loopback && submission.plaintext_auth == PlaintextAuth::Loopback,
+            hold_max: (!inbound).then_some((ahead_max, latest)),
         };
         let role = if inbound {
             Role::Inbound(Box::new(Inbound::new(intake.clone(), peer)))

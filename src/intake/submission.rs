@@ -11,13 +11,14 @@ use crate::mail::{
 };
 use crate::policy::Policy;
 use crate::queue::Selector;
-use crate::smtp::command::MailParameters;
+use crate::smtp::command::{Hold, MailParameters};
 use crate::smtp::scram::Verifier;
 use crate::smtp::session::Question;
 use crate::spool::{Body, BodyWriter};
 use data_encoding::BASE64;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Random octets in our part of a SCRAM nonce.
 const NONCE: usize = 24;
@@ -32,6 +33,8 @@ struct Envelope {
     smtputf8: bool,
     recipients: Vec<Recipient>,
     dsn: Dsn,
+    /// Before when MAIL said that it must not leave.
+    hold: Option<Timestamp>,
     /// Some of them are refused, and the credential has them stopped in silence.
     silenced: bool,
 }
@@ -138,11 +141,31 @@ impl Submission {
             self.log_refusal(&answer);
             return Verdict::Refuse(answer);
         }
+        let hold = match parameters.hold.map(|hold| self.held(hold)).transpose() {
+            Ok(hold) => hold,
+            Err(answer) => return Verdict::Refuse(answer),
+        };
         let smtputf8 = parameters.smtputf8;
         let dsn = Dsn { message: parameters.dsn, recipients: Vec::new() };
         let recipients = Vec::new();
-        self.envelope = Some(Envelope { sender, smtputf8, recipients, dsn, silenced: false });
+        self.envelope = Some(Envelope { sender, smtputf8, recipients, dsn, hold, silenced: false });
         Verdict::Accept
+    }
+
+    /// The moment that FUTURERELEASE (RFC 4865) names: as X-Relent-Send-At, one that has passed is now, and
+    /// none lies further ahead than `submission.send_at_max`.
+    fn held(&self, hold: Hold) -> Result<Timestamp, Answer> {
+        let parts = &self.intake.parts;
+        let (now, longest) = (parts.world.clock.now(), parts.config.submission.send_at_max.0);
+        let until = match hold {
+            Hold::For(seconds) => now.after(Duration::from_secs(seconds.into())),
+            Hold::Until(moment) => moment,
+        };
+        if until.since(now) > longest {
+            let text = format!("mail is held for {} seconds at most", longest.as_secs());
+            return Err(refuse(501, (5, 5, 4), text));
+        }
+        Ok(until)
     }
 
     fn recipient(&mut self, address: Address, wishes: OfRecipient) -> Verdict {
@@ -351,7 +374,8 @@ impl Submission {
             smtputf8: envelope.smtputf8 && needs_smtputf8,
             eight_bit: message.eight_bit,
             refused,
-            not_before: message.send_at,
+            // "Not before" twice: the later one breaks neither.
+            not_before: message.send_at.max(envelope.hold),
             dsn: (!envelope.dsn.is_empty()).then(|| Box::new(envelope.dsn)),
             tls: TlsDemand::default(),
             reply_to: None,

@@ -1,7 +1,7 @@
 //! Commands of a client (RFC 5321 §4.1), parsed once into what they mean.
 
 use crate::mail::dsn::{self, Notify, OfMessage, OfRecipient, Returned};
-use crate::mail::{Address, AddressFault, ReversePath};
+use crate::mail::{Address, AddressFault, ReversePath, Timestamp};
 
 /// What a client asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,6 +54,17 @@ pub struct MailParameters {
     pub smtputf8: bool,
     /// RET and ENVID (RFC 3461).
     pub dsn: OfMessage,
+    /// HOLDFOR or HOLDUNTIL (RFC 4865).
+    pub hold: Option<Hold>,
+}
+
+/// How long a message is to be held before it is delivered (RFC 4865 §4).
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub enum Hold {
+    /// So many seconds.
+    For(u32),
+    /// Until this moment.
+    Until(Timestamp),
 }
 
 /// Why a line is no command.
@@ -225,6 +236,17 @@ fn mail(rest: &str) -> Result<Command, CommandFault> {
                 let usage = "ENVID=xtext, once, of at most 100 printable characters";
                 once(&mut parameters.dsn.envelope_id, dsn::envelope_id(value), usage)?;
             }
+            ("HOLDFOR", _) => {
+                let usage = "HOLDFOR=seconds, of at most nine digits, once, and no HOLDUNTIL";
+                let digits = value.bytes().all(|b| b.is_ascii_digit());
+                let is_sound = digits && (1..=9).contains(&value.len());
+                let seconds = is_sound.then(|| value.parse().ok()).flatten();
+                once(&mut parameters.hold, seconds.map(Hold::For), usage)?;
+            }
+            ("HOLDUNTIL", value) => {
+                let usage = "HOLDUNTIL=2026-12-24T18:00:00Z, once, and no HOLDFOR";
+                once(&mut parameters.hold, value.parse().ok().map(Hold::Until), usage)?;
+            }
             _ => return Err(CommandFault::Parameter(repeated(name))),
         }
     }
@@ -357,6 +379,37 @@ mod tests {
             "RCPT TO:<c@d.example> ORCPT=rfc822;c ORCPT=rfc822;c",
         ] {
             assert!(matches!(read(line), Err(CommandFault::Syntax(_))), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_time_to_hold_mail_is_read_once_and_in_one_form() {
+        let hold = |words: &str| match read(&format!("MAIL FROM:<a@b.example> {words}")) {
+            Ok(Command::Mail(_, parameters)) => parameters.hold,
+            Ok(_) => unreachable!("another command"),
+            Err(fault) => {
+                assert!(matches!(fault, CommandFault::Syntax(_)), "{words}: {fault:?}");
+                None
+            }
+        };
+        assert_eq!(hold("HOLDFOR=0"), Some(Hold::For(0)));
+        assert_eq!(hold("holdfor=999999999"), Some(Hold::For(999_999_999)));
+        let christmas = Hold::Until(Timestamp(1_798_135_200_000));
+        assert_eq!(hold("HOLDUNTIL=2026-12-24T18:00:00Z"), Some(christmas));
+        assert_eq!(hold("HOLDUNTIL=2026-12-24t19:00:00+01:00"), Some(christmas));
+        for words in [
+            "HOLDFOR=",
+            "HOLDFOR=-1",
+            "HOLDFOR=+1",
+            "HOLDFOR=1h",
+            "HOLDFOR=1000000000",
+            "HOLDUNTIL=2026-12-24",
+            "HOLDUNTIL=1798135200",
+            "HOLDUNTIL",
+            "HOLDFOR=1 HOLDFOR=1",
+            "HOLDFOR=1 HOLDUNTIL=2026-12-24T18:00:00Z",
+        ] {
+            assert_eq!(hold(words), None, "{words}");
         }
     }
 

@@ -5,8 +5,12 @@ use super::command::{self, Command, CommandFault, Forward, MailParameters};
 use super::sasl::{Claim, Exchange, Turn};
 use super::scram::{Bindings, First, ScramFault, Verifier};
 use crate::mail::dsn::{OfMessage, OfRecipient};
-use crate::mail::{Address, AddressFault, Answer, Reply, ReversePath, Status, Verdict};
+use crate::mail::{Address, AddressFault, Answer, Reply, ReversePath, Status, Timestamp, Verdict};
 use data_encoding::BASE64;
+use std::time::Duration;
+
+/// The largest number of seconds that FUTURERELEASE can say.
+const HOLD_SECONDS_MAX: u64 = 999_999_999;
 
 /// What this listener offers.
 #[derive(Debug, Clone)]
@@ -25,6 +29,9 @@ pub struct Offer {
     pub needs_auth: bool,
     /// Whether AUTH may be used on a connection without TLS.
     pub auth_in_clear: bool,
+    /// How far ahead mail may be held (RFC 4865): for how long, and, said at the start, until when. None:
+    /// it is not offered.
+    pub hold_max: Option<(Duration, Timestamp)>,
 }
 
 /// What the driver does next.
@@ -301,6 +308,11 @@ impl Session {
         if self.offer.needs_auth {
             lines.push("DSN".into());
         }
+        if let Some((longest, latest)) = self.offer.hold_max {
+            // RFC 4865 §4: a number of at most nine digits, and a moment of RFC 3339.
+            let seconds = longest.as_secs().min(HOLD_SECONDS_MAX);
+            lines.push(format!("FUTURERELEASE {seconds} {latest}"));
+        }
         if !self.is_tls() {
             lines.push("STARTTLS".into());
         }
@@ -406,6 +418,9 @@ impl Session {
         }
         if !self.offer.needs_auth && parameters.dsn != OfMessage::default() {
             return self.refuse(refusal(&CommandFault::Parameter("DSN".into())));
+        }
+        if self.offer.hold_max.is_none() && parameters.hold.is_some() {
+            return self.refuse(refusal(&CommandFault::Parameter("FUTURERELEASE".into())));
         }
         self.state = State::Asking(Asked::Mail(parameters.smtputf8));
         Step::Ask(Question::Mail(path, parameters))
@@ -558,6 +573,7 @@ mod tests {
             errors_max: 5,
             needs_auth: true,
             auth_in_clear: false,
+            hold_max: Some((Duration::from_secs(604_800), Timestamp(1_798_135_200_000))),
         }
     }
 
@@ -606,6 +622,25 @@ mod tests {
                 ("DATA", "354"),
             ],
         );
+    }
+
+    #[test]
+    fn mail_is_held_where_that_is_offered() {
+        let mail = "MAIL FROM:<a@b.example> HOLDFOR=60";
+        let auth = ("AUTH PLAIN AGEAYg==", "235");
+        check(true, &[("EHLO client", "250-"), auth, (mail, "250 2.1.0")]);
+        let hello = |offer: Offer| {
+            let mut session = Session::new(offer, Some(Bindings::default()));
+            let Step::Say(reply) = session.line(b"EHLO client") else {
+                unreachable!("no reply to EHLO");
+            };
+            (session, reply.wire())
+        };
+        let (_, said) = hello(offer());
+        assert!(said.contains("FUTURERELEASE 604800 2026-12-24T18:00:00Z\r\n"), "{said}");
+        let (mut inbound, said) = hello(Offer { needs_auth: false, hold_max: None, ..offer() });
+        assert!(!said.contains("FUTURERELEASE"), "{said}");
+        assert!(matches!(inbound.line(mail.as_bytes()), Step::Say(reply) if reply.code == 555));
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub fn session(input: &[u8]) {
         errors_max: 6,
         needs_auth,
         auth_in_clear,
+        hold_max: needs_auth.then(Default::default),
     };
     let bindings = || Bindings { exporter: Some(vec![1; 32]), end_point: None };
     let mut session = Session::new(offer, (flags & 4 > 0).then(bindings));

@@ -1,24 +1,33 @@
-//! The resolver over hickory: no search domains, no hosts file, every wait and list bounded.
+//! The resolver over hickory: no search domains, no hosts file, every wait and list bounded. What DNSSEC
+//! proves is validated here, or believed of a name server on this machine.
 
-use super::{DnsFault, MailHost, Resolver, Route};
+use super::asking::Asking;
+use super::{DnsFault, MailHost, Proven, Resolver, Route};
 use crate::config;
-use crate::mail::Domain;
+use crate::mail::{Domain, Tlsa};
 use crate::world::{Chance, SystemChance};
 use async_trait::async_trait;
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use hickory_resolver::system_conf::read_system_conf;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Most aliases from a name to its records.
+const ALIASES_MAX: usize = 8;
+/// Most TLSA records of a host that are looked at.
+const TLSA_MAX: usize = 32;
+
 /// The resolver of a running relay.
 pub struct HickoryResolver {
-    resolver: TokioResolver,
+    resolver: hickory_resolver::Resolver<Asking>,
+    proof: Proof,
     chance: Arc<dyn Chance>,
     longest: Duration,
     hosts_max: usize,
@@ -27,17 +36,28 @@ pub struct HickoryResolver {
 
 /// What a lookup found.
 enum Found {
-    /// These records of the type asked for; empty: the name has none.
-    Records(Vec<RData>),
+    /// These records of the type asked for, and whether they are proven; empty: the name has none.
+    Records(Vec<RData>, bool),
     /// No such name.
     NoName,
+}
+
+/// Who says what DNSSEC proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// We do.
+    Ours,
+    /// The name servers, which are all on this machine: nobody is between them and us.
+    Theirs,
+    /// Nobody.
+    Nobodys,
 }
 
 impl HickoryResolver {
     /// A resolver that asks the name servers of the settings, or else the system's.
     ///
     /// # Errors
-    /// The system's settings cannot be read.
+    /// The system's settings, or the trust anchors, cannot be read.
     pub fn new(settings: &config::Dns) -> io::Result<Arc<Self>> {
         Self::with_chance(settings, Arc::new(SystemChance::new()))
     }
@@ -45,14 +65,15 @@ impl HickoryResolver {
     /// The same, with the chance that shuffles hosts of equal preference.
     ///
     /// # Errors
-    /// The system's settings cannot be read.
+    /// The system's settings, or the trust anchors, cannot be read.
     pub fn with_chance(settings: &config::Dns, chance: Arc<dyn Chance>) -> io::Result<Arc<Self>> {
         let fault = |why: NetError| {
             let hint = "name servers can be set as dns.nameservers";
             io::Error::other(format!("the resolver cannot start: {why}; {hint}"))
         };
-        let mut builder = if settings.nameservers.is_empty() {
-            TokioResolver::builder_tokio().map_err(fault)?
+        let config = if settings.nameservers.is_empty() {
+            let (config, _) = read_system_conf().map_err(fault)?;
+            config
         } else {
             let servers = settings.nameservers.iter().map(|server| {
                 let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()];
@@ -62,9 +83,19 @@ impl HickoryResolver {
                 });
                 NameServerConfig::new(server.ip(), true, connections.to_vec())
             });
-            let config = ResolverConfig::from_name_servers(servers.collect());
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+            ResolverConfig::from_name_servers(servers.collect())
         };
+        let near = config.name_servers.iter().all(|server| server.ip.to_canonical().is_loopback());
+        let proof = match (settings.validate, near) {
+            (true, _) => Proof::Ours,
+            (false, true) => Proof::Theirs,
+            (false, false) => Proof::Nobodys,
+        };
+        let asking = Asking::new(proof == Proof::Theirs);
+        let mut builder = hickory_resolver::Resolver::builder_with_config(config, asking);
+        if let Some(anchors) = anchors(settings)? {
+            builder = builder.with_trust_anchor(Arc::new(anchors));
+        }
         let options = builder.options_mut();
         // Two attempts, which together take no longer than the setting says.
         options.attempts = 1;
@@ -73,8 +104,12 @@ impl HickoryResolver {
         options.positive_max_ttl = Some(settings.cache_ttl_max.0);
         options.negative_max_ttl = Some(settings.cache_ttl_max.0);
         options.use_hosts_file = ResolveHosts::Never;
+        // Aliases stay in an answer, since each of them must be proven.
+        options.preserve_intermediates = true;
+        options.validate = settings.validate;
         Ok(Arc::new(Self {
             resolver: builder.build().map_err(fault)?,
+            proof,
             chance,
             longest: settings.timeout.0,
             hosts_max: settings.mx_hosts_max as usize,
@@ -87,26 +122,70 @@ impl HickoryResolver {
         let mut full = Name::from_ascii(name).map_err(unreadable)?;
         full.set_fqdn(true);
         let late = |_| DnsFault(format!("{kind} of {name}: no answer in {:?}", self.longest));
-        let lookup = tokio::time::timeout(self.longest, self.resolver.lookup(full, kind));
+        let lookup = tokio::time::timeout(self.longest, self.resolver.lookup(full.clone(), kind));
+        let negative = |code| match code {
+            ResponseCode::NXDomain => Ok(Found::NoName),
+            ResponseCode::NoError => Ok(Found::Records(Vec::new(), false)),
+            code => Err(DnsFault(format!("{kind} of {name}: {code}"))),
+        };
         match lookup.await.map_err(late)? {
             Ok(lookup) => {
+                let is_secure = self.is_proven(&lookup, &full, kind).await;
                 let records = lookup.answers().iter().map(|record| record.data.clone());
-                Ok(Found::Records(records.filter(|data| data.record_type() == kind).collect()))
+                let records = records.filter(|data| data.record_type() == kind).collect();
+                Ok(Found::Records(records, is_secure))
             }
-            Err(NetError::Dns(DnsError::NoRecordsFound(none))) => match none.response_code {
-                ResponseCode::NXDomain => Ok(Found::NoName),
-                ResponseCode::NoError => Ok(Found::Records(Vec::new())),
-                code => Err(DnsFault(format!("{kind} of {name}: {code}"))),
-            },
+            Err(NetError::Dns(DnsError::NoRecordsFound(none))) => negative(none.response_code),
+            // There is none, and nothing need prove that; what must be proven and is not is a fault.
+            Err(NetError::Dns(DnsError::Nsec { response, proof, .. })) if proof.is_insecure() => {
+                negative(response.metadata.response_code)
+            }
             Err(why) => Err(DnsFault(format!("{kind} of {name}: {why}"))),
         }
+    }
+
+    /// Whether an answer to a question about `name` is proven, from the name to the records.
+    async fn is_proven(&self, lookup: &Lookup, name: &Name, kind: RecordType) -> bool {
+        match self.proof {
+            Proof::Nobodys => return false,
+            // One answer to this very question: what was put together here is of several.
+            Proof::Theirs => {
+                let is_whole = lookup.query().name() == name;
+                return is_whole && lookup.message().metadata.authentic_data;
+            }
+            Proof::Ours => {}
+        }
+        let mut owner = name.clone();
+        for _ in 0..ALIASES_MAX {
+            let here = |records: &[Record]| -> Vec<Record> {
+                records.iter().filter(|record| record.name == owner).cloned().collect()
+            };
+            let mut records = here(lookup.answers());
+            if records.is_empty() {
+                // The alias was left out, since what it leads to was known already.
+                let link = self.resolver.lookup(owner.clone(), RecordType::CNAME).await;
+                records = link.map(|link| here(link.answers())).unwrap_or_default();
+            }
+            let is_sound = |record: &Record| record.proof.is_secure();
+            let mut found = records.iter().filter(|record| record.record_type() == kind).peekable();
+            if found.peek().is_some() {
+                return found.all(is_sound);
+            }
+            let alias = records.iter().find_map(|record| match &record.data {
+                RData::CNAME(next) if is_sound(record) => Some(next.0.clone()),
+                _ => None,
+            });
+            let Some(next) = alias else { return false };
+            owner = next;
+        }
+        false
     }
 
     /// What follows for a domain without mail host and address. An alias that leads in a loop, or to a
     /// name without records, looks like that while its zone is being mended: nothing final follows.
     async fn nowhere(&self, domain: &Domain) -> Result<Route, DnsFault> {
         match self.find(domain.as_str(), RecordType::CNAME).await? {
-            Found::Records(aliases) if !aliases.is_empty() => {
+            Found::Records(aliases, _) if !aliases.is_empty() => {
                 Err(DnsFault(format!("{domain} is an alias that leads to no mail server")))
             }
             _ => Ok(Route::NoSuchDomain),
@@ -123,18 +202,55 @@ impl HickoryResolver {
     }
 }
 
+/// Reads the trust anchors that the settings name.
+///
+/// # Errors
+/// Why they cannot be used.
+pub fn check_anchors(settings: &config::Dns) -> io::Result<()> {
+    anchors(settings).map(drop)
+}
+
+/// The keys that validation starts from, where they are not the root's.
+fn anchors(settings: &config::Dns) -> io::Result<Option<TrustAnchors>> {
+    let Some(path) = settings.trust_anchor.as_deref().filter(|_| settings.validate) else {
+        return Ok(None);
+    };
+    let unread = |why: String| {
+        let text =
+            format!("dns.trust_anchor: {}: {why}: name a file of DNSKEY records", path.display());
+        io::Error::other(text)
+    };
+    let anchors = TrustAnchors::from_file(path).map_err(|why| unread(why.to_string()))?;
+    if anchors.is_empty() {
+        Err(unread("it holds no key of the root".into()))
+    } else {
+        Ok(Some(anchors))
+    }
+}
+
 #[async_trait]
 impl Resolver for HickoryResolver {
     async fn route(&self, domain: &Domain) -> Result<Route, DnsFault> {
-        let Found::Records(records) = self.find(domain.as_str(), RecordType::MX).await? else {
-            return Ok(Route::NoSuchDomain);
+        Ok(self.proven_route(domain).await?.found)
+    }
+
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsFault> {
+        Ok(self.proven_addresses(host).await?.found)
+    }
+
+    async fn proven_route(&self, domain: &Domain) -> Result<Proven<Route>, DnsFault> {
+        let Found::Records(records, is_secure) = self.find(domain.as_str(), RecordType::MX).await?
+        else {
+            return Ok(Proven::unproven(Route::NoSuchDomain));
         };
         if records.is_empty() {
             if self.addresses(domain.as_str()).await?.is_empty() {
-                return self.nowhere(domain).await;
+                return self.nowhere(domain).await.map(Proven::unproven);
             }
             let name = domain.to_string();
-            return Ok(Route::Hosts(vec![MailHost { preference: 0, name }]));
+            // That there is no MX is proven wherever the addresses are: they are of the same name.
+            let found = Route::Hosts(vec![MailHost { preference: 0, name }]);
+            return Ok(Proven { found, is_secure: true });
         }
         let mut hosts = Vec::new();
         for data in records {
@@ -149,36 +265,58 @@ impl Resolver for HickoryResolver {
             }
         }
         if hosts.is_empty() {
-            return Ok(Route::NullMx);
+            return Ok(Proven { found: Route::NullMx, is_secure });
         }
         self.sort(&mut hosts);
         hosts.truncate(self.hosts_max);
-        Ok(Route::Hosts(hosts))
+        Ok(Proven { found: Route::Hosts(hosts), is_secure })
     }
 
-    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsFault> {
+    async fn proven_addresses(&self, host: &str) -> Result<Proven<Vec<IpAddr>>, DnsFault> {
         let (six, four) =
             tokio::join!(self.find(host, RecordType::AAAA), self.find(host, RecordType::A));
         // One kind is enough to deliver; only when neither is there does a fault count.
         let read = |found: &Result<Found, DnsFault>| match found {
-            Ok(Found::Records(records)) => records.iter().filter_map(RData::ip_addr).collect(),
-            _ => Vec::new(),
+            Ok(Found::Records(records, is_secure)) => {
+                let addresses: Vec<IpAddr> = records.iter().filter_map(RData::ip_addr).collect();
+                let is_secure = *is_secure || addresses.is_empty();
+                (addresses, is_secure)
+            }
+            _ => (Vec::new(), true),
         };
-        let (sixes, fours): (Vec<IpAddr>, Vec<IpAddr>) = (read(&six), read(&four));
+        let ((sixes, six_secure), (fours, four_secure)) = (read(&six), read(&four));
         if sixes.is_empty() && fours.is_empty() {
             six.and(four)?;
+            return Ok(Proven::unproven(Vec::new()));
         }
-        let mut addresses = Vec::new();
+        let mut found = Vec::new();
         for place in 0..sixes.len().max(fours.len()) {
-            addresses.extend(sixes.get(place));
-            addresses.extend(fours.get(place));
+            found.extend(sixes.get(place));
+            found.extend(fours.get(place));
         }
-        addresses.truncate(self.addresses_max);
-        Ok(addresses)
+        found.truncate(self.addresses_max);
+        Ok(Proven { found, is_secure: six_secure && four_secure })
+    }
+
+    async fn tlsa(&self, host: &str, port: u16) -> Result<Proven<Vec<Tlsa>>, DnsFault> {
+        let name = format!("_{port}._tcp.{host}");
+        let Found::Records(records, is_secure) = self.find(&name, RecordType::TLSA).await? else {
+            return Ok(Proven::unproven(Vec::new()));
+        };
+        let read = records.into_iter().filter_map(|data| match data {
+            RData::TLSA(tlsa) => Some(Tlsa {
+                usage: tlsa.cert_usage.into(),
+                selector: tlsa.selector.into(),
+                matching: tlsa.matching.into(),
+                data: tlsa.cert_data,
+            }),
+            _ => None,
+        });
+        Ok(Proven { found: read.take(TLSA_MAX).collect(), is_secure })
     }
 
     async fn texts(&self, name: &str) -> Result<Vec<String>, DnsFault> {
-        let Found::Records(records) = self.find(name, RecordType::TXT).await? else {
+        let Found::Records(records, _) = self.find(name, RecordType::TXT).await? else {
             return Ok(Vec::new());
         };
         let texts = records.iter().filter_map(|data| match data {
@@ -246,6 +384,37 @@ mod tests {
         }
         assert!(matches!(route("other.example").await, Ok(Route::Hosts(_))));
         assert_eq!(route("stale.example").await, Ok(Route::NoSuchDomain));
+    }
+
+    #[tokio::test]
+    async fn a_name_server_on_this_machine_is_believed_what_it_proves() {
+        let tlsa = Tlsa { usage: 3, selector: 1, matching: 1, data: vec![7; 32] };
+        let records = [
+            ("proven.example", Rdata::Mx(10, "mx.proven.example".into())),
+            ("proven.example", Rdata::Proven),
+            ("mx.proven.example", Rdata::A([192, 0, 2, 1].into())),
+            ("_25._tcp.mx.proven.example", Rdata::Tlsa(tlsa.clone())),
+            ("_26._tcp.mx.proven.example", Rdata::Fails),
+            ("plain.example", Rdata::Mx(10, "mx.proven.example".into())),
+        ];
+        let records = records.map(|(name, data)| (name.to_owned(), data));
+        let server = NameServer::start(([127, 0, 0, 1], 0).into(), &records).expect("a port");
+        let nameservers = vec![server.address()];
+        let settings = config::Dns { nameservers, ..config::Dns::default() };
+        let resolver = HickoryResolver::new(&settings).expect("a resolver");
+        for (domain, is_proven) in [("proven.example", true), ("plain.example", false)] {
+            // What is kept is as proven as what was asked.
+            for _ in 0..2 {
+                let domain = Domain::parse(domain).expect("a domain");
+                let route = resolver.proven_route(&domain).await.expect("an answer");
+                assert_eq!(route.is_secure, is_proven, "{domain}");
+            }
+        }
+        let addresses = resolver.proven_addresses("mx.proven.example").await.expect("an answer");
+        assert!(addresses.is_secure && addresses.found.len() == 1);
+        let found = resolver.tlsa("mx.proven.example", 25).await.expect("an answer");
+        assert_eq!((found.found, found.is_secure), (vec![tlsa], true));
+        assert!(resolver.tlsa("mx.proven.example", 26).await.is_err());
     }
 
     #[tokio::test]

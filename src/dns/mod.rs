@@ -1,13 +1,16 @@
-//! The resolver: where a domain's mail goes (RFC 5321 §5), and the records we publish or check. Only
-//! here is hickory named.
+//! The resolver: where a domain's mail goes (RFC 5321 §5), what DNSSEC proves of it, and the records we
+//! publish or check. Only here is hickory named.
 
+mod asking;
 mod hickory;
+#[cfg(test)]
+mod signed;
 pub mod zone;
 
-pub use hickory::HickoryResolver;
+pub use hickory::{HickoryResolver, check_anchors};
 pub use zone::{NameServer, Rdata};
 
-use crate::mail::Domain;
+use crate::mail::{Domain, Tlsa};
 use async_trait::async_trait;
 use std::net::IpAddr;
 
@@ -31,6 +34,23 @@ pub enum Route {
     NoSuchDomain,
 }
 
+/// An answer, and whether DNSSEC proves it: by our own validation, or by that of a name server on this
+/// machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proven<T> {
+    /// What was found.
+    pub found: T,
+    /// Whether every record that leads to it was proven.
+    pub is_secure: bool,
+}
+
+impl<T> Proven<T> {
+    /// What nobody vouches for.
+    pub fn unproven(found: T) -> Self {
+        Self { found, is_secure: false }
+    }
+}
+
 /// An answer could not be had: worth another try (4.4.3).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -45,4 +65,18 @@ pub trait Resolver: Send + Sync + 'static {
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsFault>;
     /// TXT records, the strings of each joined; empty: there are none.
     async fn texts(&self, name: &str) -> Result<Vec<String>, DnsFault>;
+
+    /// Where a domain's mail goes, and whether that is proven. Unless it can prove something, a resolver
+    /// proves nothing.
+    async fn proven_route(&self, domain: &Domain) -> Result<Proven<Route>, DnsFault> {
+        self.route(domain).await.map(Proven::unproven)
+    }
+    /// A host's addresses, and whether all of them are proven.
+    async fn proven_addresses(&self, host: &str) -> Result<Proven<Vec<IpAddr>>, DnsFault> {
+        self.addresses(host).await.map(Proven::unproven)
+    }
+    /// The TLSA records of a host's port (RFC 6698 §3); empty: there are none.
+    async fn tlsa(&self, _host: &str, _port: u16) -> Result<Proven<Vec<Tlsa>>, DnsFault> {
+        Ok(Proven::unproven(Vec::new()))
+    }
 }

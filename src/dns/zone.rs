@@ -1,11 +1,12 @@
 //! A small name server that answers from a list of records: for the demo and for tests.
 
+use crate::mail::Tlsa;
 use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX, SOA, TXT};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX, SOA, TLSA, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as Listener, UdpSocket as Socket};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -34,11 +35,43 @@ pub enum Rdata {
     Txt(String),
     /// Another name for it.
     Cname(String),
+    /// What the certificate at a port must be; the name is `_25._tcp.HOST`.
+    Tlsa(Tlsa),
+    /// No record: answers about this name and those below it are said to be proven (AD).
+    Proven,
+    /// No record: questions about this name, of whatever type, are answered SERVFAIL.
+    Fails,
+}
+
+/// What is answered from.
+#[derive(Default)]
+struct Zone {
+    records: Vec<Record>,
+    proven: Vec<Name>,
+    failing: Vec<Name>,
+}
+
+/// A zone that may be replaced while it is served.
+type Served = Arc<RwLock<Zone>>;
+
+impl Zone {
+    fn of(records: &[(String, Rdata)]) -> io::Result<Self> {
+        let mut zone = Self::default();
+        for (owner, data) in records {
+            match data {
+                Rdata::Proven => zone.proven.push(name(owner)?),
+                Rdata::Fails => zone.failing.push(name(owner)?),
+                data => zone.records.push(record(owner, data)?),
+            }
+        }
+        Ok(zone)
+    }
 }
 
 /// A name server that answers until it is dropped.
 pub struct NameServer {
     address: SocketAddr,
+    zone: Served,
     tasks: [AbortHandle; 2],
 }
 
@@ -49,18 +82,27 @@ impl NameServer {
     /// # Errors
     /// The port is taken, or a record holds what is no name.
     pub fn start(bind: SocketAddr, records: &[(String, Rdata)]) -> io::Result<Self> {
-        let records = records.iter().map(|(name, data)| record(name, data));
-        let records: Arc<[Record]> = records.collect::<io::Result<Vec<_>>>()?.into();
+        let zone = Arc::new(RwLock::new(Zone::of(records)?));
         let (socket, listener) = open(bind)?;
         let address = socket.local_addr()?;
         socket.set_nonblocking(true)?;
         listener.set_nonblocking(true)?;
         let socket = UdpSocket::from_std(socket)?;
         let listener = TcpListener::from_std(listener)?;
-        let datagrams = tokio::spawn(datagrams(socket, records.clone()));
-        let connections = tokio::spawn(connections(listener, records));
+        let datagrams = tokio::spawn(datagrams(socket, zone.clone()));
+        let connections = tokio::spawn(connections(listener, zone.clone()));
         let tasks = [datagrams.abort_handle(), connections.abort_handle()];
-        Ok(Self { address, tasks })
+        Ok(Self { address, zone, tasks })
+    }
+
+    /// Answers from these records instead.
+    ///
+    /// # Errors
+    /// A record holds what is no name.
+    pub fn replace(&self, records: &[(String, Rdata)]) -> io::Result<()> {
+        let zone = Zone::of(records)?;
+        *self.zone.write().unwrap_or_else(PoisonError::into_inner) = zone;
+        Ok(())
     }
 
     /// Where it answers.
@@ -104,38 +146,45 @@ fn record(owner: &str, data: &Rdata) -> io::Result<Record> {
         Rdata::Mx(preference, host) => RData::MX(MX::new(*preference, name(host)?)),
         Rdata::Txt(text) => RData::TXT(TXT::from_bytes(text.as_bytes().chunks(255).collect())),
         Rdata::Cname(other) => RData::CNAME(CNAME(name(other)?)),
+        Rdata::Tlsa(Tlsa { usage, selector, matching, data }) => RData::TLSA(TLSA::new(
+            (*usage).into(),
+            (*selector).into(),
+            (*matching).into(),
+            data.clone(),
+        )),
+        Rdata::Proven | Rdata::Fails => return Err(io::Error::other("that is no record")),
     };
     Ok(Record::from_rdata(name(owner)?, 60, data))
 }
 
-async fn datagrams(socket: UdpSocket, records: Arc<[Record]>) {
+async fn datagrams(socket: UdpSocket, zone: Served) {
     let mut query = [0; 4096];
     while let Ok((length, from)) = socket.recv_from(&mut query).await {
-        if let Some(reply) = answer(&query[..length], &records, DATAGRAM_MAX) {
+        if let Some(reply) = answer(&query[..length], &zone, DATAGRAM_MAX) {
             let _ = socket.send_to(&reply, from).await;
         }
     }
 }
 
-async fn connections(listener: TcpListener, records: Arc<[Record]>) {
+async fn connections(listener: TcpListener, zone: Served) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     while let Ok(place) = places.clone().acquire_owned().await {
         let Ok((stream, _)) = listener.accept().await else {
             return;
         };
-        let records = records.clone();
+        let zone = zone.clone();
         tokio::spawn(async move {
-            let _ = tokio::time::timeout(CONNECTION_LIFE, converse(stream, &records)).await;
+            let _ = tokio::time::timeout(CONNECTION_LIFE, converse(stream, &zone)).await;
             drop(place);
         });
     }
 }
 
-async fn converse(mut stream: TcpStream, records: &[Record]) -> io::Result<()> {
+async fn converse(mut stream: TcpStream, zone: &Served) -> io::Result<()> {
     loop {
         let mut query = vec![0; usize::from(stream.read_u16().await?)];
         stream.read_exact(&mut query).await?;
-        let reply = answer(&query, records, usize::from(u16::MAX));
+        let reply = answer(&query, zone, usize::from(u16::MAX));
         let reply = reply.ok_or(io::ErrorKind::InvalidData)?;
         let length = u16::try_from(reply.len()).map_err(io::Error::other)?;
         stream.write_u16(length).await?;
@@ -143,7 +192,9 @@ async fn converse(mut stream: TcpStream, records: &[Record]) -> io::Result<()> {
     }
 }
 
-fn answer(query: &[u8], records: &[Record], most: usize) -> Option<Vec<u8>> {
+fn answer(query: &[u8], zone: &Served, most: usize) -> Option<Vec<u8>> {
+    let zone = zone.read().unwrap_or_else(PoisonError::into_inner);
+    let records = &zone.records;
     let query = Message::from_vec(query).ok()?;
     let mut reply = Message::response(query.metadata.id, OpCode::Query);
     reply.metadata.authoritative = true;
@@ -153,6 +204,12 @@ fn answer(query: &[u8], records: &[Record], most: usize) -> Option<Vec<u8>> {
     let mut owner = asked.name().to_lowercase();
     let kind = asked.query_type();
     reply.add_query(asked);
+    reply.metadata.authentic_data =
+        query.metadata.authentic_data && zone.proven.iter().any(|top| top.zone_of(&owner));
+    if zone.failing.contains(&owner) {
+        reply.metadata.response_code = ResponseCode::ServFail;
+        return reply.to_vec().ok();
+    }
     for _ in 0..CHAIN_MAX {
         let here: Vec<_> = records.iter().filter(|r| r.name == owner).collect();
         let known = records.iter().any(|r| owner.zone_of(&r.name));

@@ -9,6 +9,7 @@ pub mod id;
 pub mod mailbox;
 pub mod refusal;
 pub mod status;
+pub mod tlsa;
 pub mod verdict;
 
 pub use address::{Address, AddressFault, Domain, ReversePath};
@@ -16,4 +17,5 @@ pub use delivery_terms::{RefusalClass, TlsDemand};
 pub use id::{AccountId, MessageId, RecipientHash, RecipientNumber, StreamId, Timestamp};
 pub use refusal::{Refusal, RefusalRules};
 pub use status::{Reply, Status};
+pub use tlsa::Tlsa;
 pub use verdict::{Answer, Verdict};

@@ -5,7 +5,7 @@ use super::Intake;
 use crate::accounts::{Login, Stream};
 use crate::mail::header::{self, Field};
 use crate::mail::mailbox::mailboxes;
-use crate::mail::{Address, Answer, MessageId, Status, Timestamp};
+use crate::mail::{Address, Answer, MessageId, Status, Timestamp, TlsDemand};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -33,6 +33,8 @@ pub(super) struct Admitted {
     pub(super) to: Vec<Address>,
     /// When it may leave.
     pub(super) send_at: Option<Timestamp>,
+    /// What it demands of TLS.
+    pub(super) tls: TlsDemand,
 }
 
 /// What is known of the message besides its header.
@@ -40,6 +42,8 @@ pub(super) struct Context<'a> {
     pub(super) login: &'a Login,
     /// MAIL announced addresses beyond ASCII.
     pub(super) smtputf8: bool,
+    /// MAIL said REQUIRETLS.
+    pub(super) requiretls: bool,
     pub(super) id: MessageId,
     pub(super) now: Timestamp,
     /// `from NAME ([IP]) by HOST with ESMTPSA`.
@@ -67,6 +71,7 @@ impl Intake {
             return Err(refused(554, (5, 4, 6), text));
         }
         let from = self.author(&fields, context)?;
+        let tls = TlsDemand::of(context.requiretls, &fields);
         let mut stream = None;
         let mut to = Vec::new();
         let mut send_at = None;
@@ -104,7 +109,7 @@ impl Intake {
             }
         }
         out.extend_from_slice(b"\r\n");
-        Ok(Admitted { header: out, from, stream, to, send_at })
+        Ok(Admitted { header: out, from, stream, to, send_at, tls })
     }
 
     /// The one From field, whose every address lies in a domain that the account may send from.

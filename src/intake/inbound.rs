@@ -2,7 +2,7 @@
 //! a message does is done before its 250.
 
 use super::{Intake, literal};
-use crate::mail::{Answer, ReversePath, Status, Verdict, header};
+use crate::mail::{Answer, ReversePath, Status, TlsDemand, Verdict, header};
 use crate::replies::{Destination, Incoming};
 use crate::smtp::session::Question;
 use crate::telemetry::Amount;
@@ -26,6 +26,8 @@ pub(super) struct Inbound {
     intake: Arc<Intake>,
     peer: SocketAddr,
     sender: ReversePath,
+    /// MAIL said REQUIRETLS.
+    requiretls: bool,
     to: Vec<Destination>,
     message: Message,
     trace: String,
@@ -37,6 +39,7 @@ impl Inbound {
             intake,
             peer,
             sender: ReversePath::Null,
+            requiretls: false,
             to: Vec::new(),
             message: Message::default(),
             trace: String::new(),
@@ -50,13 +53,14 @@ impl Inbound {
     pub(super) async fn ask(&mut self, question: Question) -> Verdict {
         match question {
             Question::Login(_) => Verdict::Refuse(Self::takes_no_auth()),
-            Question::Mail(sender, _) => {
+            Question::Mail(sender, parameters) => {
                 self.abandon();
                 if let Err(fault) = self.intake.parts.queue.ready() {
                     // Opt-outs are taken even where no mail is: letters are refused at their end.
                     tracing::warn!(target: "relent::intake", %fault, "inbound mail while the spool is not ready");
                 }
                 self.sender = sender;
+                self.requiretls = parameters.requiretls;
                 Verdict::Accept
             }
             Question::Recipient(address, _) => match self.intake.parts.desk.recipient(&address) {
@@ -134,8 +138,9 @@ impl Inbound {
         }
         let end = header::body_start(&message.bytes);
         let hops_max = self.intake.parts.config.inbound.hops_max as usize;
-        let hops = header::fields(&message.bytes[..end])
-            .map_or(0, |fields| fields.iter().filter(|field| field.is("Received")).count());
+        let fields = header::fields(&message.bytes[..end]).unwrap_or_default();
+        let hops = fields.iter().filter(|field| field.is("Received")).count();
+        let tls = TlsDemand::of(self.requiretls, &fields);
         if hops > hops_max {
             let text = format!("more than {hops_max} hops: a mail loop");
             return Answer::new(554, Status::new(5, 4, 6), text);
@@ -144,6 +149,7 @@ impl Inbound {
             sender: self.sender.clone(),
             peer: self.peer.ip(),
             to,
+            tls,
             message: message.bytes.into(),
         };
         let verdict = self.intake.parts.desk.receive(incoming).await;

@@ -31,6 +31,7 @@ fn refuse(code: u16, status: (u8, u16, u16), text: impl Into<String>) -> Answer 
 struct Envelope {
     sender: ReversePath,
     smtputf8: bool,
+    requiretls: bool,
     recipients: Vec<Recipient>,
     dsn: Dsn,
     /// Before when MAIL said that it must not leave.
@@ -66,6 +67,8 @@ struct Message {
     to: Vec<Address>,
     /// When it may leave, where the header says so.
     send_at: Option<Timestamp>,
+    /// What it demands of TLS.
+    tls: TlsDemand,
     size: u64,
     eight_bit: bool,
     /// The header holds octets above 127.
@@ -145,10 +148,11 @@ impl Submission {
             Ok(hold) => hold,
             Err(answer) => return Verdict::Refuse(answer),
         };
-        let smtputf8 = parameters.smtputf8;
+        let (smtputf8, requiretls) = (parameters.smtputf8, parameters.requiretls);
         let dsn = Dsn { message: parameters.dsn, recipients: Vec::new() };
-        let recipients = Vec::new();
-        self.envelope = Some(Envelope { sender, smtputf8, recipients, dsn, hold, silenced: false });
+        let (recipients, silenced) = (Vec::new(), false);
+        self.envelope =
+            Some(Envelope { sender, smtputf8, requiretls, recipients, dsn, hold, silenced });
         Verdict::Accept
     }
 
@@ -225,6 +229,7 @@ impl Submission {
             stream: None,
             to: Vec::new(),
             send_at: None,
+            tls: TlsDemand::default(),
             size: 0,
             eight_bit: false,
             international: false,
@@ -284,6 +289,7 @@ impl Submission {
         let context = Context {
             login,
             smtputf8: self.envelope.as_ref().is_some_and(|envelope| envelope.smtputf8),
+            requiretls: self.envelope.as_ref().is_some_and(|envelope| envelope.requiretls),
             id: message.id,
             now: self.intake.parts.world.clock.now(),
             trace: &message.trace,
@@ -300,6 +306,7 @@ impl Submission {
         message.stream = admitted.stream;
         message.to = admitted.to;
         message.send_at = admitted.send_at;
+        message.tls = admitted.tls;
         for piece in [&admitted.header[..], rest] {
             if let Err(fault) = message.body.write(piece).await {
                 message.refused = Some(fault.answer());
@@ -377,7 +384,7 @@ impl Submission {
             // "Not before" twice: the later one breaks neither.
             not_before: message.send_at.max(envelope.hold),
             dsn: (!envelope.dsn.is_empty()).then(|| Box::new(envelope.dsn)),
-            tls: TlsDemand::default(),
+            tls: message.tls,
             reply_to: None,
         };
         let (sender, count) = (draft.sender.to_string(), draft.recipients.len());

@@ -1,5 +1,6 @@
 //! Words about how mail goes on: what it demands of the connection, and what a refusal is about.
 
+use super::header::Field;
 use serde::{Deserialize, Serialize};
 
 /// What a message demands of TLS on its way.
@@ -12,6 +13,22 @@ pub enum TlsDemand {
     Required,
     /// `TLS-Required: No` (RFC 8689 §5): it goes on whatever the destination's policy says.
     Optional,
+}
+
+impl TlsDemand {
+    /// What MAIL and the header of a message say together. Where both speak, REQUIRETLS holds (RFC 8689 §4.1);
+    /// of the field, `No` is the one value that means anything.
+    #[must_use]
+    pub fn of(requiretls: bool, fields: &[Field<'_>]) -> Self {
+        let is_no = |field: &Field<'_>| {
+            field.is("TLS-Required") && field.text().trim().eq_ignore_ascii_case("no")
+        };
+        match requiretls {
+            true => Self::Required,
+            false if fields.iter().any(is_no) => Self::Optional,
+            false => Self::Policy,
+        }
+    }
 }
 
 /// What a refusal, temporary or final, is about.
@@ -49,6 +66,26 @@ impl RefusalClass {
             Self::Greylisting => "greylisting",
             Self::RateLimit => "rate_limit",
             Self::Technical => "technical",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::header;
+    use super::*;
+
+    #[test]
+    fn mail_that_must_be_encrypted_is_so_whatever_its_header_says() {
+        for (header, demand) in [
+            ("TLS-Required: No\r\n", TlsDemand::Optional),
+            ("tls-required:\tNO \r\n", TlsDemand::Optional),
+            ("TLS-Required: Yes\r\n", TlsDemand::Policy),
+            ("Subject: TLS-Required: No\r\n", TlsDemand::Policy),
+        ] {
+            let fields = header::fields(header.as_bytes()).expect("a header");
+            assert_eq!(TlsDemand::of(false, &fields), demand, "{header}");
+            assert_eq!(TlsDemand::of(true, &fields), TlsDemand::Required, "{header}");
         }
     }
 }

@@ -83,7 +83,11 @@ impl Report<'_> {
             refused: Vec::new(),
             not_before: None,
             dsn: None,
-            tls: TlsDemand::default(),
+            // What had to be encrypted on its way there has to be on its way back (RFC 8689 §5).
+            tls: match message.tls {
+                TlsDemand::Required => TlsDemand::Required,
+                TlsDemand::Policy | TlsDemand::Optional => TlsDemand::Policy,
+            },
             reply_to: None,
         }
     }
@@ -94,7 +98,10 @@ impl Report<'_> {
     /// What comes back of the message: all of it at most where it has no more than `size_max` bytes.
     pub(super) fn back(&self, size_max: u64) -> Back {
         match self.message.dsn.as_deref().and_then(|dsn| dsn.message.returned) {
-            Some(Returned::Full) if self.kind == Kind::Failed => {
+            // What had to be encrypted is not repeated whole (RFC 8689 §5).
+            Some(Returned::Full)
+                if self.kind == Kind::Failed && self.message.tls != TlsDemand::Required =>
+            {
                 if self.message.body.length <= size_max { Back::Whole } else { Back::Header }
             }
             Some(_) => Back::Header,

@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::events::message::{Accepted, Origin};
 use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::{
-    Address, Answer, Domain, MessageId, RecipientNumber, Refusal, ReversePath, Status, Verdict,
-    header, refusal,
+    Address, Answer, Domain, MessageId, RecipientNumber, Refusal, ReversePath, Status, TlsDemand,
+    Verdict, header, refusal,
 };
 use crate::policy::{Policy, Settled, Token};
 use crate::queue::{self, Queue, Said, Stop};
@@ -52,6 +52,8 @@ pub struct Incoming {
     pub peer: IpAddr,
     /// Which of our addresses it names.
     pub to: Vec<Destination>,
+    /// What it demands of TLS, on its way to whom it is forwarded.
+    pub tls: TlsDemand,
     /// Its bytes, our Received field first.
     pub message: Bytes,
 }

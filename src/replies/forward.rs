@@ -3,7 +3,7 @@
 
 use super::desk::{Desk, Forward, Incoming};
 use crate::events::message::{Accepted, Recipient};
-use crate::mail::{Answer, MessageId, ReversePath, TlsDemand};
+use crate::mail::{Answer, MessageId, ReversePath};
 use crate::spool::Body;
 
 impl Desk {
@@ -30,7 +30,7 @@ impl Desk {
             refused: Vec::new(),
             not_before: None,
             dsn: None,
-            tls: TlsDemand::default(),
+            tls: incoming.tls,
             reply_to: None,
         };
         let mut body = parts.queue.body();

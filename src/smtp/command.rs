@@ -52,6 +52,8 @@ pub struct MailParameters {
     pub eight_bit: bool,
     /// SMTPUTF8.
     pub smtputf8: bool,
+    /// REQUIRETLS (RFC 8689).
+    pub requiretls: bool,
     /// RET and ENVID (RFC 3461).
     pub dsn: OfMessage,
     /// HOLDFOR or HOLDUNTIL (RFC 4865).
@@ -224,6 +226,8 @@ fn mail(rest: &str) -> Result<Command, CommandFault> {
             ("BODY", "8BITMIME") => parameters.eight_bit = true,
             ("BODY", _) => return Err(CommandFault::Syntax("BODY=7BIT or BODY=8BITMIME")),
             ("SMTPUTF8", "") => parameters.smtputf8 = true,
+            ("REQUIRETLS", "") if !word.contains('=') => parameters.requiretls = true,
+            ("REQUIRETLS", _) => return Err(CommandFault::Syntax("REQUIRETLS has no value")),
             ("RET", kind) => {
                 let kind = match kind {
                     "FULL" => Returned::Full,

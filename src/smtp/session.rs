@@ -313,9 +313,8 @@ impl Session {
             let seconds = longest.as_secs().min(HOLD_SECONDS_MAX);
             lines.push(format!("FUTURERELEASE {seconds} {latest}"));
         }
-        if !self.is_tls() {
-            lines.push("STARTTLS".into());
-        }
+        // Offered over TLS alone (RFC 8689 §2): what comes in the clear has been read already.
+        lines.push(if self.is_tls() { "REQUIRETLS".into() } else { "STARTTLS".into() });
         if self.may_auth() {
             lines.push(format!("AUTH {}", Exchange::offered(&self.bindings())));
         }
@@ -421,6 +420,9 @@ impl Session {
         }
         if self.offer.hold_max.is_none() && parameters.hold.is_some() {
             return self.refuse(refusal(&CommandFault::Parameter("FUTURERELEASE".into())));
+        }
+        if parameters.requiretls && !self.is_tls() {
+            return self.refuse(say(530, (5, 7, 10), "REQUIRETLS needs TLS: say STARTTLS first"));
         }
         self.state = State::Asking(Asked::Mail(parameters.smtputf8));
         Step::Ask(Question::Mail(path, parameters))
@@ -617,7 +619,7 @@ mod tests {
                 ("EHLO client", "250-relay.example"),
                 ("AUTH PLAIN AGEAYg==", "235 2.7.0"),
                 ("AUTH PLAIN AGEAYg==", "503"),
-                ("MAIL FROM:<a@b.example>", "250 2.1.0"),
+                ("MAIL FROM:<a@b.example> REQUIRETLS", "250 2.1.0"),
                 ("RCPT TO:<c@d.example>", "250 2.1.5"),
                 ("DATA", "354"),
             ],

@@ -10,6 +10,7 @@ mod support;
 
 mod bounds;
 mod crash;
+mod encryption;
 mod fuzz;
 mod hostile;
 mod interop;

@@ -71,6 +71,9 @@ pub(super) enum Verb {
     /// Mail that waits.
     #[command(subcommand)]
     Queue(QueueVerb),
+    /// Mail that goes out, and the servers it goes to.
+    #[command(subcommand)]
+    Delivery(DeliveryVerb),
     /// The records on disk, while the daemon is stopped.
     #[command(subcommand)]
     Store(StoreVerb),
@@ -576,6 +579,18 @@ pub(super) enum QueueVerb {
     },
     /// Show how much waits, and for whom.
     Summary {
+        #[command(flatten)]
+        form: Form,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DeliveryVerb {
+    /// Say what would happen to mail for a domain, by greeting its servers: what their TLS must be and why, what
+    /// they offer, their certificates. No mail is sent.
+    Probe {
+        /// The domain.
+        domain: String,
         #[command(flatten)]
         form: Form,
     },

@@ -8,6 +8,7 @@ mod arguments;
 mod cells;
 mod classify;
 mod client;
+mod delivery;
 mod export;
 mod import;
 mod local;

@@ -2,7 +2,7 @@
 
 use super::arguments::{Cli, Verb};
 use super::client::{Client, Fault};
-use super::{classify, local, queue, recipients, senders, show};
+use super::{classify, delivery, local, queue, recipients, senders, show};
 use crate::config::{Config, DEFAULT_PATH};
 use clap::Parser;
 use std::path::Path;
@@ -62,6 +62,7 @@ async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
         Verb::Consent(verb) => recipients::consent(client, verb).await,
         Verb::Explain { person, form } => recipients::explain(client, &person, form).await,
         Verb::Queue(verb) => queue::queue(client, verb).await,
+        Verb::Delivery(verb) => delivery::delivery(client, verb).await,
         Verb::Serve
         | Verb::Demo { .. }
         | Verb::Check { .. }

@@ -12,11 +12,13 @@ const SOCKET_PATH_MAX: usize = 107;
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Keys that may be zero; every other number, size and duration is a limit that would let nothing through.
-const ZERO: [&str; 12] = [
+const ZERO: &[&str] = &[
     "queue.retry_jitter_percent",
     "queue.quiet_spread",
     "queue.asked_wait_max",
     "delivery.connection_idle",
+    "mta_sts.retry_delay",
+    "tls_reports.spread",
     "dns.cache_entries_max",
     "dns.cache_ttl_max",
     "spool.free_space_min",
@@ -64,10 +66,33 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         }
         _ => {}
     }
-    if config.dns.validate {
+    for name in config.delivery.tls_policies.keys() {
+        if let Err(fault) = Domain::parse(name) {
+            let reason =
+                format!("`{name}`: {fault}: write as in {{ \"partner.example\" = \"verify\" }}");
+            return refuse("delivery.tls_policies", reason);
+        }
+    }
+    for (key, address) in [
+        ("tls_reports.sender", &config.tls_reports.sender),
+        ("tls_reports.contact", &config.tls_reports.contact),
+    ] {
+        if let Some(Err(fault)) = address.as_deref().map(Address::parse) {
+            let name = address.as_deref().unwrap_or_default();
+            let reason =
+                format!("`{name}`: {fault}: write an address such as \"postmaster@example.com\"");
+            return refuse(key, reason);
+        }
+    }
+    if config
+        .tls_reports
+        .organization
+        .as_ref()
+        .is_some_and(|name| name.chars().any(char::is_control))
+    {
         return refuse(
-            "dns.validate",
-            "validation is not supported yet: write validate = false".into(),
+            "tls_reports.organization",
+            "it holds control characters: write a name".into(),
         );
     }
     if config.queue.retry_delays.is_empty() {
@@ -234,12 +259,16 @@ mod tests {
             ("tls.certificate", "[tls]\ncertificate = \"c.pem\""),
             ("tls.key", "[tls]\nkey = \"k.pem\""),
             ("spool.live_percent_min", "[spool]\nlive_percent_min = 91"),
-            ("dns.validate", "[dns]\nvalidate = true"),
             ("queue.retry_delays", "[queue]\nretry_delays = []"),
             ("queue.retry_delays", "[queue]\nretry_delays = [\"5m\", \"0s\"]"),
             ("queue.retry_jitter_percent", "[queue]\nretry_jitter_percent = 101"),
             ("replies.domain", "[replies]\ndomain = \"a b\""),
             ("replies.postmaster", "[replies]\npostmaster = \"postmaster\""),
+            ("delivery.tls_policies", "[delivery]\ntls_policies = { \"a b\" = \"verify\" }"),
+            ("tls_reports.sender", "[tls_reports]\nsender = \"nobody\""),
+            ("tls_reports.contact", "[tls_reports]\ncontact = \"nobody\""),
+            ("tls_reports.organization", "[tls_reports]\norganization = \"A\\nB\""),
+            ("mta_sts.size_max", "[mta_sts]\nsize_max = \"0B\""),
             ("http.public_url", "[http]\npublic_url = \"mail.example.com\""),
             ("http.public_url", "[http]\npublic_url = \"https://mail.example.com/?x\""),
             ("store.url", "[store]\nurl = \"postgres://x\""),

@@ -92,6 +92,10 @@ impl Config {
 
     /// Writes names as DNS is asked for them, so that one name is never two.
     fn normalise(&mut self) {
+        let policies = std::mem::take(&mut self.delivery.tls_policies);
+        let plain = |name: String| Domain::parse(&name).map_or(name, |domain| domain.to_string());
+        self.delivery.tls_policies =
+            policies.into_iter().map(|(name, policy)| (plain(name), policy)).collect();
         for name in std::iter::once(&mut self.hostname).chain(&mut self.replies.domain) {
             if let Ok(domain) = Domain::parse(name) {
                 domain.as_str().clone_into(name);
@@ -297,10 +301,6 @@ mod tests {
             assert!(text.starts_with("relent.toml:2: store.engine: this build has no engine"));
             assert!(text.contains("cargo build --release --features sled"), "{text}");
         }
-        let text = fault("[dns]\n# later\nvalidate = true\n");
-        assert!(
-            text.starts_with("relent.toml:3: dns.validate: ") && text.contains("not supported yet")
-        );
         let text = fault("hostname = \"x\"\ntls.certificate = \"c.pem\"\n");
         assert!(text.starts_with("relent.toml:2: tls.certificate: "), "{text}");
     }

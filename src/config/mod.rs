@@ -2,6 +2,7 @@
 //! are refused. What each key means is said at its field and, word for word, in `config/relent.toml`.
 
 mod check;
+mod encryption;
 mod load;
 mod refusals;
 mod section;
@@ -9,6 +10,7 @@ mod section;
 mod sheet;
 pub mod unit;
 
+pub use encryption::{MtaSts, TlsPolicy, TlsReports};
 pub use load::ConfigFault;
 pub use refusals::RefusalFile;
 pub use section::{
@@ -45,6 +47,10 @@ pub struct Config {
     pub queue: Queue,
     /// Mail to other mail servers.
     pub delivery: Delivery,
+    /// Policies that domains publish over HTTPS (RFC 8461).
+    pub mta_sts: MtaSts,
+    /// Daily reports to domains that ask how TLS to them fared (RFC 8460).
+    pub tls_reports: TlsReports,
     /// What comes back.
     pub replies: Replies,
     /// Pages and API.
@@ -75,6 +81,8 @@ impl Default for Config {
             dns: Dns::default(),
             queue: Queue::default(),
             delivery: Delivery::default(),
+            mta_sts: MtaSts::default(),
+            tls_reports: TlsReports::default(),
             replies: Replies::default(),
             http: Http::default(),
             spool: Spool::default(),

@@ -1,9 +1,11 @@
 //! The sections of the settings file. Each doc comment is the sentence that stands above the key in
 //! `config/relent.toml`; each limit of the house is a key here.
 
+use super::encryption::TlsPolicy;
 use super::refusals::RefusalFile;
 use super::unit::{Size, Span};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -23,6 +25,7 @@ macro_rules! sections {
         )*
     };
 }
+pub(super) use sections;
 
 fn any(port: u16) -> Vec<SocketAddr> {
     vec![SocketAddr::from(([0, 0, 0, 0], port))]
@@ -157,6 +160,8 @@ sections! {
         certificate: Option<PathBuf> = None,
         /// Its private key, PEM.
         key: Option<PathBuf> = None,
+        /// Further authorities whose certificates are believed beside the system's, PEM: labs.
+        trust_anchors: Option<PathBuf> = None,
         /// Longest TLS handshake.
         handshake_timeout: Span = Span::seconds(30),
     }
@@ -165,7 +170,7 @@ sections! {
     Dns {
         /// Name servers to ask. Absent: the system's.
         nameservers: Vec<SocketAddr> = Vec::new(),
-        /// Checks DNSSEC here; not supported yet, so only false is taken.
+        /// Checks DNSSEC here, so that DANE can be obeyed (RFC 7672); without it, a name server's word (AD) is taken where all of them are on this machine.
         validate: bool = false,
         /// The file with the trust anchors that validation starts from; default: those of the root.
         trust_anchor: Option<PathBuf> = None,
@@ -224,6 +229,11 @@ sections! {
         port: u16 = 25,
         /// Lets mail servers have loopback or private addresses: tests, labs.
         allow_private: bool = false,
+        /// What mail demands of TLS: "opportunistic" (what the destination demands by DANE or MTA-STS, else
+        /// TLS where it comes about), "encrypt", "verify", "dane-only", or "none".
+        tls: TlsPolicy = TlsPolicy::Opportunistic,
+        /// The same for single domains, as in { "partner.example" = "verify" }; it wins over what they publish.
+        tls_policies: BTreeMap<String, TlsPolicy> = BTreeMap::new(),
         /// Local addresses to send from; empty: the system chooses.
         source_addresses: Vec<IpAddr> = Vec::new(),
         /// Most connections at a time; of them one mail server or domain gets a quarter at most.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 const SHEET: &str = include_str!("../../config/relent.toml");
 const ROOT: &str = include_str!("mod.rs");
-const SECTIONS: &str = include_str!("section.rs");
+const SECTIONS: [&str; 2] = [include_str!("section.rs"), include_str!("encryption.rs")];
 
 /// A key of the code: its section (empty at the top), its sentence, and whether it has no default.
 struct Key {
@@ -27,11 +27,11 @@ fn keys() -> Vec<Key> {
         .map(|key| (key.name.clone(), key.sentence.clone()))
         .collect();
     keys.truncate(2);
-    let all = &SECTIONS[SECTIONS.find("sections! {\n").expect("the sections")..];
     for (section, sentence) in sections {
         keys.push(Key { section: section.clone(), name: String::new(), sentence, optional: false });
-        let place = all.find(&format!("/// `[{section}]`")).expect("each section has its struct");
-        let body = &all[place..];
+        let head = format!("/// `[{section}]`");
+        let body = SECTIONS.iter().find_map(|page| Some(&page[page.find(&head)?..]));
+        let body = body.expect("each section has its struct");
         let body =
             &body[body.find("{\n").expect("its keys")..body.find("\n    }").expect("its end")];
         read(body, &section, "", &mut keys);

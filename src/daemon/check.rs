@@ -3,7 +3,7 @@
 
 use super::user;
 use crate::config::{Config, ConfigFault};
-use crate::tls;
+use crate::{dns, tls};
 use std::path::Path;
 
 /// The first setting that this machine does not fulfil, as a fault of the file at `path`.
@@ -13,6 +13,15 @@ use std::path::Path;
 pub fn check(config: &Config, path: &Path) -> Result<(), ConfigFault> {
     if let Some(Err(reason)) = config.process.user.as_deref().map(user::find) {
         return Err(ConfigFault::at(path, "process.user", reason));
+    }
+    if let Err(fault) = dns::check_anchors(&config.dns) {
+        let reason = fault.to_string();
+        let reason = reason.strip_prefix("dns.trust_anchor: ").unwrap_or(&reason).to_owned();
+        return Err(ConfigFault::at(path, "dns.trust_anchor", reason));
+    }
+    if let Err(fault) = tls::Client::load(&config.tls) {
+        let reason = format!("{fault}; name a file of certificates in PEM that this user may read");
+        return Err(ConfigFault::at(path, "tls.trust_anchors", reason));
     }
     let Some(key) = &config.tls.key else { return Ok(()) };
     let Err(fault) = tls::Server::load(&config.tls, &config.data_dir, &config.hostname) else {
@@ -41,6 +50,11 @@ mod tests {
         };
         let user = said("hostname = \"a.example\"\n[process]\nuser = \"nobody-of-that-name\"\n");
         assert!(user.contains("relent.toml:3: process.user: there is no user"), "{user}");
+        let anchor = said("[dns]\nvalidate = true\ntrust_anchor = \"/nowhere/root.key\"\n");
+        assert!(
+            anchor.contains("relent.toml:3: dns.trust_anchor: /nowhere/root.key: "),
+            "{anchor}"
+        );
         let none = said("[tls]\ncertificate = \"/nowhere/c.pem\"\nkey = \"/nowhere/k.pem\"\n");
         assert!(none.contains("relent.toml:2: tls.certificate: /nowhere/c.pem: "), "{none}");
         let key = said(&format!("[tls]\ncertificate = {pem:?}\nkey = \"/nowhere/k.pem\"\n"));

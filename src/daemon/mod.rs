@@ -3,6 +3,7 @@
 
 mod check;
 mod listeners;
+mod outgoing;
 mod run;
 mod tend;
 mod user;

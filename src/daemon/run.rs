@@ -3,6 +3,7 @@
 //! are synced and closed.
 
 use super::listeners::{self, Listeners};
+use super::outgoing::Way;
 use super::watchdog::{self, Watchdog};
 use super::{tend, user};
 use crate::accounts::Accounts;
@@ -98,6 +99,7 @@ pub async fn start(config: Config) -> Result<Running> {
             .context("[dns]: cannot build the resolver")?;
     let tls =
         tls::Server::load(&config.tls, &config.data_dir, &config.hostname).context("[tls]")?;
+    let client = tls::Client::load(&config.tls).context("tls.trust_anchors")?;
     let store = open_store(&config, &world);
     let spool = open_spool(&config, &world).await?;
 
@@ -133,18 +135,6 @@ pub async fn start(config: Config) -> Result<Running> {
         world: world.clone(),
     });
     let vitals = Vitals::new(spool.clone(), store.clone(), world.clone(), &config.health);
-    let parts = http::Parts {
-        config: config.clone(),
-        queue: queue.clone(),
-        accounts: accounts.clone(),
-        policy: policy.clone(),
-        resolver: resolver.clone(),
-        store: store.clone(),
-        vitals: vitals.clone(),
-        metrics,
-        world: world.clone(),
-        ready: ready.clone(),
-    };
     let admin = listeners::admin(&config.listen.admin).await?;
     let sockets = Listeners::open(&config.listen)?;
     let follower = crossing::run(spool.clone(), policy.clone(), stop.clone());
@@ -152,12 +142,27 @@ pub async fn start(config: Config) -> Result<Running> {
     let delivery = Delivery::new(delivery::Parts {
         config: config.clone(),
         queue: queue.clone(),
+        accounts: accounts.clone(),
+        policy: policy.clone(),
+        resolver: resolver.clone(),
+        world: world.clone(),
+        store: store.clone(),
+        tls: client,
+        own: sockets.addresses(),
+    });
+    let parts = http::Parts {
+        config: config.clone(),
+        queue: queue.clone(),
         accounts,
         policy,
         resolver,
+        outgoing: Arc::new(Way(delivery.clone())),
+        store: store.clone(),
+        vitals: vitals.clone(),
+        metrics,
         world,
-        own: sockets.addresses(),
-    });
+        ready: ready.clone(),
+    };
 
     sockets.write_ports(&config.data_dir);
     // Before the first byte of a stranger is read.
@@ -178,6 +183,7 @@ pub async fn start(config: Config) -> Result<Running> {
     for listener in sockets.http {
         tasks.spawn(http::serve_tcp(listener, http::public(parts.clone()), stop.clone()));
     }
+    tasks.spawn(delivery.clone().report(stop.clone()));
     let stopping = stop.clone();
     tasks.spawn(async move { delivery.run(stopping).await });
     tasks.spawn(follower);

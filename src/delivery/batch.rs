@@ -4,7 +4,7 @@
 use super::Delivery;
 use super::outcome::{Relay, Stage, attempt};
 use crate::events::message::Accepted;
-use crate::mail::{RecipientNumber, Reply};
+use crate::mail::{Domain, RecipientNumber, Reply};
 use crate::queue::{Attempt, Lease};
 
 /// The recipients of a transaction.
@@ -131,6 +131,28 @@ impl Batch {
     /// Keeps the first few; the others are due again at once.
     pub(super) fn keep(&mut self, count: usize) {
         self.open.truncate(count.max(1));
+    }
+
+    /// The domains of those whose fate is open, each once; the first one's first.
+    pub(super) fn domains(&self) -> Vec<Domain> {
+        let mut domains: Vec<Domain> = Vec::new();
+        for lease in &self.open {
+            let to = lease.message.recipients.get(lease.recipient.0 as usize);
+            if let Some(domain) = to.map(|to| to.address.domain())
+                && !domains.contains(domain)
+            {
+                domains.push(domain.clone());
+            }
+        }
+        domains
+    }
+
+    /// Leaves out those of a domain; they are due again at once.
+    pub(super) fn leave_out(&mut self, domain: &Domain) {
+        self.open.retain(|lease| {
+            let to = lease.message.recipients.get(lease.recipient.0 as usize);
+            to.is_none_or(|to| to.address.domain() != domain)
+        });
     }
 
     /// The ends that are not yet written down.

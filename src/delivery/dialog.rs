@@ -3,15 +3,17 @@
 use super::Refused;
 use super::outcome::Relay;
 use super::route::Target;
+use super::security::{Breach, HostRule, Secured};
 use super::slots::Slot;
 use super::wire::{Wire, discard, look};
 use crate::config;
-use crate::mail::Reply;
+use crate::mail::{Domain, Reply};
 use crate::smtp::{Capabilities, DotStuffer, ReplyParser, chunks};
 use rustls::pki_types::ServerName;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -41,7 +43,9 @@ pub(super) enum Broken {
     /// The network, the time, or what was said makes no sense.
     Lost(String),
     /// TLS was offered and did not come about.
-    Tls(String),
+    Tls(Breach),
+    /// It stands, and is not what mail demands.
+    Insecure(Breach),
     /// It is no server that mail may be sent to.
     Refused(Refused),
 }
@@ -51,7 +55,7 @@ impl std::fmt::Display for Broken {
         match self {
             Self::Said(reply) => reply.fmt(f),
             Self::Lost(why) => f.write_str(why),
-            Self::Tls(why) => write!(f, "TLS: {why}"),
+            Self::Tls(breach) | Self::Insecure(breach) => write!(f, "TLS: {}", breach.text),
             Self::Refused(why) => why.fmt(f),
         }
     }
@@ -94,6 +98,12 @@ pub(super) struct Dialog {
     deadline: Instant,
     /// What the server offers.
     pub(super) offers: Capabilities,
+    /// What is known of it where it is encrypted.
+    pub(super) secured: Option<Secured>,
+    /// What it was made to be, and by what domain's rule; none where a message wanted less than its domain.
+    pub(super) rule: Arc<HostRule>,
+    /// The domain whose rule that is.
+    pub(super) rule_of: Option<Domain>,
 }
 
 async fn within<T>(
@@ -130,6 +140,9 @@ impl Dialog {
             end: DOT,
             deadline: Instant::now() + limits.transaction_timeout.0,
             offers: Capabilities::default(),
+            secured: None,
+            rule: Arc::new(HostRule::relaxed()),
+            rule_of: None,
         };
         let limit = limits.greeting_timeout.0;
         let greeting = dialog.reply(limit, "the greeting").await?;
@@ -151,13 +164,16 @@ impl Dialog {
         hostname: &str,
         limit: Duration,
     ) -> Result<Self, Broken> {
-        let tls = |broken: Broken| Broken::Tls(broken.to_string());
+        let breach = |text: String| Breach { failure: "validation-failure", detail: 5, text };
+        let tls = |broken: Broken| Broken::Tls(breach(broken.to_string()));
         let reply = self.ask("STARTTLS\r\n", limit).await.map_err(tls)?;
         if reply.code != 220 {
-            return Err(tls(Broken::Said(reply)));
+            let text = format!("the server said to STARTTLS: {reply}");
+            return Err(Broken::Tls(Breach::unencrypted(&text)));
         }
+        // What came before the handshake may be anybody's.
         if !self.unread.is_empty() {
-            return Err(Broken::Tls("the server spoke before the handshake".into()));
+            return Err(Broken::Tls(breach("the server spoke before the handshake".into())));
         }
         let host = self.target.host.name.trim_end_matches('.').to_owned();
         let name =
@@ -165,9 +181,16 @@ impl Dialog {
         let limit = self.left_of(limit);
         let stream = match timeout(limit, connector.connect(name, self.wire)).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(fault)) => return Err(Broken::Tls(fault.to_string())),
-            Err(_) => return Err(Broken::Tls(format!("nothing within {limit:?}"))),
+            Ok(Err(fault)) => return Err(Broken::Tls(breach(fault.to_string()))),
+            Err(_) => return Err(Broken::Tls(breach(format!("nothing within {limit:?}")))),
         };
+        let session = stream.get_ref().1;
+        let named = |found: Option<String>| found.unwrap_or_default();
+        self.secured = Some(Secured {
+            chain: session.peer_certificates().unwrap_or_default().to_vec(),
+            version: named(session.protocol_version().and_then(|v| v.as_str()).map(Into::into)),
+            cipher: named(session.negotiated_cipher_suite().map(|s| format!("{:?}", s.suite()))),
+        });
         self.wire = Box::new(stream);
         self.parser = ReplyParser::new();
         self.hello(hostname, limit).await.map_err(tls)?;

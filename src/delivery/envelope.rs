@@ -3,7 +3,7 @@
 use super::Delivery;
 use super::batch::{Answer, Batch};
 use super::dialog::{Broken, Dialog};
-use crate::mail::{Address, Reply, Status};
+use crate::mail::{Address, Reply, Status, TlsDemand};
 use crate::queue::Lease;
 
 /// About the most that our own header fields add to a message, for the size that MAIL announces.
@@ -98,6 +98,9 @@ impl Delivery {
         }
         if on.offers.smtputf8 && message.smtputf8 {
             mail += " SMTPUTF8";
+        }
+        if message.tls == TlsDemand::Required {
+            mail += " REQUIRETLS";
         }
         if let Some(dsn) = message.dsn.as_deref().filter(|_| on.offers.dsn) {
             if dsn.message.returned.is_some() {

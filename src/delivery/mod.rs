@@ -12,12 +12,16 @@ mod envelope;
 mod last_write;
 mod outcome;
 mod pool;
+pub mod probe;
+mod reports;
 mod route;
+mod security;
 mod sign;
 mod slots;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod web;
 mod wire;
 mod worker;
 
@@ -28,15 +32,19 @@ use crate::config::Config;
 use crate::dns::Resolver;
 use crate::policy::Policy;
 use crate::queue::Queue;
+use crate::store::Store;
 use crate::telemetry::Level;
+use crate::tls;
 use crate::world::World;
 use pool::Pool;
+use reports::Tally;
+use security::{Policies, Security};
 use slots::Slots;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsConnector;
+use web::Web;
 
 /// What delivery is made of.
 pub struct Parts {
@@ -52,6 +60,10 @@ pub struct Parts {
     pub resolver: Arc<dyn Resolver>,
     /// Clock and network.
     pub world: World,
+    /// Policies of TLS, and how TLS fared.
+    pub store: Store,
+    /// TLS to others.
+    pub tls: Arc<tls::Client>,
     /// Where this relay listens, so that it never sends to itself.
     pub own: Vec<SocketAddr>,
 }
@@ -66,7 +78,9 @@ pub struct Delivery {
     memory_units: u32,
     levels: Levels,
     sources: AtomicUsize,
-    tls: TlsConnector,
+    web: Arc<Web>,
+    security: Security,
+    tally: Arc<Tally>,
 }
 
 /// How much is in use of what attempts need.
@@ -81,6 +95,13 @@ impl Delivery {
     pub fn new(parts: Parts) -> Arc<Self> {
         let settings = &parts.config.delivery;
         let units = (settings.copies_memory_max.0 / copy::UNIT).clamp(1, 1 << 28);
+        let web = Arc::new(Web {
+            resolver: parts.resolver.clone(),
+            network: parts.world.network.clone(),
+            tls: parts.tls.clone(),
+            allow_private: settings.allow_private,
+            own: parts.own.clone(),
+        });
         let memory_units = u32::try_from(units).unwrap_or(1);
         Arc::new(Self {
             pool: Pool::default(),
@@ -93,8 +114,26 @@ impl Delivery {
                 memory: Level::new("delivery.copies_memory_max", settings.copies_memory_max.0),
             },
             sources: AtomicUsize::new(0),
-            tls: crate::tls::opportunistic_connector(),
+            security: security(&parts, web.clone()),
+            web,
+            tally: Tally::new(
+                parts.config.tls_reports.clone(),
+                parts.store.clone(),
+                parts.world.clone(),
+            ),
             parts,
         })
+    }
+}
+
+/// What decides about TLS, of the parts.
+fn security(parts: &Parts, web: Arc<Web>) -> Security {
+    let (config, world) = (&parts.config, parts.world.clone());
+    Security {
+        settings: config.delivery.clone(),
+        resolver: parts.resolver.clone(),
+        policies: Policies::new(config.mta_sts.clone(), parts.store.clone(), world, web),
+        client: parts.tls.clone(),
+        clock: parts.world.clock.clone(),
     }
 }

@@ -3,11 +3,14 @@
 
 use super::dialog::{Broken, Dialog};
 use super::outcome::{Relay, later, ours, refused_for_now};
+use super::reports::Counted;
+use super::security::{Breach, DomainRule, HostRule, Need, breached, refused};
 use super::slots::Server;
 use super::wire::watch;
 use super::{Delivery, Refused, permitted};
 use crate::dns::{DnsFault, MailHost, Route};
-use crate::mail::{Domain, Status};
+use crate::events::message::Accepted;
+use crate::mail::{Domain, Status, TlsDemand};
 use crate::queue::Attempt;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -29,6 +32,8 @@ pub(super) struct Target {
     pub(super) to: SocketAddr,
     /// It offers chunks and does not know them: messages go after DATA.
     pub(super) is_plain: bool,
+    /// Whether DNSSEC proves all the addresses that the host has.
+    pub(super) is_proven: bool,
 }
 
 impl Target {
@@ -41,6 +46,10 @@ impl Target {
 /// What is left to try of a destination.
 pub(super) struct Targets {
     domain: Domain,
+    /// What mail to it demands of TLS.
+    rule: DomainRule,
+    /// Whether DNSSEC proves that these are its hosts.
+    is_proven: bool,
     hosts: VecDeque<MailHost>,
     addresses: VecDeque<Target>,
     /// The lowest preference among all hosts.
@@ -100,9 +109,14 @@ impl Delivery {
     /// The end of everything that waits for it.
     pub(super) async fn targets(&self, domain: &Domain) -> Result<Targets, Attempt> {
         let mut lookups = self.parts.config.dns.lookups_timeout.0;
-        match within(&mut lookups, self.parts.resolver.route(domain)).await {
+        let route = within(&mut lookups, self.parts.resolver.proven_route(domain));
+        let (route, rule) = tokio::join!(route, self.security.domain(domain));
+        let is_proven = route.as_ref().is_ok_and(|route| route.is_secure);
+        match route.map(|route| route.found) {
             Ok(Route::Hosts(hosts)) => Ok(Targets {
                 domain: domain.clone(),
+                rule,
+                is_proven,
                 best: hosts.iter().map(|host| host.preference).min().unwrap_or(0),
                 hosts: hosts.into(),
                 addresses: VecDeque::new(),
@@ -131,20 +145,33 @@ impl Delivery {
         }
     }
 
-    /// Connects to the next server that talks.
+    /// Connects to the next server that talks, and is what the message and its domain demand.
     ///
     /// # Errors
     /// Why none did.
     pub(super) async fn connect(
         &self,
         targets: &mut Targets,
+        message: &Accepted,
         shutdown: &CancellationToken,
     ) -> Result<Dialog, Attempt> {
+        if let Some(fault) = targets.rule.fault.take()
+            && message.tls != TlsDemand::Optional
+        {
+            self.tally.unfetched(&targets.domain, &fault);
+        }
         while targets.tries > 0 {
             let Some(target) = self.next(targets).await else {
                 break;
             };
             targets.tries -= 1;
+            let rule = match self.rule(targets, &target, message).await {
+                Ok(rule) => rule,
+                Err(attempt) => {
+                    targets.failed(attempt);
+                    continue;
+                }
+            };
             let servers = Server::both(&target.host.name, target.to.ip());
             let place = self.slots.take(servers, |whose| self.pool.evict(whose));
             let longest = self.parts.config.delivery.slot_wait_max.0;
@@ -159,10 +186,17 @@ impl Delivery {
                 targets.failed(later(Some(&relay), Status::new(4, 4, 5), text));
                 continue;
             };
-            match self.open(&target).await {
+            match self.open(&target, &rule, targets, message).await {
                 Ok(mut dialog) => {
                     dialog.slot = Some(slot);
+                    dialog.rule_of =
+                        (message.tls != TlsDemand::Optional).then(|| targets.domain.clone());
+                    dialog.rule = rule.into();
                     return Ok(dialog);
+                }
+                Err(Broken::Insecure(breach)) => {
+                    tracing::info!(relay, domain = %targets.domain, why = breach.text, "TLS is not what mail demands");
+                    targets.failed(breached(&relay, &rule, &breach));
                 }
                 Err(Broken::Refused(refused)) => self.refused(targets, &target, refused),
                 Err(fault) => {
@@ -186,7 +220,7 @@ impl Delivery {
                 return Some(next);
             }
             let host = targets.hosts.pop_front()?;
-            let lookup = self.parts.resolver.addresses(&host.name);
+            let lookup = self.parts.resolver.proven_addresses(&host.name);
             let found = match within(&mut targets.lookups, lookup).await {
                 Ok(found) => found,
                 Err(fault) => {
@@ -195,9 +229,10 @@ impl Delivery {
                     continue;
                 }
             };
-            for address in found {
+            let is_proven = found.is_secure;
+            for address in found.found {
                 let to = SocketAddr::new(address, self.parts.config.delivery.port);
-                let target = Target { host: host.clone(), to, is_plain: false };
+                let target = Target { host: host.clone(), to, is_plain: false, is_proven };
                 match self.may(to) {
                     Ok(()) => targets.addresses.push_back(target),
                     Err(refused) => self.refused(targets, &target, refused),
@@ -229,23 +264,82 @@ impl Delivery {
         }
     }
 
-    /// Connects and greets; where TLS does not come about, once more without.
-    async fn open(&self, target: &Target) -> Result<Dialog, Broken> {
+    /// What a message to the destination demands of a server.
+    async fn rule(
+        &self,
+        targets: &mut Targets,
+        target: &Target,
+        message: &Accepted,
+    ) -> Result<HostRule, Attempt> {
+        if message.tls == TlsDemand::Optional {
+            return Ok(HostRule::relaxed());
+        }
+        let (host, is_proven) = (target.host.name.as_str(), targets.is_proven);
+        let found = self.security.host(&targets.rule, host, is_proven, target.is_proven);
+        let relay = target.relay();
+        match within(&mut targets.lookups, async { Ok(found.await) }).await {
+            Ok(Ok(rule)) => Ok(rule),
+            Ok(Err(denied)) => {
+                self.tally.denied(&targets.rule, host, &denied);
+                Err(refused(&relay, &denied))
+            }
+            Err(fault) => Err(later(Some(&relay), Status::new(4, 4, 3), fault.to_string())),
+        }
+    }
+
+    /// Connects and greets. Where TLS does not come about and need not, once more without; what does not
+    /// become what it must be is not used.
+    async fn open(
+        &self,
+        target: &Target,
+        rule: &HostRule,
+        targets: &Targets,
+        message: &Accepted,
+    ) -> Result<Dialog, Broken> {
         let (config, limits) = (&self.parts.config, &self.parts.config.delivery);
+        let (name, connector) = (config.hostname.as_str(), self.security.connector(rule));
         let socket = self.socket(target.to).await?;
-        let name = config.hostname.as_str();
-        match Dialog::open(socket, target, name, limits, Some(&self.tls)).await {
-            Err(Broken::Tls(fault)) => {
-                let relay = target.relay();
+        let here = socket.local_addr().ok().map(|here| here.ip());
+        let opened = Dialog::open(socket, target, name, limits, connector).await;
+        let count = |failed: Option<&Breach>| {
+            // Mail that asks for nothing says nothing of a policy; reports of this are such mail.
+            if message.tls != TlsDemand::Optional && rule.need != Need::Clear {
+                let (host, to) = (target.host.name.as_str(), target.to.ip());
+                let domain = &targets.domain;
+                self.tally.count(&Counted { domain, rule, failed, host, to, here });
+            }
+        };
+        match opened {
+            Err(Broken::Tls(breach)) if rule.need == Need::Offered => {
+                count(Some(&breach));
+                let (relay, fault) = (target.relay(), breach.text);
                 tracing::info!(relay, fault, "TLS did not come about: sending without");
                 let socket = self.socket(target.to).await?;
                 Dialog::open(socket, target, name, limits, None).await
             }
-            other => other,
+            Err(Broken::Tls(breach)) => {
+                count(Some(&breach));
+                Err(Broken::Insecure(breach))
+            }
+            Ok(dialog) => {
+                if let Err(breach) = self.security.holds(&rule.need, dialog.secured.as_ref()) {
+                    count(Some(&breach));
+                    dialog.quit().await;
+                    return Err(Broken::Insecure(breach));
+                }
+                let tested = match (&rule.tested, &dialog.secured) {
+                    (_, None) => Err(Breach::unencrypted("the server offers no TLS")),
+                    (Some(demand), Some(secured)) => self.security.proves(demand, secured),
+                    (None, Some(_)) => Ok(()),
+                };
+                count(tested.as_ref().err());
+                Ok(dialog)
+            }
+            Err(other) => Err(other),
         }
     }
 
-    async fn socket(&self, to: SocketAddr) -> Result<TcpStream, Broken> {
+    pub(super) async fn socket(&self, to: SocketAddr) -> Result<TcpStream, Broken> {
         let limit = self.parts.config.delivery.connect_timeout.0;
         let from = self.source(to)?;
         let lost = |why: String| Broken::Lost(format!("{to}: {why}"));

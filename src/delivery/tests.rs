@@ -13,7 +13,7 @@ use crate::policy::{Policy, Subject};
 use crate::queue::{Embedded, Queue};
 use crate::spool::{Body, Spool};
 use crate::store::Store;
-use crate::world::World;
+use crate::world::{Clock, World};
 use async_trait::async_trait;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 mod hosts;
+mod reports;
 
 /// Everything is at loopback.
 struct Here;
@@ -66,7 +67,10 @@ async fn house_at(
     script: Arc<Script>,
 ) -> House {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let world = World::real();
+    let mut world = World::real();
+    if let Some(clock) = &script.clock {
+        world.clock = clock.clone();
+    }
     let mut config = Config { hostname: "relay.example".into(), ..Config::default() };
     config.delivery.port = server.local_addr().expect("bound").port();
     config.delivery.allow_private = true;
@@ -74,7 +78,7 @@ async fn house_at(
     let store = Store::open(folder.path(), &config.store, &world);
     let accounts = Accounts::new(store.clone(), world.clone());
     accounts.make_keys().await.expect("keys");
-    let policy = Policy::new(accounts.clone(), store, world.clone(), &config.queue);
+    let policy = Policy::new(accounts.clone(), store.clone(), world.clone(), &config.queue);
     let account = accounts.add_account("acme").await.expect("account").id;
     let draft = StreamDraft {
         name: "news".into(),
@@ -99,6 +103,8 @@ async fn house_at(
         policy: policy.clone(),
         resolver,
         world,
+        store,
+        tls: crate::tls::Client::load(&Config::default().tls).expect("authorities"),
         own,
     });
     House { _folder: folder, policy, queue, delivery, account, stream, heard }
@@ -107,6 +113,8 @@ async fn house_at(
 /// What the scripted server does besides taking mail for everybody but `nobody@`.
 #[derive(Default)]
 struct Script {
+    /// Another clock than the machine's.
+    clock: Option<Arc<dyn Clock>>,
     /// Messages that may pass DATA.
     gate: Option<tokio::sync::Semaphore>,
     /// Offers STARTTLS, with this acceptor; without one it talks nonsense.

@@ -39,6 +39,9 @@ impl Delivery {
         if let Some(attempt) = unfit(on, message, message.body.length) {
             return Ended::Unfit(attempt);
         }
+        if let Some(attempt) = self.keeps_from(on, batch).await {
+            return Ended::Unfit(attempt);
+        }
         match self.envelope(on, batch).await {
             Ok(Heard::Recipients(answers)) => batch.answered(&on.relay, answers),
             Ok(Heard::Sender(reply)) => {

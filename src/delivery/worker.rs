@@ -7,7 +7,7 @@ use super::pool::Place;
 use super::route::Targets;
 use super::transaction::Ended;
 use crate::events::message::{Accepted, Origin};
-use crate::mail::{Domain, Status};
+use crate::mail::{Domain, Status, TlsDemand};
 use crate::policy::Judgement;
 use crate::queue::{Attempt, Lease};
 use crate::store::StoreFault;
@@ -34,7 +34,7 @@ impl Delivery {
             Ok(targets) => targets,
             Err(attempt) => return self.all(&domain, lease, attempt).await,
         };
-        let mut dialog = match self.connect(&mut targets, &shutdown).await {
+        let mut dialog = match self.connect(&mut targets, &lease.message, &shutdown).await {
             Ok(dialog) => dialog,
             Err(Attempt::Untried) => return,
             Err(attempt) => return self.unreached(&domain, lease, attempt).await,
@@ -134,7 +134,8 @@ impl Delivery {
             if !self.finish_ended(&mut batch).await {
                 return None;
             }
-            match self.connect(targets, shutdown).await {
+            let message = batch.first().map(|lease| lease.message.clone())?;
+            match self.connect(targets, &message, shutdown).await {
                 Ok(next) => dialog = next,
                 Err(attempt) => {
                     batch.end(&attempt);
@@ -233,6 +234,9 @@ impl Delivery {
         if !self.finish(lease, attempt.clone()).await {
             return;
         }
+        // What TLS keeps from some mail it does not keep from mail that asks for none.
+        let is_tls = matches!(&attempt, Attempt::Deferred(said) if said.is_tls());
+        let mut others = Vec::new();
         for _ in 0..BATCHES {
             let leases = self.parts.queue.lease(domain, TOGETHER).await;
             if leases.is_empty() {
@@ -240,6 +244,10 @@ impl Delivery {
             }
             let mut alike = Vec::new();
             for lease in leases {
+                if is_tls && lease.message.tls == TlsDemand::Optional {
+                    others.push(lease);
+                    continue;
+                }
                 alike.extend(self.judged(lease).await);
             }
             let count = alike.len();

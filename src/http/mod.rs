@@ -22,6 +22,7 @@ mod domain;
 mod explain;
 mod import;
 mod named;
+mod outgoing;
 mod problem;
 mod stream;
 mod suppression;
@@ -30,6 +31,7 @@ mod waiting;
 #[cfg(test)]
 mod tests;
 
+pub use outgoing::Outgoing;
 pub use serve::{serve_tcp, serve_unix};
 pub use site::{Parts, Site, admin, public};
 pub use vitals::{Found, Vitals};

@@ -1,8 +1,13 @@
 //! The two faces: which routes each has, and what binds every request: a size, a time, headers.
 
 use super::{
-    account, consent, credential, domain, explain, health, import, person::Lookups,
-    problem::Problem, stream, suppression, unsubscribe, vitals::Vitals, waiting,
+    account, consent, credential, domain, explain, health, import,
+    outgoing::{self, Outgoing},
+    person::Lookups,
+    problem::Problem,
+    stream, suppression, unsubscribe,
+    vitals::Vitals,
+    waiting,
 };
 use crate::accounts::Accounts;
 use crate::config::{self, Config};
@@ -35,6 +40,8 @@ pub struct Parts {
     pub policy: Policy,
     /// To check published records.
     pub resolver: Arc<dyn Resolver>,
+    /// Mail that goes out.
+    pub outgoing: Arc<dyn Outgoing>,
     /// Asked for its health only.
     pub store: Store,
     /// Whether the parts that everything waits for answer.
@@ -91,6 +98,7 @@ pub fn admin(parts: Parts) -> Site {
         .route("/api/v1/suppressions/import", post(import::suppressions))
         .route("/api/v1/consents/import", post(import::consents))
         .route("/api/v1/explain", get(explain::explain))
+        .route("/api/v1/delivery/probe/{domain}", post(outgoing::probe))
         .route("/api/v1/queue", get(waiting::list))
         .route("/api/v1/queue/summary", get(waiting::summary))
         .route("/api/v1/queue/{verb}", post(waiting::act));

@@ -189,7 +189,11 @@ impl Embedded {
             Attempt::Deferred(mut said) => {
                 let plan = self.plan(message);
                 if self.has_expired(lease, &plan, now) {
-                    said.status = Status::new(5, 4, 7);
+                    // What TLS kept is not said to be the network's fault.
+                    said.status = match said.is_tls() {
+                        true => Status { class: 5, ..said.status },
+                        false => Status::new(5, 4, 7),
+                    };
                     said.text = format!("given up after {attempts} attempts: {}", said.text);
                     (Outcome::Failed { dead_address: false }, said)
                 } else {

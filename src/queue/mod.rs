@@ -94,6 +94,15 @@ pub struct Said {
     pub class: Option<RefusalClass>,
 }
 
+impl Said {
+    /// Whether it says that TLS is not what mail demands: a failure of cryptography, encryption needed, or
+    /// REQUIRETLS (RFC 3463 §3.8, RFC 8689 §7).
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.status.subject == 7 && matches!(self.status.detail, 5 | 10 | 30)
+    }
+}
+
 /// Which queued items a command means.
 #[derive(Debug, Clone)]
 pub enum Selector {

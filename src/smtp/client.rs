@@ -116,6 +116,8 @@ pub struct Capabilities {
     pub chunking: bool,
     /// DSN (RFC 3461).
     pub dsn: bool,
+    /// REQUIRETLS (RFC 8689).
+    pub requiretls: bool,
     /// SIZE (RFC 1870): offered, and with what limit; 0 says no limit.
     pub size: Option<u64>,
     /// The most recipients of one transaction, where it says so (LIMITS RCPTMAX, RFC 9422).
@@ -139,6 +141,7 @@ impl Capabilities {
                 "SMTPUTF8" => found.smtputf8 = true,
                 "CHUNKING" => found.chunking = true,
                 "DSN" => found.dsn = true,
+                "REQUIRETLS" => found.requiretls = true,
                 "SIZE" => {
                     found.size = Some(words.next().and_then(|n| n.parse().ok()).unwrap_or(0));
                 }
@@ -157,6 +160,24 @@ impl Capabilities {
             }
         }
         found
+    }
+}
+
+impl Capabilities {
+    /// The keywords of what is offered.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        let all = [
+            ("STARTTLS", self.starttls),
+            ("PIPELINING", self.pipelining),
+            ("8BITMIME", self.eight_bit),
+            ("SMTPUTF8", self.smtputf8),
+            ("CHUNKING", self.chunking),
+            ("DSN", self.dsn),
+            ("REQUIRETLS", self.requiretls),
+            ("SIZE", self.size.is_some()),
+        ];
+        all.into_iter().filter_map(|(name, offered)| offered.then_some(name)).collect()
     }
 }
 

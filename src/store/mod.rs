@@ -49,11 +49,15 @@ pub enum Table {
     RecordEvent,
     /// Sequences of record events by account, recipient hash and sequence.
     RecordHistory,
+    /// Policies of TLS that domains publish, by domain.
+    TlsPolicy,
+    /// How TLS fared, by day and domain, until it is reported.
+    TlsTally,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Meta,
         Self::Account,
         Self::AccountName,
@@ -64,6 +68,8 @@ impl Table {
         Self::Recipient,
         Self::RecordEvent,
         Self::RecordHistory,
+        Self::TlsPolicy,
+        Self::TlsTally,
     ];
 
     /// Its name in the engine.
@@ -80,6 +86,8 @@ impl Table {
             Self::Recipient => "recipient",
             Self::RecordEvent => "record_event",
             Self::RecordHistory => "record_history",
+            Self::TlsPolicy => "tls_policy",
+            Self::TlsTally => "tls_tally",
         }
     }
 }

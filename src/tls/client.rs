@@ -1,27 +1,111 @@
-//! TLS to other mail servers, opportunistic (RFC 3207, RFC 7435): any certificate is taken, because the
-//! alternative would be to send in the clear.
+//! TLS to others. To mail servers any certificate makes a connection (RFC 3207, RFC 7435), because the
+//! alternative would often be to send in the clear; where more is demanded, the certificates are held
+//! against it before mail is spoken. To web servers only a certificate that is in order does.
 
+use super::server::TlsFault;
+use super::verify::{self, CertificateFault, Demand};
+use crate::config;
+use crate::mail::Timestamp;
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use std::path::Path;
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
 
-/// A connector that takes any certificate, but only from a peer that holds its key.
-#[must_use]
-pub fn opportunistic_connector() -> TlsConnector {
-    let provider = Arc::new(ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .expect("ring has suites for TLS 1.2 and 1.3")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone { provider }))
-        .with_no_client_auth();
-    TlsConnector::from(Arc::new(config))
+/// The client's side of TLS.
+pub struct Client {
+    anyone: TlsConnector,
+    anew: TlsConnector,
+    web: TlsConnector,
+    roots: Arc<RootCertStore>,
 }
 
-/// Takes whoever answers.
+impl Client {
+    /// With the authorities that the system knows, and those of `tls.trust_anchors`.
+    ///
+    /// # Errors
+    /// [`TlsFault`]: the file that the settings name cannot be read or holds no certificate. A system
+    /// that knows no authority is only warned of: nobody can then be verified but by DANE.
+    pub fn load(settings: &config::Tls) -> Result<Arc<Self>, TlsFault> {
+        let provider = Arc::new(ring::default_provider());
+        let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
+        let builder = || {
+            ClientConfig::builder_with_provider(provider.clone())
+                .with_protocol_versions(&versions)
+                .expect("ring has suites for TLS 1.2 and 1.3")
+        };
+        let anyone = || {
+            let verifier = Arc::new(Anyone { provider: provider.clone() });
+            builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+        };
+        let mut anew = anyone();
+        // A session that is resumed shows the certificates it began with, which may be others by now.
+        anew.resumption = Resumption::disabled();
+        let roots = Arc::new(roots(settings.trust_anchors.as_deref())?);
+        let mut web = builder().with_root_certificates(roots.clone()).with_no_client_auth();
+        web.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let connector = |config| TlsConnector::from(Arc::new(config));
+        Ok(Arc::new(Self {
+            anyone: connector(anyone()),
+            anew: connector(anew),
+            web: connector(web),
+            roots,
+        }))
+    }
+
+    /// Connects to mail servers, whoever they prove to be; `demand` says what is asked of them later.
+    #[must_use]
+    pub fn connector(&self, demand: &Demand) -> &TlsConnector {
+        if *demand == Demand::Nobody { &self.anyone } else { &self.anew }
+    }
+
+    /// Connects to web servers that prove to be who they are called.
+    #[must_use]
+    pub fn web(&self) -> &TlsConnector {
+        &self.web
+    }
+
+    /// Holds the certificates of a server, its own first, against a demand.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn check(
+        &self,
+        chain: &[CertificateDer<'_>],
+        demand: &Demand,
+        now: Timestamp,
+    ) -> Result<(), CertificateFault> {
+        verify::check(chain, demand, &self.roots, now)
+    }
+}
+
+/// The authorities of the system and of a file.
+fn roots(file: Option<&Path>) -> Result<RootCertStore, TlsFault> {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    let (known, _) = roots.add_parsable_certificates(system.certs);
+    if known == 0 {
+        let why: Vec<_> = system.errors.iter().map(ToString::to_string).collect();
+        tracing::warn!(target: "relent::tls", why = why.join("; "),
+            "the system knows no certificate authority: install its package ca-certificates");
+    }
+    let Some(path) = file else { return Ok(roots) };
+    let fault = |reason: String| TlsFault { path: path.into(), reason };
+    let read = CertificateDer::pem_file_iter(path).map_err(|why| fault(why.to_string()))?;
+    let mut count = 0;
+    for certificate in read {
+        let certificate = certificate.map_err(|why| fault(why.to_string()))?;
+        roots.add(certificate).map_err(|why| fault(why.to_string()))?;
+        count += 1;
+    }
+    if count == 0 { Err(fault("it holds no certificate".into())) } else { Ok(roots) }
+}
+
+/// Takes whoever answers and holds the key of the certificate that is shown.
 #[derive(Debug)]
 struct Anyone {
     provider: Arc<CryptoProvider>,

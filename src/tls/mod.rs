@@ -1,9 +1,17 @@
-//! Certificates: ours, loaded, made and reloaded; and how we speak TLS to other mail servers.
+//! Certificates: ours, loaded, made and reloaded; and others', and what they must prove.
 
 mod binding;
 mod client;
+mod dane;
 mod server;
+mod shown;
+#[cfg(test)]
+mod tests;
+mod verify;
 
 pub use binding::Bindings;
-pub use client::opportunistic_connector;
+pub use client::Client;
+pub use dane::usable;
 pub use server::{Server, TlsFault};
+pub use shown::{Shown, shown};
+pub use verify::{CertificateFault, Demand};

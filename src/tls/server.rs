@@ -268,7 +268,8 @@ mod tests {
         let acceptor = server.expect("made").acceptor();
         let (ours, theirs) = tokio::io::duplex(1 << 14);
         let name = rustls::pki_types::ServerName::try_from("other.example").expect("a name");
-        let connector = super::super::opportunistic_connector();
+        let client = super::super::Client::load(&config::Tls::default()).expect("authorities");
+        let connector = client.connector(&super::super::Demand::Nobody).clone();
         let (taken, opened) = tokio::join!(acceptor.accept(theirs), connector.connect(name, ours));
         assert!(taken.is_ok() && opened.is_ok());
     }

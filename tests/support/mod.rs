@@ -1,7 +1,9 @@
 //! A small world for stories: the real daemon as a process, a real name server, a receiving mail server
 //! that misbehaves on command, all on loopback with free ports and a temporary folder.
 
+pub mod certificates;
 pub mod client;
+pub mod web;
 
 use relent::config::Tls;
 use relent::demo::receiver::Receiver;
@@ -105,19 +107,7 @@ impl World {
             .expect("a certificate for the receiver");
         let receiver =
             Receiver::start(loopback, Some(certificate.acceptor())).await.expect("a receiver");
-        let records = vec![
-            ("reader.example".into(), Rdata::Mx(10, "mx.reader.example".into())),
-            ("mx.reader.example".into(), Rdata::A(Ipv4Addr::LOCALHOST)),
-            ("acme.example".into(), Rdata::Mx(10, "mx.reader.example".into())),
-            ("null.example".into(), Rdata::Mx(0, ".".into())),
-            ("bare.example".into(), Rdata::A(Ipv4Addr::LOCALHOST)),
-            // A second server, which a test may start at the receiver's port, and a domain with both.
-            ("mx.second.example".into(), Rdata::A(SECOND)),
-            ("second.example".into(), Rdata::Mx(10, "mx.second.example".into())),
-            ("both.example".into(), Rdata::Mx(10, "mx.second.example".into())),
-            ("both.example".into(), Rdata::Mx(20, "mx.reader.example".into())),
-        ];
-        let names = NameServer::start(loopback, &records).expect("a name server");
+        let names = NameServer::start(loopback, &records()).expect("a name server");
         let mut world = Self {
             folder,
             receiver,
@@ -131,17 +121,22 @@ impl World {
         world
     }
 
+    /// Publishes these records beside those that every world has.
+    pub fn publish(&self, more: &[(String, Rdata)]) {
+        let all = [records(), more.to_vec()].concat();
+        self.names.replace(&all).expect("records");
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
-
     fn settings(&self, delivery: &str, more: &str) -> String {
         format!(
             "hostname = \"relay.relent.example\"\ndata_dir = \"{data}\"\n\
              [listen]\nsubmission = [\"127.0.0.1:0\"]\nsubmissions = [\"127.0.0.1:0\"]\n\
              inbound = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nadmin = \"{admin}\"\n\
              [submission]\nplaintext_auth = \"loopback\"\n\
-             [dns]\nnameservers = [\"{names}\"]\n\
+             [dns]\nnameservers = [\"{names}\"]\ncache_ttl_max = \"0s\"\n\
              [delivery]\nport = {port}\nallow_private = true\n{delivery}\n\
              [queue]\nretry_delays = [\"1s\"]\n\
              [store]\nengine = \"{engine}\"\n\
@@ -348,6 +343,22 @@ impl World {
     pub fn agree(&self, address: &str) {
         self.done(&["consent", "grant", "acme/newsletter", address, "--source", "sign-up form"]);
     }
+}
+
+/// What every world's name server knows.
+fn records() -> Vec<(String, Rdata)> {
+    vec![
+        ("reader.example".into(), Rdata::Mx(10, "mx.reader.example".into())),
+        ("mx.reader.example".into(), Rdata::A(Ipv4Addr::LOCALHOST)),
+        ("acme.example".into(), Rdata::Mx(10, "mx.reader.example".into())),
+        ("null.example".into(), Rdata::Mx(0, ".".into())),
+        ("bare.example".into(), Rdata::A(Ipv4Addr::LOCALHOST)),
+        // A second server, which a test may start at the receiver's port, and a domain with both.
+        ("mx.second.example".into(), Rdata::A(SECOND)),
+        ("second.example".into(), Rdata::Mx(10, "mx.second.example".into())),
+        ("both.example".into(), Rdata::Mx(10, "mx.second.example".into())),
+        ("both.example".into(), Rdata::Mx(20, "mx.reader.example".into())),
+    ]
 }
 
 fn signal(daemon: &Child, signal: rustix::process::Signal) {

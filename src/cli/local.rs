@@ -56,6 +56,9 @@ pub(super) fn demo(keep: bool) -> Result<(), Fault> {
 /// Says whether a settings file is fine; with `changed`, what it changes.
 pub(super) fn check(path: &Path, changed: bool) -> Result<(), Fault> {
     let config = runnable(path)?;
+    for advice in daemon::advice(&config) {
+        show::aside(&format!("{}: {advice}", path.display()));
+    }
     if changed {
         let text = config.changed().map_err(Fault::Refused)?;
         show::put(&text)?;

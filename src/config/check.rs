@@ -1,6 +1,6 @@
 //! What types cannot say of settings: which of them need each other, and which may not be nothing.
 
-use super::{Config, Listen};
+use super::{Config, Listen, pools};
 use crate::mail::{Address, Domain};
 use std::net::SocketAddr;
 use toml::Value;
@@ -119,6 +119,9 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     }
     if let Some(Err(reason)) = config.http.public_url.as_deref().map(is_public) {
         return refuse("http.public_url", reason);
+    }
+    if let Some((key, reason)) = pools::check(config) {
+        return refuse(key, reason);
     }
     if config.store.url.is_some() {
         let reason = "the engine keeps its files in data_dir and has no server: leave `url` out";

@@ -4,6 +4,7 @@
 mod check;
 mod encryption;
 mod load;
+mod pools;
 mod refusals;
 mod section;
 #[cfg(test)]
@@ -12,6 +13,7 @@ pub mod unit;
 
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
 pub use load::ConfigFault;
+pub use pools::{DEFAULT_POOL, Day, Pool, Pools, Source, day_of};
 pub use refusals::RefusalFile;
 pub use section::{
     Delivery, Dns, Health, Http, Inbound, Listen, Log, PlaintextAuth, Process, Queue, Replies,

@@ -2,6 +2,7 @@
 //! `config/relent.toml`; each limit of the house is a key here.
 
 use super::encryption::TlsPolicy;
+use super::pools::Pools;
 use super::refusals::RefusalFile;
 use super::unit::{Size, Span};
 use serde::{Deserialize, Serialize};
@@ -236,6 +237,8 @@ sections! {
         tls_policies: BTreeMap<String, TlsPolicy> = BTreeMap::new(),
         /// Local addresses to send from; empty: the system chooses.
         source_addresses: Vec<IpAddr> = Vec::new(),
+        /// Pools of local addresses, each for the mail of some accounts or streams, with weights, names and warm-up: README.md shows how.
+        pools: Option<Pools> = None,
         /// Most connections at a time; of them one mail server or domain gets a quarter at most.
         connections_max: u32 = 200,
         /// Most connections at a time to one domain.
@@ -258,6 +261,10 @@ sections! {
         copies_memory_max: Size = Size::megabytes(128),
         /// Longest wait for a connection to open.
         connect_timeout: Span = Span::seconds(30),
+        /// Time without an answer after which a host's next address is tried beside the first (RFC 8305).
+        connect_fallback_delay: Span = Span(std::time::Duration::from_millis(250)),
+        /// How long a family of addresses, IPv4 or IPv6, to which this machine has no route is tried last.
+        route_memory: Span = Span::minutes(10),
         /// Longest wait for the greeting and for the replies to EHLO and STARTTLS (RFC 5321 §4.5.3.2.1).
         greeting_timeout: Span = Span::minutes(5),
         /// Longest wait for the reply to MAIL (RFC 5321 §4.5.3.2.2).

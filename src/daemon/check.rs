@@ -3,8 +3,27 @@
 
 use super::user;
 use crate::config::{Config, ConfigFault};
+use crate::world::is_here;
 use crate::{dns, tls};
 use std::path::Path;
+
+/// What of the settings may be a slip, in words: it keeps nothing from running.
+#[must_use]
+pub fn advice(config: &Config) -> Vec<String> {
+    let delivery = &config.delivery;
+    let short = delivery.source_addresses.iter();
+    let short = short.map(|address| ("delivery.source_addresses".to_owned(), *address));
+    let pools = delivery.pools.iter().flatten().flat_map(|(name, pool)| {
+        pool.sources.iter().map(move |one| (format!("delivery.pools.{name}"), one.address))
+    });
+    let strange = short.chain(pools).filter(|(_, address)| !is_here(*address));
+    let words = |(key, address): (String, _)| {
+        format!(
+            "{key}: {address} is no address of this machine: mail that should leave from it waits"
+        )
+    };
+    strange.map(words).collect()
+}
 
 /// The first setting that this machine does not fulfil, as a fault of the file at `path`.
 ///
@@ -35,6 +54,17 @@ pub fn check(config: &Config, path: &Path) -> Result<(), ConfigFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_that_is_not_here_is_pointed_out() {
+        let text = "[delivery]\nsource_addresses = [\"127.0.0.2\", \"198.51.100.1\"]\n\
+            [delivery.pools.a]\nsenders = [\"acme\"]\nsources = [{ address = \"198.51.100.2\" }]\n";
+        let config: Config = toml::from_str(text).expect("settings");
+        let said = advice(&config);
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[0].starts_with("delivery.source_addresses: 198.51.100.1 is no"), "{said:?}");
+        assert!(said[1].starts_with("delivery.pools.a: 198.51.100.2 is no address"), "{said:?}");
+    }
 
     #[test]
     fn what_this_machine_lacks_is_named_with_its_line() {

@@ -9,5 +9,5 @@ mod tend;
 mod user;
 mod watchdog;
 
-pub use check::check;
+pub use check::{advice, check};
 pub use run::{Running, serve, start};

@@ -49,6 +49,9 @@ pub struct Running {
 /// a new start mends, after the drain.
 pub async fn serve(config: Config) -> Result<()> {
     telemetry::init_logs(&config.log);
+    for advice in super::advice(&config) {
+        tracing::warn!(target: "relent::delivery", "{advice}");
+    }
     // Before anybody is told that we run, so that no signal finds us without an answer.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

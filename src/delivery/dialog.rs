@@ -5,6 +5,7 @@ use super::outcome::Relay;
 use super::route::Target;
 use super::security::{Breach, HostRule, Secured};
 use super::slots::Slot;
+use super::sources::Source;
 use super::wire::{Wire, discard, look};
 use crate::config;
 use crate::mail::{Domain, Reply};
@@ -48,6 +49,8 @@ pub(super) enum Broken {
     Insecure(Breach),
     /// It is no server that mail may be sent to.
     Refused(Refused),
+    /// There is no address to send from whose warm-up leaves room today.
+    Spent,
 }
 
 impl std::fmt::Display for Broken {
@@ -57,6 +60,7 @@ impl std::fmt::Display for Broken {
             Self::Lost(why) => f.write_str(why),
             Self::Tls(breach) | Self::Insecure(breach) => write!(f, "TLS: {}", breach.text),
             Self::Refused(why) => why.fmt(f),
+            Self::Spent => f.write_str("no address to send from has room today"),
         }
     }
 }
@@ -84,6 +88,8 @@ pub(super) struct Dialog {
     pub(super) relay: Relay,
     /// The host and its address.
     pub(super) target: Target,
+    /// Where it comes from.
+    pub(super) source: Source,
     /// Its place among the connections.
     pub(super) slot: Option<Slot>,
     /// Whether no transaction was begun since the greeting or the last RSET.
@@ -133,6 +139,7 @@ impl Dialog {
             unread: Vec::new(),
             relay: Relay::new(target.relay(), limits),
             target: target.clone(),
+            source: Source::default(),
             slot: None,
             is_fresh: true,
             begun: 0,

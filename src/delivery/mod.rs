@@ -13,14 +13,17 @@ mod last_write;
 mod outcome;
 mod pool;
 pub mod probe;
+mod reach;
 mod reports;
 mod route;
 mod security;
 mod sign;
 mod slots;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod warm_up;
 mod web;
 mod wire;
 mod worker;
@@ -37,12 +40,13 @@ use crate::telemetry::Level;
 use crate::tls;
 use crate::world::World;
 use pool::Pool;
+use reach::Families;
 use reports::Tally;
 use security::{Policies, Security};
 use slots::Slots;
+use sources::Sources;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use tokio::sync::Semaphore;
 use web::Web;
 
@@ -60,7 +64,7 @@ pub struct Parts {
     pub resolver: Arc<dyn Resolver>,
     /// Clock and network.
     pub world: World,
-    /// Policies of TLS, and how TLS fared.
+    /// Policies of TLS and how TLS fared; how much new addresses have sent.
     pub store: Store,
     /// TLS to others.
     pub tls: Arc<tls::Client>,
@@ -77,7 +81,8 @@ pub struct Delivery {
     memory: Arc<Semaphore>,
     memory_units: u32,
     levels: Levels,
-    sources: AtomicUsize,
+    sources: Sources,
+    families: Families,
     web: Arc<Web>,
     security: Security,
     tally: Arc<Tally>,
@@ -113,7 +118,8 @@ impl Delivery {
                 attempts: Level::new("delivery.attempts_max", settings.attempts_max.into()),
                 memory: Level::new("delivery.copies_memory_max", settings.copies_memory_max.0),
             },
-            sources: AtomicUsize::new(0),
+            sources: Sources::new(settings, parts.store.clone()),
+            families: Families::default(),
             security: security(&parts, web.clone()),
             web,
             tally: Tally::new(

@@ -2,6 +2,7 @@
 
 use super::Delivery;
 use super::slots::Server;
+use super::sources::PoolNumber;
 use crate::mail::Domain;
 use crate::queue::{Attempt, Lease};
 use std::collections::{HashMap, VecDeque};
@@ -33,6 +34,8 @@ struct Site {
 /// A connected worker without work.
 struct Idle {
     work: oneshot::Sender<Lease>,
+    /// Whose mail it serves.
+    pool: PoolNumber,
     servers: [Server; 2],
 }
 
@@ -73,13 +76,15 @@ impl Pool {
     }
 
     /// Gives work to an idle connection; back where there is none.
-    fn offer(&self, domain: &Domain, mut lease: Lease) -> Option<Lease> {
+    fn offer(&self, domain: &Domain, pool: PoolNumber, mut lease: Lease) -> Option<Lease> {
         let mut sites = self.sites();
         let Some(site) = sites.get_mut(domain) else {
             return Some(lease);
         };
         // The one that waits shortest: the others may then end.
-        while let Some(idle) = site.idle.pop_back() {
+        while let Some(place) = site.idle.iter().rposition(|idle| idle.pool == pool)
+            && let Some(idle) = site.idle.remove(place)
+        {
             match idle.work.send(lease) {
                 Ok(()) => return None,
                 Err(back) => lease = back,
@@ -89,12 +94,17 @@ impl Pool {
     }
 
     /// Waits for work as an idle connection to a server.
-    pub(super) fn idle(&self, domain: &Domain, servers: [Server; 2]) -> oneshot::Receiver<Lease> {
+    pub(super) fn idle(
+        &self,
+        domain: &Domain,
+        pool: PoolNumber,
+        servers: [Server; 2],
+    ) -> oneshot::Receiver<Lease> {
         let (work, receiver) = oneshot::channel();
         let mut sites = self.sites();
         let site = sites.entry(domain.clone()).or_default();
         site.idle.retain(|other| !other.work.is_closed());
-        site.idle.push_back(Idle { work, servers });
+        site.idle.push_back(Idle { work, pool, servers });
         receiver
     }
 
@@ -134,6 +144,7 @@ impl Delivery {
         if tokio::time::timeout(longest, workers.wait()).await.is_err() {
             tracing::warn!(count = workers.len(), "attempts were still under way at the stop");
         }
+        self.sources.save().await;
     }
 
     async fn dispatch(self: &Arc<Self>, workers: &TaskTracker, shutdown: &CancellationToken) {
@@ -152,7 +163,8 @@ impl Delivery {
                 tokio::task::yield_now().await;
                 continue;
             };
-            let Some(lease) = self.pool.offer(&domain, lease) else {
+            let pool = self.sources.pool_of(&self.parts.accounts, &lease);
+            let Some(lease) = self.pool.offer(&domain, pool, lease) else {
                 continue;
             };
             let permit = match self.workers.clone().try_acquire_owned() {

@@ -5,6 +5,7 @@ use super::Delivery;
 use super::dialog::{Broken, Dialog};
 use super::route::Target;
 use super::security::{DomainRule, HostRule, Need, Secured};
+use super::sources::PoolNumber;
 use crate::dns::{MailHost, Proven, Route};
 use crate::mail::Domain;
 use crate::tls::{Demand, Shown, shown};
@@ -209,7 +210,8 @@ impl Delivery {
         let (config, limits) = (&self.parts.config, &self.parts.config.delivery);
         let connector = self.security.connector(rule);
         let opened = async {
-            let socket = self.socket(target.to).await?;
+            let source = self.source(PoolNumber::default(), target.to)?;
+            let socket = self.socket(target.to, &source).await?;
             Dialog::open(socket, target, &config.hostname, limits, connector).await
         };
         let dialog = match opened.await {

@@ -3,20 +3,19 @@
 
 use super::dialog::{Broken, Dialog};
 use super::outcome::{Relay, later, ours, refused_for_now};
+use super::reach::Link;
 use super::reports::Counted;
 use super::security::{Breach, DomainRule, HostRule, Need, breached, refused};
 use super::slots::Server;
-use super::wire::watch;
+use super::sources::PoolNumber;
 use super::{Delivery, Refused, permitted};
 use crate::dns::{DnsFault, MailHost, Route};
 use crate::events::message::Accepted;
 use crate::mail::{Domain, Status, TlsDemand};
 use crate::queue::Attempt;
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::Ordering;
+use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +49,8 @@ pub(super) struct Targets {
     rule: DomainRule,
     /// Whether DNSSEC proves that these are its hosts.
     is_proven: bool,
+    /// Whose addresses we connect from.
+    pub(super) pool: PoolNumber,
     hosts: VecDeque<MailHost>,
     addresses: VecDeque<Target>,
     /// The lowest preference among all hosts.
@@ -66,7 +67,9 @@ impl Targets {
     /// will.
     pub(super) fn failed(&mut self, attempt: Attempt) {
         let final_one = matches!(attempt, Attempt::Failed { .. });
-        if !(final_one && matches!(self.last, Some(Attempt::Deferred(_)))) {
+        // Who may be reached tomorrow is not given up today.
+        let waits = matches!(self.last, Some(Attempt::Waits { .. }));
+        if !waits && !(final_one && matches!(self.last, Some(Attempt::Deferred(_)))) {
             self.last = Some(attempt);
         }
     }
@@ -80,6 +83,23 @@ impl Targets {
     pub(super) fn again(&mut self, target: Target) {
         self.addresses.push_front(target);
         self.tries = self.tries.max(1);
+    }
+
+    /// The address that is tried next, where it is the same host's.
+    pub(super) fn peek_of(&self, host: &MailHost) -> Option<SocketAddr> {
+        let next = self.addresses.front().filter(|_| self.tries > 0)?;
+        (next.host.name == host.name).then_some(next.to)
+    }
+
+    pub(super) fn has_more_of(&self, host: &MailHost) -> bool {
+        self.peek_of(host).is_some()
+    }
+
+    /// Takes that address.
+    pub(super) fn take_of(&mut self, host: &MailHost) -> Option<Target> {
+        self.peek_of(host)?;
+        self.tries -= 1;
+        self.addresses.pop_front()
     }
 
     /// Why none of them did.
@@ -117,6 +137,7 @@ impl Delivery {
                 domain: domain.clone(),
                 rule,
                 is_proven,
+                pool: PoolNumber::default(),
                 best: hosts.iter().map(|host| host.preference).min().unwrap_or(0),
                 hosts: hosts.into(),
                 addresses: VecDeque::new(),
@@ -180,35 +201,29 @@ impl Delivery {
                 () = shutdown.cancelled() => return Err(Attempt::Untried),
                 taken = timeout(longest, place) => taken.ok().flatten(),
             };
-            let relay = target.relay();
             let Some(slot) = slot else {
+                let relay = target.relay();
                 let text = "not tried: every connection that it may have is busy";
                 targets.failed(later(Some(&relay), Status::new(4, 4, 5), text));
                 continue;
             };
-            match self.open(&target, &rule, targets, message).await {
+            let Some(link) = self.reach(targets, target, slot).await else {
+                continue;
+            };
+            let target = link.target.clone();
+            match self.open(link, &rule, targets, message).await {
                 Ok(mut dialog) => {
-                    dialog.slot = Some(slot);
                     dialog.rule_of =
                         (message.tls != TlsDemand::Optional).then(|| targets.domain.clone());
                     dialog.rule = rule.into();
                     return Ok(dialog);
                 }
                 Err(Broken::Insecure(breach)) => {
+                    let relay = target.relay();
                     tracing::info!(relay, domain = %targets.domain, why = breach.text, "TLS is not what mail demands");
                     targets.failed(breached(&relay, &rule, &breach));
                 }
-                Err(Broken::Refused(refused)) => self.refused(targets, &target, refused),
-                Err(fault) => {
-                    tracing::debug!(relay, %fault, "server not used");
-                    targets.failed(match &fault {
-                        Broken::Said(reply) => {
-                            let relay = Relay::new(relay, &self.parts.config.delivery);
-                            refused_for_now(&relay, reply)
-                        }
-                        _ => later(Some(&relay), Status::new(4, 4, 1), fault.to_string()),
-                    });
-                }
+                Err(broken) => self.unreached(targets, &target, &broken),
             }
         }
         Err(targets.end())
@@ -230,7 +245,7 @@ impl Delivery {
                 }
             };
             let is_proven = found.is_secure;
-            for address in found.found {
+            for address in self.ordered(found.found) {
                 let to = SocketAddr::new(address, self.parts.config.delivery.port);
                 let target = Target { host: host.clone(), to, is_plain: false, is_proven };
                 match self.may(to) {
@@ -241,7 +256,7 @@ impl Delivery {
         }
     }
 
-    fn may(&self, to: SocketAddr) -> Result<(), Refused> {
+    pub(super) fn may(&self, to: SocketAddr) -> Result<(), Refused> {
         permitted(to, self.parts.config.delivery.allow_private, &self.parts.own)
     }
 
@@ -262,6 +277,27 @@ impl Delivery {
             let text = "no mail server better than this relay itself has an address";
             targets.failed(later(Some(&relay), Status::new(4, 4, 1), text));
         }
+    }
+
+    /// Notes why a server is not used.
+    pub(super) fn unreached(&self, targets: &mut Targets, target: &Target, why: &Broken) {
+        let relay = target.relay();
+        if let Broken::Refused(refused) = why {
+            return self.refused(targets, target, *refused);
+        }
+        if matches!(why, Broken::Spent) {
+            let (text, until) = self.sources.wait(targets.pool, self.parts.world.clock.now());
+            let said = ours(None, Status::new(4, 4, 5), text);
+            return targets.failed(Attempt::Waits { said, until });
+        }
+        tracing::debug!(relay, fault = %why, "server not used");
+        targets.failed(match why {
+            Broken::Said(reply) => {
+                let relay = Relay::new(relay, &self.parts.config.delivery);
+                refused_for_now(&relay, reply)
+            }
+            _ => later(Some(&relay), Status::new(4, 4, 1), why.to_string()),
+        });
     }
 
     /// What a message to the destination demands of a server.
@@ -287,20 +323,21 @@ impl Delivery {
         }
     }
 
-    /// Connects and greets. Where TLS does not come about and need not, once more without; what does not
+    /// Greets over a connection. Where TLS does not come about and need not, once more without; what does not
     /// become what it must be is not used.
     async fn open(
         &self,
-        target: &Target,
+        link: Link,
         rule: &HostRule,
         targets: &Targets,
         message: &Accepted,
     ) -> Result<Dialog, Broken> {
         let (config, limits) = (&self.parts.config, &self.parts.config.delivery);
-        let (name, connector) = (config.hostname.as_str(), self.security.connector(rule));
-        let socket = self.socket(target.to).await?;
+        let Link { target, slot, socket, source } = link;
+        let name = source.hostname().unwrap_or(&config.hostname).to_owned();
         let here = socket.local_addr().ok().map(|here| here.ip());
-        let opened = Dialog::open(socket, target, name, limits, connector).await;
+        let connector = self.security.connector(rule);
+        let opened = Dialog::open(socket, &target, &name, limits, connector).await;
         let count = |failed: Option<&Breach>| {
             // Mail that asks for nothing says nothing of a policy; reports of this are such mail.
             if message.tls != TlsDemand::Optional && rule.need != Need::Clear {
@@ -309,17 +346,17 @@ impl Delivery {
                 self.tally.count(&Counted { domain, rule, failed, host, to, here });
             }
         };
-        match opened {
+        let mut dialog = match opened {
             Err(Broken::Tls(breach)) if rule.need == Need::Offered => {
                 count(Some(&breach));
                 let (relay, fault) = (target.relay(), breach.text);
                 tracing::info!(relay, fault, "TLS did not come about: sending without");
-                let socket = self.socket(target.to).await?;
-                Dialog::open(socket, target, name, limits, None).await
+                let socket = self.socket(target.to, &source).await?;
+                Dialog::open(socket, &target, &name, limits, None).await?
             }
             Err(Broken::Tls(breach)) => {
                 count(Some(&breach));
-                Err(Broken::Insecure(breach))
+                return Err(Broken::Insecure(breach));
             }
             Ok(dialog) => {
                 if let Err(breach) = self.security.holds(&rule.need, dialog.secured.as_ref()) {
@@ -333,53 +370,12 @@ impl Delivery {
                     (None, Some(_)) => Ok(()),
                 };
                 count(tested.as_ref().err());
-                Ok(dialog)
+                dialog
             }
-            Err(other) => Err(other),
-        }
-    }
-
-    pub(super) async fn socket(&self, to: SocketAddr) -> Result<TcpStream, Broken> {
-        let limit = self.parts.config.delivery.connect_timeout.0;
-        let from = self.source(to)?;
-        let lost = |why: String| Broken::Lost(format!("{to}: {why}"));
-        let socket = match timeout(limit, self.parts.world.network.connect(to, from)).await {
-            Ok(Ok(socket)) => socket,
-            Ok(Err(fault)) => return Err(lost(fault.to_string())),
-            Err(_) => return Err(lost(format!("no connection within {limit:?}"))),
+            Err(other) => return Err(other),
         };
-        let peer = socket.peer_addr().map_err(|fault| lost(fault.to_string()))?;
-        self.may(peer).map_err(Broken::Refused)?;
-        let here = socket.local_addr().map_err(|fault| lost(fault.to_string()))?;
-        if self.is_own(peer, here.ip()) {
-            return Err(Broken::Refused(Refused::Ourselves));
-        }
-        watch(&socket).map_err(|fault| lost(fault.to_string()))?;
-        Ok(socket)
-    }
-
-    /// Whether a peer is this relay, which listens on all addresses of the machine: a connection to
-    /// oneself has one address at both ends, unless it was told where to come from.
-    fn is_own(&self, peer: SocketAddr, here: IpAddr) -> bool {
-        let address = peer.ip().to_canonical();
-        let sources = &self.parts.config.delivery.source_addresses;
-        let listens = |own: &SocketAddr| own.ip().is_unspecified() && own.port() == peer.port();
-        (address == here.to_canonical() || sources.contains(&address))
-            && self.parts.own.iter().any(listens)
-    }
-
-    /// The local address to send from: those of the settings in turn.
-    fn source(&self, to: SocketAddr) -> Result<Option<IpAddr>, Broken> {
-        let all = &self.parts.config.delivery.source_addresses;
-        if all.is_empty() {
-            return Ok(None);
-        }
-        let fit: Vec<&IpAddr> = all.iter().filter(|own| own.is_ipv4() == to.is_ipv4()).collect();
-        let turn = self.sources.fetch_add(1, Ordering::Relaxed);
-        let chosen = fit.get(turn.checked_rem(fit.len()).unwrap_or(0));
-        chosen.map(|own| Some(**own)).ok_or_else(|| {
-            Broken::Lost(format!("{to}: delivery.source_addresses has none of its family"))
-        })
+        (dialog.slot, dialog.source) = (Some(slot), source);
+        Ok(dialog)
     }
 }
 

@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+mod fallback;
 mod hosts;
 mod reports;
 
@@ -66,14 +67,27 @@ async fn house_at(
     own: Vec<SocketAddr>,
     script: Arc<Script>,
 ) -> House {
+    house_in(World::real(), server, resolver, own, script, |_| {}).await
+}
+
+/// The same in another world, and with other settings of delivery.
+async fn house_in(
+    world: World,
+    server: TcpListener,
+    resolver: Arc<dyn Resolver>,
+    own: Vec<SocketAddr>,
+    script: Arc<Script>,
+    set: impl FnOnce(&mut crate::config::Delivery),
+) -> House {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut world = World::real();
+    let mut world = world;
     if let Some(clock) = &script.clock {
         world.clock = clock.clone();
     }
     let mut config = Config { hostname: "relay.example".into(), ..Config::default() };
     config.delivery.port = server.local_addr().expect("bound").port();
     config.delivery.allow_private = true;
+    set(&mut config.delivery);
     let config = Arc::new(config);
     let store = Store::open(folder.path(), &config.store, &world);
     let accounts = Accounts::new(store.clone(), world.clone());

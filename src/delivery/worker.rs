@@ -18,6 +18,9 @@ const TOGETHER: usize = 100;
 /// How many times so many, before it is tried again whether it can be.
 const BATCHES: usize = 1000;
 
+/// Most items of other pools that a connection passes over for one of its own.
+const LOOKED_MAX: usize = 16;
+
 impl Delivery {
     /// Serves a destination, beginning with `lease`, until there is no more to do.
     pub(super) async fn work(
@@ -30,14 +33,27 @@ impl Delivery {
         let Some(lease) = self.judged(lease).await else {
             return;
         };
+        let pool = self.sources.pool_of(&self.parts.accounts, &lease);
+        let now = self.parts.world.clock.now();
+        if self.sources.is_spent(pool, now) {
+            let (text, until) = self.sources.wait(pool, now);
+            let said = ours(None, Status::new(4, 4, 5), text);
+            self.finish(lease, Attempt::Waits { said, until }).await;
+            return;
+        }
         let mut targets = match self.targets(&domain).await {
             Ok(targets) => targets,
             Err(attempt) => return self.all(&domain, lease, attempt).await,
         };
+        targets.pool = pool;
         let mut dialog = match self.connect(&mut targets, &lease.message, &shutdown).await {
             Ok(dialog) => dialog,
             Err(Attempt::Untried) => return,
-            Err(attempt) => return self.unreached(&domain, lease, attempt).await,
+            Err(attempt @ Attempt::Waits { .. }) => {
+                self.finish(lease, attempt).await;
+                return;
+            }
+            Err(attempt) => return self.nobody_reached(&domain, lease, attempt).await,
         };
         place.connected();
         self.parts.queue.narrow(&domain, false);
@@ -89,6 +105,15 @@ impl Delivery {
         let (mut dialog, mut reused) = (dialog, reused);
         let mut batch = self.batch(lease).await;
         loop {
+            let now = self.parts.world.clock.now();
+            match self.sources.take(&dialog.source, batch.open().len(), now).await {
+                // What its address may send today is sent: the item is due again, from another.
+                0 => {
+                    dialog.quit().await;
+                    return None;
+                }
+                room => batch.keep(room),
+            }
             let ended = self.transact(&mut dialog, &mut batch).await;
             // Who is still open when the connection ends is due again at once.
             let attempt = match ended {
@@ -202,10 +227,19 @@ impl Delivery {
         shutdown: &CancellationToken,
     ) -> Option<Lease> {
         let servers = dialog.slot.as_ref().map(|slot| slot.servers().clone())?;
-        let waiting = self.pool.idle(domain, servers.clone());
-        if let Some(lease) = self.parts.queue.lease(domain, 1).await.pop() {
-            return Some(lease);
+        let pool = dialog.source.pool;
+        let waiting = self.pool.idle(domain, pool, servers.clone());
+        // What leaves from other addresses is due again when this look ends, and finds its own connection.
+        let mut of_others = Vec::new();
+        while of_others.len() < LOOKED_MAX
+            && let Some(lease) = self.parts.queue.lease(domain, 1).await.pop()
+        {
+            if self.sources.pool_of(&self.parts.accounts, &lease) == pool {
+                return Some(lease);
+            }
+            of_others.push(lease);
         }
+        drop(of_others);
         if self.slots.are_wanted(&servers) || self.workers.available_permits() == 0 {
             // Somebody else may need the place.
             return None;
@@ -220,7 +254,7 @@ impl Delivery {
     }
 
     /// No server was reached: so it is for all that wait, unless another connection stands.
-    async fn unreached(&self, domain: &Domain, lease: Lease, attempt: Attempt) {
+    async fn nobody_reached(&self, domain: &Domain, lease: Lease, attempt: Attempt) {
         if self.pool.reached(domain) {
             self.finish(lease, attempt).await;
         } else {

@@ -2,7 +2,7 @@
 //! dot, and misbehaves on command.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream};
@@ -29,6 +29,10 @@ pub struct Received {
     pub at: Instant,
     /// Whether it came over TLS.
     pub tls: bool,
+    /// The address it came from.
+    pub peer: IpAddr,
+    /// The name that the client gave itself.
+    pub hello: String,
 }
 
 /// A step of a session, at which a receiver may misbehave.
@@ -135,12 +139,12 @@ impl Receiver {
         let shared = Arc::new(Shared::default());
         let served = shared.clone();
         let task = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            while let Ok((stream, peer)) = listener.accept().await {
                 *held(&served.connections) += 1;
                 *held(&served.open) += 1;
                 let (tls, served) = (tls.clone(), served.clone());
                 tokio::spawn(async move {
-                    serve(stream, tls, served.clone()).await;
+                    serve(stream, peer.ip(), tls, served.clone()).await;
                     *held(&served.open) -= 1;
                 });
             }
@@ -211,7 +215,7 @@ impl Receiver {
     }
 }
 
-async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+async fn serve(stream: TcpStream, peer: IpAddr, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     if shared.fault(|fault| (*fault == Fault::Mute).then_some(())).is_some() {
         let _keep_open = stream;
         return std::future::pending().await;
@@ -220,7 +224,13 @@ async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>)
         Fault::Greeting(line) => Some(line.clone()),
         _ => None,
     });
-    let mut session = Session { shared: shared.clone(), tls: false, offers_tls: tls.is_some() };
+    let mut session = Session {
+        shared: shared.clone(),
+        tls: false,
+        offers_tls: tls.is_some(),
+        peer,
+        hello: String::new(),
+    };
     let mut stream = BufStream::new(stream);
     let greeting = greeting.unwrap_or_else(|| "220 receiver ready".into());
     match session.at(Step::Greeting, &mut stream, &greeting).await {
@@ -256,6 +266,8 @@ struct Session {
     shared: Arc<Shared>,
     tls: bool,
     offers_tls: bool,
+    peer: IpAddr,
+    hello: String,
 }
 
 #[derive(Default)]
@@ -281,6 +293,7 @@ impl Session {
             let verb = text.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
             match verb.as_str() {
                 "EHLO" => {
+                    text.get(5..).unwrap_or_default().clone_into(&mut self.hello);
                     let tls = if self.offers_tls && !self.tls { "250-STARTTLS\r\n" } else { "" };
                     let offer =
                         "250-receiver\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-SMTPUTF8";
@@ -488,6 +501,8 @@ impl Session {
             message,
             at,
             tls: self.tls,
+            peer: self.peer,
+            hello: self.hello.clone(),
         });
         self.shared.arrived.notify_waiters();
         if self.has(&Fault::SilentAfterDot) {

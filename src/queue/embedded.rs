@@ -176,7 +176,7 @@ impl Embedded {
         let attempts = lease.attempts.saturating_add(1);
         let message = &lease.message;
         Some(match attempt {
-            Attempt::Untried | Attempt::Held(_) => return None,
+            Attempt::Untried | Attempt::Held(_) | Attempt::Waits { .. } => return None,
             Attempt::Delivered(said) => (Outcome::Delivered, said),
             Attempt::Failed { said, dead_address } => (Outcome::Failed { dead_address }, said),
             Attempt::Stopped(judgement) => {
@@ -345,6 +345,13 @@ impl Queue for Embedded {
                 (item.last, item.class) = (Some(said.text.into()), said.class);
             }
             self.put_off(key, lease.generation);
+            return Ok(());
+        }
+        if let Attempt::Waits { said, until } = attempt {
+            if let Some(item) = self.state().item_mut(key) {
+                item.last = Some(said.text.into());
+            }
+            self.give_back(key, lease.generation, until);
             return Ok(());
         }
         let now = self.world.clock.now();

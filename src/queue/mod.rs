@@ -76,6 +76,13 @@ pub enum Attempt {
     /// listings say so.
     /// No attempt is counted, and nothing expires by it.
     Held(Said),
+    /// It may not be tried before this moment: no attempt is counted, and nothing expires by it.
+    Waits {
+        /// Why, as listings show it.
+        said: Said,
+        /// When it is due again.
+        until: Timestamp,
+    },
     /// Nothing was tried (the connection was needed elsewhere, the daemon stops): due at once, and no
     /// attempt is counted.
     Untried,

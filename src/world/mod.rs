@@ -12,7 +12,7 @@ pub mod reserve;
 pub use chance::{Chance, SystemChance};
 pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, DiskFile, SystemDisk, is_shortage};
-pub use network::{Network, SystemNetwork};
+pub use network::{Network, SystemNetwork, is_here};
 pub use owner::hand_over;
 pub use reserve::Reserve;
 

@@ -14,6 +14,13 @@ pub trait Network: Send + Sync + 'static {
     async fn connect(&self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream>;
 }
 
+/// Whether an address is one of this machine's.
+#[must_use]
+pub fn is_here(address: IpAddr) -> bool {
+    // Nothing is sent: a socket can only be bound to an address that is there.
+    std::net::UdpSocket::bind((address, 0)).is_ok()
+}
+
 /// The machine's own network.
 pub struct SystemNetwork;
 

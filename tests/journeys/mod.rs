@@ -10,6 +10,7 @@ mod lists;
 mod main_job;
 mod names;
 mod operator;
+mod pools;
 mod process;
 mod silence;
 mod submission;

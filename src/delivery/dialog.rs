@@ -112,6 +112,10 @@ pub(super) struct Dialog {
     pub(super) rule_of: Option<Domain>,
 }
 
+//= https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2
+//# An SMTP client MUST provide a timeout mechanism.  It MUST use per-
+//# command timeouts rather than somehow trying to time the entire mail
+//# transaction.
 async fn within<T>(
     limit: Duration,
     what: &str,
@@ -251,7 +255,8 @@ impl Dialog {
         self.reply(limit, &format!("the reply to {verb}")).await
     }
 
-    /// Reads one reply.
+    /// Reads one reply. The limit is that of the whole of it: a server that sends a byte at a time has no
+    /// longer.
     pub(super) async fn reply(&mut self, limit: Duration, what: &str) -> Result<Reply, Broken> {
         let what = format!("while waiting for {what}");
         let limit = self.left_of(limit);

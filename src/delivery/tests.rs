@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 mod fallback;
 mod hosts;
 mod reports;
+mod timeouts;
 
 /// Everything is at loopback.
 struct Here;

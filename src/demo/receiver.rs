@@ -508,8 +508,7 @@ impl Session {
         if self.has(&Fault::SilentAfterDot) {
             return Ok(false);
         }
-        say(stream, "250 2.0.0 taken").await?;
-        Ok(true)
+        self.at(Step::Dot, stream, "250 2.0.0 taken").await
     }
 }
 

@@ -157,6 +157,7 @@ async fn a_server_that_is_slow_is_left_at_every_step() {
         ("MAIL", Fault::Slow(Step::Mail, slow), "deferred 4.4.2"),
         ("RCPT", Fault::Slow(Step::Recipient, slow), "deferred 4.4.2"),
         ("DATA", Fault::Slow(Step::Data, slow), "deferred 4.4.2"),
+        ("the dot, kept, in doubt", Fault::Slow(Step::Dot, slow), "deferred 4.4.2"),
     ])
     .await;
 }

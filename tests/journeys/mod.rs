@@ -2,6 +2,7 @@
 
 mod answers;
 mod bad_input;
+mod caps;
 mod chunks;
 mod dsn;
 mod full_disk;

@@ -22,6 +22,8 @@ pub struct Load {
     pub pause: Duration,
     pub domains: Vec<String>,
     pub size: usize,
+    /// Recipients of each message.
+    pub recipients: u64,
 }
 
 /// One message that was acknowledged: its number and when its 250 came.
@@ -137,7 +139,11 @@ async fn dialog(
             refused.push(reply);
             continue;
         }
-        let reply = client.say(format!("RCPT TO:<r{number}@{domain}>\r\n").as_bytes()).await?;
+        let mut reply = client.say(format!("RCPT TO:<r{number}@{domain}>\r\n").as_bytes()).await?;
+        for other in 1..load.recipients {
+            let rcpt = format!("RCPT TO:<r{number}-{other}@{domain}>\r\n");
+            reply = client.say(rcpt.as_bytes()).await?;
+        }
         if !reply.starts_with("250") {
             refused.push(reply);
             client.say(b"RSET\r\n").await?;

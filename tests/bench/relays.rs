@@ -24,6 +24,8 @@ pub struct Setup {
     pub data: Option<PathBuf>,
     /// More settings.
     pub more: String,
+    /// More settings of `[delivery]`.
+    pub delivery: &'static str,
 }
 
 /// A relay that runs. Ended when dropped.
@@ -98,8 +100,9 @@ impl Relay {
              submission = [\"127.0.0.1:0\"]\nsubmissions = [\"127.0.0.1:0\"]\ninbound = [\"127.0.0.1:0\"]\n\
              http = [\"127.0.0.1:0\"]\nadmin = \"{path}/admin.sock\"\n[submission]\nplaintext_auth = \"loopback\"\n\
              messages_max = 10000000\n[dns]\nnameservers = [\"{server}\"]\n{patience}[delivery]\nport = {port}\n\
-             allow_private = true\nmessages_per_connection_max = 10000000\n[log]\nlevel = \"error\"\n{more}\n",
+             allow_private = true\nmessages_per_connection_max = 10000000\n{delivery}\n[log]\nlevel = \"error\"\n{more}\n",
             port = setup.sink.port(),
+            delivery = setup.delivery,
             more = setup.more,
         );
         std::fs::write(folder.path().join("relent.toml"), settings).expect("settings");

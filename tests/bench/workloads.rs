@@ -14,7 +14,8 @@ const ROWS: u64 = 1_000_000;
 /// Bytes of a message's text.
 const SIZE: usize = 4096;
 
-const ALL: [&str; 6] = ["accept", "relay", "latency", "copies", "queued", "backlog"];
+const ALL: [&str; 8] =
+    ["accept", "relay", "latency", "copies", "recipients", "chunks", "queued", "backlog"];
 
 pub async fn run(names: &[String]) {
     let chosen: Vec<&str> = match names {
@@ -30,6 +31,7 @@ pub async fn run(names: &[String]) {
         kind: "transactional",
         data: None,
         more: String::new(),
+        delivery: "",
     };
     for name in chosen {
         match name {
@@ -37,6 +39,8 @@ pub async fn run(names: &[String]) {
             "relay" => relay(&setup, &sink).await,
             "latency" => latency(&setup, &sink).await,
             "copies" => copies(&setup, &sink).await,
+            "recipients" => recipients(&setup, &sink).await,
+            "chunks" => chunks(&setup, &sink).await,
             "queued" => queued(&setup).await,
             "backlog" => backlog(&setup, &sink).await,
             other => {
@@ -99,6 +103,7 @@ fn load(relay: &Relay, connections: u64, messages: u64, seconds: u64) -> Load {
         pause: Duration::ZERO,
         domains: vec!["sink.test".into()],
         size: SIZE,
+        recipients: 1,
     }
 }
 
@@ -282,6 +287,62 @@ impl rsa::rand_core::TryRng for Dice {
 }
 
 impl rsa::rand_core::TryCryptoRng for Dice {}
+
+/// What it brings to send one copy to many at once: messages to 50 recipients of one domain.
+async fn recipients(setup: &Setup, sink: &Sink) {
+    const EACH: u64 = 50;
+    const MESSAGES: u64 = 600;
+    let mut costs = Vec::new();
+    for (name, delivery) in [
+        ("one a transaction", "recipients_per_transaction_max = 1"),
+        ("50 a transaction", "recipients_per_transaction_max = 50"),
+    ] {
+        let relay = Relay::relent(&Setup { delivery, ..setup.clone() });
+        sink.reset();
+        let before = relay.group.cpu();
+        let sent = send(Load { recipients: EACH, ..load(&relay, 20, MESSAGES, 120) }).await;
+        check(&sent);
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while sink.recipients() < EACH * MESSAGES {
+            assert!(Instant::now() < deadline, "only {} arrived", sink.recipients());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let last = sink.wait(1).await.expect("arrivals");
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let count = usize::try_from(EACH * MESSAGES).expect("a number");
+        let cpu_per_1000 = per_1000(relay.group.cpu(), before, count);
+        let rate = (EACH * MESSAGES) as f64 / (last - sent.began).as_secs_f64();
+        let cost = Cost { rate, cpu_per_1000 };
+        show("recipients", name, &cost);
+        println!("recipients   {name:22} {} transactions", sink.count());
+        costs.push(cost);
+    }
+    against("recipients", "50 : one", &costs);
+}
+
+/// What chunks cost and bring beside DATA: on loopback, and with a server 10 ms away.
+async fn chunks(setup: &Setup, sink: &Sink) {
+    for (distance, messages) in [(Duration::ZERO, 10_000), (Duration::from_millis(10), 3000)] {
+        let mut costs = Vec::new();
+        for (name, delivery) in [("DATA", "chunking = false"), ("BDAT", "chunking = true")] {
+            sink.be(true, distance);
+            let relay = Relay::relent(&Setup { delivery, ..setup.clone() });
+            let cost = relay_one(&relay, sink, messages).await;
+            show("chunks", &format!("{name}, {} ms", distance.as_millis()), &cost);
+            costs.push(cost);
+        }
+        against("chunks", "BDAT : DATA", &costs);
+    }
+    sink.be(false, Duration::ZERO);
+}
+
+fn against(workload: &str, name: &str, costs: &[Cost]) {
+    let [before, after] = costs else { return };
+    let cpu = after.cpu_per_1000.zip(before.cpu_per_1000).map(|(after, before)| after / before);
+    let cpu = cpu.map_or_else(|| "–".into(), |cpu| format!("{cpu:.2}"));
+    let rate = after.rate / before.rate;
+    println!("{workload:12} {name:22} {rate:9.2} times the rate, {cpu} times the CPU");
+}
 
 /// Memory and disk that 100,000 queued messages take.
 async fn queued(setup: &Setup) {

@@ -34,7 +34,10 @@ impl Delivery {
                     }
                 }
             }
-            if let Some(broken) = on.unasked().await {
+            // A reply that comes only now may be a chunk's: the look before the write sees it.
+            if on.chunks_open == 0
+                && let Some(broken) = on.unasked().await
+            {
                 let end = forestalled(on, broken).await;
                 batch.end(&end);
                 return Err(Ended::Closed);

@@ -349,7 +349,7 @@ impl Queue for Embedded {
         }
         if let Attempt::Waits { said, until } = attempt {
             if let Some(item) = self.state().item_mut(key) {
-                item.last = Some(said.text.into());
+                (item.last, item.class) = (Some(said.text.into()), said.class);
             }
             self.give_back(key, lease.generation, until);
             return Ok(());

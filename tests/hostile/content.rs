@@ -100,8 +100,7 @@ rows! {
         .and(Dot, [Say("554 5.6.0 ugly")])
         .with("CHUNKING")
         .ends("failed 5.6.0");
-    a_yes_to_the_last_chunk_lost_by_the_end => on(Chunk, [Keep, Close])
-        .and(Dot, [Keep, Close])
+    a_yes_to_the_last_chunk_lost_by_the_end => on(Dot, [Keep, Close])
         .with("CHUNKING")
         .in_doubt(2);
 }

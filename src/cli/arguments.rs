@@ -357,16 +357,30 @@ pub(super) enum SuppressionVerb {
         #[command(flatten)]
         form: Form,
     },
-    /// Lift a stop by its reason; what lies beneath it stays.
+    /// Lift a stop by its reason; what lies beneath it stays. With --site, --since or --until: the stops of
+    /// dead addresses that a site's fault has made.
     Remove {
-        #[command(flatten)]
-        stopped: Stopped,
+        /// An account, a stream of it, or `global`.
+        #[arg(value_name = "ACCOUNT[/STREAM]", value_parser = target, required_unless_present = "all_accounts")]
+        target: Option<Target>,
+        /// An address, or `@domain` for everybody there.
+        #[arg(
+            value_name = "ADDRESS",
+            required_unless_present = "Recall",
+            conflicts_with = "Recall"
+        )]
+        address: Option<String>,
         /// The reason of the stop to lift.
         #[arg(long)]
         reason: Reason,
         #[command(flatten)]
+        recall: Recall,
+        #[command(flatten)]
         form: Form,
     },
+    /// Stops that are not made, because a site's share of dead addresses has leapt.
+    #[command(subcommand)]
+    Held(HeldVerb),
     /// Show the stops of an address, or all of them.
     Show {
         /// An account, a stream of it, or `global`.
@@ -402,6 +416,55 @@ pub(super) enum SuppressionVerb {
         target: Target,
         #[command(flatten)]
         export: Outgoing,
+    },
+}
+
+/// Stops of dead addresses, many at a time.
+#[derive(Debug, Args)]
+#[group(multiple = true)]
+pub(super) struct Recall {
+    /// Of the site whose mail servers called them dead, as in google.com.
+    #[arg(long)]
+    pub(super) site: Option<String>,
+    /// Made then or later.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(super) since: Option<Timestamp>,
+    /// Made before then.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(super) until: Option<Timestamp>,
+    /// Only say how many.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// In every account.
+    #[arg(long, conflicts_with = "target")]
+    pub(super) all_accounts: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HeldVerb {
+    /// List the sites under alarm; with --site, what is held for one.
+    List {
+        /// A site, as the list of them names it.
+        #[arg(long)]
+        site: Option<String>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Make the stops after all: the addresses are dead.
+    Apply {
+        /// Only those of this site.
+        #[arg(long)]
+        site: Option<String>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Forget them: the site was at fault.
+    Drop {
+        /// Only those of this site.
+        #[arg(long)]
+        site: Option<String>,
+        #[command(flatten)]
+        form: Form,
     },
 }
 
@@ -492,7 +555,7 @@ pub(super) struct Selector {
     #[arg(value_name = "ID")]
     pub(super) message: Option<String>,
     /// One recipient's mail, whoever sends.
-    #[arg(long)]
+    #[arg(long, visible_alias = "recipient")]
     pub(super) address: Option<String>,
     /// Mail to a domain.
     #[arg(long)]
@@ -513,7 +576,7 @@ pub(super) struct Chosen {
     #[arg(value_name = "ID")]
     pub(super) message: Option<String>,
     /// One recipient's mail, whoever sends.
-    #[arg(long)]
+    #[arg(long, visible_alias = "recipient")]
     pub(super) address: Option<String>,
     /// Mail to a domain.
     #[arg(long)]
@@ -639,6 +702,12 @@ mod tests {
             "relent suppression show acme ann@reader.example",
             "relent suppression remove acme ann@reader.example --reason manual --json",
             "relent credential remove acme app --json",
+            "relent suppression remove acme --reason hard_bounce --site google.com --since 2026-03-01",
+            "relent suppression remove --all-accounts --reason hard_bounce --site google.com --dry-run",
+            "relent suppression held list --json",
+            "relent suppression held apply --site google.com",
+            "relent suppression held drop",
+            "relent queue cancel --recipient a@b.example",
             "relent suppression import acme list.csv --report refused.jsonl --json",
             "relent suppression import acme/news - --format jsonl",
             "relent suppression export global",
@@ -665,6 +734,10 @@ mod tests {
             "relent queue hold --domain a.example --address b@a.example",
             "relent explain acme ann@reader.example",
             "relent suppression remove acme ann@reader.example",
+            "relent suppression remove acme --reason hard_bounce",
+            "relent suppression remove --reason hard_bounce --site google.com",
+            "relent suppression remove acme --all-accounts --reason hard_bounce --site google.com",
+            "relent suppression remove acme a@b.example --reason hard_bounce --site google.com",
             "relent suppression add acme/ ann@reader.example",
             "relent consent grant acme/news a@b.example",
             "relent consent grant acme/news a@b.example --source form --at yesterday",

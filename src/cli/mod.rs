@@ -10,6 +10,7 @@ mod classify;
 mod client;
 mod delivery;
 mod export;
+mod held;
 mod import;
 mod local;
 mod queue;

@@ -2,6 +2,7 @@
 
 use super::arguments::{ConsentVerb, Form, Person, Reason, Stopped, SuppressionVerb};
 use super::client::{Client, Fault, query};
+use super::held;
 use super::import::OfAll;
 use super::show::{self, Column, Table};
 use crate::mail::Timestamp;
@@ -39,7 +40,24 @@ pub(super) async fn suppression(client: &Client, verb: SuppressionVerb) -> Resul
             let made = client.post("/suppressions", &body).await?;
             told(&made, form, &format!("{} is stopped", stopped.address))
         }
-        SuppressionVerb::Remove { stopped, reason, form } => {
+        SuppressionVerb::Held(verb) => held::held(client, verb).await,
+        SuppressionVerb::Remove { target, address: None, reason, recall, form } => {
+            let narrow = target.as_ref().is_some_and(|target| target.stream.is_some());
+            if narrow || !matches!(reason, Reason::HardBounce) {
+                return Err(Fault::Refused(
+                    "only the stops of dead addresses are lifted many at a time, and they are an account's: write \
+                     ACCOUNT --reason hard_bounce"
+                        .into(),
+                ));
+            }
+            let account = target.as_ref().map(|target| target.account.as_str());
+            held::recall(client, account, &recall, form).await
+        }
+        SuppressionVerb::Remove { target, address: Some(address), reason, form, .. } => {
+            let Some(target) = target else {
+                return Err(Fault::Refused("write ACCOUNT[/STREAM] before the address".into()));
+            };
+            let stopped = Stopped { target, address };
             let mut body = about(&stopped);
             let reason = match reason {
                 Reason::OptOut => "opt_out",

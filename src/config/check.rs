@@ -11,11 +11,16 @@ const SOCKET_PATH_MAX: usize = 107;
 /// Levels of the log, from none to all.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
+/// Most refusals that are counted before an address is suppressed.
+const HARD_BOUNCES_MAX: u32 = 100;
+
 /// Keys that may be zero; every other number, size and duration is a limit that would let nothing through.
 const ZERO: &[&str] = &[
     "queue.retry_jitter_percent",
     "queue.quiet_spread",
     "queue.asked_wait_max",
+    "queue.dead_share_leap",
+    "queue.dead_share_norm_min_percent",
     "delivery.connection_idle",
     "mta_sts.retry_delay",
     "tls_reports.spread",
@@ -103,6 +108,15 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         let found = config.queue.retry_jitter_percent;
         let reason = format!("{found} is no share in percent: write 0 to 100, as in 10");
         return refuse("queue.retry_jitter_percent", reason);
+    }
+    if config.queue.hard_bounces_to_suppress > HARD_BOUNCES_MAX {
+        let reason = format!("it may be at most {HARD_BOUNCES_MAX}: each is kept until then");
+        return refuse("queue.hard_bounces_to_suppress", reason);
+    }
+    if config.queue.dead_share_norm_min_percent > 100 {
+        let found = config.queue.dead_share_norm_min_percent;
+        let reason = format!("{found} is no share in percent: write 0 to 100, as in 2");
+        return refuse("queue.dead_share_norm_min_percent", reason);
     }
     if let Some(name) = &config.replies.domain
         && let Err(fault) = Domain::parse(name)
@@ -265,6 +279,9 @@ mod tests {
             ("queue.retry_delays", "[queue]\nretry_delays = []"),
             ("queue.retry_delays", "[queue]\nretry_delays = [\"5m\", \"0s\"]"),
             ("queue.retry_jitter_percent", "[queue]\nretry_jitter_percent = 101"),
+            ("queue.hard_bounces_to_suppress", "[queue]\nhard_bounces_to_suppress = 101"),
+            ("queue.hard_bounces_to_suppress", "[queue]\nhard_bounces_to_suppress = 0"),
+            ("queue.dead_share_norm_min_percent", "[queue]\ndead_share_norm_min_percent = 101"),
             ("replies.domain", "[replies]\ndomain = \"a b\""),
             ("replies.postmaster", "[replies]\npostmaster = \"postmaster\""),
             ("delivery.tls_policies", "[delivery]\ntls_policies = { \"a b\" = \"verify\" }"),

@@ -214,6 +214,19 @@ sections! {
         asked_wait_max: Span = Span::minutes(60),
         /// Longest time an opt-out waits for a dot that is being written.
         permit_wait_max: Span = Span::seconds(10),
+        /// How many times a mail server must call an address dead, without a delivery in between, before it is suppressed; at most 100.
+        hard_bounces_to_suppress: u32 = 1,
+        /// How long such a refusal counts.
+        hard_bounces_window: Span = Span::minutes(30 * 24 * 60),
+        /// How many times its norm a site's share of dead addresses must be to be taken for a fault of the site: suppressions are then held until
+        /// the operator decides. 0 never holds any.
+        dead_share_leap: u32 = 5,
+        /// Over how many answers of a site its present share is taken, and how many there must be.
+        dead_share_answers: u32 = 100,
+        /// The least norm of a site, in percent.
+        dead_share_norm_min_percent: u32 = 2,
+        /// Most suppressions held for a site; those past it are not made.
+        suppressions_held_max: u64 = 100_000,
         /// Most events of messages read at a time by those who follow them.
         events_batch_max: u32 = 1000,
         /// How long events may gather before those who follow them read on.

@@ -150,11 +150,17 @@ impl Follower {
     /// # Errors
     /// The store.
     pub async fn save_when_due(&mut self, store: &Store) -> Result<(), StoreFault> {
-        let lag = self.next.0.saturating_sub(self.saved.0);
-        if lag >= self.batch as u64 || self.saved_at.elapsed() >= self.save_after {
-            return self.save(store).await;
+        if self.is_due() {
+            self.save(store).await?;
         }
         Ok(())
+    }
+
+    /// Whether much, or for long, was read past the cursor.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        let lag = self.next.0.saturating_sub(self.saved.0);
+        lag >= self.batch as u64 || self.saved_at.elapsed() >= self.save_after
     }
 
     /// Moves the cursor to the end of what was read, by itself.
@@ -162,20 +168,32 @@ impl Follower {
     /// # Errors
     /// The store.
     pub async fn save(&mut self, store: &Store) -> Result<(), StoreFault> {
+        self.save_with(store, |_| {}).await.map(|_| ())
+    }
+
+    /// Moves the cursor to the end of what was read, with what was learned from it, in one transaction.
+    /// False where neither was done.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn save_with(
+        &mut self,
+        store: &Store,
+        learned: impl FnOnce(&mut Transaction<'_>) + Send + 'static,
+    ) -> Result<bool, StoreFault> {
         self.saved_at = Instant::now();
         if self.saved >= self.next || self.secure().await.is_err() {
-            return Ok(()); // read again after a restart: harmless
+            return Ok(false); // read again after a restart: harmless
         }
         let (name, next) = (self.name, self.next);
         let done = store.transact(move |t| {
+            learned(t);
             Cursor(next).put(t, name);
             Ok(Ok::<_, Infallible>(()))
         });
-        match done.await? {
-            Ok(()) => self.moved(next),
-            Err(never) => match never {},
-        }
-        Ok(())
+        let Ok(()) = done.await?;
+        self.moved(next);
+        Ok(true)
     }
 }
 

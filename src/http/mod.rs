@@ -8,6 +8,7 @@ mod refusal;
 mod serve;
 
 mod health;
+mod held;
 mod vitals;
 
 mod form;

@@ -1,7 +1,7 @@
 //! The two faces: which routes each has, and what binds every request: a size, a time, headers.
 
 use super::{
-    account, consent, credential, domain, explain, health, import,
+    account, consent, credential, domain, explain, health, held, import,
     outgoing::{self, Outgoing},
     person::Lookups,
     problem::Problem,
@@ -96,6 +96,9 @@ pub fn admin(parts: Parts) -> Site {
             get(consent::show).post(consent::grant).delete(consent::withdraw),
         )
         .route("/api/v1/suppressions/import", post(import::suppressions))
+        .route("/api/v1/suppressions/held", get(held::list))
+        .route("/api/v1/suppressions/held/{verb}", post(held::decide))
+        .route("/api/v1/suppressions/recall", post(held::recall))
         .route("/api/v1/consents/import", post(import::consents))
         .route("/api/v1/explain", get(explain::explain))
         .route("/api/v1/delivery/probe/{domain}", post(outgoing::probe))

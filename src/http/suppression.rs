@@ -137,6 +137,7 @@ pub(super) fn view(parts: &Parts, standing: &Standing) -> Result<Value, Problem>
         "at": stop.at.to_string(),
         "source": stop.evidence.source,
         "text": stop.evidence.text,
+        "site": stop.site,
         "ip": stop.evidence.ip,
         "event": stop.sequence,
     }))

@@ -12,7 +12,7 @@ use crate::store::{StoreFault, Transaction};
 use std::convert::Infallible;
 
 /// Writes an event under a fresh number.
-fn record(
+pub(super) fn record(
     t: &mut Transaction<'_>,
     (account, hash): (AccountId, RecipientHash),
     (change, evidence, at): (Change, Evidence, Timestamp),
@@ -98,7 +98,10 @@ impl RecipientRecord {
 
     /// Takes the stop out that matches, with what it had replaced: the outer is none where no stop
     /// matched, the inner where nothing stood before it.
-    fn take(&mut self, is: impl Fn(&Suppression) -> bool) -> Option<Option<Suppression>> {
+    pub(super) fn take(
+        &mut self,
+        is: impl Fn(&Suppression) -> bool,
+    ) -> Option<Option<Suppression>> {
         let at = self.suppressions.iter().position(is)?;
         let sequence = self.suppressions.remove(at).sequence;
         let beneath = self.replaced.iter().position(|(event, _)| *event == sequence);
@@ -114,7 +117,7 @@ fn never<T>(outcome: Result<T, Infallible>) -> T {
 }
 
 impl Policy {
-    async fn settle(&self, owner: AccountId, hash: RecipientHash) -> Settled {
+    pub(super) async fn settle(&self, owner: AccountId, hash: RecipientHash) -> Settled {
         let own = key(owner, hash);
         let settled = self.gate.settled(|key| *key == own, self.settings.permit_wait_max.0);
         if settled.await { Settled::Fully } else { Settled::WithDotInFlight }
@@ -141,7 +144,7 @@ impl Policy {
         let done = self.store.transact(move |t| {
             let mut kept = t.get::<RecipientRecord>(&key(owner, hash))?.unwrap_or_default();
             kept.name(subject);
-            let made = Suppression { scope, reason, evidence, at, sequence: 0 };
+            let made = Suppression { scope, reason, evidence, at, sequence: 0, site: None };
             Ok(Ok::<_, Infallible>(stop(t, (owner, hash), kept, made)?))
         });
         let event = never(done.await?);
@@ -173,6 +176,9 @@ impl Policy {
             let mut kept = t.get::<RecipientRecord>(&place)?.unwrap_or_default();
             if kept.take(|s| s.scope == scope && s.reason == reason).is_none() {
                 return Ok(Ok(false));
+            }
+            if reason == Reason::HardBounce {
+                kept.hard_bounces.clear();
             }
             let change = Change::Lifted { scope, reason };
             record(t, (owner, hash), (change, evidence, now))?;

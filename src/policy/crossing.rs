@@ -1,11 +1,12 @@
 //! From what happened to mail to what may be sent: a remote's word that an address is dead becomes a
 //! stop of the account's mail to it, with the reader's cursor in the same transaction.
 
-use super::desk::{Policy, key};
-use super::record::{RecipientRecord, Suppression};
-use crate::events::record::{Evidence, Reason, Scope, Source};
+use super::death::{Death, revive, site_of};
+use super::desk::Policy;
+use super::leap::{self, Shares};
+use crate::events::record::{Evidence, Source};
 use crate::events::{Cursor, Follower, MessageEvent, Origin, Outcome, Sequence, Spool};
-use crate::mail::{AccountId, Address, RecipientHash, Status, Timestamp};
+use crate::mail::{AccountId, RecipientHash, Status};
 use crate::store::StoreFault;
 use std::convert::Infallible;
 use tokio_util::sync::CancellationToken;
@@ -19,12 +20,14 @@ const EVIDENCE_MAX: usize = 1000;
 /// after `queue.events_retry`; no message's failure ends it.
 pub async fn run(spool: Spool, policy: Policy, shutdown: CancellationToken) {
     let work = async {
+        policy.show_alarms();
         let mut follower = loop {
             match Follower::open(spool.clone(), &policy.store, NAME, &policy.settings) {
                 Ok(follower) => break follower,
                 Err(fault) => policy.pause(&fault.to_string()).await,
             }
         };
+        let mut shares = Shares::default();
         loop {
             let followed = match follower.next().await {
                 Ok(followed) => followed,
@@ -35,9 +38,11 @@ pub async fn run(spool: Spool, policy: Policy, shutdown: CancellationToken) {
             };
             let mut secured = false;
             for (sequence, event) in followed.events {
-                let Some(death) = death_of(event) else {
+                let Some(answer) = answer_of(event) else {
                     continue;
                 };
+                let told = policy.learn(&mut shares, answer).await;
+                let Some(change) = told else { continue };
                 while !secured {
                     match follower.secure().await {
                         Ok(()) => secured = true,
@@ -46,15 +51,17 @@ pub async fn run(spool: Spool, policy: Policy, shutdown: CancellationToken) {
                 }
                 let past = Sequence(sequence.0 + 1);
                 loop {
-                    match policy.bury(&death, past).await {
+                    match policy.cross(&change, &shares, past).await {
                         Ok(()) => {
+                            shares.saved();
                             follower.moved(past);
                             break;
                         }
                         // Its row alone is damaged: no mail goes by it, and trying again mends nothing.
                         Err(fault @ StoreFault::Damaged(_)) if policy.store.ready().is_ok() => {
-                            tracing::error!(target: "relent::policy", %fault, hash = %death.hash,
-                                account = death.account.0, "a dead address could not be made a stop");
+                            let (account, hash) = change.whose();
+                            tracing::error!(target: "relent::policy", %fault, %hash,
+                                account = account.0, "a dead address could not be made a stop");
                             metrics::counter!("relent_crossing_failures_total").increment(1);
                             break;
                         }
@@ -62,8 +69,14 @@ pub async fn run(spool: Spool, policy: Policy, shutdown: CancellationToken) {
                     }
                 }
             }
-            if let Err(fault) = follower.save_when_due(&policy.store).await {
-                policy.pause(&fault.to_string()).await;
+            if follower.is_due() {
+                let changed = shares.changed();
+                let saved = follower.save_with(&policy.store, move |t| leap::put(t, &changed));
+                match saved.await {
+                    Ok(true) => shares.saved(),
+                    Ok(false) => {}
+                    Err(fault) => policy.pause(&fault.to_string()).await,
+                }
             }
         }
     };
@@ -71,23 +84,41 @@ pub async fn run(spool: Spool, policy: Policy, shutdown: CancellationToken) {
     let _stopped = shutdown.run_until_cancelled(work).await;
 }
 
-/// An address that a remote called dead.
-struct Death {
-    account: AccountId,
-    hash: RecipientHash,
-    address: Address,
-    evidence: Evidence,
-    at: Timestamp,
+/// What a site has said of a recipient, for good.
+enum Answer {
+    /// The mail was taken.
+    Taken(AccountId, RecipientHash, String),
+    /// It was refused, and the address may be right.
+    Refused(String),
+    /// The address is dead.
+    Dead(Death),
 }
 
-/// What an event says of a dead address: only mail of applications makes stops, not our own reports or
+/// What follows for the records.
+enum Change {
+    /// An address is dead.
+    Dead(Death),
+    /// What was counted against an address is forgotten.
+    Alive(AccountId, RecipientHash),
+}
+
+impl Change {
+    fn whose(&self) -> (AccountId, RecipientHash) {
+        match self {
+            Self::Dead(death) => (death.account, death.hash),
+            Self::Alive(account, hash) => (*account, *hash),
+        }
+    }
+}
+
+/// What an event says of an address: only mail of applications makes stops, not our own reports or
 /// people's letters.
-fn death_of(event: MessageEvent) -> Option<Death> {
+fn answer_of(event: MessageEvent) -> Option<Answer> {
     let MessageEvent::Recipient {
         message,
         origin: Origin::Submission { account, .. },
         to,
-        outcome: Outcome::Failed { dead_address: true },
+        outcome,
         relay,
         status,
         text,
@@ -97,18 +128,22 @@ fn death_of(event: MessageEvent) -> Option<Death> {
     else {
         return None;
     };
-    Some(Death {
-        account,
-        hash: to.hash,
-        address: to.address,
-        evidence: Evidence {
-            source: Source::Delivery,
-            text: said(status, relay.as_deref(), &text),
-            ip: None,
-            message: Some(message),
-        },
-        at,
-    })
+    let site = site_of(relay.as_deref(), to.address.domain());
+    match outcome {
+        Outcome::Delivered => Some(Answer::Taken(account, to.hash, site)),
+        Outcome::Failed { dead_address: false } if relay.is_some() => Some(Answer::Refused(site)),
+        Outcome::Failed { dead_address: true } => {
+            let evidence = Evidence {
+                source: Source::Delivery,
+                text: said(status, relay.as_deref(), &text),
+                ip: None,
+                message: Some(message),
+            };
+            let (hash, address) = (to.hash, to.address);
+            Some(Answer::Dead(Death { account, hash, address, evidence, at, message, site }))
+        }
+        _ => None,
+    }
 }
 
 fn said(status: Status, relay: Option<&str>, text: &str) -> String {
@@ -126,39 +161,86 @@ impl Policy {
         tokio::time::sleep(self.settings.events_retry.0).await;
     }
 
-    /// Records the stop and moves the cursor, in one transaction. A stop that stands is left as it is.
-    async fn bury(&self, death: &Death, past: Sequence) -> Result<(), StoreFault> {
-        let (account, hash) = (death.account, death.hash);
-        let (address, evidence, at) = (death.address.clone(), death.evidence.clone(), death.at);
-        let done = self.store.transact(move |t| {
-            let mut kept = t.get::<RecipientRecord>(&key(account, hash))?.unwrap_or_default();
-            kept.address.get_or_insert(address);
-            let stop = Suppression {
-                scope: Scope::Account,
-                reason: Reason::HardBounce,
-                evidence,
-                at,
-                sequence: 0,
-            };
-            super::change::stop(t, (account, hash), kept, stop)?;
-            Cursor(past).put(t, NAME);
-            Ok(Ok::<_, Infallible>(()))
-        });
-        match done.await? {
-            Ok(()) => Ok(()),
-            Err(never) => match never {},
+    /// Counts an answer for its site, and says what else follows from it.
+    async fn learn(&self, shares: &mut Shares, answer: Answer) -> Option<Change> {
+        let (site, is_dead) = match &answer {
+            Answer::Taken(_, _, site) | Answer::Refused(site) => (site.as_str(), false),
+            Answer::Dead(death) => (death.site.as_str(), true),
+        };
+        while let Err(fault) = shares.count(&self.store, &self.settings, (site, is_dead)) {
+            if matches!(fault, StoreFault::Damaged(_)) && self.store.ready().is_ok() {
+                tracing::error!(target: "relent::policy", %fault, site, "an answer is not counted");
+                break;
+            }
+            self.pause(&fault.to_string()).await;
         }
+        match answer {
+            Answer::Dead(death) => Some(Change::Dead(death)),
+            Answer::Refused(_) => None,
+            Answer::Taken(account, hash, _) => match self.has_counted(account, hash) {
+                Ok(false) => None,
+                // A row that cannot be read is met again in the transaction, which says so.
+                Ok(true) | Err(_) => Some(Change::Alive(account, hash)),
+            },
+        }
+    }
+
+    /// Changes the records, moves the cursor and writes down what was counted, in one transaction. A
+    /// stop that stands is left as it is.
+    async fn cross(
+        &self,
+        change: &Change,
+        shares: &Shares,
+        past: Sequence,
+    ) -> Result<(), StoreFault> {
+        let (settings, changed) = (self.settings.clone(), shares.changed());
+        let (is_new, buried, site) = match change {
+            Change::Alive(account, hash) => {
+                let (account, hash) = (*account, *hash);
+                let done = self.store.transact(move |t| {
+                    revive(t, account, hash)?;
+                    leap::put(t, &changed);
+                    Cursor(past).put(t, NAME);
+                    Ok(Ok::<_, Infallible>(()))
+                });
+                let Ok(()) = done.await?;
+                return Ok(());
+            }
+            Change::Dead(death) => {
+                let (death, share) = (death.clone(), shares.of(&death.site));
+                let site = death.site.clone();
+                let done = self.store.transact(move |t| {
+                    let settled = leap::settle(t, (&death, share), &settings)?;
+                    leap::put(t, &changed);
+                    Cursor(past).put(t, NAME);
+                    Ok(Ok::<_, Infallible>(settled))
+                });
+                let Ok((buried, is_new)) = done.await?;
+                (is_new, buried, site)
+            }
+        };
+        metrics::counter!("relent_hard_bounces_total", "outcome" => buried.name()).increment(1);
+        if is_new {
+            tracing::error!(target: "relent::policy", site,
+                "the site's share of dead addresses has leapt: suppressions are held until \
+                 `relent suppression held apply` or `drop`");
+            self.show_alarms();
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Verb;
+    use super::super::desk::key;
     use super::*;
     use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind, StreamRules};
     use crate::config;
     use crate::events::Recipient;
     use crate::events::message::owner;
-    use crate::mail::{MessageId, RecipientNumber, StreamId};
+    use crate::events::record::{Reason, Scope};
+    use crate::mail::{Address, MessageId, RecipientNumber, StreamId, Timestamp};
     use crate::policy::{Judgement, Subject};
     use crate::store::Store;
     use crate::world::World;
@@ -173,12 +255,15 @@ mod tests {
     }
 
     fn rig(home: &Path) -> Rig {
+        rig_with(home, config::Queue::default())
+    }
+
+    fn rig_with(home: &Path, mut settings: config::Queue) -> Rig {
         let world = World::real();
         let store = Store::open(&home.join("store"), &config::Store::default(), &world);
-        let (folder, settings) = (home.join("spool"), config::Spool::default());
-        let opened = Spool::open(&folder, &settings, owner(Duration::from_secs(3600)), &world);
+        let (folder, spool) = (home.join("spool"), config::Spool::default());
+        let opened = Spool::open(&folder, &spool, owner(Duration::from_secs(3600)), &world);
         let accounts = Accounts::new(store.clone(), world.clone());
-        let mut settings = config::Queue::default();
         settings.events_delay.0 = Duration::ZERO;
         settings.events_save.0 = Duration::from_millis(10);
         let policy = Policy::new(accounts.clone(), store.clone(), world, &settings);
@@ -320,5 +405,240 @@ mod tests {
         let judgement = rig.policy.judge(&stream, &gone).expect("store");
         assert!(matches!(judgement, Judgement::Suppressed(_)));
         assert!(rig.policy.judge(&stream, &broken).is_err(), "no mail goes by a row like that");
+    }
+
+    fn event(
+        rig: &Rig,
+        stream: &Stream,
+        (number, to): (u8, &str),
+        (relay, outcome, at): (&str, Outcome, u64),
+    ) -> MessageEvent {
+        let to = Address::parse(to).expect("address");
+        let MessageEvent::Recipient {
+            origin, to, recipient, attempts, status, text, class, ..
+        } = failed(rig, submission(stream), &to, true)
+        else {
+            unreachable!("another event");
+        };
+        let (message, relay, at) = (MessageId([number; 12]), Some(relay.into()), Timestamp(at));
+        MessageEvent::Recipient {
+            message,
+            origin,
+            to,
+            recipient,
+            outcome,
+            attempts,
+            relay,
+            status,
+            text,
+            at,
+            class,
+        }
+    }
+
+    const DEAD: Outcome = Outcome::Failed { dead_address: true };
+    const MX: &str = "mx1.mail.site.example[192.0.2.1]:25";
+
+    fn is_stopped(rig: &Rig, stream: &Stream, to: &str) -> bool {
+        let to = Address::parse(to).expect("address");
+        matches!(rig.policy.judge(stream, &to), Ok(Judgement::Suppressed(_)))
+    }
+
+    #[tokio::test]
+    async fn as_many_refusals_as_the_setting_says_make_a_stop_unless_mail_came_through() {
+        const DAY: u64 = 24 * 3600 * 1000;
+        let home = tempfile::tempdir().expect("a folder");
+        let settings = config::Queue { hard_bounces_to_suppress: 3, ..config::Queue::default() };
+        let rig = rig_with(home.path(), settings);
+        let stream = stream(&rig).await;
+        let to = "ann@b.example";
+        let say = |number, outcome, at| event(&rig, &stream, (number, to), (MX, outcome, at));
+        for (number, outcome, at) in [
+            (1, DEAD, 0),
+            (1, DEAD, 0), // the same message, read again
+            (2, DEAD, DAY),
+            (3, Outcome::Delivered, 2 * DAY),
+            (4, DEAD, 3 * DAY),
+            (5, DEAD, 4 * DAY),
+            (6, DEAD, 40 * DAY), // the first two are too old by now
+        ] {
+            let end = spooled(&rig, &say(number, outcome, at)).await;
+            cross(&rig, end).await;
+            assert!(!is_stopped(&rig, &stream, to), "message {number}");
+        }
+        spooled(&rig, &say(7, DEAD, 41 * DAY)).await;
+        let end = spooled(&rig, &say(8, DEAD, 42 * DAY)).await;
+        cross(&rig, end).await;
+        let subject = Subject::Address(Address::parse(to).expect("address"));
+        let standing = rig.policy.standing(stream.account, &subject).expect("store");
+        assert_eq!(standing.len(), 1);
+        assert_eq!(standing[0].stop.site.as_deref(), Some("site.example"));
+    }
+
+    #[tokio::test]
+    async fn bounces_by_mail_are_counted_once_and_outlast_the_next_delivery() {
+        let home = tempfile::tempdir().expect("a folder");
+        let settings = config::Queue { hard_bounces_to_suppress: 2, ..config::Queue::default() };
+        let rig = rig_with(home.path(), settings);
+        let stream = stream(&rig).await;
+        let to = "ann@b.example";
+        let address = Address::parse(to).expect("address");
+        let death = |number: u8| Death {
+            account: stream.account,
+            hash: rig.accounts.hash(stream.account, &address).expect("hash"),
+            address: address.clone(),
+            evidence: Evidence {
+                source: Source::Bounce,
+                text: "550 no such user".into(),
+                ip: None,
+                message: Some(MessageId([number; 12])),
+            },
+            at: Timestamp(u64::from(number)),
+            message: MessageId([number; 12]),
+            site: site_of(None, address.domain()),
+        };
+        for _ in 0..2 {
+            let noted = rig.policy.bounced(death(1)).await.expect("store");
+            assert_eq!(noted.0, super::super::Buried::Counted);
+        }
+        // What the log says of the same bounce, and the delivery of the next message.
+        spooled(&rig, &event(&rig, &stream, (1, to), ("[192.0.2.1]", DEAD, 1))).await;
+        let taken = event(&rig, &stream, (2, to), (MX, Outcome::Delivered, 2));
+        let end = spooled(&rig, &taken).await;
+        cross(&rig, end).await;
+        assert!(!is_stopped(&rig, &stream, to));
+        let noted = rig.policy.bounced(death(2)).await.expect("store");
+        assert!(matches!(noted.0, super::super::Buried::Stopped(_)), "{noted:?}");
+        assert!(is_stopped(&rig, &stream, to));
+    }
+
+    /// Spools a hundred deliveries of a site, then so many dead addresses.
+    async fn leap(rig: &Rig, stream: &Stream, dead: u8) {
+        let mut events = Vec::new();
+        let first = event(rig, stream, (0, "first@b.example"), (MX, DEAD, 1));
+        events.push(first.encode());
+        for number in 0..100 {
+            let to = format!("well{number}@b.example");
+            let taken = event(rig, stream, (number, &to), (MX, Outcome::Delivered, 2));
+            events.push(taken.encode());
+        }
+        for number in 0..dead {
+            let to = format!("dead{number}@b.example");
+            let at = 1000 + u64::from(number);
+            events.push(event(rig, stream, (number, &to), (MX, DEAD, at)).encode());
+        }
+        let durability = crate::events::Durability::Synced;
+        let end =
+            *rig.spool.append(events, durability).await.expect("written").last().expect("one");
+        cross(rig, end).await;
+    }
+
+    #[tokio::test]
+    async fn a_leap_holds_the_stops_of_its_site_over_a_restart_until_the_operator_decides() {
+        let home = tempfile::tempdir().expect("a folder");
+        let rig = rig(home.path());
+        let stream = stream(&rig).await;
+        leap(&rig, &stream, 30).await;
+        let alarms = rig.policy.alarms().expect("store");
+        assert_eq!(alarms.len(), 1, "{alarms:?}");
+        let slipped = 30 - alarms[0].held;
+        assert_eq!(alarms[0].site, "site.example");
+        assert!((8..=12).contains(&slipped), "{slipped} slipped through");
+        assert!(is_stopped(&rig, &stream, "dead0@b.example"));
+        assert!(!is_stopped(&rig, &stream, "dead29@b.example"));
+        // Another site's are made.
+        let other =
+            event(&rig, &stream, (9, "x@c.example"), ("mx.c.example[192.0.2.9]:25", DEAD, 9));
+        let end = spooled(&rig, &other).await;
+        cross(&rig, end).await;
+        assert!(is_stopped(&rig, &stream, "x@c.example"));
+        // A restart keeps the alarm, and the next dead address is held as well.
+        rig.spool.close().await;
+        rig.store.close().await;
+        drop(rig);
+        let rig = self::rig(home.path());
+        let again = event(&rig, &stream, (31, "late@b.example"), (MX, DEAD, 2000));
+        let end = spooled(&rig, &again).await;
+        cross(&rig, end).await;
+        let alarms = rig.policy.alarms().expect("store");
+        assert_eq!(alarms[0].held, 31 - slipped);
+        let held = rig.policy.held("site.example", None, 99).expect("store");
+        assert_eq!(held.len() as u64, alarms[0].held);
+        // Dropped: nobody is stopped, and the site may leap again.
+        let dropped = decide(&rig, Verb::Drop).await;
+        assert_eq!(dropped, 31 - slipped);
+        assert!(!is_stopped(&rig, &stream, "late@b.example"));
+        assert!(rig.policy.alarms().expect("store").is_empty());
+        leap(&rig, &stream, 30).await;
+        let held = rig.policy.alarms().expect("store")[0].held;
+        assert!(held > 10, "{held}");
+        // Applied: they are stopped, and the same share is no leap any more.
+        assert_eq!(decide(&rig, Verb::Apply).await, held);
+        assert!((0..30).all(|n| is_stopped(&rig, &stream, &format!("dead{n}@b.example"))));
+        let new = event(&rig, &stream, (32, "new@b.example"), (MX, DEAD, 3000));
+        let end = spooled(&rig, &new).await;
+        cross(&rig, end).await;
+        assert!(is_stopped(&rig, &stream, "new@b.example"));
+        assert!(rig.policy.alarms().expect("store").is_empty());
+    }
+
+    async fn decide(rig: &Rig, verb: Verb) -> u64 {
+        let mut count = 0;
+        loop {
+            let page = rig.policy.decide_held("site.example", verb).await.expect("store");
+            count += page.count;
+            if !page.more {
+                return count;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_slipped_through_is_lifted_by_site_and_time() {
+        let home = tempfile::tempdir().expect("a folder");
+        let rig = rig(home.path());
+        let stream = stream(&rig).await;
+        let mut end = Sequence(0);
+        for (number, to, relay, at) in [
+            (1, "a@b.example", MX, 1000),
+            (2, "b@b.example", MX, 2000),
+            (3, "c@b.example", MX, 3000),
+            (4, "d@c.example", "mx.c.example[192.0.2.9]:25", 2000),
+        ] {
+            let dead = event(&rig, &stream, (number, to), (relay, DEAD, at));
+            end = spooled(&rig, &dead).await;
+        }
+        cross(&rig, end).await;
+        let subject = Subject::Address(Address::parse("b@b.example").expect("address"));
+        let evidence =
+            Evidence { source: Source::Operator, text: String::new(), ip: None, message: None };
+        let (scope, reason) = (Scope::Account, Reason::Manual);
+        let by_hand = rig.policy.suppress(stream.account, subject, scope, reason, evidence.clone());
+        by_hand.await.expect("store");
+        let recall = crate::policy::Recall {
+            site: Some("site.example".into()),
+            since: Some(Timestamp(2000)),
+            until: Some(Timestamp(3000)),
+        };
+        let counted = rig.policy.recall(stream.account, &recall, None, None).await.expect("store");
+        assert_eq!((counted.count, counted.next), (1, None));
+        let standing = |to: &str| {
+            let subject = Subject::Address(Address::parse(to).expect("address"));
+            let found = rig.policy.standing(stream.account, &subject).expect("store");
+            found.into_iter().map(|standing| standing.stop.reason).collect::<Vec<_>>()
+        };
+        assert_eq!(standing("b@b.example").len(), 2, "it was only counted");
+        let lifted = rig.policy.recall(stream.account, &recall, None, Some(evidence.clone())).await;
+        assert_eq!(lifted.expect("store").count, 1);
+        assert_eq!(standing("b@b.example"), [Reason::Manual], "what lies beneath stays");
+        for to in ["a@b.example", "c@b.example", "d@c.example"] {
+            assert_eq!(standing(to), [Reason::HardBounce], "{to}");
+        }
+        let all = crate::policy::Recall::default();
+        let lifted = rig.policy.recall(stream.account, &all, None, Some(evidence)).await;
+        assert_eq!(lifted.expect("store").count, 3);
+        let subject = Subject::Address(Address::parse("a@b.example").expect("address"));
+        let history = rig.policy.history(stream.account, &subject, 9).expect("store");
+        assert_eq!(history.len(), 2, "each lift is an event");
     }
 }

@@ -88,7 +88,7 @@ fn bring(
         }
     }
     kept.name(row.subject);
-    let made = Suppression { scope, reason, evidence: row.evidence, at, sequence: 0 };
+    let made = Suppression { scope, reason, evidence: row.evidence, at, sequence: 0, site: None };
     stop(t, (owner, hash), kept, made)?;
     Ok(true)
 }
@@ -176,7 +176,7 @@ impl Policy {
         Ok(Imported { taken, already, withdrawn, settled })
     }
 
-    async fn settle_all(&self, keys: HashSet<Key>) -> Settled {
+    pub(super) async fn settle_all(&self, keys: HashSet<Key>) -> Settled {
         let longest = self.settings.permit_wait_max.0;
         let settled = self.gate.settled(|key| keys.contains(key), longest);
         if settled.await { Settled::Fully } else { Settled::WithDotInFlight }

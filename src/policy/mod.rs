@@ -2,21 +2,27 @@
 
 mod change;
 pub mod crossing;
+mod death;
 mod desk;
 mod import;
 mod judge;
+mod leap;
 mod permit;
 #[cfg(test)]
 mod race;
+mod recall;
 mod record;
 #[cfg(test)]
 mod tests;
 pub mod token;
 
+pub use death::{Buried, Death, site_of};
 pub use desk::Policy;
 pub use import::{Imported, ListedConsent, ListedStop};
 pub use judge::judge;
+pub use leap::{Alarm, Released, Verb};
 pub use permit::Permit;
+pub use recall::{Recall, Recalled};
 pub use record::{
     Consent, ConsentState, Judgement, Page, RecipientView, Settled, Standing, Subject, Suppression,
     Token,

@@ -20,6 +20,8 @@ pub struct Suppression {
     pub at: Timestamp,
     /// Its place in the commit order of changes.
     pub sequence: u64,
+    /// Whose mail servers called the address dead, where that is why.
+    pub site: Option<String>,
 }
 
 /// An agreement, or its end.
@@ -172,28 +174,63 @@ pub(super) struct RecipientRecord {
     pub(super) replaced: Vec<(u64, Suppression)>,
     /// The domain, where the record is about everybody there.
     pub(super) domain: Option<Domain>,
+    /// Refusals of the address as dead that are not enough for a stop yet.
+    pub(super) hard_bounces: Vec<HardBounce>,
+}
+
+/// A refusal of an address as dead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct HardBounce {
+    pub(super) at: Timestamp,
+    /// Which message was refused: it counts once.
+    pub(super) message: MessageId,
+    /// It came by mail, after the message had been taken.
+    pub(super) is_late: bool,
+}
+
+/// [`Suppression`] as versions 1 and 2 of the record had it: without the site.
+#[derive(Serialize, Deserialize)]
+struct Suppression2 {
+    scope: Scope,
+    reason: Reason,
+    evidence: Evidence,
+    at: Timestamp,
+    sequence: u64,
+}
+
+impl From<Suppression2> for Suppression {
+    fn from(old: Suppression2) -> Self {
+        let Suppression2 { scope, reason, evidence, at, sequence } = old;
+        Self { scope, reason, evidence, at, sequence, site: None }
+    }
 }
 
 /// [`RecipientRecord`] as version 1 had it: a domain's record did not name the domain.
 #[derive(Serialize, Deserialize)]
 struct RecipientRecord1 {
     address: Option<Address>,
-    suppressions: Vec<Suppression>,
+    suppressions: Vec<Suppression2>,
     consents: Vec<Consent>,
-    replaced: Vec<(u64, Suppression)>,
+    replaced: Vec<(u64, Suppression2)>,
 }
 
 impl Record for RecipientRecord {
     const TABLE: Table = Table::Recipient;
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
+    /// Version 2 was version 1 with the domain after it.
     fn decode_old(version: u8, bytes: &[u8]) -> Option<Self> {
-        if version != 1 {
-            return None;
-        }
-        let RecipientRecord1 { address, suppressions, consents, replaced } =
-            postcard::from_bytes(bytes).ok()?;
-        Some(Self { address, suppressions, consents, replaced, domain: None })
+        let (old, rest): (RecipientRecord1, _) = postcard::take_from_bytes(bytes).ok()?;
+        let domain = match version {
+            1 => None,
+            2 => postcard::from_bytes(rest).ok()?,
+            _ => return None,
+        };
+        let RecipientRecord1 { address, suppressions, consents, replaced } = old;
+        let replaced = replaced.into_iter().map(|(event, stop)| (event, stop.into())).collect();
+        let suppressions = suppressions.into_iter().map(Into::into).collect();
+        let hard_bounces = Vec::new();
+        Some(Self { address, suppressions, consents, replaced, domain, hard_bounces })
     }
 }
 
@@ -218,24 +255,29 @@ mod tests {
     fn a_record_from_before_domains_were_named_is_read() {
         let evidence =
             Evidence { source: Source::Reply, text: "R".into(), ip: None, message: None };
-        let stop = Suppression {
+        let made = || Suppression2 {
             scope: Scope::Account,
             reason: Reason::OptOut,
-            evidence,
+            evidence: evidence.clone(),
             at: Timestamp(7),
             sequence: 9,
         };
+        let stop = Suppression::from(made());
         let address = Address::parse("ann@reader.example").expect("an address");
         let old = RecipientRecord1 {
             address: Some(address.clone()),
-            suppressions: vec![stop.clone()],
+            suppressions: vec![made()],
             consents: Vec::new(),
-            replaced: vec![(9, stop.clone())],
+            replaced: vec![(9, made())],
         };
         let bytes = postcard::to_stdvec(&old).expect("plain data");
         let read = RecipientRecord::decode_old(1, &bytes).expect("an old record");
         assert_eq!((read.address, read.domain), (Some(address), None));
-        assert_eq!((read.suppressions, read.replaced), (vec![stop.clone()], vec![(9, stop)]));
+        assert_eq!((&read.suppressions[0], &read.replaced[0]), (&stop, &(9, stop.clone())));
+        let domain = Some(Domain::parse("reader.example").expect("a domain"));
+        let later = [bytes.clone(), postcard::to_stdvec(&domain).expect("plain data")].concat();
+        let read = RecipientRecord::decode_old(2, &later).expect("a record of version 2");
+        assert_eq!((read.domain, read.suppressions), (domain, vec![stop]));
         assert!(RecipientRecord::decode_old(3, &bytes).is_none());
     }
 }

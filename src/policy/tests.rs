@@ -88,6 +88,7 @@ fn precedence_is_as_the_design_has_it() {
                         evidence: evidence(Source::Reply),
                         at: Timestamp(0),
                         sequence: 10,
+                        site: None,
                     };
                     let (source, sequence) = match agreed {
                         Agreed::Before => (Source::Page, 5),
@@ -417,6 +418,7 @@ fn a_refusal_says_why_and_since_when_but_a_global_one_neither() {
             evidence: evidence(Source::Reply),
             at: Timestamp(1_795_478_400_000),
             sequence: 1,
+            site: None,
         })
     };
     let said = |judgement| match Policy::answer(judgement) {

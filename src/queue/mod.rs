@@ -16,7 +16,7 @@ mod view;
 
 pub use embedded::Embedded;
 pub(crate) use report::redacted;
-pub use stop::{Stop, stop};
+pub use stop::{Stop, bounced, stop};
 
 use crate::events::message::{Accepted, MessageEvent};
 use crate::mail::{

@@ -1,9 +1,9 @@
 //! A stop as a person makes it, by whatever way: recorded, and what waits for that person ended.
 
 use super::{Queue, Selector};
-use crate::events::record::{Evidence, Reason, Scope};
+use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::{AccountId, RecipientHash};
-use crate::policy::{Policy, Settled, Subject};
+use crate::policy::{Buried, Death, Policy, Settled, Subject};
 use crate::store::StoreFault;
 use std::sync::Arc;
 
@@ -48,6 +48,35 @@ pub async fn stop(
             "stopped: {}", way.name()
         );
         Ok(done)
+    };
+    tokio::spawn(work).await.unwrap_or(Err(StoreFault::Closed))
+}
+
+/// Takes note of a bounce that came by mail, and ends the queued mail of an address that is stopped for it;
+/// whether a dot may still follow. On a task of its own, as [`stop()`].
+///
+/// # Errors
+/// The store.
+pub async fn bounced(
+    policy: &Policy,
+    queue: &Arc<dyn Queue>,
+    death: Death,
+) -> Result<Settled, StoreFault> {
+    let (policy, queue) = (policy.clone(), queue.clone());
+    let work = async move {
+        let (account, hash, site) = (death.account, death.hash, death.site.clone());
+        let (buried, settled) = policy.bounced(death).await?;
+        let mut ended = 0;
+        if let Buried::Stopped(_) = buried {
+            ended = queue.cancel(Selector::Recipient(account, hash)).await;
+            let (way, reason) = (Source::Bounce.label(), Reason::HardBounce.name());
+            metrics::counter!("relent_stops_total", "way" => way, "reason" => reason).increment(1);
+        }
+        tracing::info!(
+            target: "relent::queue", account = account.0, recipient = %hash, site,
+            outcome = buried.name(), ?settled, ended, "a bounce says that the address is dead"
+        );
+        Ok(settled)
     };
     tokio::spawn(work).await.unwrap_or(Err(StoreFault::Closed))
 }

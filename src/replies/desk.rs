@@ -14,7 +14,7 @@ use crate::mail::{
     Address, Answer, Domain, MessageId, RecipientNumber, Refusal, ReversePath, Status, TlsDemand,
     Verdict, header, refusal,
 };
-use crate::policy::{Policy, Settled, Token};
+use crate::policy::{Death, Policy, Settled, Token, site_of};
 use crate::queue::{self, Queue, Said, Stop};
 use crate::store::StoreFault;
 use crate::world::World;
@@ -284,10 +284,21 @@ impl Desk {
         let code = refusal::quoted_code(&bounced.reason);
         let Refusal { class, dead_address: is_dead } =
             rules.read(code.filter(|code| code / 100 == 5), Some(status), &bounced.reason);
-        if let Some(person) = person.filter(|_| is_dead) {
+        let to = message.recipients.get(number.0 as usize).map(|to| &to.address);
+        if let Some((person, to)) = person.filter(|_| is_dead).zip(to) {
             let mut evidence = evidence(reading, Source::Bounce, &person);
             evidence.text = limited(&format!("{} ({status})", bounced.reason));
-            self.stop(&person, Scope::Account, Reason::HardBounce, evidence).await?;
+            let death = Death {
+                account: person.stream.account,
+                hash: person.recipient,
+                address: to.clone(),
+                evidence,
+                at: self.parts.world.clock.now(),
+                message: message.id,
+                site: site_of(None, to.domain()),
+            };
+            let noted = queue::bounced(&self.parts.policy, &self.parts.queue, death).await;
+            settled(noted)?;
         }
         let relay = format!("[{}]", reading.incoming.peer.to_canonical());
         let said =
@@ -399,14 +410,8 @@ impl Desk {
             reason,
             evidence,
         };
-        match queue::stop(&self.parts.policy, &self.parts.queue, stop).await {
-            Ok((_, Settled::Fully)) => Ok(()),
-            Ok((_, Settled::WithDotInFlight)) => {
-                let text = "recorded; one message may still arrive: send this again to be sure";
-                Err(Answer::new(451, Status::new(4, 3, 0), text))
-            }
-            Err(fault) => Err(fault.answer()),
-        }
+        let done = queue::stop(&self.parts.policy, &self.parts.queue, stop).await;
+        settled(done.map(|(_, settled)| settled))
     }
 
     fn log(&self, reading: &Reading, letters: &[Forward]) {
@@ -417,6 +422,18 @@ impl Desk {
             target: "relent::replies", kind, wish = ?read.wish, from = %reading.incoming.sender,
             client = %reading.incoming.peer, letters = letters.len(), "read"
         );
+    }
+}
+
+/// Whether what was recorded may be acknowledged.
+fn settled(done: Result<Settled, StoreFault>) -> Result<(), Answer> {
+    match done {
+        Ok(Settled::Fully) => Ok(()),
+        Ok(Settled::WithDotInFlight) => {
+            let text = "recorded; one message may still arrive: send this again to be sure";
+            Err(Answer::new(451, Status::new(4, 3, 0), text))
+        }
+        Err(fault) => Err(fault.answer()),
     }
 }
 

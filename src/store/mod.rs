@@ -53,11 +53,15 @@ pub enum Table {
     TlsPolicy,
     /// How TLS fared, by day and domain, until it is reported.
     TlsTally,
+    /// Shares of dead addresses by site.
+    DeadShare,
+    /// Stops held for the operator by site, account and recipient hash.
+    HeldStop,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Meta,
         Self::Account,
         Self::AccountName,
@@ -70,6 +74,8 @@ impl Table {
         Self::RecordHistory,
         Self::TlsPolicy,
         Self::TlsTally,
+        Self::DeadShare,
+        Self::HeldStop,
     ];
 
     /// Its name in the engine.
@@ -88,6 +94,8 @@ impl Table {
             Self::RecordHistory => "record_history",
             Self::TlsPolicy => "tls_policy",
             Self::TlsTally => "tls_tally",
+            Self::DeadShare => "dead_share",
+            Self::HeldStop => "held_stop",
         }
     }
 }

@@ -15,6 +15,7 @@ mod pools;
 mod process;
 mod silence;
 mod submission;
+mod time;
 mod together;
 mod watchdog;
 

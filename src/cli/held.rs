@@ -1,0 +1,125 @@
+//! Verbs about what a site's fault would make of addresses, or has made of them.
+
+use super::arguments::{Form, HeldVerb, Recall};
+use super::client::{Client, Fault, path};
+use super::show::{self, Column};
+use serde_json::{Value, json};
+
+const SITE: [Column; 5] = [
+    ("SITE", "site"),
+    ("SINCE", "since"),
+    ("SHARE %", "share_percent"),
+    ("NORM %", "norm_percent"),
+    ("HELD", "held"),
+];
+
+const STOP: [Column; 5] = [
+    ("RECIPIENT", "recipient"),
+    ("ACCOUNT", "account"),
+    ("SITE", "site"),
+    ("AT", "at"),
+    ("TEXT", "text"),
+];
+
+/// `relent suppression held …`
+pub(super) async fn held(client: &Client, verb: HeldVerb) -> Result<(), Fault> {
+    match verb {
+        HeldVerb::List { site, form } => {
+            let columns = if site.is_some() { &STOP } else { &SITE };
+            let asked = [("site", site.as_deref())];
+            show::listing(client, "/suppressions/held", &asked, columns, form.json).await?;
+            Ok(())
+        }
+        HeldVerb::Apply { site, form } => decide(client, ("apply", "made"), site, form).await,
+        HeldVerb::Drop { site, form } => decide(client, ("drop", "dropped"), site, form).await,
+    }
+}
+
+/// Decides page by page, so that no change is a giant one.
+async fn decide(
+    client: &Client,
+    (verb, done): (&str, &str),
+    site: Option<String>,
+    form: Form,
+) -> Result<(), Fault> {
+    let sites = match site {
+        Some(site) => vec![site],
+        None => {
+            let found = client.get("/suppressions/held").await?;
+            let name = |alarm: &Value| alarm["site"].as_str().map(str::to_owned);
+            show::items(&found, "items").iter().filter_map(name).collect()
+        }
+    };
+    let mut settled = Vec::new();
+    for site in sites {
+        let mut count = 0;
+        loop {
+            let to = path(&["suppressions", "held", verb]);
+            let page = client.post(&to, &json!({ "site": site })).await?;
+            count += page["count"].as_u64().unwrap_or_default();
+            if page["more"] != true {
+                break;
+            }
+        }
+        if !form.json {
+            let noun = if count == 1 { "suppression" } else { "suppressions" };
+            show::line(&format!("{site}: {count} held {noun} {done}"))?;
+        }
+        settled.push(json!({ "site": site, "count": count }));
+    }
+    if form.json {
+        return show::json(&Value::Array(settled));
+    }
+    if settled.is_empty() { show::line("nothing is held") } else { Ok(()) }
+}
+
+/// `relent suppression remove … --site …`: many at a time, page by page.
+pub(super) async fn recall(
+    client: &Client,
+    account: Option<&str>,
+    recall: &Recall,
+    form: Form,
+) -> Result<(), Fault> {
+    let accounts = match account {
+        Some(account) => vec![account.to_owned()],
+        None => {
+            let found = client.get("/accounts").await?;
+            let name = |account: &Value| account["name"].as_str().map(str::to_owned);
+            show::items(&found, "items").iter().filter_map(name).collect()
+        }
+    };
+    let (mut total, mut each) = (0, Vec::new());
+    for account in accounts {
+        let mut body =
+            json!({ "account": account, "reason": "hard_bounce", "dry_run": recall.dry_run });
+        let moment = |at: Option<crate::mail::Timestamp>| at.map(|at| at.to_string());
+        for (key, value) in [
+            ("site", recall.site.clone()),
+            ("since", moment(recall.since)),
+            ("until", moment(recall.until)),
+        ] {
+            if let Some(value) = value {
+                body[key] = value.into();
+            }
+        }
+        let mut count = 0;
+        loop {
+            let page = client.post("/suppressions/recall", &body).await?;
+            count += page["count"].as_u64().unwrap_or_default();
+            match page["next"].as_str() {
+                Some(next) if body["after"] != next => body["after"] = next.into(),
+                _ => break,
+            }
+        }
+        total += count;
+        each.push(json!({ "account": account, "count": count }));
+    }
+    if form.json {
+        return show::json(&json!({ "count": total, "dry_run": recall.dry_run, "accounts": each }));
+    }
+    let noun = if total == 1 { "hard_bounce stop" } else { "hard_bounce stops" };
+    show::line(&match recall.dry_run {
+        true => format!("{total} {noun} would be lifted"),
+        false => format!("{total} {noun} lifted"),
+    })
+}

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::export::Outgoing;
+use super::held::{HeldVerb, Recall};
 use super::import::Incoming;
+use super::queue::QueueVerb;
 use crate::mail::Timestamp;
 
 /// An SMTP relay that knows when to stop.
@@ -300,7 +302,7 @@ fn target(text: &str) -> Result<Target, String> {
     Ok(Target { account: account.into(), stream: stream.map(Into::into) })
 }
 
-fn stream_target(text: &str) -> Result<Target, String> {
+pub(super) fn stream_target(text: &str) -> Result<Target, String> {
     match target(text) {
         Ok(Target { stream: None, .. }) | Err(_) => {
             Err("write ACCOUNT/STREAM, as in acme/newsletter".into())
@@ -419,57 +421,8 @@ pub(super) enum SuppressionVerb {
     },
 }
 
-/// Stops of dead addresses, many at a time.
-#[derive(Debug, Args)]
-#[group(multiple = true)]
-pub(super) struct Recall {
-    /// Of the site whose mail servers called them dead, as in google.com.
-    #[arg(long)]
-    pub(super) site: Option<String>,
-    /// Made then or later.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub(super) since: Option<Timestamp>,
-    /// Made before then.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub(super) until: Option<Timestamp>,
-    /// Only say how many.
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// In every account.
-    #[arg(long, conflicts_with = "target")]
-    pub(super) all_accounts: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum HeldVerb {
-    /// List the sites under alarm; with --site, what is held for one.
-    List {
-        /// A site, as the list of them names it.
-        #[arg(long)]
-        site: Option<String>,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// Make the stops after all: the addresses are dead.
-    Apply {
-        /// Only those of this site.
-        #[arg(long)]
-        site: Option<String>,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// Forget them: the site was at fault.
-    Drop {
-        /// Only those of this site.
-        #[arg(long)]
-        site: Option<String>,
-        #[command(flatten)]
-        form: Form,
-    },
-}
-
 /// A day or a moment, as the API takes them.
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     let read = text.parse::<jiff::Timestamp>().or_else(|_| format!("{text}T00:00:00Z").parse());
     let read = read.map_err(|_| "write a time as in 2026-03-01 or 2026-03-01T09:30:00Z")?;
     let since = u64::try_from(read.as_millisecond());
@@ -547,106 +500,6 @@ pub(super) enum ConsentVerb {
     },
 }
 
-/// Which waiting mail is meant.
-#[derive(Debug, Args)]
-#[group(multiple = false)]
-pub(super) struct Selector {
-    /// One message.
-    #[arg(value_name = "ID")]
-    pub(super) message: Option<String>,
-    /// One recipient's mail, whoever sends.
-    #[arg(long, visible_alias = "recipient")]
-    pub(super) address: Option<String>,
-    /// Mail to a domain.
-    #[arg(long)]
-    pub(super) domain: Option<String>,
-    /// An account's mail.
-    #[arg(long)]
-    pub(super) account: Option<String>,
-    /// A stream's mail.
-    #[arg(long, value_name = "ACCOUNT/STREAM", value_parser = stream_target)]
-    pub(super) stream: Option<Target>,
-}
-
-/// Which waiting mail a verb acts on: one must be named.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub(super) struct Chosen {
-    /// One message.
-    #[arg(value_name = "ID")]
-    pub(super) message: Option<String>,
-    /// One recipient's mail, whoever sends.
-    #[arg(long, visible_alias = "recipient")]
-    pub(super) address: Option<String>,
-    /// Mail to a domain.
-    #[arg(long)]
-    pub(super) domain: Option<String>,
-    /// An account's mail.
-    #[arg(long)]
-    pub(super) account: Option<String>,
-    /// A stream's mail.
-    #[arg(long, value_name = "ACCOUNT/STREAM", value_parser = stream_target)]
-    pub(super) stream: Option<Target>,
-    /// Everything.
-    #[arg(long)]
-    pub(super) all: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum QueueVerb {
-    /// List mail that waits.
-    List {
-        #[command(flatten)]
-        selector: Selector,
-        /// Most lines.
-        #[arg(long)]
-        limit: Option<u32>,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// Show one message's recipients that wait.
-    Show {
-        /// The message.
-        #[arg(value_name = "ID")]
-        message: String,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// Make mail due now; what is under attempt is due again when that attempt ends.
-    Retry {
-        #[command(flatten)]
-        chosen: Chosen,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// Keep mail from being sent until it is released.
-    Hold {
-        #[command(flatten)]
-        chosen: Chosen,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// Let held mail go on.
-    Release {
-        #[command(flatten)]
-        chosen: Chosen,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// End waiting mail without sending it.
-    Cancel {
-        #[command(flatten)]
-        chosen: Chosen,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// Show how much waits, and for whom.
-    Summary {
-        #[command(flatten)]
-        form: Form,
-    },
-}
-
 #[derive(Debug, Subcommand)]
 pub(super) enum DeliveryVerb {
     /// Say what would happen to mail for a domain, by greeting its servers: what their TLS must be and why, what
@@ -708,6 +561,8 @@ mod tests {
             "relent suppression held apply --site google.com",
             "relent suppression held drop",
             "relent queue cancel --recipient a@b.example",
+            "relent queue show --domain b.example --json",
+            "relent queue list --all",
             "relent suppression import acme list.csv --report refused.jsonl --json",
             "relent suppression import acme/news - --format jsonl",
             "relent suppression export global",

@@ -1,9 +1,60 @@
 //! Verbs about what a site's fault would make of addresses, or has made of them.
 
-use super::arguments::{Form, HeldVerb, Recall};
+use super::arguments::{Form, moment};
 use super::client::{Client, Fault, path};
 use super::show::{self, Column};
+use crate::mail::Timestamp;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+
+/// Stops of dead addresses, many at a time.
+#[derive(Debug, Args)]
+#[group(multiple = true)]
+pub(super) struct Recall {
+    /// Of the site whose mail servers called them dead, as in google.com.
+    #[arg(long)]
+    pub(super) site: Option<String>,
+    /// Made then or later.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(super) since: Option<Timestamp>,
+    /// Made before then.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(super) until: Option<Timestamp>,
+    /// Only say how many.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// In every account.
+    #[arg(long, conflicts_with = "target")]
+    pub(super) all_accounts: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HeldVerb {
+    /// List the sites under alarm; with --site, what is held for one.
+    List {
+        /// A site, as the list of them names it.
+        #[arg(long)]
+        site: Option<String>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Make the stops after all: the addresses are dead.
+    Apply {
+        /// Only those of this site.
+        #[arg(long)]
+        site: Option<String>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Forget them: the site was at fault.
+    Drop {
+        /// Only those of this site.
+        #[arg(long)]
+        site: Option<String>,
+        #[command(flatten)]
+        form: Form,
+    },
+}
 
 const SITE: [Column; 5] = [
     ("SITE", "site"),
@@ -92,7 +143,7 @@ pub(super) async fn recall(
     for account in accounts {
         let mut body =
             json!({ "account": account, "reason": "hard_bounce", "dry_run": recall.dry_run });
-        let moment = |at: Option<crate::mail::Timestamp>| at.map(|at| at.to_string());
+        let moment = |at: Option<Timestamp>| at.map(|at| at.to_string());
         for (key, value) in [
             ("site", recall.site.clone()),
             ("since", moment(recall.since)),

@@ -1,9 +1,112 @@
 //! Verbs about mail that waits.
 
-use super::arguments::{Chosen, Form, QueueVerb};
+use super::arguments::{Form, Target, stream_target};
 use super::client::{Client, Fault, path, query};
 use super::show::{self, Column, Table};
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+
+/// Which waiting mail is meant.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(super) struct Selector {
+    /// One message.
+    #[arg(value_name = "ID")]
+    pub(super) message: Option<String>,
+    /// One recipient's mail, whoever sends.
+    #[arg(long, visible_alias = "recipient")]
+    pub(super) address: Option<String>,
+    /// Mail to a domain.
+    #[arg(long)]
+    pub(super) domain: Option<String>,
+    /// An account's mail.
+    #[arg(long)]
+    pub(super) account: Option<String>,
+    /// A stream's mail.
+    #[arg(long, value_name = "ACCOUNT/STREAM", value_parser = stream_target)]
+    pub(super) stream: Option<Target>,
+    /// Everything, as without a choice.
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+/// Which waiting mail a verb acts on: one must be named.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Chosen {
+    /// One message.
+    #[arg(value_name = "ID")]
+    pub(super) message: Option<String>,
+    /// One recipient's mail, whoever sends.
+    #[arg(long, visible_alias = "recipient")]
+    pub(super) address: Option<String>,
+    /// Mail to a domain.
+    #[arg(long)]
+    pub(super) domain: Option<String>,
+    /// An account's mail.
+    #[arg(long)]
+    pub(super) account: Option<String>,
+    /// A stream's mail.
+    #[arg(long, value_name = "ACCOUNT/STREAM", value_parser = stream_target)]
+    pub(super) stream: Option<Target>,
+    /// Everything.
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum QueueVerb {
+    /// List mail that waits.
+    List {
+        #[command(flatten)]
+        selector: Selector,
+        /// Most lines.
+        #[arg(long)]
+        limit: Option<u32>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Show all there is to know of mail that waits; of a message, its recipients that have ended too.
+    Show {
+        #[command(flatten)]
+        chosen: Chosen,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Make mail due now; what is under attempt is due again when that attempt ends.
+    Retry {
+        #[command(flatten)]
+        chosen: Chosen,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Keep mail from being sent until it is released.
+    Hold {
+        #[command(flatten)]
+        chosen: Chosen,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Let held mail go on.
+    Release {
+        #[command(flatten)]
+        chosen: Chosen,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// End waiting mail without sending it.
+    Cancel {
+        #[command(flatten)]
+        chosen: Chosen,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Show how much waits, and for whom.
+    Summary {
+        #[command(flatten)]
+        form: Form,
+    },
+}
 
 const ITEM: [Column; 7] = [
     ("MESSAGE", "message"),
@@ -40,16 +143,13 @@ pub(super) async fn queue(client: &Client, verb: QueueVerb) -> Result<(), Fault>
         QueueVerb::List { selector, limit, form } => {
             let most = limit.unwrap_or(ITEMS_MAX).clamp(1, ITEMS_MAX);
             let limit = most.to_string();
-            let (account, stream) = match &selector.stream {
-                Some(target) => (Some(target.account.as_str()), target.stream.as_deref()),
-                None => (selector.account.as_deref(), None),
-            };
             let asked = [
                 ("message", selector.message.as_deref()),
                 ("address", selector.address.as_deref()),
                 ("domain", selector.domain.as_deref()),
-                ("account", account),
-                ("stream", stream),
+                ("account", whose(selector.account.as_deref(), selector.stream.as_ref()).0),
+                ("stream", whose(None, selector.stream.as_ref()).1),
+                ("all", selector.all.then_some("true")),
                 ("limit", Some(limit.as_str())),
             ];
             let count = show::listing(client, "/queue", &asked, &ITEM, form.json).await?;
@@ -60,19 +160,7 @@ pub(super) async fn queue(client: &Client, verb: QueueVerb) -> Result<(), Fault>
             }
             Ok(())
         }
-        QueueVerb::Show { message, form } => {
-            let asked = query(&[("message", Some(&message))]);
-            let found = client.get(&format!("/queue{asked}")).await?;
-            let items = show::items(&found, "items");
-            if items.is_empty() {
-                return Err(Fault::Refused(absent(&message)));
-            }
-            if form.json {
-                return show::json(&Value::Array(items.to_vec()));
-            }
-            let each: Vec<String> = items.iter().map(|item| show::fields(item, &DETAIL)).collect();
-            show::put(&each.join("\n"))
-        }
+        QueueVerb::Show { chosen, form } => show(client, &chosen, form).await,
         QueueVerb::Retry { chosen, form } => act(client, "retry", "due now", &chosen, form).await,
         QueueVerb::Hold { chosen, form } => act(client, "hold", "held", &chosen, form).await,
         QueueVerb::Release { chosen, form } => {
@@ -92,20 +180,17 @@ async fn act(
     chosen: &Chosen,
     form: Form,
 ) -> Result<(), Fault> {
-    let (account, stream) = match &chosen.stream {
-        Some(target) => (Some(&target.account), target.stream.as_ref()),
-        None => (chosen.account.as_ref(), None),
-    };
+    let (account, stream) = whose(chosen.account.as_deref(), chosen.stream.as_ref());
     let mut body = json!({});
     for (key, value) in [
-        ("message", chosen.message.as_ref()),
-        ("address", chosen.address.as_ref()),
-        ("domain", chosen.domain.as_ref()),
+        ("message", chosen.message.as_deref()),
+        ("address", chosen.address.as_deref()),
+        ("domain", chosen.domain.as_deref()),
         ("account", account),
         ("stream", stream),
     ] {
         if let Some(value) = value {
-            body[key] = value.as_str().into();
+            body[key] = value.into();
         }
     }
     if chosen.all {
@@ -123,6 +208,47 @@ async fn act(
         Some(message) if count == 0 => Err(Fault::Refused(absent(message))),
         _ => Ok(()),
     }
+}
+
+/// The account and stream that are meant.
+fn whose<'a>(
+    account: Option<&'a str>,
+    stream: Option<&'a Target>,
+) -> (Option<&'a str>, Option<&'a str>) {
+    match stream {
+        Some(target) => (Some(target.account.as_str()), target.stream.as_deref()),
+        None => (account, None),
+    }
+}
+
+/// All there is to know of what waits; of a message that waits, its recipients that have ended too.
+async fn show(client: &Client, chosen: &Chosen, form: Form) -> Result<(), Fault> {
+    let (account, stream) = whose(chosen.account.as_deref(), chosen.stream.as_ref());
+    let limit = ITEMS_MAX.to_string();
+    let asked = query(&[
+        ("message", chosen.message.as_deref()),
+        ("address", chosen.address.as_deref()),
+        ("domain", chosen.domain.as_deref()),
+        ("account", account),
+        ("stream", stream),
+        ("limit", Some(limit.as_str())),
+    ]);
+    let found = client.get(&format!("/queue{asked}")).await?;
+    let mut items = show::items(&found, "items").to_vec();
+    if items.is_empty()
+        && let Some(message) = &chosen.message
+    {
+        return Err(Fault::Refused(absent(message)));
+    }
+    items.extend(found["ended"].as_array().into_iter().flatten().cloned());
+    if form.json {
+        return show::json(&Value::Array(items));
+    }
+    if items.is_empty() {
+        return show::line("nothing waits");
+    }
+    let each: Vec<String> = items.iter().map(|item| show::fields(item, &DETAIL)).collect();
+    show::put(&each.join("\n"))
 }
 
 fn absent(message: &str) -> String {

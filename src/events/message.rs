@@ -147,6 +147,29 @@ pub enum Outcome {
     Warned,
 }
 
+impl Outcome {
+    /// As logs and listings name it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Deferred { .. } => "deferred",
+            Self::Failed { .. } => "failed",
+            Self::Stopped => "stopped",
+            Self::Cancelled => "cancelled",
+            Self::Held => "held",
+            Self::Released => "released",
+            Self::Warned => "warned",
+        }
+    }
+
+    /// Whether a recipient that came to it waits no more.
+    #[must_use]
+    pub const fn is_end(&self) -> bool {
+        matches!(self, Self::Delivered | Self::Failed { .. } | Self::Stopped | Self::Cancelled)
+    }
+}
+
 /// One thing that happened to a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MessageEvent {

@@ -3,7 +3,7 @@
 use super::problem::{Asked, Problem};
 use super::site::Parts;
 use super::{consent, named, suppression};
-use crate::events::message::{MessageEvent, Outcome};
+use crate::events::message::MessageEvent;
 use crate::events::record::{Change, RecordEvent};
 use crate::mail::{AccountId, Address, Verdict};
 use crate::policy::{Policy, Subject};
@@ -66,16 +66,7 @@ fn message(event: &MessageEvent) -> Value {
         MessageEvent::Recipient { message, outcome, relay, status, text, at, class, .. } => json!({
             "message": message.to_string(),
             "at": at.to_string(),
-            "outcome": match outcome {
-                Outcome::Delivered => "delivered",
-                Outcome::Deferred { .. } => "deferred",
-                Outcome::Failed { .. } => "failed",
-                Outcome::Stopped => "stopped",
-                Outcome::Cancelled => "cancelled",
-                Outcome::Held => "held",
-                Outcome::Released => "released",
-                Outcome::Warned => "warned",
-            },
+            "outcome": outcome.name(),
             "status": status.to_string(),
             "text": text,
             "class": class,

@@ -4,6 +4,7 @@ use super::named;
 use super::problem::{Asked, Draft, Problem};
 use super::site::Parts;
 use super::suppression::broken;
+use crate::events::message::MessageEvent;
 use crate::queue::{ItemView, Selector};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -74,12 +75,37 @@ pub(super) async fn list(
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Value>, Problem> {
     let selector = selector(&parts, &wanted)?.unwrap_or(Selector::All);
+    let asked = selector.clone();
     let limit = wanted.limit.unwrap_or(ITEMS).clamp(1, ITEMS_MAX);
     let mut items = Vec::new();
     for item in parts.queue.list(selector, limit).await {
         items.push(view(&parts, &item)?);
     }
-    Ok(Json(json!({ "items": items })))
+    let mut ended = Vec::new();
+    if let Selector::Message(id) = asked {
+        ended.extend(parts.queue.ended(id).await.iter().filter_map(end));
+    }
+    Ok(Json(json!({ "items": items, "ended": ended })))
+}
+
+/// A recipient of a message that waits no more.
+fn end(event: &MessageEvent) -> Option<Value> {
+    let MessageEvent::Recipient {
+        message, recipient, to, outcome, attempts, text, at, class, ..
+    } = event
+    else {
+        return None;
+    };
+    Some(json!({
+        "message": message.to_string(),
+        "number": recipient.0,
+        "recipient": to.address.to_string(),
+        "state": outcome.name(),
+        "attempts": attempts,
+        "at": at.to_string(),
+        "last": text,
+        "class": class,
+    }))
 }
 
 /// A recipient that waits, with names for numbers.

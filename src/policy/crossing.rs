@@ -90,8 +90,9 @@ enum Answer {
     Taken(AccountId, RecipientHash, String),
     /// It was refused, and the address may be right.
     Refused(String),
-    /// The address is dead.
-    Dead(Death),
+    /// The address is dead; whether a mail server that we asked said so, or DNS, or a bounce by mail, of which
+    /// no share can be taken.
+    Dead(Death, bool),
 }
 
 /// What follows for the records.
@@ -140,7 +141,9 @@ fn answer_of(event: MessageEvent) -> Option<Answer> {
                 message: Some(message),
             };
             let (hash, address) = (to.hash, to.address);
-            Some(Answer::Dead(Death { account, hash, address, evidence, at, message, site }))
+            let is_answer = relay.is_some_and(|relay| !relay.starts_with('['));
+            let death = Death { account, hash, address, evidence, at, message, site };
+            Some(Answer::Dead(death, is_answer))
         }
         _ => None,
     }
@@ -165,7 +168,8 @@ impl Policy {
     async fn learn(&self, shares: &mut Shares, answer: Answer) -> Option<Change> {
         let (site, is_dead) = match &answer {
             Answer::Taken(_, _, site) | Answer::Refused(site) => (site.as_str(), false),
-            Answer::Dead(death) => (death.site.as_str(), true),
+            Answer::Dead(death, true) => (death.site.as_str(), true),
+            Answer::Dead(death, false) => return Some(Change::Dead(death.clone())),
         };
         while let Err(fault) = shares.count(&self.store, &self.settings, (site, is_dead)) {
             if matches!(fault, StoreFault::Damaged(_)) && self.store.ready().is_ok() {
@@ -175,7 +179,7 @@ impl Policy {
             self.pause(&fault.to_string()).await;
         }
         match answer {
-            Answer::Dead(death) => Some(Change::Dead(death)),
+            Answer::Dead(death, _) => Some(Change::Dead(death)),
             Answer::Refused(_) => None,
             Answer::Taken(account, hash, _) => match self.has_counted(account, hash) {
                 Ok(false) => None,

@@ -17,6 +17,7 @@ use crate::store::StoreFault;
 use crate::telemetry::Level;
 use crate::world::World;
 use async_trait::async_trait;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -568,6 +569,27 @@ impl Queue for Embedded {
         };
         let one = recipient.of_shared().unwrap_or(recipient);
         ((one.0 as usize) < found.recipients.len()).then_some((found, recipient))
+    }
+
+    async fn ended(&self, message: MessageId) -> Vec<MessageEvent> {
+        let mut seen = HashSet::new();
+        let known = find(self.spool.clone(), message_key(message), move |event, found| {
+            // Newest first: a bounce by mail after a delivery is how it ended.
+            if let MessageEvent::Recipient { message: of, recipient, outcome, .. } = &event
+                && *of == message
+                && outcome.is_end()
+                && seen.insert(*recipient)
+            {
+                found.push(event);
+            }
+            found.len() < CHUNK
+        });
+        let mut events = known.await;
+        events.sort_by_key(|event| match event {
+            MessageEvent::Recipient { recipient, .. } => recipient.0,
+            MessageEvent::Accepted(_) => 0,
+        });
+        events
     }
 
     async fn returned(

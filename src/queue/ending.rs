@@ -86,16 +86,7 @@ impl Embedded {
         said: Said,
     ) -> MessageEvent {
         let at = self.world.clock.now();
-        let name = match &outcome {
-            Outcome::Delivered => "delivered",
-            Outcome::Deferred { .. } => "deferred",
-            Outcome::Failed { .. } => "failed",
-            Outcome::Stopped => "stopped",
-            Outcome::Cancelled => "cancelled",
-            Outcome::Held => "held",
-            Outcome::Released => "released",
-            Outcome::Warned => "warned",
-        };
+        let name = outcome.name();
         let to = &message.recipients[number as usize].address;
         // What a remote said comes last and in quotes: nobody writes keys into our log.
         tracing::info!(

@@ -231,6 +231,8 @@ pub trait Queue: Send + Sync + 'static {
         message: MessageId,
         recipient: RecipientNumber,
     ) -> Option<(Arc<Accepted>, RecipientNumber)>;
+    /// How a message's recipients ended that have: of each, the event that says so, by their numbers.
+    async fn ended(&self, message: MessageId) -> Vec<MessageEvent>;
     /// Notes that mail which a remote had taken came back later, and tells its sender.
     async fn returned(
         &self,

@@ -627,25 +627,6 @@ mod tests {
     }
 
     #[test]
-    fn mail_is_held_where_that_is_offered() {
-        let mail = "MAIL FROM:<a@b.example> HOLDFOR=60";
-        let auth = ("AUTH PLAIN AGEAYg==", "235");
-        check(true, &[("EHLO client", "250-"), auth, (mail, "250 2.1.0")]);
-        let hello = |offer: Offer| {
-            let mut session = Session::new(offer, Some(Bindings::default()));
-            let Step::Say(reply) = session.line(b"EHLO client") else {
-                unreachable!("no reply to EHLO");
-            };
-            (session, reply.wire())
-        };
-        let (_, said) = hello(offer());
-        assert!(said.contains("FUTURERELEASE 604800 2026-12-24T18:00:00Z\r\n"), "{said}");
-        let (mut inbound, said) = hello(Offer { needs_auth: false, hold_max: None, ..offer() });
-        assert!(!said.contains("FUTURERELEASE"), "{said}");
-        assert!(matches!(inbound.line(mail.as_bytes()), Step::Say(reply) if reply.code == 555));
-    }
-
-    #[test]
     fn data_needs_an_accepted_recipient() {
         check(
             true,

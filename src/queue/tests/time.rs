@@ -260,3 +260,56 @@ async fn many_items_end_in_few_writes() {
     let rig = rig.restart().await;
     assert_eq!(rig.waiting().await, 0);
 }
+
+#[tokio::test]
+async fn an_end_that_is_being_written_is_no_hold() {
+    use crate::queue::state::{Stand, State};
+    let home = tempfile::tempdir().expect("a folder");
+    let rig = rig(home.path());
+    let (_, stream) = rig.stream().await;
+    let (mut state, now) = (State::default(), rig.clock.now());
+    let draft = rig.draft(&stream, 1, "", &["one@a.example"]);
+    let key = (draft.id, 0);
+    assert!(state.add(draft, None, Sequence(1), now));
+    let (stood, attempts) = state.claim(key).expect("nobody has it");
+    assert_eq!((stood, attempts), (Stand::Queued, 0));
+    assert!(state.claim(key).is_none(), "two ends at once claim it once");
+    state.release(key, now);
+    state.promote(now);
+    let domain = Domain::parse("a.example").expect("a domain");
+    assert!(state.take(&domain, now).is_none(), "a release does not let it go");
+    assert!(!state.is_held(key));
+    // A hold said meanwhile binds it where its end could not be written.
+    assert!(state.hold(key));
+    state.unclaim(key, stood);
+    assert!(state.is_held(key));
+    state.release(key, now);
+    let (stood, _) = state.claim(key).expect("nobody has it");
+    state.unclaim(key, stood);
+    state.promote(now);
+    assert!(state.take(&domain, now).is_some(), "it goes on where its end was not written");
+}
+
+#[tokio::test]
+async fn a_message_shows_how_its_recipients_ended() {
+    let home = tempfile::tempdir().expect("a folder");
+    let rig = rig(home.path());
+    let (_, stream) = rig.stream().await;
+    let to = ["one@a.example", "two@b.example", "three@c.example"];
+    let id = rig.accept(&stream, 1, "", &to).await;
+    rig.end("b.example", later()).await;
+    rig.end("a.example", Attempt::Delivered(said("250 ok"))).await;
+    rig.turn(Duration::from_secs(60));
+    rig.end("b.example", failed(false)).await;
+    let ended = rig.queue.ended(id).await;
+    let told: Vec<_> = ended
+        .iter()
+        .filter_map(|event| match event {
+            MessageEvent::Recipient { recipient, outcome, .. } => {
+                Some((recipient.0, outcome.name()))
+            }
+            MessageEvent::Accepted(_) => None,
+        })
+        .collect();
+    assert_eq!(told, [(0, "delivered"), (1, "failed")]);
+}

@@ -59,11 +59,11 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// The longest wait between two attempts.
+/// The longest wait between two attempts that we set ourselves.
 pub(super) fn longest(config: &Config) -> Duration {
     let queue = &config.queue;
     let all = queue.retry_delays.iter().chain(&queue.marketing_retry_delays);
-    let base = all.map(|delay| delay.0).max().unwrap_or_default().max(queue.asked_wait_max.0);
+    let base = all.map(|delay| delay.0).max().unwrap_or_default();
     base + base / 100 * queue.retry_jitter_percent
 }
 

@@ -210,13 +210,14 @@ async fn machines_that_answer_change_nothing() {
 
 /// A delivery status for one recipient, as its mail server writes it.
 fn delivery_status(to: &str, action: &str, status: &str) -> String {
+    let why = if status == "5.1.1" { "no such user" } else { "mailbox is full" };
     format!(
         "From: MAILER-DAEMON@mx.reader.example\r\nTo: <{to}>\r\nSubject: Undelivered\r\n\
          MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n\
          --b\r\nContent-Type: text/plain\r\n\r\nIt did not arrive.\r\n\
          --b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.reader.example\r\n\r\n\
          Final-Recipient: rfc822; {ANN}\r\nAction: {action}\r\nStatus: {status}\r\n\
-         Diagnostic-Code: smtp; 550 {status} no such user\r\n\r\n--b--\r\n"
+         Diagnostic-Code: smtp; 550 {status} {why}\r\n\r\n--b--\r\n"
     )
 }
 

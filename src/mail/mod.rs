@@ -2,6 +2,7 @@
 //! socket, no clock, no disk. Every other module speaks in these types.
 
 pub mod address;
+pub mod charset;
 pub mod delivery_terms;
 pub mod dsn;
 pub mod header;
@@ -10,6 +11,7 @@ pub mod mailbox;
 pub mod refusal;
 pub mod status;
 pub mod tlsa;
+pub mod transfer;
 pub mod verdict;
 
 pub use address::{Address, AddressFault, Domain, ReversePath};

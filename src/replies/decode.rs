@@ -1,9 +1,9 @@
 //! A message taken apart: header fields and leaf parts, read in one pass without recursion and as
 //! tolerantly as mail in the field needs it.
 
-use super::charset::{VALUE_MAX, charset_decode, encoded_words};
-use super::transfer::Transfer;
 use crate::config;
+use crate::mail::charset::{VALUE_MAX, charset_decode, encoded_words};
+use crate::mail::transfer::Transfer;
 use std::borrow::Cow;
 use std::ops::Range;
 

@@ -4,10 +4,8 @@
 
 mod classify;
 
-mod charset;
 mod decode;
 mod html;
-mod transfer;
 
 mod autoreply;
 mod bounce;

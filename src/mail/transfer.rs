@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 /// How a part's body was made fit for the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Transfer {
+pub enum Transfer {
     /// As it is.
     Plain,
     /// RFC 2045 §6.8.
@@ -17,7 +17,8 @@ pub(super) enum Transfer {
 
 impl Transfer {
     /// By the value of `Content-Transfer-Encoding`; an unknown one changes nothing.
-    pub(super) fn named(value: &str) -> Self {
+    #[must_use]
+    pub fn named(value: &str) -> Self {
         let value = value.trim().to_ascii_lowercase();
         if value.starts_with("base64") {
             Self::Base64
@@ -29,7 +30,8 @@ impl Transfer {
     }
 
     /// The body without it.
-    pub(super) fn undone(self, body: &[u8]) -> Vec<u8> {
+    #[must_use]
+    pub fn undone(self, body: &[u8]) -> Vec<u8> {
         match self {
             Self::Base64 => base64(body),
             Self::QuotedPrintable => quoted_printable(body),
@@ -40,7 +42,8 @@ impl Transfer {
 
 /// Base64 whose padding may be missing. What is no digit is passed over, but once something was read a
 /// line that is no base64 ends it: lists append their footer in plain text.
-pub(super) fn base64(bytes: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn base64(bytes: &[u8]) -> Vec<u8> {
     static TOLERANT: LazyLock<Encoding> = LazyLock::new(|| {
         let mut specification: Specification = BASE64_NOPAD.specification();
         specification.check_trailing_bits = false;
@@ -75,7 +78,8 @@ pub(super) fn base64(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Quoted-printable whose broken escapes stay as they are.
-pub(super) fn quoted_printable(bytes: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn quoted_printable(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     // A line that ends in `=` goes on with the next.
     let mut soft = true;

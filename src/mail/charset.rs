@@ -5,7 +5,7 @@ use super::transfer::{base64, quoted_printable};
 use encoding_rs::{EUC_KR, Encoding, GB18030, ISO_2022_JP, UTF_8, WINDOWS_1252};
 
 /// Longest value of a field that is decoded, in bytes.
-pub(super) const VALUE_MAX: usize = 8192;
+pub const VALUE_MAX: usize = 8192;
 
 /// The decoder for a charset's name as mail uses it, which is often a smaller name than what is meant.
 fn decoder(name: &str) -> Option<&'static Encoding> {
@@ -21,7 +21,8 @@ fn decoder(name: &str) -> Option<&'static Encoding> {
 }
 
 /// Text in the charset that its label names, or in the one that its bytes give away.
-pub(super) fn charset_decode(bytes: &[u8], label: Option<&str>) -> String {
+#[must_use]
+pub fn charset_decode(bytes: &[u8], label: Option<&str>) -> String {
     let name = label.unwrap_or_default().trim().trim_matches(['"', '\'']).to_ascii_lowercase();
     match name.as_str() {
         "utf-7" | "utf7" | "unicode-1-1-utf-7" if bytes.is_ascii() => return utf7(bytes),
@@ -174,7 +175,8 @@ fn charset_and_method(rest: &[u8]) -> Option<usize> {
 
 /// A field's value with its encoded words read; neighbours in one charset are joined as bytes first,
 /// since many clients cut a character in two.
-pub(super) fn encoded_words(value: &[u8]) -> String {
+#[must_use]
+pub fn encoded_words(value: &[u8]) -> String {
     let value = &value[..value.len().min(VALUE_MAX)];
     let (mut out, mut plain) = (String::new(), Vec::new());
     let mut words: Option<(String, Vec<u8>)> = None;
@@ -214,6 +216,30 @@ pub(super) fn encoded_words(value: &[u8]) -> String {
     out
 }
 
+/// Longest encoded word (RFC 2047 §2), in bytes.
+const WORD_MAX: usize = 75;
+
+/// A text as an unstructured field's value holds it in ASCII: as it is, or as encoded words in UTF-8, none
+/// of which cuts a character, on lines of their own.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    const BEGIN: &str = "=?utf-8?B?";
+    const END: &str = "?=";
+    if text.is_ascii() && !text.contains("=?") {
+        return text.to_owned();
+    }
+    // Three bytes become four characters.
+    let most = (WORD_MAX - BEGIN.len() - END.len()) / 4 * 3;
+    let mut words = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (word, after) = rest.split_at(rest.floor_char_boundary(most));
+        words.push(format!("{BEGIN}{}{END}", data_encoding::BASE64.encode(word.as_bytes())));
+        rest = after;
+    }
+    words.join("\r\n ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,6 +249,18 @@ mod tests {
         assert_eq!(encoded_words(b"=?utf-8?B?6YCA6K4=?= =?utf-8?B?og==?="), "退订");
         assert_eq!(encoded_words(b"Re: =?gb2312?B?zcu2qQ?= x"), "Re: 退订 x");
         assert_eq!(encoded_words(b"=?utf-8?Q?a_b=20?= c"), "a b  c");
+    }
+
+    #[test]
+    fn what_is_written_in_encoded_words_is_read_again() {
+        for text in ["Hello", "退订".repeat(40).as_str(), "Zurück =?x", "=?utf-8?Q?a?="] {
+            let written = encoded(text);
+            assert!(
+                written.is_ascii() && written.split("\r\n").all(|line| line.len() <= 76),
+                "{written}"
+            );
+            assert_eq!(encoded_words(written.replace("\r\n", "").as_bytes()), text);
+        }
     }
 
     #[test]

@@ -9,8 +9,10 @@ pub mod header;
 pub mod id;
 pub mod mailbox;
 pub mod refusal;
+pub mod shape;
 pub mod status;
 pub mod tlsa;
+pub mod trace;
 pub mod transfer;
 pub mod verdict;
 

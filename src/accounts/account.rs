@@ -1,5 +1,6 @@
 //! Customers: adding and finding them.
 
+use super::language::Language;
 use super::record::{Account, AccountFault, AccountNumber, AccountRecord};
 use crate::mail::AccountId;
 use crate::store::{Store, StoreFault, Transaction};
@@ -33,6 +34,13 @@ pub(super) fn number(transaction: &mut Transaction<'_>, counter: &str) -> Result
         .map_err(|_| StoreFault::Damaged(format!("the counter `{counter}` has run out")))
 }
 
+fn unknown(name: &str) -> AccountFault {
+    AccountFault::Unknown(format!(
+        "there is no account `{name}`: `relent account list` shows them, `relent account add {name}` \
+         makes one"
+    ))
+}
+
 impl Accounts {
     /// The accounts that `store` holds.
     #[must_use]
@@ -63,10 +71,34 @@ impl Accounts {
                 }
                 let id = AccountId(number(t, "account")?);
                 t.put(name.as_bytes(), &AccountNumber(id));
-                let account = Account { id, name, created };
+                let account = Account { id, name, created, language: Language::default() };
                 let record = AccountRecord { account: account.clone(), hash_key };
                 t.put(&id.0.to_be_bytes(), &record);
                 Ok(Ok(account))
+            })
+            .await?
+    }
+
+    /// Sets the language in which an account's senders are told what became of their mail.
+    ///
+    /// # Errors
+    /// There is no such account; the store.
+    pub async fn set_language(
+        &self,
+        name: &str,
+        language: Language,
+    ) -> Result<Account, AccountFault> {
+        let id = self.account(name)?.id;
+        let named = name.to_owned();
+        self.store
+            .transact(move |t| {
+                let place = id.0.to_be_bytes();
+                let Some(mut record) = t.get::<AccountRecord>(&place)? else {
+                    return Ok(Err(unknown(&named)));
+                };
+                record.account.language = language;
+                t.put(&place, &record);
+                Ok(Ok(record.account))
             })
             .await?
     }
@@ -98,12 +130,7 @@ impl Accounts {
             Some(AccountNumber(id)) => self.store.get::<AccountRecord>(&id.0.to_be_bytes())?,
             None => None,
         };
-        record.map(|record| record.account).ok_or_else(|| {
-            AccountFault::Unknown(format!(
-                "there is no account `{name}`: `relent account list` shows them, \
-                 `relent account add {name}` makes one"
-            ))
-        })
+        record.map(|record| record.account).ok_or_else(|| unknown(name))
     }
 
     /// An account by number.

@@ -1,173 +1,110 @@
-//! Sending domains: proof of control, and the keys that sign for them.
+//! Sending domains: adding them, their hosts and keys, and finding them.
 
 use super::account::{Accounts, PAGE};
-use super::record::{AccountFault, DkimAlgorithm, DkimChoice, DkimKey, SendingDomain};
-use crate::dns::Resolver;
+use super::key;
+use super::record::AccountFault;
+use super::sending_domain::{
+    DkimChoice, DomainHosts, Host, HostUse, KeyStage, KnownHost, SendingDomain,
+};
+use super::verify::Seen;
 use crate::mail::{AccountId, Domain, Timestamp};
-use crate::store::StoreFault;
-use crate::world::World;
-use data_encoding::BASE64;
-use ring::rand::SystemRandom;
-use ring::signature::{Ed25519KeyPair, KeyPair};
-use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey};
-use rsa::rand_core::{TryCryptoRng, TryRng};
-use serde::{Deserialize, Serialize};
-use std::convert::Infallible;
+use crate::store::{StoreFault, Transaction};
 use std::sync::Arc;
 
-/// A DNS record to publish.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DnsRecord {
-    /// `TXT`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The full name, without the final dot.
-    pub name: String,
-    /// The value, without quotes.
-    pub value: String,
-}
-
-impl DnsRecord {
-    fn text(name: String, value: String) -> Self {
-        Self { kind: "TXT".into(), name, value }
-    }
-}
-
-impl SendingDomain {
-    /// The records to publish: the proof and the keys, which are checked; SPF and DMARC, which are
-    /// advice.
-    #[must_use]
-    pub fn records(&self, hostname: &str, reply_domain: &str) -> Vec<DnsRecord> {
-        let mut records = self.required();
-        records.push(DnsRecord::text(
-            self.name.to_string(),
-            format!("v=spf1 a:{hostname} include:{reply_domain} ~all"),
-        ));
-        if hostname == reply_domain {
-            let spf = records.last_mut();
-            spf.into_iter().for_each(|spf| spf.value = format!("v=spf1 a:{hostname} ~all"));
-        }
-        records.push(DnsRecord::text(format!("_dmarc.{}", self.name), "v=DMARC1; p=none".into()));
-        records
-    }
-
-    fn required(&self) -> Vec<DnsRecord> {
-        let proof = DnsRecord::text(format!("_relent.{}", self.name), self.challenge.clone());
-        let keys = self.keys.iter().map(|key| {
-            let kind = match key.algorithm {
-                DkimAlgorithm::Rsa => "rsa",
-                DkimAlgorithm::Ed25519 => "ed25519",
-            };
-            DnsRecord::text(
-                format!("{}._domainkey.{}", key.selector, self.name),
-                format!("v=DKIM1; k={kind}; p={}", key.public),
-            )
-        });
-        std::iter::once(proof).chain(keys).collect()
-    }
-}
-
-/// The world's chance in the shape that key generation asks for.
-struct Dice(World);
-
-impl TryRng for Dice {
-    type Error = Infallible;
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let mut bytes = [0; 4];
-        self.0.chance.fill(&mut bytes);
-        Ok(u32::from_le_bytes(bytes))
-    }
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        self.0.chance.fill(&mut bytes);
-        Ok(u64::from_le_bytes(bytes))
-    }
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        self.0.chance.fill(bytes);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Dice {}
-
-fn rsa_key(selector: String, world: World) -> Result<DkimKey, String> {
-    let key = rsa::PrivateKey::new(&mut Dice(world), 2048).map_err(|f| f.to_string())?;
-    let private = key.to_pkcs8_der().map_err(|f| f.to_string())?;
-    let public = key.to_public_key().to_public_key_der().map_err(|f| f.to_string())?;
-    Ok(DkimKey {
-        selector,
-        algorithm: DkimAlgorithm::Rsa,
-        private: private.as_bytes().to_vec(),
-        public: BASE64.encode(public.as_bytes()),
-    })
-}
-
-fn ed25519_key(selector: String) -> Result<DkimKey, String> {
-    let private = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new());
-    let private = private.map_err(|f| f.to_string())?;
-    let pair = Ed25519KeyPair::from_pkcs8(private.as_ref()).map_err(|f| f.to_string())?;
-    Ok(DkimKey {
-        selector,
-        algorithm: DkimAlgorithm::Ed25519,
-        private: private.as_ref().to_vec(),
-        public: BASE64.encode(pair.public_key().as_ref()),
-    })
-}
-
-fn make_keys(choice: DkimChoice, now: Timestamp, world: World) -> Result<Vec<DkimKey>, String> {
-    let date = now.date().replace('-', "");
-    let mut keys = Vec::new();
-    if matches!(choice, DkimChoice::Both | DkimChoice::Rsa) {
-        keys.push(rsa_key(format!("relent-rsa-{date}"), world)?);
-    }
-    if matches!(choice, DkimChoice::Both | DkimChoice::Ed25519) {
-        keys.push(ed25519_key(format!("relent-ed-{date}"))?);
-    }
-    Ok(keys)
-}
-
-fn key(account: AccountId, name: &Domain) -> Vec<u8> {
+fn place(account: AccountId, name: &Domain) -> Vec<u8> {
     [&account.0.to_be_bytes()[..], name.as_str().as_bytes()].concat()
 }
 
-fn unknown(name: &Domain) -> AccountFault {
+fn host_place(name: &Domain) -> Vec<u8> {
+    [b"host ", name.as_str().as_bytes()].concat()
+}
+
+pub(super) fn unknown(name: &Domain) -> AccountFault {
     AccountFault::Unknown(format!(
         "there is no domain `{name}` in this account: `relent domain list ACCOUNT` shows them, \
          `relent domain add ACCOUNT {name}` adds it"
     ))
 }
 
+fn no_key(fault: &str) -> AccountFault {
+    AccountFault::Refused(format!("no DKIM key could be made: {fault}"))
+}
+
+/// Hosts lie below the domain: at the domain itself its people's own mail would come to us. Pages are
+/// reached by an alias, which may not stand beside records for mail.
+fn fit(domain: &Domain, hosts: &DomainHosts) -> Result<(), AccountFault> {
+    for host_use in HostUse::ALL {
+        let Some(host) = hosts.of(host_use) else { continue };
+        if host.name == *domain || !host.name.is_within(domain) {
+            return Err(AccountFault::Refused(format!(
+                "`{}` does not lie below {domain}: name a host such as bounce.{domain}, \
+                 reply.{domain} or link.{domain}",
+                host.name
+            )));
+        }
+    }
+    let links = hosts.links.as_ref().map(|host| &host.name);
+    let mail = [&hosts.return_path, &hosts.replies];
+    if mail.into_iter().flatten().any(|host| Some(&host.name) == links) {
+        return Err(AccountFault::Refused(format!(
+            "the host of links takes mail too, which an alias cannot: name another, such as \
+             link.{domain}"
+        )));
+    }
+    Ok(())
+}
+
+/// A host that is new, not found yet; none: there is none any more.
+#[derive(Debug, Clone)]
+pub struct NewHost(pub HostUse, pub Option<Domain>);
+
+impl SendingDomain {
+    fn set_hosts(&mut self, changes: &[NewHost]) -> Result<(), AccountFault> {
+        for NewHost(host_use, name) in changes {
+            let place = self.hosts.place(*host_use);
+            if place.as_ref().map(|host| &host.name) != name.as_ref() {
+                *place = name.clone().map(|name| Host { name, found: None });
+            }
+        }
+        fit(&self.name, &self.hosts)
+    }
+}
+
 impl Accounts {
     /// Adds a sending domain with fresh DKIM keys.
     ///
     /// # Errors
-    /// The account has it already; the keys could not be made; the store.
+    /// The account has it already; a host does not lie below it; the keys could not be made; the store.
     pub async fn add_domain(
         &self,
         account: AccountId,
         name: &Domain,
         trusted: bool,
         dkim: DkimChoice,
+        hosts: &[NewHost],
     ) -> Result<SendingDomain, AccountFault> {
         let (now, world) = (self.world.clock.now(), self.world.clone());
         let mut proof = [0; 16];
         world.chance.fill(&mut proof);
-        let keys = tokio::task::spawn_blocking(move || make_keys(dkim, now, world)).await;
-        let keys = keys.map_err(|fault| fault.to_string()).flatten().map_err(|fault| {
-            AccountFault::Refused(format!("no DKIM key could be made: {fault}"))
-        })?;
-        let domain = SendingDomain {
+        let mut domain = SendingDomain {
             account,
             name: name.clone(),
             trusted,
             verified: None,
             challenge: format!("relent={}", crate::mail::id::BASE32.encode(&proof)),
-            keys,
+            keys: Vec::new(),
             created: now,
+            hosts: DomainHosts::default(),
         };
+        domain.set_hosts(hosts)?;
+        // Nothing is sent before the keys are found published, unless the operator vouches.
+        let make = move || key::make(dkim, KeyStage::Signing, now, &world);
+        let keys = tokio::task::spawn_blocking(make).await;
+        let keys = keys.map_err(|fault| fault.to_string()).flatten();
+        domain.keys = keys.map_err(|fault| no_key(&fault))?;
         self.store
             .transact(move |t| {
-                let place = key(account, &domain.name);
+                let place = place(account, &domain.name);
                 if t.get::<SendingDomain>(&place)?.is_some() {
                     return Ok(Err(AccountFault::Refused(format!(
                         "the account has the domain `{}` already",
@@ -178,6 +115,98 @@ impl Accounts {
                 Ok(Ok(domain))
             })
             .await?
+    }
+
+    /// Changes a domain in one transaction.
+    async fn change_domain(
+        &self,
+        account: AccountId,
+        name: &Domain,
+        change: impl FnOnce(&mut SendingDomain) -> Result<(), AccountFault> + Send + 'static,
+    ) -> Result<SendingDomain, AccountFault> {
+        let name = name.clone();
+        self.store
+            .transact(move |t| {
+                let place = place(account, &name);
+                let Some(mut domain) = t.get::<SendingDomain>(&place)? else {
+                    return Ok(Err(unknown(&name)));
+                };
+                if let Err(fault) = change(&mut domain) {
+                    return Ok(Err(fault));
+                }
+                t.put(&place, &domain);
+                know(t, &domain)?;
+                Ok(Ok(domain))
+            })
+            .await?
+    }
+
+    /// Gives a domain other hosts, which are used once their records are found.
+    ///
+    /// # Errors
+    /// There is no such domain; a host does not lie below it; the store.
+    pub async fn set_hosts(
+        &self,
+        account: AccountId,
+        name: &Domain,
+        hosts: Vec<NewHost>,
+    ) -> Result<SendingDomain, AccountFault> {
+        self.change_domain(account, name, move |domain| domain.set_hosts(&hosts)).await
+    }
+
+    /// Makes new keys, which sign once their records are found. Keys that wait already give way to
+    /// them, and those whose time in DNS is over are dropped.
+    ///
+    /// # Errors
+    /// There is no such domain; the keys could not be made; the store.
+    pub async fn rotate_keys(
+        &self,
+        account: AccountId,
+        name: &Domain,
+        dkim: DkimChoice,
+    ) -> Result<SendingDomain, AccountFault> {
+        self.domain(account, name)?.ok_or_else(|| unknown(name))?;
+        let (now, world) = (self.world.clock.now(), self.world.clone());
+        let make = move || key::make(dkim, KeyStage::Waiting, now, &world);
+        let keys = tokio::task::spawn_blocking(make).await;
+        let keys = keys.map_err(|fault| fault.to_string()).flatten();
+        let keys = keys.map_err(|fault| no_key(&fault))?;
+        if keys.is_empty() {
+            let text = "no keys are no rotation: choose both, ed25519 or rsa";
+            return Err(AccountFault::Refused(text.into()));
+        }
+        let change = move |domain: &mut SendingDomain| {
+            domain.keys.retain(|key| match key.stage {
+                KeyStage::Signing => true,
+                KeyStage::Waiting => false,
+                KeyStage::Retired { until } => until > now,
+            });
+            if keys.iter().any(|new| domain.keys.iter().any(|key| key.selector == new.selector)) {
+                let text = "a selector was made twice: run it again";
+                return Err(AccountFault::Refused(text.into()));
+            }
+            domain.keys.extend(keys);
+            Ok(())
+        };
+        self.change_domain(account, name, change).await
+    }
+
+    /// Notes what a look at its records found.
+    pub(super) async fn note(
+        &self,
+        account: AccountId,
+        name: &Domain,
+        seen: Seen,
+    ) -> Result<(), AccountFault> {
+        if !seen.verified && seen.hosts.is_empty() && seen.signs.is_none() {
+            return Ok(());
+        }
+        let now = self.world.clock.now();
+        let change = move |domain: &mut SendingDomain| {
+            seen.apply(domain, now);
+            Ok(())
+        };
+        self.change_domain(account, name, change).await.map(|_| ())
     }
 
     /// The account's domains by name.
@@ -206,57 +235,18 @@ impl Accounts {
         account: AccountId,
         name: &Domain,
     ) -> Result<Option<Arc<SendingDomain>>, StoreFault> {
-        let found = self.store.get::<SendingDomain>(&key(account, name))?;
+        let found = self.store.get::<SendingDomain>(&place(account, name))?;
         Ok(found.map(Arc::new))
     }
 
-    /// Asks DNS for the required records, says which are right, and marks the domain verified where
-    /// all are.
+    /// Since when a name has been known as a host of some sending domain, where it was ever found to lead
+    /// to us. It stays known when the domain goes: people answer mail that they have.
     ///
     /// # Errors
-    /// There is no such domain; the store. A DNS fault is a record not found.
-    pub async fn verify_domain(
-        &self,
-        resolver: &dyn Resolver,
-        account: AccountId,
-        name: &Domain,
-    ) -> Result<Vec<(DnsRecord, bool)>, AccountFault> {
-        let domain = self.domain(account, name)?.ok_or_else(|| unknown(name))?;
-        let squeeze = |text: &str| text.split_whitespace().collect::<String>();
-        let mut checked = Vec::new();
-        for record in domain.required() {
-            let texts = resolver.texts(&record.name).await.unwrap_or_default();
-            let wanted = squeeze(&record.value);
-            let right = texts.iter().any(|text| squeeze(text) == wanted);
-            checked.push((record, right));
-        }
-        if checked.iter().all(|(_, right)| *right) {
-            self.mark_verified(account, name).await?;
-        }
-        Ok(checked)
-    }
-
-    /// Records that its published records were found right.
-    ///
-    /// # Errors
-    /// There is no such domain; the store.
-    pub async fn mark_verified(
-        &self,
-        account: AccountId,
-        name: &Domain,
-    ) -> Result<(), AccountFault> {
-        let (name, now) = (name.clone(), self.world.clock.now());
-        self.store
-            .transact(move |t| {
-                let place = key(account, &name);
-                let Some(mut domain) = t.get::<SendingDomain>(&place)? else {
-                    return Ok(Err(unknown(&name)));
-                };
-                domain.verified = Some(now);
-                t.put(&place, &domain);
-                Ok(Ok(()))
-            })
-            .await?
+    /// The store.
+    pub fn known_host(&self, name: &Domain) -> Result<Option<Timestamp>, StoreFault> {
+        let known = self.store.get::<KnownHost>(&host_place(name))?;
+        Ok(known.map(|known| known.since))
     }
 
     /// Removes a domain and its keys.
@@ -271,7 +261,7 @@ impl Accounts {
         let name = name.clone();
         self.store
             .transact(move |t| {
-                let place = key(account, &name);
+                let place = place(account, &name);
                 if t.get::<SendingDomain>(&place)?.is_none() {
                     return Ok(Err(unknown(&name)));
                 }
@@ -280,4 +270,17 @@ impl Accounts {
             })
             .await?
     }
+}
+
+/// Notes the hosts for mail that lead to us.
+fn know(t: &mut Transaction<'_>, domain: &SendingDomain) -> Result<(), StoreFault> {
+    for host in [&domain.hosts.return_path, &domain.hosts.replies].into_iter().flatten() {
+        let place = host_place(&host.name);
+        if let Some(since) = host.found
+            && t.get::<KnownHost>(&place)?.is_none()
+        {
+            t.put(&place, &KnownHost { since });
+        }
+    }
+    Ok(())
 }

@@ -3,18 +3,33 @@
 
 mod account;
 mod credential;
-mod domain;
 mod hash;
+mod language;
 mod quiet;
+mod quiet_hours;
 mod record;
 mod stream;
+
+mod domain;
+mod key;
+mod publish;
+mod sending_domain;
+mod spf;
+mod verify;
+
 #[cfg(test)]
 mod tests;
 
 pub use account::Accounts;
-pub use domain::DnsRecord;
+pub use domain::NewHost;
+pub use language::Language;
+pub use publish::{DnsRecord, Ours, Purpose, Wanted};
+pub use quiet_hours::{QuietHours, QuietHoursFault};
 pub use record::{
-    Account, AccountFault, Compliance, Credential, DkimAlgorithm, DkimChoice, DkimKey,
-    InstallationKeys, Login, QuietHours, Refusal, ScramVerifier, SendingDomain, Stream,
-    StreamDraft, StreamKind, StreamRules,
+    Account, AccountFault, Compliance, Credential, InstallationKeys, Login, Refusal, ScramVerifier,
+    Stream, StreamDraft, StreamKind, StreamRules,
 };
+pub use sending_domain::{
+    DkimAlgorithm, DkimChoice, DkimKey, DomainHosts, Host, HostUse, KeyStage, SendingDomain,
+};
+pub use verify::{Checked, Verified};

@@ -1,6 +1,6 @@
 //! Quiet hours, as the clocks of their time zone show them, on the days too on which these are changed.
 
-use super::record::QuietHours;
+use super::quiet_hours::QuietHours;
 use crate::mail::Timestamp;
 use jiff::ToSpan;
 use jiff::tz::{AmbiguousOffset, TimeZone};

@@ -1,7 +1,9 @@
 //! What is kept of accounts: the records as they lie in the store, and why a change was not made.
 
+use super::language::Language;
+use super::quiet_hours::QuietHours;
 use crate::events::record::Scope;
-use crate::mail::{AccountId, Address, Domain, StreamId, Timestamp};
+use crate::mail::{AccountId, Address, StreamId, Timestamp};
 use crate::store::{Record, StoreFault, Table};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -15,6 +17,8 @@ pub struct Account {
     pub name: String,
     /// Since when.
     pub created: Timestamp,
+    /// In which language its senders are told what became of their mail.
+    pub language: Language,
 }
 
 /// What kind of mail a stream is.
@@ -61,17 +65,6 @@ pub struct StreamRules {
     pub compliance: Compliance,
     /// Whether subjects must begin with "AD" or "广告", as mail to China must.
     pub ad_label: bool,
-}
-
-/// A time of day in which nothing is sent, over midnight where it begins later than it ends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuietHours {
-    /// Its first minute of the day.
-    pub from: u16,
-    /// The first minute after it.
-    pub until: u16,
-    /// The time zone, by its IANA name.
-    pub zone: String,
 }
 
 /// What happens to a message that large providers would take amiss.
@@ -154,56 +147,6 @@ pub struct ScramVerifier {
     pub server_key: [u8; 32],
 }
 
-/// A key that signs (RFC 6376, RFC 8463).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DkimKey {
-    /// The selector, a label below `_domainkey`.
-    pub selector: String,
-    /// RSA-2048 or Ed25519.
-    pub algorithm: DkimAlgorithm,
-    /// The private key, PKCS #8 DER.
-    pub private: Vec<u8>,
-    /// The public key as the TXT record's `p=` has it, base64.
-    pub public: String,
-}
-
-/// How a DKIM key signs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DkimAlgorithm {
-    /// RSA with 2,048 bits and SHA-256.
-    Rsa,
-    /// Ed25519 with SHA-256.
-    Ed25519,
-}
-
-/// A From domain of an account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SendingDomain {
-    /// Whose.
-    pub account: AccountId,
-    /// The domain.
-    pub name: Domain,
-    /// The operator vouches for it.
-    pub trusted: bool,
-    /// When its published records were last found right.
-    pub verified: Option<Timestamp>,
-    /// The text that proves control, published at `_relent.DOMAIN`.
-    pub challenge: String,
-    /// Its signing keys; none: not signed.
-    pub keys: Vec<DkimKey>,
-    /// Since when.
-    pub created: Timestamp,
-}
-
-impl SendingDomain {
-    /// Whether mail may be sent from it.
-    #[must_use]
-    pub fn may_send(&self) -> bool {
-        self.trusted || self.verified.is_some()
-    }
-}
-
 /// Who authenticated, and on which stream.
 #[derive(Debug, Clone)]
 pub struct Login {
@@ -247,20 +190,6 @@ pub struct StreamDraft {
     pub rules: StreamRules,
 }
 
-/// Which DKIM keys a new domain gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DkimChoice {
-    /// Both kinds.
-    Both,
-    /// Ed25519 only.
-    Ed25519,
-    /// RSA-2048 only.
-    Rsa,
-    /// No signature.
-    None,
-}
-
 /// An account with the secret under which its recipients are hashed, which never leaves the store.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct AccountRecord {
@@ -287,6 +216,15 @@ pub struct InstallationKeys {
 
 impl Record for AccountRecord {
     const TABLE: Table = Table::Account;
+    const VERSION: u8 = 2;
+
+    /// Version 1 had no language.
+    fn decode_old(version: u8, bytes: &[u8]) -> Option<Self> {
+        let read = (version == 1).then(|| postcard::from_bytes(bytes).ok())?;
+        let (id, name, created, hash_key) = read?;
+        let account = Account { id, name, created, language: Language::default() };
+        Some(Self { account, hash_key })
+    }
 }
 impl Record for AccountNumber {
     const TABLE: Table = Table::AccountName;
@@ -306,16 +244,26 @@ impl Record for Stream {
 impl Record for Credential {
     const TABLE: Table = Table::Credential;
 }
-impl Record for SendingDomain {
-    const TABLE: Table = Table::Domain;
-}
 impl Record for InstallationKeys {
     const TABLE: Table = Table::Meta;
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Refusal;
+    use super::{AccountRecord, Refusal};
+    use crate::accounts::Language;
+    use crate::mail::{AccountId, Timestamp};
+    use crate::store::Record;
+
+    #[test]
+    fn an_account_made_before_is_told_in_english() {
+        let before = (AccountId(7), "acme".to_owned(), Timestamp(5), [9u8; 32]);
+        let bytes = postcard::to_stdvec(&before).expect("bytes");
+        let read = AccountRecord::decode_old(1, &bytes).expect("an account");
+        assert_eq!((read.account.id, read.account.name.as_str()), (AccountId(7), "acme"));
+        assert_eq!((read.account.language, read.hash_key), (Language::En, [9; 32]));
+        assert!(AccountRecord::decode_old(3, &bytes).is_none());
+    }
 
     /// Credentials lie in the store with the number of the variant, which no name changes.
     #[test]

@@ -1,7 +1,9 @@
 //! Streams: the named kinds of mail of an account. A number is never used again.
 
 use super::account::{Accounts, PAGE, check_name, number};
-use super::record::{AccountFault, Login, Stream, StreamDraft, StreamKind, StreamNumber};
+use super::record::{
+    AccountFault, Login, Stream, StreamDraft, StreamKind, StreamNumber, StreamRules,
+};
 use crate::mail::{AccountId, StreamId};
 use crate::store::StoreFault;
 use std::sync::Arc;
@@ -108,6 +110,32 @@ impl Accounts {
     /// The store.
     pub fn stream_by_id(&self, id: StreamId) -> Result<Option<Arc<Stream>>, StoreFault> {
         Ok(self.store.get::<Stream>(&id.0.to_be_bytes())?.map(Arc::new))
+    }
+
+    /// Changes when and in what shape a stream's mail leaves.
+    ///
+    /// # Errors
+    /// There is none; the store.
+    pub async fn set_rules(
+        &self,
+        account: AccountId,
+        name: &str,
+        change: impl FnOnce(&mut StreamRules) + Send + 'static,
+    ) -> Result<Stream, AccountFault> {
+        let name = name.to_owned();
+        self.store
+            .transact(move |t| {
+                let Some(StreamNumber(id)) = t.get(&key(account, &name))? else {
+                    return Ok(Err(unknown(&name)));
+                };
+                let Some(mut stream) = t.get::<Stream>(&id.0.to_be_bytes())? else {
+                    return Ok(Err(unknown(&name)));
+                };
+                change(&mut stream.rules);
+                t.put(&id.0.to_be_bytes(), &stream);
+                Ok(Ok(stream))
+            })
+            .await?
     }
 
     /// Removes a stream; its number stays taken.

@@ -8,6 +8,7 @@ use super::export::Outgoing;
 use super::held::{HeldVerb, Recall};
 use super::import::Incoming;
 use super::queue::QueueVerb;
+use super::sender_arguments::{AccountVerb, CredentialVerb, DomainVerb, StreamVerb};
 use crate::mail::Timestamp;
 
 /// An SMTP relay that knows when to stop.
@@ -37,10 +38,18 @@ pub(super) enum Verb {
         #[arg(long)]
         changed: bool,
     },
-    /// Say whether mail would be sent to an address, and the whole history behind it.
+    /// Say whether mail would be sent to an address, and the whole history behind it; or what large
+    /// mailbox providers would hold against a message.
     Explain {
-        #[command(flatten)]
-        person: Person,
+        /// The account and its stream, as in acme/newsletter.
+        #[arg(value_name = "ACCOUNT/STREAM", value_parser = stream_target)]
+        target: Target,
+        /// The person's address.
+        #[arg(value_name = "ADDRESS", required_unless_present = "message")]
+        address: Option<String>,
+        /// A message as it would be submitted; `-` is standard input.
+        #[arg(long, value_name = "FILE", conflicts_with = "address")]
+        message: Option<PathBuf>,
         #[command(flatten)]
         form: Form,
     },
@@ -87,201 +96,6 @@ pub(super) struct Form {
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum AccountVerb {
-    /// Make an account.
-    Add {
-        /// Its name: 1 to 32 of a-z, 0-9 and `-`.
-        name: String,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// List the accounts.
-    List {
-        #[command(flatten)]
-        form: Form,
-    },
-    /// Show one account.
-    Show {
-        /// Its name.
-        name: String,
-        #[command(flatten)]
-        form: Form,
-    },
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum Refuse {
-    /// With 550 at RCPT.
-    #[value(alias = "openly")]
-    AtRcpt,
-    /// Accepted and stopped with an event, without a report, for clients that abort whole messages.
-    Silently,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum CredentialVerb {
-    /// Make a credential; its password is shown once.
-    Add {
-        /// Whose.
-        account: String,
-        /// The user name.
-        #[arg(long)]
-        name: String,
-        /// The one stream it may send on [default: all of the account's].
-        #[arg(long)]
-        stream: Option<String>,
-        /// How recipients are refused who must not be sent to [default: at-rcpt].
-        #[arg(long)]
-        refuse: Option<Refuse>,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// List an account's credentials.
-    List {
-        /// Whose.
-        account: String,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// Revoke a credential.
-    Remove {
-        /// Whose.
-        account: String,
-        /// The user name.
-        name: String,
-        #[command(flatten)]
-        form: Form,
-    },
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum Dkim {
-    /// One key of each kind.
-    Both,
-    /// Ed25519 (RFC 8463).
-    Ed25519,
-    /// RSA with 2,048 bits.
-    Rsa,
-    /// No signature of ours.
-    None,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum DomainVerb {
-    /// Add a domain and print the records to publish.
-    Add {
-        /// Whose.
-        account: String,
-        /// The domain of From addresses.
-        domain: String,
-        /// The operator vouches for it: no proof in DNS is asked for.
-        #[arg(long)]
-        trust: bool,
-        /// The keys to sign with.
-        #[arg(long, default_value = "both")]
-        dkim: Dkim,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// List an account's domains.
-    List {
-        /// Whose.
-        account: String,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// Show a domain and the records to publish.
-    Show {
-        /// Whose.
-        account: String,
-        /// The domain.
-        domain: String,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// Look the records up in DNS.
-    Verify {
-        /// Whose.
-        account: String,
-        /// The domain.
-        domain: String,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// Remove a domain.
-    Remove {
-        /// Whose.
-        account: String,
-        /// The domain.
-        domain: String,
-    },
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum StreamKind {
-    /// Mail that people agree to and may end.
-    Marketing,
-    /// Mail that answers what a person did.
-    Transactional,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ConsentRule {
-    /// A recipient must have agreed.
-    Required,
-    /// Nobody need agree.
-    NotRequired,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum StreamVerb {
-    /// Make a stream.
-    Add {
-        /// Whose.
-        account: String,
-        /// Its name: 1 to 32 of a-z, 0-9 and `-`.
-        name: String,
-        /// What kind of mail it is.
-        #[arg(long)]
-        kind: StreamKind,
-        /// Whether recipients must have agreed [default: required on marketing streams].
-        #[arg(long)]
-        consent: Option<ConsentRule>,
-        /// The mailbox for people's letters.
-        #[arg(long, value_name = "ADDRESS")]
-        reply_to: Option<String>,
-        /// Let a person's opt-out bind this transactional stream too.
-        #[arg(long)]
-        honour_opt_out: bool,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// List an account's streams.
-    List {
-        /// Whose.
-        account: String,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// Show a stream.
-    Show {
-        /// Whose.
-        account: String,
-        /// Its name.
-        name: String,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// Remove a stream: its number stays taken, and answers to its mail stop the whole account's.
-    Remove {
-        /// Whose.
-        account: String,
-        /// Its name.
-        name: String,
-    },
 }
 
 /// An account, or a stream of it.
@@ -568,6 +382,13 @@ mod tests {
             "relent suppression export global",
             "relent consent import acme/news list.csv --source form --at 2026-03-01 --ip ::1",
             "relent consent export acme/news list.jsonl",
+            "relent explain acme/newsletter --message mail.eml --json",
+            "relent account set acme --language zh",
+            "relent domain add acme acme.example --return-path bounce.acme.example --reply-host reply.acme.example --link-host link.acme.example",
+            "relent domain set acme acme.example --return-path none",
+            "relent domain rotate acme acme.example --dkim ed25519 --json",
+            "relent stream add acme news --kind marketing --compliance refuse --ad-label",
+            "relent stream set acme news --quiet-hours 22:00-08:00@Europe/Berlin --ad-label off",
             "relent queue list",
             "relent queue list --stream acme/news --limit 5 --json",
             "relent queue retry --all",
@@ -588,6 +409,9 @@ mod tests {
             "relent queue cancel abc --all",
             "relent queue hold --domain a.example --address b@a.example",
             "relent explain acme ann@reader.example",
+            "relent explain acme/newsletter",
+            "relent explain acme/newsletter ann@reader.example --message mail.eml",
+            "relent account set acme",
             "relent suppression remove acme ann@reader.example",
             "relent suppression remove acme --reason hard_bounce",
             "relent suppression remove --reason hard_bounce --site google.com",

@@ -50,6 +50,8 @@ pub(super) struct Client {
     patience: Duration,
     /// What the settings let through, here as in the daemon.
     pub(super) limits: config::Http,
+    /// The same of a message.
+    pub(super) message_size_max: u64,
 }
 
 impl Client {
@@ -61,6 +63,7 @@ impl Client {
             // The daemon gives up first, so that its own words are heard.
             patience: config.http.request_timeout.0.saturating_mul(2),
             limits: config.http.clone(),
+            message_size_max: config.submission.message_size_max.0,
         }
     }
 
@@ -71,7 +74,7 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Fault> {
-        let body = body.map(ToString::to_string);
+        let body = body.map(|body| ("application/json", Bytes::from(body.to_string())));
         let (status, bytes) = self.answer(method, path, body).await?;
         read(status, &bytes)
     }
@@ -79,15 +82,23 @@ impl Client {
     /// POST of JSON that is written already; its answer too where it says that one message may still
     /// arrive.
     pub(super) async fn post_text(&self, path: &str, body: String) -> Result<Value, Fault> {
-        let (status, bytes) = self.answer(Method::POST, path, Some(body)).await?;
+        let (status, bytes) =
+            self.answer(Method::POST, path, Some(("application/json", body.into()))).await?;
         read(if status == StatusCode::ACCEPTED { StatusCode::OK } else { status }, &bytes)
+    }
+
+    /// POST of a message.
+    pub(super) async fn post_message(&self, path: &str, message: Vec<u8>) -> Result<Value, Fault> {
+        let body = Some(("message/rfc822", message.into()));
+        let (status, bytes) = self.answer(Method::POST, path, body).await?;
+        read(status, &bytes)
     }
 
     async fn answer(
         &self,
         method: Method,
         path: &str,
-        body: Option<String>,
+        body: Option<(&str, Bytes)>,
     ) -> Result<(StatusCode, Bytes), Fault> {
         let stream =
             UnixStream::connect(&self.socket).await.map_err(|fault| self.absent(&fault))?;
@@ -108,6 +119,11 @@ impl Client {
         self.ask(Method::POST, path, Some(body)).await
     }
 
+    /// PATCH.
+    pub(super) async fn patch(&self, path: &str, body: &Value) -> Result<Value, Fault> {
+        self.ask(Method::PATCH, path, Some(body)).await
+    }
+
     /// DELETE.
     pub(super) async fn delete(&self, path: &str, body: Option<&Value>) -> Result<Value, Fault> {
         self.ask(Method::DELETE, path, body).await
@@ -118,7 +134,7 @@ impl Client {
         stream: UnixStream,
         method: Method,
         path: &str,
-        body: Option<String>,
+        body: Option<(&str, Bytes)>,
     ) -> Result<(StatusCode, Bytes), String> {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
@@ -129,9 +145,9 @@ impl Client {
             .header("host", "localhost")
             .header("accept", "application/json");
         let bytes = match body {
-            Some(text) => {
-                request = request.header("content-type", "application/json");
-                Bytes::from(text)
+            Some((kind, bytes)) => {
+                request = request.header("content-type", kind);
+                bytes
             }
             None => Bytes::new(),
         };

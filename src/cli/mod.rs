@@ -9,6 +9,7 @@ mod cells;
 mod classify;
 mod client;
 mod delivery;
+mod explain;
 mod export;
 mod held;
 mod import;
@@ -17,6 +18,7 @@ mod queue;
 mod recipients;
 mod rows;
 mod run;
+mod sender_arguments;
 mod senders;
 mod show;
 

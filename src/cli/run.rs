@@ -1,8 +1,8 @@
 //! From a typed line to its exit code.
 
-use super::arguments::{Cli, Verb};
+use super::arguments::{Cli, Person, Verb};
 use super::client::{Client, Fault};
-use super::{classify, delivery, local, queue, recipients, senders, show};
+use super::{classify, delivery, explain, local, queue, recipients, senders, show};
 use crate::config::{Config, DEFAULT_PATH};
 use clap::Parser;
 use std::path::Path;
@@ -60,7 +60,12 @@ async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
         Verb::Stream(verb) => senders::stream(client, verb).await,
         Verb::Suppression(verb) => recipients::suppression(client, verb).await,
         Verb::Consent(verb) => recipients::consent(client, verb).await,
-        Verb::Explain { person, form } => recipients::explain(client, &person, form).await,
+        Verb::Explain { target, address: Some(address), form, .. } => {
+            recipients::explain(client, &Person { target, address }, form).await
+        }
+        Verb::Explain { target, message, form, .. } => {
+            explain::message(client, &target, message.as_deref(), form).await
+        }
         Verb::Queue(verb) => queue::queue(client, verb).await,
         Verb::Delivery(verb) => delivery::delivery(client, verb).await,
         Verb::Serve

@@ -1,29 +1,47 @@
 //! Verbs about those who send: accounts, credentials, sending domains, streams.
 
-use super::arguments::{
-    AccountVerb, ConsentRule, CredentialVerb, Dkim, DomainVerb, Form, Refuse, StreamKind,
-    StreamVerb,
-};
+use super::arguments::Form;
 use super::client::{Client, Fault, path};
+use super::sender_arguments::{
+    AccountVerb, Compliance, ConsentRule, CredentialVerb, Dkim, DomainVerb, Hosts, Refuse, Rules,
+    StreamKind, StreamVerb, Switch,
+};
 use super::show::{self, Column, Table};
 use serde_json::{Value, json};
 
-const ACCOUNT: [Column; 3] = [("ID", "id"), ("NAME", "name"), ("SINCE", "created")];
+const ACCOUNT: [Column; 4] =
+    [("ID", "id"), ("NAME", "name"), ("LANGUAGE", "language"), ("SINCE", "created")];
 const CREDENTIAL: [Column; 4] =
     [("NAME", "name"), ("STREAMS", "streams"), ("REFUSE", "refuse"), ("SINCE", "created")];
 const DOMAIN: [Column; 3] = [("NAME", "name"), ("TRUSTED", "trusted"), ("VERIFIED", "verified")];
-const STREAM: [Column; 7] = [
+const STREAM: [Column; 10] = [
     ("ID", "id"),
     ("NAME", "name"),
     ("KIND", "kind"),
     ("CONSENT REQUIRED", "consent_required"),
     ("HONOURS OPT-OUT", "honour_opt_out"),
     ("REPLY-TO", "reply_to"),
+    ("COMPLIANCE", "compliance"),
+    ("AD LABEL", "ad_label"),
+    ("QUIET HOURS", "quiet_hours"),
     ("SINCE", "created"),
 ];
-const RECORD: [Column; 3] = [("TYPE", "type"), ("NAME", "name"), ("VALUE", "value")];
-const FOUND: [Column; 4] =
-    [("FOUND", "found"), ("TYPE", "type"), ("NAME", "name"), ("VALUE", "value")];
+const RECORD: [Column; 4] =
+    [("REQUIRED", "required"), ("TYPE", "type"), ("NAME", "name"), ("VALUE", "value")];
+const FOUND: [Column; 5] = [
+    ("FOUND", "found"),
+    ("REQUIRED", "required"),
+    ("TYPE", "type"),
+    ("NAME", "name"),
+    ("VALUE", "value"),
+];
+const KEY: [Column; 5] = [
+    ("SELECTOR", "selector"),
+    ("ALGORITHM", "algorithm"),
+    ("STATE", "state"),
+    ("KEEP PUBLISHED UNTIL", "publish_until"),
+    ("MAY BE TAKEN OUT", "removable"),
+];
 
 /// `relent account …`
 pub(super) async fn account(client: &Client, verb: AccountVerb) -> Result<(), Fault> {
@@ -37,6 +55,11 @@ pub(super) async fn account(client: &Client, verb: AccountVerb) -> Result<(), Fa
         }
         AccountVerb::Show { name, form } => {
             one(&client.get(&path(&["accounts", &name])).await?, &ACCOUNT, form)?;
+        }
+        AccountVerb::Set { name, language, form } => {
+            let body = json!({"language": language});
+            let set = client.patch(&path(&["accounts", &name]), &body).await?;
+            tell(&set, form, &format!("account {name} changed"))?;
         }
     }
     Ok(())
@@ -91,21 +114,16 @@ pub(super) async fn credential(client: &Client, verb: CredentialVerb) -> Result<
 /// `relent domain …`
 pub(super) async fn domain(client: &Client, verb: DomainVerb) -> Result<(), Fault> {
     match verb {
-        DomainVerb::Add { account, domain, trust, dkim, form } => {
-            let dkim = match dkim {
-                Dkim::Both => "both",
-                Dkim::Ed25519 => "ed25519",
-                Dkim::Rsa => "rsa",
-                Dkim::None => "none",
-            };
-            let body = json!({"name": domain, "trust": trust, "dkim": dkim});
+        DomainVerb::Add { account, domain, trust, dkim, hosts, form } => {
+            let mut body = json!({"name": domain, "trust": trust, "dkim": keys(dkim)});
+            put_hosts(&mut body, hosts);
             let made = client.post(&path(&["accounts", &account, "domains"]), &body).await?;
             if form.json {
                 show::json(&made)?;
             } else {
                 show::line(&format!("domain {domain} added; publish these records:\n"))?;
                 records(&made, &RECORD)?;
-                if !trust {
+                if !trust || made["records"].as_array().is_some_and(|all| all.iter().any(is_host)) {
                     show::line(&format!("\nthen: relent domain verify {account} {domain}"))?;
                 }
             }
@@ -116,28 +134,35 @@ pub(super) async fn domain(client: &Client, verb: DomainVerb) -> Result<(), Faul
         }
         DomainVerb::Show { account, domain, form } => {
             let found = client.get(&path(&["accounts", &account, "domains", &domain])).await?;
-            one(&found, &DOMAIN, form)?;
-            if !form.json {
-                show::line("")?;
-                records(&found, &RECORD)?;
-            }
+            domain_shown(&found, form)?;
         }
         DomainVerb::Verify { account, domain, form } => {
             let path = path(&["accounts", &account, "domains", &domain, "verify"]);
             let found = client.post(&path, &json!({})).await?;
-            if form.json {
-                show::json(&found)?;
-            } else {
-                records(&found, &FOUND)?;
+            verified(&found, &domain, form)?;
+        }
+        DomainVerb::Set { account, domain, hosts, form } => {
+            let mut body = json!({});
+            put_hosts(&mut body, hosts);
+            if body == json!({}) {
+                let text = "name what changes: --return-path, --reply-host or --link-host";
+                return Err(Fault::Usage(text.into()));
             }
-            if found["verified"] != Value::Bool(true) {
-                return Err(Fault::Refused(format!(
-                    "{domain} is not verified: publish the records that were not found, wait until \
-                     name servers have them, and run this again"
-                )));
-            }
+            let path = path(&["accounts", &account, "domains", &domain]);
+            domain_shown(&client.patch(&path, &body).await?, form)?;
             if !form.json {
-                show::line(&format!("domain {domain} verified"))?;
+                show::line(&format!("\nthen: relent domain verify {account} {domain}"))?;
+            }
+        }
+        DomainVerb::Rotate { account, domain, dkim, form } => {
+            let path = path(&["accounts", &account, "domains", &domain, "rotate"]);
+            let made = client.post(&path, &json!({"dkim": keys(dkim)})).await?;
+            domain_shown(&made, form)?;
+            if !form.json {
+                show::line(&format!(
+                    "\npublish the records of the keys that wait: they sign once they are found, at \
+                     `relent domain verify {account} {domain}` or by themselves; leave the others"
+                ))?;
             }
         }
         DomainVerb::Remove { account, domain } => {
@@ -148,10 +173,99 @@ pub(super) async fn domain(client: &Client, verb: DomainVerb) -> Result<(), Faul
     Ok(())
 }
 
+fn keys(dkim: Dkim) -> &'static str {
+    match dkim {
+        Dkim::Both => "both",
+        Dkim::Ed25519 => "ed25519",
+        Dkim::Rsa => "rsa",
+        Dkim::None => "none",
+    }
+}
+
+fn is_host(record: &Value) -> bool {
+    ["return_path", "replies", "links"].iter().any(|purpose| record["purpose"] == *purpose)
+}
+
+fn put_hosts(body: &mut Value, hosts: Hosts) {
+    let named =
+        |host: Option<String>| host.map(|host| if host == "none" { String::new() } else { host });
+    put(body, "return_path", named(hosts.return_path));
+    put(body, "reply_host", named(hosts.reply_host));
+    put(body, "link_host", named(hosts.link_host));
+}
+
+/// A domain: what it is, its records, its hosts, its keys.
+fn domain_shown(found: &Value, form: Form) -> Result<(), Fault> {
+    one(found, &DOMAIN, form)?;
+    if form.json {
+        return Ok(());
+    }
+    for (head, key) in [
+        ("return path host", "return_path"),
+        ("reply host", "reply_host"),
+        ("link host", "link_host"),
+    ] {
+        if let Some(name) = found[key]["name"].as_str() {
+            let used = if found[key]["verified"] == true { "in use" } else { "not found yet" };
+            show::line(&format!("{head} {name}: {used}"))?;
+        }
+    }
+    show::line("")?;
+    records(found, &RECORD)?;
+    for record in show::items(found, "records") {
+        if let Some(note) = record["note"].as_str() {
+            show::line(&format!("{}: {}", show::cell("name", &record["name"]), show::clean(note)))?;
+        }
+    }
+    if !show::items(&found["keys"], "keys").is_empty() {
+        show::line("")?;
+        show::put(&Table::new(&KEY).rows(show::items(&found["keys"], "keys")))?;
+    }
+    Ok(())
+}
+
+/// What a look at a domain's records found; refused where one that is required is not right.
+fn verified(found: &Value, domain: &str, form: Form) -> Result<(), Fault> {
+    if form.json {
+        show::json(found)?;
+    } else {
+        records(found, &FOUND)?;
+        for record in show::items(found, "records") {
+            let Some(problem) = record["problem"].as_str() else { continue };
+            let advice = if record["required"] == true { "" } else { " (advice)" };
+            let name = show::cell("name", &record["name"]);
+            let seen = match &record["seen"] {
+                Value::Array(seen) if seen.is_empty() => String::new(),
+                seen => format!("; found: {}", show::cell("seen", seen)),
+            };
+            show::line(&format!("{name}: {}{advice}{seen}", show::clean(problem)))?;
+        }
+    }
+    if found["complete"] != Value::Bool(true) {
+        let may = match found["verified"] == true {
+            true => "is verified, but not all of it is in use",
+            false => "is not verified",
+        };
+        return Err(Fault::Refused(format!(
+            "{domain} {may}: publish the records that were not found, wait until name servers have \
+             them, and run this again"
+        )));
+    }
+    if !form.json {
+        show::line(&format!("domain {domain} verified"))?;
+        if found["rotated"] == true {
+            show::line(
+                "its new keys sign from now on; `relent domain show` says how long the old stay published",
+            )?;
+        }
+    }
+    Ok(())
+}
+
 /// `relent stream …`
 pub(super) async fn stream(client: &Client, verb: StreamVerb) -> Result<(), Fault> {
     match verb {
-        StreamVerb::Add { account, name, kind, consent, reply_to, honour_opt_out, form } => {
+        StreamVerb::Add { account, name, kind, consent, reply_to, honour_opt_out, rules, form } => {
             let kind = match kind {
                 StreamKind::Marketing => "marketing",
                 StreamKind::Transactional => "transactional",
@@ -160,8 +274,19 @@ pub(super) async fn stream(client: &Client, verb: StreamVerb) -> Result<(), Faul
             put(&mut body, "consent_required", consent.map(|rule| rule == ConsentRule::Required));
             put(&mut body, "honour_opt_out", honour_opt_out.then_some(true));
             put(&mut body, "reply_to", reply_to);
+            put_rules(&mut body, rules);
             let made = client.post(&path(&["accounts", &account, "streams"]), &body).await?;
             tell(&made, form, &format!("stream {account}/{name} made"))?;
+        }
+        StreamVerb::Set { account, name, rules, form } => {
+            let mut body = json!({});
+            put_rules(&mut body, rules);
+            if body == json!({}) {
+                let text = "name what changes: --compliance, --quiet-hours or --ad-label";
+                return Err(Fault::Usage(text.into()));
+            }
+            let set = client.patch(&path(&["accounts", &account, "streams", &name]), &body).await?;
+            tell(&set, form, &format!("stream {account}/{name} changed"))?;
         }
         StreamVerb::List { account, form } => {
             let path = path(&["accounts", &account, "streams"]);
@@ -180,6 +305,16 @@ pub(super) async fn stream(client: &Client, verb: StreamVerb) -> Result<(), Faul
         }
     }
     Ok(())
+}
+
+fn put_rules(body: &mut Value, rules: Rules) {
+    let compliance = rules.compliance.map(|compliance| match compliance {
+        Compliance::Report => "report",
+        Compliance::Refuse => "refuse",
+    });
+    put(body, "compliance", compliance);
+    put(body, "quiet_hours", rules.quiet_hours);
+    put(body, "ad_label", rules.ad_label.map(|label| label == Switch::On));
 }
 
 fn records(answer: &Value, columns: &[Column]) -> Result<(), Fault> {

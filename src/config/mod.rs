@@ -16,8 +16,8 @@ pub use load::ConfigFault;
 pub use pools::{DEFAULT_POOL, Day, Pool, Pools, Source, day_of};
 pub use refusals::RefusalFile;
 pub use section::{
-    Delivery, Dns, Health, Http, Inbound, Listen, Log, PlaintextAuth, Process, Queue, Replies,
-    Retention, Spool, Store, StoreEngine, Submission, Tls,
+    Compliance, Delivery, Dns, Domains, Health, Http, Inbound, Listen, Log, PlaintextAuth, Process,
+    Queue, Replies, Retention, Spool, Store, StoreEngine, Submission, Tls,
 };
 pub use unit::{Size, Span};
 
@@ -55,6 +55,10 @@ pub struct Config {
     pub tls_reports: TlsReports,
     /// What comes back.
     pub replies: Replies,
+    /// The domains that accounts send from.
+    pub domains: Domains,
+    /// What is held against a message in the check of what large mailbox providers demand.
+    pub compliance: Compliance,
     /// Pages and API.
     pub http: Http,
     /// The log on disk that holds accepted mail.
@@ -86,6 +90,8 @@ impl Default for Config {
             mta_sts: MtaSts::default(),
             tls_reports: TlsReports::default(),
             replies: Replies::default(),
+            domains: Domains::default(),
+            compliance: Compliance::default(),
             http: Http::default(),
             spool: Spool::default(),
             store: Store::default(),
@@ -102,5 +108,12 @@ impl Config {
     #[must_use]
     pub fn reply_domain(&self) -> &str {
         self.replies.domain.as_deref().unwrap_or(&self.hostname)
+    }
+
+    /// How long a DKIM key that signs no more is kept published: what it signed may wait until it
+    /// expires, and is read some days after.
+    #[must_use]
+    pub fn retired_key_kept(&self) -> std::time::Duration {
+        self.domains.retired_key_kept.0.saturating_add(self.queue.expiry.0)
     }
 }

@@ -153,6 +153,8 @@ sections! {
         memory_max: Size = Size::megabytes(128),
         /// Received fields past which a message is taken for a loop.
         hops_max: u32 = 50,
+        /// Received fields of this relay's own, on mail from applications too, past which a message is taken for a loop.
+        own_hops_max: u32 = 3,
     }
 
     /// `[tls]`: our certificate. Absent: a self-signed pair is made in the data folder.
@@ -310,6 +312,28 @@ sections! {
         depth_max: u32 = 20,
         /// Most parts that are read.
         parts_max: u32 = 500,
+    }
+
+    /// `[domains]`: the domains that accounts send from.
+    Domains {
+        /// How often records are looked up that a domain waits for: new DKIM keys, its own hosts.
+        look_interval: Span = Span::minutes(15),
+        /// How long past queue.expiry a DKIM key that signs no more is kept published.
+        retired_key_kept: Span = Span::minutes(7 * 24 * 60),
+    }
+
+    /// `[compliance]`: what is held against a message in the check of what large mailbox providers demand.
+    Compliance {
+        /// How far ahead the Date of a message may lie.
+        date_ahead_max: Span = Span::minutes(24 * 60),
+        /// How long ago the Date of a message may lie.
+        date_age_max: Span = Span::minutes(7 * 24 * 60),
+        /// HTML past which mailbox providers show a message cut off.
+        html_size_max: Size = Size(102 << 10),
+        /// HTML past which a message needs a part in plain text beside it.
+        html_alone_max: Size = Size(2 << 10),
+        /// Size past which some mailbox providers take no message.
+        message_size_max: Size = Size::megabytes(20),
     }
 
     /// `[http]`: pages and API.

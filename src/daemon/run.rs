@@ -142,6 +142,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let sockets = Listeners::open(&config.listen)?;
     let follower = crossing::run(spool.clone(), policy.clone(), stop.clone());
     let tended = world.clone();
+    let looked_after = (accounts.clone(), resolver.clone());
     let delivery = Delivery::new(delivery::Parts {
         config: config.clone(),
         queue: queue.clone(),
@@ -190,7 +191,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let stopping = stop.clone();
     tasks.spawn(async move { delivery.run(stopping).await });
     tasks.spawn(follower);
-    tasks.spawn(tend::run(config.clone(), tls.clone(), tended, stop.clone()));
+    tasks.spawn(tend::run(config.clone(), tls.clone(), tended, looked_after, stop.clone()));
     ready.store(true, Ordering::Release);
     let watchdog = None;
     Ok(Running { stop, tasks, spool, store, config, ready, tls, vitals, watchdog, _lock: lock })

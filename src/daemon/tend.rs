@@ -1,6 +1,8 @@
 //! What is looked after while the daemon runs.
 
+use crate::accounts::{Accounts, Ours};
 use crate::config::Config;
+use crate::dns::Resolver;
 use crate::tls;
 use crate::world::World;
 use std::sync::Arc;
@@ -17,9 +19,39 @@ pub(super) async fn run(
     config: Arc<Config>,
     tls: Arc<tls::Server>,
     world: World,
+    (accounts, resolver): (Accounts, Arc<dyn Resolver>),
     stop: CancellationToken,
 ) {
-    tokio::join!(certificate(tls, stop.clone()), reserve(config, world, stop));
+    tokio::join!(
+        certificate(tls, stop.clone()),
+        domains(&config, &accounts, &*resolver, stop.clone()),
+        reserve(config.clone(), world, stop)
+    );
+}
+
+/// Looks up what sending domains wait for: new keys that sign once they are published, hosts of
+/// their own.
+async fn domains(
+    config: &Config,
+    accounts: &Accounts,
+    resolver: &dyn Resolver,
+    stop: CancellationToken,
+) {
+    let (ours, kept) = (Ours::of(config), config.retired_key_kept());
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(config.domains.look_interval.0) => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            looked = accounts.look_after_domains(resolver, &ours, kept) => {
+                if let Err(fault) = looked {
+                    tracing::warn!(target: "relent::daemon", %fault, "sending domains were not looked up");
+                }
+            }
+        }
+    }
 }
 
 /// Keeps room on disk for records, and makes it anew once it was needed and there is room again.

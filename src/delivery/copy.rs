@@ -2,9 +2,9 @@
 
 use super::sign::signatures;
 use super::{Delivery, Parts};
-use crate::accounts::{SendingDomain, Stream};
+use crate::accounts::{HostUse, SendingDomain, Stream};
 use crate::events::message::{Accepted, Origin};
-use crate::mail::{Address, RecipientNumber, ReversePath, header};
+use crate::mail::{Address, Domain, RecipientNumber, ReversePath, header};
 use crate::policy::Token;
 use crate::queue::Lease;
 use crate::telemetry::Amount;
@@ -57,7 +57,7 @@ impl Delivery {
                     }
                     None => None,
                 };
-                let marks = marks(&self.parts, lease, &stream)?;
+                let marks = marks(&self.parts, lease, &stream, domain.as_deref())?;
                 marked(&spooled, &marks, domain.as_deref())?
             }
             Origin::Report { .. } | Origin::Letter { .. } => spooled,
@@ -73,7 +73,7 @@ impl Delivery {
             return true;
         }
         let stream = self.parts.accounts.stream_by_id(stream).ok().flatten();
-        let marks = stream.and_then(|stream| marks(&self.parts, lease, &stream).ok());
+        let marks = stream.and_then(|stream| marks(&self.parts, lease, &stream, None).ok());
         marks.is_some_and(|marks| marks.unsubscribe.is_none() && marks.reply_to.is_none())
     }
 
@@ -106,19 +106,34 @@ impl Delivery {
     }
 }
 
-/// The signed return path of a copy, so that a bounce which comes later names it.
+/// The signed return path of a copy, so that a bounce which comes later names it: at the sending domain's
+/// own host, where it has one, so that SPF speaks for the domain that readers see.
 fn return_path(
     parts: &Parts,
     lease: &Lease,
     recipient: RecipientNumber,
 ) -> Result<ReversePath, String> {
-    let token = Token::Bounce { message: lease.message.id, recipient };
+    let message = &lease.message;
+    let token = Token::Bounce { message: message.id, recipient };
     let local = parts.policy.seal(&token).map_err(|f| f.to_string())?;
-    let address = Address::new(&local, parts.config.reply_domain()).map_err(|f| f.to_string())?;
+    let own = match (&message.origin, &message.from) {
+        (Origin::Submission { account, .. }, Some(from)) => {
+            parts.accounts.domain(*account, from.domain()).map_err(|f| f.to_string())?
+        }
+        _ => None,
+    };
+    let own = own.as_deref().and_then(|domain| domain.host(HostUse::ReturnPath));
+    let host = own.map_or(parts.config.reply_domain(), Domain::as_str);
+    let address = Address::new(&local, host).map_err(|f| f.to_string())?;
     Ok(ReversePath::Mailbox(address))
 }
 
-fn marks(parts: &Parts, lease: &Lease, stream: &Stream) -> Result<Marks, String> {
+fn marks(
+    parts: &Parts,
+    lease: &Lease,
+    stream: &Stream,
+    domain: Option<&SendingDomain>,
+) -> Result<Marks, String> {
     let place = lease.recipient.0 as usize;
     let recipient = lease.message.recipients.get(place);
     let recipient = recipient.ok_or("the message has no such recipient")?.hash;
@@ -127,11 +142,16 @@ fn marks(parts: &Parts, lease: &Lease, stream: &Stream) -> Result<Marks, String>
     let account = account.map_err(|f| f.to_string())?;
     let account = account.map_or_else(|| stream.account.0.to_string(), |a| a.name.clone());
     let seal = |token: &Token| parts.policy.seal(token).map_err(|f| f.to_string());
-    let host = parts.config.reply_domain();
+    let own = |host_use| domain.and_then(|domain| domain.host(host_use)).map(Domain::as_str);
+    let host = own(HostUse::Replies).unwrap_or(parts.config.reply_domain());
     let unsubscribe = if stream.can_be_stopped() {
         let token = seal(&Token::Unsubscribe { stream: stream_id, recipient })?;
         let default = format!("https://{}", parts.config.hostname);
         let base = parts.config.http.public_url.as_deref().unwrap_or(&default);
+        let base = match own(HostUse::Links) {
+            Some(host) => format!("https://{host}"),
+            None => base.to_owned(),
+        };
         let page = format!("{}/u/{token}", base.trim_end_matches('/'));
         Some((format!("mailto:{token}@{host}"), page))
     } else {
@@ -201,8 +221,8 @@ fn signs_for(signature: &str, domain: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accounts::{DkimAlgorithm, DkimKey};
-    use crate::mail::{AccountId, Domain, Timestamp};
+    use crate::accounts::{DkimAlgorithm, DkimKey, DomainHosts, KeyStage};
+    use crate::mail::{AccountId, Timestamp};
     use ring::rand::SystemRandom;
     use ring::signature::Ed25519KeyPair;
 
@@ -219,8 +239,11 @@ mod tests {
                 algorithm: DkimAlgorithm::Ed25519,
                 private: private.as_ref().to_vec(),
                 public: String::new(),
+                stage: KeyStage::Signing,
+                made: Timestamp(0),
             }],
             created: Timestamp(0),
+            hosts: DomainHosts::default(),
         }
     }
 

@@ -7,8 +7,15 @@ use mail_auth::common::headers::HeaderWriter;
 use mail_auth::dkim::{Canonicalization, DkimSigner};
 use rustls::pki_types::PrivateKeyDer;
 
-/// The fields that are signed where they are present.
-const SIGNED: [&str; 13] = [
+//= https://www.rfc-editor.org/rfc/rfc8058#section-4
+//# The List-Unsubscribe and List-Unsubscribe-Post header fields MUST be
+//# covered by the signature and included in the "h=" tag of a valid
+//# DKIM-Signature header field.
+/// The fields that are signed, each once more than it stands there (RFC 6376 §5.4.2, §8.15): a verifier
+/// that takes the last of a name would else hold a signature over what a reader does not see, since most
+/// readers show the first. One that is not there is signed as not being there. The cost: a list
+/// that adds a Reply-To, which some do, breaks the signature; those that do change subject or body too.
+const SIGNED: [&str; 12] = [
     "From",
     "To",
     "Cc",
@@ -21,8 +28,9 @@ const SIGNED: [&str; 13] = [
     "Content-Transfer-Encoding",
     "List-Unsubscribe",
     "List-Unsubscribe-Post",
-    "Feedback-ID",
 ];
+/// Fields that are signed as often as they stand there: who passes a message on may add another.
+const SIGNED_ONCE: [&str; 1] = ["Feedback-ID"];
 
 /// The signatures of `message` as header fields; `message` is the same afterwards as before.
 ///
@@ -41,8 +49,9 @@ pub(super) fn signatures(domain: &SendingDomain, message: &mut Vec<u8>) -> Resul
     }
     let mut fields = String::new();
     let mut fault = None;
-    for key in &domain.keys {
-        match signature(domain.name.as_str(), key, message) {
+    let names = names(&message[..start]);
+    for key in domain.signing_keys() {
+        match signature(domain.name.as_str(), key, &names, message) {
             Ok(field) => fields.push_str(&field),
             Err(why) => fault = Some(format!("DKIM key {}: {why}", key.selector)),
         }
@@ -52,16 +61,30 @@ pub(super) fn signatures(domain: &SendingDomain, message: &mut Vec<u8>) -> Resul
     fault.map_or(Ok(fields), Err)
 }
 
-fn signature(domain: &str, key: &DkimKey, message: &[u8]) -> Result<String, String> {
+/// The names to sign for a header. The library signs a name as often as it stands there, or as absent;
+/// named a second time, it is signed as absent besides.
+fn names(header: &[u8]) -> Vec<&'static str> {
+    let fields = header::fields(header).unwrap_or_default();
+    let is_there = |name: &&&str| fields.iter().any(|field| field.is(name));
+    let again = SIGNED.iter().filter(is_there);
+    SIGNED.iter().chain(SIGNED_ONCE.iter().filter(is_there)).chain(again).copied().collect()
+}
+
+fn signature(
+    domain: &str,
+    key: &DkimKey,
+    names: &[&'static str],
+    message: &[u8],
+) -> Result<String, String> {
     match key.algorithm {
         DkimAlgorithm::Rsa => {
             let private =
                 RsaKey::<Sha256>::from_key_der(PrivateKeyDer::Pkcs8(key.private.clone().into()));
-            field(private.map_err(|f| f.to_string())?, domain, key, message)
+            field(private.map_err(|f| f.to_string())?, domain, key, names, message)
         }
         DkimAlgorithm::Ed25519 => {
             let private = Ed25519Key::from_pkcs8_der(&key.private);
-            field(private.map_err(|f| f.to_string())?, domain, key, message)
+            field(private.map_err(|f| f.to_string())?, domain, key, names, message)
         }
     }
 }
@@ -70,15 +93,48 @@ fn field<K: SigningKey>(
     private: K,
     domain: &str,
     key: &DkimKey,
+    names: &[&'static str],
     message: &[u8],
 ) -> Result<String, String> {
     DkimSigner::from_key(private)
         .domain(domain)
         .selector(&key.selector)
-        .headers(SIGNED)
+        .headers(names.iter().copied())
         .header_canonicalization(Canonicalization::Relaxed)
         .body_canonicalization(Canonicalization::Relaxed)
         .sign(message)
-        .map(|signature| signature.to_header())
+        .map(|signature| unfolded_end(signature.to_header()))
         .map_err(|fault| fault.to_string())
+}
+
+/// The field without a fold between its signature and the `;` that ends it, where the library's line may
+/// happen to be full: a verifier is to ignore blanks there (RFC 6376 §3.7), and dkimpy does not.
+fn unfolded_end(mut field: String) -> String {
+    if field.ends_with("\r\n\t;\r\n") {
+        field.truncate(field.len() - "\r\n\t;\r\n".len());
+        field.push_str(";\r\n");
+    }
+    field
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_field_of_a_name_is_signed_as_not_being_there() {
+        let header = b"From: a@b.example\r\nsubject: x\r\nSubject: y\r\nFeedback-ID: z\r\n\r\n";
+        let names = names(header);
+        for (name, times) in
+            [("From", 2), ("Subject", 2), ("List-Unsubscribe", 1), ("Feedback-ID", 1)]
+        {
+            assert_eq!(names.iter().filter(|n| **n == name).count(), times, "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_folded_before_the_end_of_a_signature() {
+        assert_eq!(unfolded_end("X: b=\r\n\tabc=\r\n\t;\r\n".into()), "X: b=\r\n\tabc=;\r\n");
+        assert_eq!(unfolded_end("X: b=abc;\r\n".into()), "X: b=abc;\r\n");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::problem::{Draft, Problem};
 use super::site::Parts;
-use crate::accounts::Account;
+use crate::accounts::{Account, Language};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -10,7 +10,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 fn view(account: &Account) -> Value {
-    json!({ "id": account.id, "name": account.name, "created": account.created.to_string() })
+    json!({
+        "id": account.id,
+        "name": account.name,
+        "language": account.language,
+        "created": account.created.to_string(),
+    })
 }
 
 /// A new account.
@@ -27,6 +32,33 @@ pub(super) async fn add(
     let account = parts.accounts.add_account(&draft.name).await?;
     tracing::info!(target: "relent::http", account = account.name, "account made");
     Ok((StatusCode::CREATED, Json(view(&account))))
+}
+
+/// What of an account changes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    language: String,
+}
+
+pub(super) async fn set(
+    State(parts): State<Parts>,
+    Path(name): Path<String>,
+    Draft(change): Draft<Change>,
+) -> Result<Json<Value>, Problem> {
+    let language = Language::named(change.language.trim()).ok_or_else(|| {
+        let names = Language::ALL.map(Language::name).join(", ");
+        Problem::unfit(format!(
+            "`{}` is no language of reports: use one of {names}",
+            change.language
+        ))
+    })?;
+    let account = parts.accounts.set_language(&name, language).await?;
+    tracing::info!(
+        target: "relent::http", account = account.name, language = language.name(),
+        "account changed"
+    );
+    Ok(Json(view(&account)))
 }
 
 pub(super) async fn list(State(parts): State<Parts>) -> Result<Json<Value>, Problem> {

@@ -3,25 +3,68 @@
 use super::named;
 use super::problem::{Draft, Problem};
 use super::site::Parts;
-use crate::accounts::{DkimChoice, SendingDomain};
+use crate::accounts::{
+    DkimChoice, Host, HostUse, KeyStage, NewHost, Ours, SendingDomain, Verified,
+};
 use crate::mail::AccountId;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+fn host(host: Option<&Host>) -> Value {
+    host.map_or(Value::Null, |host| {
+        json!({
+            "name": host.name,
+            "verified": host.found.is_some(),
+            "verified_at": host.found.map(|at| at.to_string()),
+        })
+    })
+}
+
+fn keys(parts: &Parts, domain: &SendingDomain) -> Vec<Value> {
+    let now = parts.world.clock.now();
+    let view = domain.keys.iter().map(|key| {
+        let (stage, until) = match key.stage {
+            KeyStage::Signing => ("signing", None),
+            KeyStage::Waiting => ("waiting", None),
+            KeyStage::Retired { until } => ("retired", Some(until)),
+        };
+        json!({
+            "selector": key.selector,
+            "algorithm": key.algorithm,
+            "state": stage,
+            "made": key.made.to_string(),
+            "publish_until": until.map(|until| until.to_string()),
+            "removable": until.is_some_and(|until| until <= now),
+        })
+    });
+    view.collect()
+}
+
 fn view(parts: &Parts, domain: &SendingDomain) -> Value {
-    let hostname = &parts.config.hostname;
-    let reply_domain = parts.config.replies.domain.as_ref().unwrap_or(hostname);
+    let now = parts.world.clock.now();
+    let mut records = domain.records(&Ours::of(&parts.config));
+    // What may go is not asked for any more: its key says so.
+    records.retain(|wanted| {
+        !domain.keys.iter().any(|key| {
+            let gone = matches!(key.stage, KeyStage::Retired { until } if until <= now);
+            gone && wanted.record.name.starts_with(&format!("{}._domainkey.", key.selector))
+        })
+    });
     json!({
         "name": domain.name,
         "trusted": domain.trusted,
         "verified": domain.verified.is_some(),
         "verified_at": domain.verified.map(|at| at.to_string()),
         "created": domain.created.to_string(),
-        "records": domain.records(hostname, reply_domain),
+        "return_path": host(domain.hosts.of(HostUse::ReturnPath)),
+        "reply_host": host(domain.hosts.of(HostUse::Replies)),
+        "link_host": host(domain.hosts.of(HostUse::Links)),
+        "keys": keys(parts, domain),
+        "records": records,
     })
 }
 
@@ -34,6 +77,40 @@ fn find(parts: &Parts, account: AccountId, name: &str) -> Result<Arc<SendingDoma
     })
 }
 
+/// A field that is there, and may say that there is nothing.
+fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(value).map(Some)
+}
+
+/// A domain's own hosts: absent, as they are; null or empty, none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hosts {
+    #[serde(default, deserialize_with = "given")]
+    return_path: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given")]
+    reply_host: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given")]
+    link_host: Option<Option<String>>,
+}
+
+impl Hosts {
+    fn read(&self) -> Result<Vec<NewHost>, Problem> {
+        let all = [
+            (HostUse::ReturnPath, &self.return_path),
+            (HostUse::Replies, &self.reply_host),
+            (HostUse::Links, &self.link_host),
+        ];
+        let mut read = Vec::new();
+        for (host_use, host) in all {
+            let Some(host) = host else { continue };
+            let name = named::given(host.as_ref()).map(named::domain).transpose()?;
+            read.push(NewHost(host_use, name));
+        }
+        Ok(read)
+    }
+}
+
 /// A new sending domain.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +119,9 @@ pub(super) struct NewDomain {
     #[serde(default)]
     trust: bool,
     dkim: Option<DkimChoice>,
+    return_path: Option<String>,
+    reply_host: Option<String>,
+    link_host: Option<String>,
 }
 
 pub(super) async fn add(
@@ -52,7 +132,13 @@ pub(super) async fn add(
     let account = parts.accounts.account(&account)?;
     let name = named::domain(&draft.name)?;
     let dkim = draft.dkim.unwrap_or(DkimChoice::Both);
-    let domain = parts.accounts.add_domain(account.id, &name, draft.trust, dkim).await?;
+    let hosts = Hosts {
+        return_path: Some(draft.return_path),
+        reply_host: Some(draft.reply_host),
+        link_host: Some(draft.link_host),
+    };
+    let hosts = hosts.read()?;
+    let domain = parts.accounts.add_domain(account.id, &name, draft.trust, dkim, &hosts).await?;
     tracing::info!(
         target: "relent::http", account = account.name, domain = %domain.name,
         trusted = domain.trusted, "sending domain added"
@@ -78,6 +164,44 @@ pub(super) async fn show(
     Ok(Json(view(&parts, &*find(&parts, account.id, &name)?)))
 }
 
+pub(super) async fn set(
+    State(parts): State<Parts>,
+    Path((account, name)): Path<(String, String)>,
+    Draft(hosts): Draft<Hosts>,
+) -> Result<Json<Value>, Problem> {
+    let account = parts.accounts.account(&account)?;
+    let domain = find(&parts, account.id, &name)?;
+    let domain = parts.accounts.set_hosts(account.id, &domain.name, hosts.read()?).await?;
+    tracing::info!(
+        target: "relent::http", account = account.name, domain = %domain.name,
+        "hosts of a sending domain changed"
+    );
+    Ok(Json(view(&parts, &domain)))
+}
+
+/// Which keys are made in place of those that sign.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rotation {
+    dkim: Option<DkimChoice>,
+}
+
+pub(super) async fn rotate(
+    State(parts): State<Parts>,
+    Path((account, name)): Path<(String, String)>,
+    Draft(draft): Draft<Rotation>,
+) -> Result<Json<Value>, Problem> {
+    let account = parts.accounts.account(&account)?;
+    let domain = find(&parts, account.id, &name)?;
+    let dkim = draft.dkim.unwrap_or(DkimChoice::Both);
+    let domain = parts.accounts.rotate_keys(account.id, &domain.name, dkim).await?;
+    tracing::info!(
+        target: "relent::http", account = account.name, domain = %domain.name,
+        "new DKIM keys wait to be published"
+    );
+    Ok(Json(view(&parts, &domain)))
+}
+
 pub(super) async fn remove(
     State(parts): State<Parts>,
     Path((account, name)): Path<(String, String)>,
@@ -98,23 +222,19 @@ pub(super) async fn verify(
 ) -> Result<Json<Value>, Problem> {
     let account = parts.accounts.account(&account)?;
     let domain = find(&parts, account.id, &name)?;
-    let resolver = &*parts.resolver;
-    let checked = parts.accounts.verify_domain(resolver, account.id, &domain.name).await?;
-    let verified = checked.iter().all(|(_, found)| *found);
+    let (resolver, ours) = (&*parts.resolver, Ours::of(&parts.config));
+    let kept = parts.config.retired_key_kept();
+    let looked = parts.accounts.verify_domain(resolver, &ours, kept, account.id, &domain.name);
+    let Verified { records, verified, complete, rotated } = looked.await?;
     tracing::info!(
-        target: "relent::http", account = account.name, domain = %domain.name, verified,
-        "sending domain looked up"
+        target: "relent::http", account = account.name, domain = %domain.name, verified, complete,
+        rotated, "sending domain looked up"
     );
-    let records: Vec<_> = checked
-        .into_iter()
-        .map(|(record, found)| {
-            json!({
-                "type": record.kind,
-                "name": record.name,
-                "value": record.value,
-                "found": found,
-            })
-        })
-        .collect();
-    Ok(Json(json!({ "name": domain.name, "verified": verified, "records": records })))
+    Ok(Json(json!({
+        "name": domain.name,
+        "verified": verified,
+        "complete": complete,
+        "rotated": rotated,
+        "records": records,
+    })))
 }

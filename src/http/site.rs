@@ -79,14 +79,21 @@ pub fn admin(parts: Parts) -> Site {
     let below = |rest: &str| format!("{account}/{rest}");
     let routes = Router::new()
         .route("/api/v1/accounts", get(account::list).post(account::add))
-        .route(account, get(account::show))
+        .route(account, get(account::show).patch(account::set))
         .route(&below("streams"), get(stream::list).post(stream::add))
-        .route(&below("streams/{stream}"), get(stream::show).delete(stream::remove))
+        .route(
+            &below("streams/{stream}"),
+            get(stream::show).patch(stream::set).delete(stream::remove),
+        )
         .route(&below("credentials"), get(credential::list).post(credential::add))
         .route(&below("credentials/{name}"), delete(credential::remove))
         .route(&below("domains"), get(domain::list).post(domain::add))
-        .route(&below("domains/{domain}"), get(domain::show).delete(domain::remove))
+        .route(
+            &below("domains/{domain}"),
+            get(domain::show).patch(domain::set).delete(domain::remove),
+        )
         .route(&below("domains/{domain}/verify"), post(domain::verify))
+        .route(&below("domains/{domain}/rotate"), post(domain::rotate))
         .route(
             "/api/v1/suppressions",
             get(suppression::list).post(suppression::add).delete(suppression::remove),

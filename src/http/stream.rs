@@ -3,7 +3,7 @@
 use super::named;
 use super::problem::{Draft, Problem};
 use super::site::Parts;
-use crate::accounts::{Stream, StreamDraft, StreamKind, StreamRules};
+use crate::accounts::{Compliance, QuietHours, Stream, StreamDraft, StreamKind, StreamRules};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 fn view(stream: &Stream) -> Value {
+    let rules = &stream.rules;
     json!({
         "id": stream.id,
         "name": stream.name,
@@ -18,8 +19,52 @@ fn view(stream: &Stream) -> Value {
         "consent_required": stream.consent_required,
         "honour_opt_out": stream.honour_opt_out,
         "reply_to": stream.reply_to,
+        "compliance": rules.compliance,
+        "ad_label": rules.ad_label,
+        "quiet_hours": rules.quiet_hours.as_ref().map(ToString::to_string),
         "created": stream.created.to_string(),
     })
+}
+
+/// When and in what shape a stream's mail leaves; what is left out stays as it is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rules {
+    compliance: Option<Compliance>,
+    ad_label: Option<bool>,
+    /// `22:00-08:00@Europe/Berlin`; empty: none.
+    quiet_hours: Option<String>,
+}
+
+/// Rules that were read: what is `Some` changes.
+struct Change {
+    compliance: Option<Compliance>,
+    ad_label: Option<bool>,
+    quiet_hours: Option<Option<QuietHours>>,
+}
+
+impl Rules {
+    fn read(&self) -> Result<Change, Problem> {
+        let hours = self.quiet_hours.as_ref().map(|text| match text.trim() {
+            "" | "none" => Ok(None),
+            text => text.parse().map(Some),
+        });
+        let quiet_hours = hours.transpose();
+        let quiet_hours = quiet_hours.map_err(|fault: crate::accounts::QuietHoursFault| {
+            Problem::unfit(format!("quiet hours: {fault}"))
+        })?;
+        Ok(Change { compliance: self.compliance, ad_label: self.ad_label, quiet_hours })
+    }
+}
+
+impl Change {
+    fn apply(self, rules: &mut StreamRules) {
+        rules.compliance = self.compliance.unwrap_or(rules.compliance);
+        rules.ad_label = self.ad_label.unwrap_or(rules.ad_label);
+        if let Some(hours) = self.quiet_hours {
+            rules.quiet_hours = hours;
+        }
+    }
 }
 
 /// A new stream; what is left out takes its kind's default.
@@ -31,6 +76,9 @@ pub(super) struct NewStream {
     consent_required: Option<bool>,
     honour_opt_out: Option<bool>,
     reply_to: Option<String>,
+    compliance: Option<Compliance>,
+    ad_label: Option<bool>,
+    quiet_hours: Option<String>,
 }
 
 pub(super) async fn add(
@@ -40,13 +88,16 @@ pub(super) async fn add(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let account = parts.accounts.account(&account)?;
     let reply_to = named::given(draft.reply_to.as_ref());
+    let mut rules = StreamRules::default();
+    let (compliance, ad_label) = (draft.compliance, draft.ad_label);
+    Rules { compliance, ad_label, quiet_hours: draft.quiet_hours }.read()?.apply(&mut rules);
     let draft = StreamDraft {
         name: draft.name,
         kind: draft.kind,
         consent_required: draft.consent_required,
         honour_opt_out: draft.honour_opt_out.unwrap_or(false),
         reply_to: reply_to.map(named::address).transpose()?,
-        rules: StreamRules::default(),
+        rules,
     };
     let stream = parts.accounts.add_stream(account.id, draft).await?;
     tracing::info!(
@@ -70,6 +121,21 @@ pub(super) async fn show(
     Path((account, name)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     Ok(Json(view(&named::stream(&parts, &account, &name)?)))
+}
+
+pub(super) async fn set(
+    State(parts): State<Parts>,
+    Path((account, name)): Path<(String, String)>,
+    Draft(rules): Draft<Rules>,
+) -> Result<Json<Value>, Problem> {
+    let account = parts.accounts.account(&account)?;
+    let change = rules.read()?;
+    let stream = parts.accounts.set_rules(account.id, &name, |rules| change.apply(rules)).await?;
+    tracing::info!(
+        target: "relent::http", account = account.name, stream = name, rules = ?stream.rules,
+        "stream changed"
+    );
+    Ok(Json(view(&stream)))
 }
 
 pub(super) async fn remove(

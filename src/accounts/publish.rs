@@ -1,0 +1,173 @@
+//! What a sending domain's owner is to publish in DNS: the proof, the keys, the domain's own hosts, and
+//! what is advised.
+
+use super::sending_domain::{DkimAlgorithm, DkimKey, HostUse, KeyStage, SendingDomain};
+use crate::config::Config;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// A DNS record to publish.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsRecord {
+    /// `TXT`, `MX` or `CNAME`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The full name, without the final dot.
+    pub name: String,
+    /// The value, without quotes; of an MX record the preference first.
+    pub value: String,
+}
+
+/// What a record is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Proof of control.
+    Proof,
+    /// A DKIM key.
+    Key,
+    /// The host of return paths.
+    ReturnPath,
+    /// The host of reply and unsubscribe addresses.
+    Replies,
+    /// The host of unsubscribe pages.
+    Links,
+    /// SPF of the domain itself.
+    Spf,
+    /// DMARC.
+    Dmarc,
+}
+
+/// A record to publish, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Wanted {
+    /// The record.
+    #[serde(flatten)]
+    pub record: DnsRecord,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Whether something does not work without it; else it is advice.
+    pub required: bool,
+    /// What else is to be known of it.
+    pub note: Option<String>,
+}
+
+/// Our own side of what is published: names and addresses that a sending domain's records lead to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ours {
+    /// The name of this relay.
+    pub hostname: String,
+    /// The host of signed addresses where a domain has none of its own.
+    pub reply_domain: String,
+    /// The host of unsubscribe pages where a domain has none of its own.
+    pub page_host: String,
+    /// The addresses that mail leaves from, where settings name them; else those of the hostname.
+    pub sources: Vec<IpAddr>,
+}
+
+impl Ours {
+    /// As the settings have it.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let url = config.http.public_url.as_deref().unwrap_or(&config.hostname);
+        let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let host = host.split(['/', ':']).next().unwrap_or_default();
+        Self {
+            hostname: config.hostname.clone(),
+            reply_domain: config.reply_domain().to_owned(),
+            page_host: host.to_owned(),
+            sources: config.delivery.source_addresses.clone(),
+        }
+    }
+
+    /// The SPF record of a name from which mail of ours comes.
+    fn spf(&self, end: &str) -> String {
+        if self.hostname == self.reply_domain {
+            return format!("v=spf1 a:{} {end}", self.hostname);
+        }
+        format!("v=spf1 a:{} include:{} {end}", self.hostname, self.reply_domain)
+    }
+}
+
+impl DkimKey {
+    /// The record of the key below a domain.
+    pub(super) fn record(&self, domain: &str) -> DnsRecord {
+        let kind = match self.algorithm {
+            DkimAlgorithm::Rsa => "rsa",
+            DkimAlgorithm::Ed25519 => "ed25519",
+        };
+        DnsRecord {
+            kind: "TXT".into(),
+            name: format!("{}._domainkey.{domain}", self.selector),
+            value: format!("v=DKIM1; k={kind}; p={}", self.public),
+        }
+    }
+
+    fn note(&self) -> Option<String> {
+        match self.stage {
+            KeyStage::Signing => None,
+            KeyStage::Waiting => Some("new: signs once it is found".into()),
+            KeyStage::Retired { until } => {
+                Some(format!("signs no more: keep it published until {}", until.date()))
+            }
+        }
+    }
+}
+
+impl SendingDomain {
+    /// The records to publish, those first that are required.
+    #[must_use]
+    pub fn records(&self, ours: &Ours) -> Vec<Wanted> {
+        let name = self.name.as_str();
+        let text = |name: String, value: String| DnsRecord { kind: "TXT".into(), name, value };
+        let proof = text(format!("_relent.{name}"), self.challenge.clone());
+        let wanted = |record, purpose, required| Wanted { record, purpose, required, note: None };
+        let mut records = vec![wanted(proof, Purpose::Proof, true)];
+        for key in &self.keys {
+            let required = !matches!(key.stage, KeyStage::Retired { .. });
+            let record = key.record(name);
+            records.push(Wanted { record, purpose: Purpose::Key, required, note: key.note() });
+        }
+        for host_use in HostUse::ALL {
+            records.extend(self.host_records(host_use, ours));
+        }
+        records.sort_by_key(|wanted| !wanted.required);
+        let spf = text(name.to_owned(), ours.spf("~all"));
+        records.push(wanted(spf, Purpose::Spf, false));
+        let dmarc = text(format!("_dmarc.{name}"), "v=DMARC1; p=none".into());
+        records.push(wanted(dmarc, Purpose::Dmarc, false));
+        records
+    }
+
+    /// What leads a host of the domain's own to us. Return paths need an MX, for bounces, and SPF, for the
+    /// servers that take the mail; an alias of our reply host has both, and follows when either
+    /// changes. Beside the MX of a reply host an alias may not stand: both records are named.
+    fn host_records(&self, host_use: HostUse, ours: &Ours) -> Vec<Wanted> {
+        let Some(host) = self.hosts.of(host_use) else {
+            return Vec::new();
+        };
+        let row = |purpose: &Purpose, kind: &str, value: String| Wanted {
+            record: DnsRecord { kind: kind.into(), name: host.name.to_string(), value },
+            purpose: purpose.clone(),
+            required: true,
+            note: None,
+        };
+        let shared = self.hosts.replies.as_ref().is_some_and(|replies| replies.name == host.name);
+        let mx = format!("10 {}", ours.hostname);
+        match host_use {
+            HostUse::ReturnPath if !shared => {
+                vec![row(&Purpose::ReturnPath, "CNAME", ours.reply_domain.clone())]
+            }
+            HostUse::ReturnPath => vec![
+                row(&Purpose::ReturnPath, "MX", mx),
+                row(&Purpose::ReturnPath, "TXT", ours.spf("-all")),
+            ],
+            HostUse::Replies => vec![row(&Purpose::Replies, "MX", mx)],
+            HostUse::Links => {
+                let mut links = row(&Purpose::Links, "CNAME", ours.page_host.clone());
+                links.note = Some("the pages' certificate must name it too".into());
+                vec![links]
+            }
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! A sending domain's records looked up: which are right, what was found in place of those that are not,
+//! and what follows.
+
+use super::account::Accounts;
+use super::domain::unknown;
+use super::publish::{DnsRecord, Ours, Purpose, Wanted};
+use super::record::AccountFault;
+use super::sending_domain::{HostUse, KeyStage, SendingDomain};
+use super::spf;
+use crate::dns::{MailHost, Resolver, Route};
+use crate::mail::{AccountId, Domain, Timestamp};
+use serde::Serialize;
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Longest text that is shown of what was found, in characters.
+const SEEN_MAX: usize = 500;
+/// Most records that are shown of what was found at one name.
+const SEEN_RECORDS_MAX: usize = 10;
+
+/// A record looked up.
+#[derive(Debug, Clone, Serialize)]
+pub struct Checked {
+    /// The record.
+    #[serde(flatten)]
+    pub wanted: Wanted,
+    /// Whether it is right.
+    pub found: bool,
+    /// What was found at its name.
+    pub seen: Vec<String>,
+    /// What is wrong, in words.
+    pub problem: Option<String>,
+}
+
+/// A domain looked up.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// Its records.
+    pub records: Vec<Checked>,
+    /// Whether mail may be sent: the proof and every key that signs are right.
+    pub verified: bool,
+    /// Whether every record that is required is right.
+    pub complete: bool,
+    /// Whether new keys sign from now on.
+    pub rotated: bool,
+}
+
+/// Where our own names lead.
+struct Here {
+    names: HashSet<String>,
+    addresses: HashSet<IpAddr>,
+    pages: HashSet<IpAddr>,
+    sources: Vec<IpAddr>,
+}
+
+impl Here {
+    async fn of(resolver: &dyn Resolver, ours: &Ours) -> Self {
+        let mut names = HashSet::from([ours.hostname.to_ascii_lowercase()]);
+        if let Ok(domain) = Domain::parse(&ours.reply_domain)
+            && let Ok(Route::Hosts(hosts)) = resolver.route(&domain).await
+        {
+            names.extend(hosts.into_iter().map(|host| host.name));
+        }
+        let mut addresses = HashSet::new();
+        for name in &names {
+            addresses.extend(resolver.addresses(name).await.unwrap_or_default());
+        }
+        let pages = resolver.addresses(&ours.page_host).await.unwrap_or_default();
+        let mut sources = ours.sources.clone();
+        sources.retain(|address| !address.is_unspecified());
+        if sources.is_empty() {
+            sources = resolver.addresses(&ours.hostname).await.unwrap_or_default();
+        }
+        Self { names, addresses, pages: pages.into_iter().collect(), sources }
+    }
+
+    async fn is_ours(&self, resolver: &dyn Resolver, host: &MailHost) -> bool {
+        if self.names.contains(&host.name) {
+            return true;
+        }
+        let found = resolver.addresses(&host.name).await.unwrap_or_default();
+        found.iter().any(|address| self.addresses.contains(address))
+    }
+}
+
+/// What one lookup found.
+struct Look {
+    seen: Vec<String>,
+    problem: Option<String>,
+}
+
+impl Look {
+    fn right(seen: Vec<String>) -> Self {
+        Self { seen, problem: None }
+    }
+
+    fn wrong(seen: Vec<String>, problem: impl Into<String>) -> Self {
+        Self { seen, problem: Some(problem.into()) }
+    }
+}
+
+/// One look at all records of a domain.
+struct Lookup<'a> {
+    resolver: &'a dyn Resolver,
+    here: Here,
+    domain: &'a SendingDomain,
+}
+
+impl Lookup<'_> {
+    async fn check(&self, wanted: Wanted) -> Checked {
+        let record = &wanted.record;
+        let look = match (&wanted.purpose, record.kind.as_str()) {
+            (Purpose::Proof, _) => {
+                self.text(record, |text| squeezed(text) == squeezed(&record.value)).await
+            }
+            (Purpose::Key, _) => self.text(record, |text| is_key(text, &record.value)).await,
+            (Purpose::Spf, _) | (Purpose::ReturnPath, "TXT") => self.spf(&record.name).await,
+            (Purpose::Dmarc, _) => self.dmarc().await,
+            (Purpose::ReturnPath, "CNAME") => {
+                let mut look = self.leads_here(&record.name).await;
+                let spf = self.spf(&record.name).await;
+                look.seen.extend(spf.seen);
+                look.problem = look.problem.or(spf.problem);
+                look
+            }
+            (Purpose::ReturnPath | Purpose::Replies, _) => self.leads_here(&record.name).await,
+            (Purpose::Links, _) => self.links(&record.name).await,
+        };
+        let seen = look.seen.iter().take(SEEN_RECORDS_MAX);
+        let seen = seen.map(|text| text.chars().take(SEEN_MAX).collect()).collect();
+        Checked { found: look.problem.is_none(), seen, problem: look.problem, wanted }
+    }
+
+    async fn texts(&self, name: &str) -> Result<Vec<String>, Look> {
+        let texts = self.resolver.texts(name).await;
+        texts.map_err(|fault| Look::wrong(Vec::new(), format!("no answer: {fault}")))
+    }
+
+    async fn text(&self, record: &DnsRecord, is_right: impl Fn(&str) -> bool) -> Look {
+        let texts = match self.texts(&record.name).await {
+            Ok(texts) => texts,
+            Err(look) => return look,
+        };
+        if texts.is_empty() {
+            return Look::wrong(texts, "there is no TXT record");
+        }
+        if !texts.iter().any(|text| is_right(text)) {
+            return Look::wrong(texts, "its TXT record says something else");
+        }
+        // A verifier takes whichever key record comes first.
+        if texts.len() > 1 && record.name.contains("._domainkey.") {
+            return Look::wrong(texts, "several TXT records stand there: only one may");
+        }
+        Look::right(texts)
+    }
+
+    async fn spf(&self, name: &str) -> Look {
+        let texts = match self.texts(name).await {
+            Ok(texts) => texts,
+            Err(look) => return look,
+        };
+        let is_spf = |text: &String| text.to_ascii_lowercase().starts_with("v=spf1");
+        let seen: Vec<String> = texts.into_iter().filter(is_spf).collect();
+        match spf::covers(self.resolver, name, &self.here.sources).await {
+            Ok(()) => Look::right(seen),
+            Err(problem) => Look::wrong(seen, problem),
+        }
+    }
+
+    /// The policy of the domain, or of one above it (RFC 7489 §6.6.3, RFC 9989: as far as two labels).
+    async fn dmarc(&self) -> Look {
+        let mut name = self.domain.name.as_str();
+        loop {
+            let texts = match self.texts(&format!("_dmarc.{name}")).await {
+                Ok(texts) => texts,
+                Err(look) => return look,
+            };
+            let is_policy = |text: &String| {
+                squeezed(text).to_ascii_lowercase().split(';').next() == Some("v=dmarc1")
+            };
+            let seen: Vec<String> = texts.into_iter().filter(is_policy).collect();
+            match seen.len() {
+                0 => {}
+                1 => return Look::right(seen),
+                _ => return Look::wrong(seen, "several DMARC records stand there: only one may"),
+            }
+            match name.split_once('.') {
+                Some((_, above)) if above.contains('.') => name = above,
+                _ => break,
+            }
+        }
+        let text = "there is no DMARC record: large providers want one of who sends much";
+        Look::wrong(Vec::new(), text)
+    }
+
+    /// Whether mail for a host comes to us first.
+    async fn leads_here(&self, name: &str) -> Look {
+        let Ok(domain) = Domain::parse(name) else {
+            return Look::wrong(Vec::new(), "it is no name");
+        };
+        let hosts = match self.resolver.route(&domain).await {
+            Ok(Route::Hosts(hosts)) => hosts,
+            Ok(Route::NullMx) => {
+                return Look::wrong(vec!["MX 0 .".into()], "it takes no mail (null MX)");
+            }
+            Ok(Route::NoSuchDomain) => {
+                return Look::wrong(Vec::new(), "it has neither MX nor address");
+            }
+            Err(fault) => return Look::wrong(Vec::new(), format!("no answer: {fault}")),
+        };
+        let seen =
+            hosts.iter().map(|host| format!("MX {} {}", host.preference, host.name)).collect();
+        let best = hosts.iter().map(|host| host.preference).min();
+        for host in hosts.iter().filter(|host| Some(host.preference) == best) {
+            if !self.here.is_ours(self.resolver, host).await {
+                return Look::wrong(
+                    seen,
+                    format!("its mail goes to {}, which is not this relay", host.name),
+                );
+            }
+        }
+        Look::right(seen)
+    }
+
+    /// Whether a host has the addresses of our pages, and no other.
+    async fn links(&self, name: &str) -> Look {
+        let found = match self.resolver.addresses(name).await {
+            Ok(found) => found,
+            Err(fault) => return Look::wrong(Vec::new(), format!("no answer: {fault}")),
+        };
+        let seen = found.iter().map(ToString::to_string).collect();
+        match found.iter().find(|address| !self.here.pages.contains(address)) {
+            _ if found.is_empty() => Look::wrong(seen, "it has no address"),
+            Some(other) => Look::wrong(seen, format!("{other} is not where our pages are")),
+            None => Look::right(seen),
+        }
+    }
+}
+
+fn squeezed(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
+/// The tags of a DKIM key record (RFC 6376 §3.6.1).
+fn tag(record: &str, name: &str) -> Option<String> {
+    let mut tags = record.split(';').filter_map(|tag| tag.split_once('='));
+    tags.find(|(found, _)| found.trim() == name).map(|(_, value)| squeezed(value))
+}
+
+/// Whether a published key record holds the key that is wanted, in whatever order its tags stand.
+fn is_key(published: &str, wanted: &str) -> bool {
+    let kind = |record| tag(record, "k").unwrap_or_else(|| "rsa".into());
+    let allows = |name: &str, value: &str| {
+        let list = tag(published, name);
+        list.is_none_or(|list| list.split(':').any(|one| one == "*" || one == value))
+    };
+    tag(published, "v").is_none_or(|version| version == "DKIM1")
+        && tag(published, "p") == tag(wanted, "p")
+        && kind(published) == kind(wanted)
+        && allows("h", "sha256")
+        && allows("s", "email")
+}
+
+impl Accounts {
+    /// Asks DNS for a domain's records, says which are right, and makes what follows hold: the domain is
+    /// verified, its own hosts are used, new keys sign in place of the old.
+    ///
+    /// # Errors
+    /// There is no such domain; the store. A DNS fault is a record not found.
+    pub async fn verify_domain(
+        &self,
+        resolver: &dyn Resolver,
+        ours: &Ours,
+        kept: Duration,
+        account: AccountId,
+        name: &Domain,
+    ) -> Result<Verified, AccountFault> {
+        let domain = self.domain(account, name)?.ok_or_else(|| unknown(name))?;
+        let here = Here::of(resolver, ours).await;
+        let lookup = Lookup { resolver, here, domain: &domain };
+        let mut records = Vec::new();
+        for wanted in domain.records(ours) {
+            records.push(lookup.check(wanted).await);
+        }
+        let found = |purpose: Purpose, name: &str| {
+            let mut of = records.iter().filter(|checked| checked.wanted.purpose == purpose);
+            of.any(|checked| checked.wanted.record.name == name && checked.found)
+        };
+        let key_found =
+            |selector: &str| found(Purpose::Key, &format!("{selector}._domainkey.{}", domain.name));
+        let proof = found(Purpose::Proof, &format!("_relent.{}", domain.name));
+        let verified = proof && domain.signing_keys().all(|key| key_found(&key.selector));
+        let waiting = domain.keys.iter().filter(|key| key.stage == KeyStage::Waiting);
+        let waiting: Vec<String> = waiting.map(|key| key.selector.clone()).collect();
+        let rotated = !waiting.is_empty() && waiting.iter().all(|selector| key_found(selector));
+        let is_right = |host_use: HostUse| {
+            let purpose = match host_use {
+                HostUse::ReturnPath => Purpose::ReturnPath,
+                HostUse::Replies => Purpose::Replies,
+                HostUse::Links => Purpose::Links,
+            };
+            let mut of = records.iter().filter(|checked| checked.wanted.purpose == purpose);
+            domain.hosts.of(host_use).is_some() && of.all(|checked| checked.found)
+        };
+        // A host below a domain that nobody has proved is nobody's.
+        let may_send = verified || domain.may_send();
+        let right = HostUse::ALL.into_iter().filter(|host_use| may_send && is_right(*host_use));
+        let hosts = right.filter_map(|host_use| {
+            domain.hosts.of(host_use).map(|host| (host_use, host.name.clone()))
+        });
+        let seen =
+            Seen { verified, hosts: hosts.collect(), signs: rotated.then_some(waiting), kept };
+        self.note(account, name, seen).await?;
+        let complete = records.iter().all(|checked| checked.found || !checked.wanted.required);
+        Ok(Verified { records, verified, complete, rotated })
+    }
+
+    /// Looks at every domain that waits for something to be published; how many came to something. A
+    /// domain that nobody has proved is left to its owner's `domain verify`.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn look_after_domains(
+        &self,
+        resolver: &dyn Resolver,
+        ours: &Ours,
+        kept: Duration,
+    ) -> Result<u64, AccountFault> {
+        let mut count = 0;
+        for account in self.accounts()? {
+            for domain in self.domains(account.id)? {
+                if !domain.may_send() || !domain.waits() {
+                    continue;
+                }
+                self.verify_domain(resolver, ours, kept, account.id, &domain.name).await?;
+                let now = self.domain(account.id, &domain.name)?;
+                if now.is_some_and(|now| now.keys != domain.keys || now.hosts != domain.hosts) {
+                    count += 1;
+                    tracing::info!(
+                        target: "relent::accounts", account = account.name, domain = %domain.name,
+                        "what was waited for is published: its new keys or hosts are used"
+                    );
+                }
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// What a look at a domain found right.
+pub(super) struct Seen {
+    pub(super) verified: bool,
+    pub(super) hosts: Vec<(HostUse, Domain)>,
+    /// The selectors that sign from now on, in place of all others.
+    pub(super) signs: Option<Vec<String>>,
+    /// How long the others stay published.
+    pub(super) kept: Duration,
+}
+
+impl Seen {
+    /// Changes a domain by what was seen of it. It may have changed since: what it no longer has
+    /// is passed over.
+    pub(super) fn apply(&self, domain: &mut SendingDomain, now: Timestamp) {
+        if self.verified {
+            domain.verified = Some(now);
+        }
+        for (host_use, name) in &self.hosts {
+            if let Some(host) = domain.hosts.place(*host_use)
+                && host.name == *name
+            {
+                host.found = Some(now);
+            }
+        }
+        let Some(selectors) = &self.signs else { return };
+        let all = |domain: &SendingDomain| {
+            let waits = |s: &String| {
+                domain.keys.iter().any(|k| k.selector == *s && k.stage == KeyStage::Waiting)
+            };
+            selectors.iter().all(waits)
+        };
+        if !all(domain) {
+            return;
+        }
+        for key in &mut domain.keys {
+            if selectors.contains(&key.selector) {
+                key.stage = KeyStage::Signing;
+            } else if key.stage == KeyStage::Signing {
+                key.stage = KeyStage::Retired { until: now.after(self.kept) };
+                key.private = Vec::new();
+            }
+        }
+    }
+}

@@ -100,7 +100,26 @@ pub struct Accepted {
     /// What it demands of TLS.
     pub tls: TlsDemand,
     /// Where the application's own Reply-To pointed, in a verified domain: people's letters go there.
-    pub reply_to: Option<Address>,
+    pub reply_to: Option<Box<Letters>>,
+}
+
+/// Where people's letters go that answer a message, as its own Reply-To has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Letters {
+    /// The mailbox.
+    pub mailbox: Address,
+    /// What the message's Message-ID is known by, so that an answer which names it finds it.
+    pub answered: u64,
+}
+
+impl Letters {
+    /// What a Message-ID is known by; its angle brackets may be there or not.
+    #[must_use]
+    pub fn key(message_id: &str) -> u64 {
+        let bare = message_id.trim().trim_start_matches('<').trim_end_matches('>');
+        let digest = ring::digest::digest(&ring::digest::SHA256, bare.as_bytes());
+        u64::from_be_bytes(digest.as_ref()[..8].try_into().expect("32 bytes"))
+    }
 }
 
 impl Accepted {

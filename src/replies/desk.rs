@@ -99,15 +99,19 @@ impl Desk {
     /// the records cannot be read.
     pub fn recipient(&self, address: &Address) -> Result<Destination, Answer> {
         let local = address.local().to_ascii_lowercase();
-        let role = if !self.hosts.contains(address.domain()) {
+        let ours = self.hosts.contains(address.domain());
+        let role = if !ours && !self.parts.is_senders_host(address.domain())? {
             None
         } else if looks_signed(&local) {
             Some(self.parts.token(&local, self.parts.world.clock.now())?)
         } else {
             match local.as_str() {
-                "postmaster" | "abuse" | "tlsrpt" => Some(Role::Operator),
-                "fbl" => Some(Role::Feedback),
-                _ => self.parts.plain(&local)?,
+                // Whoever takes mail for a name takes these (RFC 5321 §4.5.1, RFC 2142 §4).
+                "postmaster" | "abuse" => Some(Role::Operator),
+                "tlsrpt" if ours => Some(Role::Operator),
+                "fbl" if ours => Some(Role::Feedback),
+                _ if ours => self.parts.plain(&local)?,
+                _ => None,
             }
         };
         let not_ours = || refuse((5, 7, 1), format!("{address} is not one of our addresses"));
@@ -179,13 +183,13 @@ impl Desk {
         }
         let person = self.known(reading, person)?;
         let Some(scope) = scope_of(read, &person) else {
-            return letter(&person).map(Some);
+            return self.letter(reading, &person).await.map(Some);
         };
         self.stop(&person, scope, Reason::OptOut, evidence(reading, Source::Reply, &person))
             .await?;
         // Where the stream's own mail goes on, its people are to know what was asked.
         let goes_on = !person.stream.can_be_stopped() && person.stream.removed.is_none();
-        if read.beyond || goes_on { after_stop(&person) } else { Ok(None) }
+        if read.beyond || goes_on { self.after_stop(reading, &person).await } else { Ok(None) }
     }
 
     /// A mail client unsubscribes: it counts without words.
@@ -209,7 +213,7 @@ impl Desk {
         let by_client = CLIENTS_WORDS.iter().any(|words| written.starts_with(words));
         let by_person = read.kind == Kind::Person && !written.is_empty() && !by_client;
         if by_person && read.beyond && person.mailbox().is_some() {
-            return after_stop(&person);
+            return self.after_stop(reading, &person).await;
         }
         Ok(None)
     }
@@ -449,24 +453,6 @@ fn scope_of(read: &Classification, person: &Person) -> Option<Scope> {
         // Never taken from what anybody can forge; a person reads it.
         Wish::Resubscribe | Wish::Help | Wish::None => None,
     }
-}
-
-/// The letter's way to who reads it.
-fn letter(person: &Person) -> Result<Forward, Answer> {
-    let origin = Origin::Letter { account: person.stream.account, stream: Some(person.stream.id) };
-    match person.mailbox() {
-        Some(mailbox) => Ok(Forward { mailbox: mailbox.clone(), origin, report: true }),
-        None => Err(refuse((5, 2, 1), "nobody reads letters at this address")),
-    }
-}
-
-/// The way of what was written beyond a wish that has been done.
-fn after_stop(person: &Person) -> Act {
-    let unread = || {
-        let text = "you will get no more of this mail, but nobody reads letters at this address";
-        refuse((5, 2, 1), text)
-    };
-    letter(person).map(Some).map_err(|_| unread())
 }
 
 /// What a bounce says of our recipient: by address, or where it speaks of nobody else.

@@ -67,6 +67,12 @@ pub(super) fn hosts(hostname: &str, reply_domain: &str) -> Vec<Domain> {
 }
 
 impl Parts {
+    /// Whether a name is a sending domain's own host, which was found to lead to us.
+    pub(super) fn is_senders_host(&self, name: &Domain) -> Result<bool, Answer> {
+        let known = self.accounts.known_host(name).map_err(|fault| fault.answer())?;
+        Ok(known.is_some())
+    }
+
     /// Whom a reply or unsubscribe token names, as far as the records know.
     pub(super) fn person(&self, token: &Token) -> Result<Option<Person>, StoreFault> {
         let (Token::Reply { stream, recipient } | Token::Unsubscribe { stream, recipient }) = token

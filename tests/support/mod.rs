@@ -127,6 +127,14 @@ impl World {
         self.names.replace(&all).expect("records");
     }
 
+    /// The same, in place of any published so before; the daemon starts anew, so that it has
+    /// forgotten what it knew of names.
+    pub fn publish_anew(&mut self, more: &[(String, Rdata)]) {
+        self.publish(more);
+        self.stop();
+        self.launch(&[]);
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

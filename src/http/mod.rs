@@ -21,6 +21,7 @@ mod consent;
 mod credential;
 mod domain;
 mod explain;
+mod findings;
 mod import;
 mod named;
 mod outgoing;

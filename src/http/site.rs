@@ -1,7 +1,7 @@
 //! The two faces: which routes each has, and what binds every request: a size, a time, headers.
 
 use super::{
-    account, consent, credential, domain, explain, health, held, import,
+    account, consent, credential, domain, explain, findings, health, held, import,
     outgoing::{self, Outgoing},
     person::Lookups,
     problem::Problem,
@@ -107,7 +107,13 @@ pub fn admin(parts: Parts) -> Site {
         .route("/api/v1/suppressions/held/{verb}", post(held::decide))
         .route("/api/v1/suppressions/recall", post(held::recall))
         .route("/api/v1/consents/import", post(import::consents))
-        .route("/api/v1/explain", get(explain::explain))
+        .route(
+            "/api/v1/explain",
+            get(explain::explain)
+                .merge(post(findings::of_message).layer(DefaultBodyLimit::max(
+                    parts.config.submission.message_size_max.bytes(),
+                ))),
+        )
         .route("/api/v1/delivery/probe/{domain}", post(outgoing::probe))
         .route("/api/v1/queue", get(waiting::list))
         .route("/api/v1/queue/summary", get(waiting::summary))

@@ -2,10 +2,13 @@
 //! it and what we put on top. The body is not looked at.
 
 use super::Intake;
-use crate::accounts::{Login, Stream};
+use crate::accounts::{Compliance, Login, SendingDomain, Stream};
+use crate::events::message::Letters;
 use crate::mail::header::{self, Field};
 use crate::mail::mailbox::mailboxes;
-use crate::mail::{Address, Answer, MessageId, Status, Timestamp, TlsDemand};
+use crate::mail::shape::Shape;
+use crate::mail::{Address, Answer, MessageId, Status, Timestamp, TlsDemand, trace};
+use crate::policy::compliance::{self, Finding};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -18,6 +21,8 @@ const TAG_MAX: usize = 64;
 const METADATA_MAX: usize = 1000;
 /// Fields that name who is not to be named, or that only the last server writes.
 const UNSENT: [&str; 3] = ["Bcc", "Resent-Bcc", "Return-Path"];
+/// Most characters of a finding that a refusal repeats.
+const FINDING_MAX: usize = 300;
 /// Most octets of a value that a refusal repeats.
 const REPEATED_MAX: usize = 60;
 
@@ -35,6 +40,12 @@ pub(super) struct Admitted {
     pub(super) send_at: Option<Timestamp>,
     /// What it demands of TLS.
     pub(super) tls: TlsDemand,
+    /// Where its own Reply-To points, if in a verified domain.
+    pub(super) reply_to: Option<Letters>,
+    /// What large mailbox providers would hold against it.
+    pub(super) findings: Vec<Finding>,
+    /// What its body will be made of.
+    pub(super) shape: Shape,
 }
 
 /// What is known of the message besides its header.
@@ -66,11 +77,17 @@ impl Intake {
             return Err(malformed(format!("a header has at most {FIELDS_MAX} fields")));
         }
         let hops_max = self.parts.config.inbound.hops_max as usize;
-        if fields.iter().filter(|field| field.is("Received")).count() > hops_max {
+        let own_max = self.parts.config.inbound.own_hops_max as usize;
+        let (hops, own) = trace::hops(&fields, &self.own_names());
+        if hops > hops_max {
             let text = format!("more than {hops_max} hops: a mail loop");
             return Err(refused(554, (5, 4, 6), text));
         }
-        let from = self.author(&fields, context)?;
+        if own > own_max {
+            let text = format!("it has come through this relay {own} times: a mail loop");
+            return Err(refused(554, (5, 4, 6), text));
+        }
+        let (from, domain) = self.author(&fields, context)?;
         let tls = TlsDemand::of(context.requiretls, &fields);
         let mut stream = None;
         let mut to = Vec::new();
@@ -89,6 +106,9 @@ impl Intake {
                 None => kept.push(field),
             }
         }
+        let findings = self.findings(&fields, context, stream.as_deref(), domain.as_deref())?;
+        let reply_to = self.reply_to(&kept, context, &from)?;
+        let shape = Shape::of(&fields);
         let mut top = format!(
             "Received: {}\r\n\tid {}; {}\r\n",
             context.trace,
@@ -109,39 +129,88 @@ impl Intake {
             }
         }
         out.extend_from_slice(b"\r\n");
-        Ok(Admitted { header: out, from, stream, to, send_at, tls })
+        Ok(Admitted { header: out, from, stream, to, send_at, tls, reply_to, findings, shape })
+    }
+
+    /// What large mailbox providers would hold against a header; refused where the stream refuses what
+    /// weighs enough.
+    fn findings(
+        &self,
+        fields: &[Field<'_>],
+        context: &Context<'_>,
+        named: Option<&Stream>,
+        domain: Option<&SendingDomain>,
+    ) -> Result<Vec<Finding>, Answer> {
+        let Some(stream) = named.or(context.login.stream.as_deref()) else {
+            return Ok(Vec::new());
+        };
+        let (smtputf8, now) = (context.smtputf8, context.now);
+        let config = &self.parts.config;
+        let context = compliance::Context { config, stream, domain, smtputf8, now };
+        let findings = compliance::of_header(fields, &context);
+        refusal(stream, &findings).map_or(Ok(findings), Err)
+    }
+
+    /// Where letters go by the message's own word: the first address of Reply-To whose domain the account
+    /// has proved.
+    fn reply_to(
+        &self,
+        fields: &[&Field<'_>],
+        context: &Context<'_>,
+        from: &Address,
+    ) -> Result<Option<Letters>, Answer> {
+        let one = |name: &str| fields.iter().find(|field| field.is(name)).map(|field| field.text());
+        // What cannot be read is a finding, no fault: it is replaced or left as it was.
+        let addresses = one("Reply-To").and_then(|text| mailboxes(&text).ok()).unwrap_or_default();
+        for mailbox in addresses {
+            let known = self.parts.accounts.domain(context.login.account.id, mailbox.domain());
+            let known = known.map_err(|fault| fault.answer())?;
+            if known.is_some_and(|domain| domain.may_send()) {
+                let own = || format!("{}@{}", context.id, from.domain());
+                let answered = Letters::key(&one("Message-ID").unwrap_or_else(own));
+                return Ok(Some(Letters { mailbox, answered }));
+            }
+        }
+        Ok(None)
     }
 
     /// The one From field, whose every address lies in a domain that the account may send from.
-    fn author(&self, fields: &[Field<'_>], context: &Context<'_>) -> Result<Address, Answer> {
+    fn author(
+        &self,
+        fields: &[Field<'_>],
+        context: &Context<'_>,
+    ) -> Result<(Address, Option<Arc<SendingDomain>>), Answer> {
         let mut found = fields.iter().filter(|field| field.is("From"));
         let (Some(field), None) = (found.next(), found.next()) else {
             return Err(malformed("a message has exactly one From field"));
         };
         let addresses = mailboxes(&field.text())
             .map_err(|fault| malformed(format!("From: {}: {fault}", short(&field.text()))))?;
+        let mut first = None;
         for address in &addresses {
             if address.needs_smtputf8() && !context.smtputf8 {
                 let text = "From: an address beyond ASCII needs SMTPUTF8 on MAIL";
                 return Err(refused(550, (5, 6, 7), text));
             }
-            self.may_send_from(context.login, address, "From")?;
+            let domain = self.may_send_from(context.login, address, "From")?;
+            first.get_or_insert(domain);
         }
-        addresses.into_iter().next().ok_or_else(|| malformed("the From field has no address"))
+        let from = addresses.into_iter().next();
+        Ok((from.ok_or_else(|| malformed("the From field has no address"))?, first))
     }
 
-    /// Whether the account has proved this address's domain.
+    /// The address's domain, which the account has proved.
     pub(super) fn may_send_from(
         &self,
         login: &Login,
         address: &Address,
         place: &str,
-    ) -> Result<(), Answer> {
+    ) -> Result<Arc<SendingDomain>, Answer> {
         let domain = address.domain();
         let known = self.parts.accounts.domain(login.account.id, domain);
         let text = match known {
             Err(fault) => return Err(fault.answer()),
-            Ok(Some(domain)) if domain.may_send() => return Ok(()),
+            Ok(Some(domain)) if domain.may_send() => return Ok(domain),
             Ok(Some(_)) => format!(
                 "{place}: the domain {domain} is not verified yet: publish its records, then `relent domain verify {} {domain}`",
                 login.account.name
@@ -214,6 +283,18 @@ impl Intake {
     }
 }
 
+/// Why a message is refused on a stream that refuses what large mailbox providers would take amiss.
+pub(super) fn refusal(stream: &Stream, findings: &[Finding]) -> Option<Answer> {
+    if stream.rules.compliance != Compliance::Refuse {
+        return None;
+    }
+    let finding = compliance::refusal(findings)?;
+    let text = format!("compliance, {}: {}", finding.id, short_of(&finding.text, FINDING_MAX));
+    metrics::counter!("relent_compliance_total", "finding" => finding.id, "verdict" => "refused")
+        .increment(1);
+    Some(Answer::new(550, finding.status, text))
+}
+
 /// A field that speaks to us and does not leave.
 enum Control {
     Stream,
@@ -284,8 +365,10 @@ fn json_object(value: &str) -> Option<serde_json::Map<String, serde_json::Value>
 
 /// What a client wrote, short and in ASCII, as a reply may hold it.
 fn short(text: &str) -> String {
-    text.chars()
-        .map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' })
-        .take(REPEATED_MAX)
-        .collect()
+    short_of(text, REPEATED_MAX)
+}
+
+fn short_of(text: &str, most: usize) -> String {
+    let shown = text.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' });
+    shown.take(most).collect()
 }

@@ -2,7 +2,7 @@
 //! a message does is done before its 250.
 
 use super::{Intake, literal};
-use crate::mail::{Answer, ReversePath, Status, TlsDemand, Verdict, header};
+use crate::mail::{Answer, ReversePath, Status, TlsDemand, Verdict, header, trace};
 use crate::replies::{Destination, Incoming};
 use crate::smtp::session::Question;
 use crate::telemetry::Amount;
@@ -138,11 +138,17 @@ impl Inbound {
         }
         let end = header::body_start(&message.bytes);
         let hops_max = self.intake.parts.config.inbound.hops_max as usize;
+        let own_max = self.intake.parts.config.inbound.own_hops_max as usize;
         let fields = header::fields(&message.bytes[..end]).unwrap_or_default();
-        let hops = fields.iter().filter(|field| field.is("Received")).count();
+        let (hops, own) = trace::hops(&fields, &self.intake.own_names());
         let tls = TlsDemand::of(self.requiretls, &fields);
         if hops > hops_max {
             let text = format!("more than {hops_max} hops: a mail loop");
+            return Answer::new(554, Status::new(5, 4, 6), text);
+        }
+        // One of them was written just now.
+        if own > own_max.saturating_add(1) {
+            let text = format!("it has come through this relay {} times: a mail loop", own - 1);
             return Answer::new(554, Status::new(5, 4, 6), text);
         }
         let incoming = Incoming {

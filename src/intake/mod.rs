@@ -78,6 +78,11 @@ fn literal(address: IpAddr) -> String {
 }
 
 impl Intake {
+    /// The names under which this relay takes mail, as its Received fields have them.
+    fn own_names(&self) -> [&str; 2] {
+        [&self.parts.config.hostname, self.parts.config.reply_domain()]
+    }
+
     /// Builds the way in.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {

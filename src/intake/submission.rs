@@ -1,15 +1,17 @@
 //! Mail from applications: who sends, as whom, to whom; then the message streams to the spool.
 
-use super::admission::{Context, HEADER_MAX};
+use super::admission::{Context, HEADER_MAX, refusal};
 use super::{Intake, literal};
 use crate::accounts::{Credential, Login, Refusal, Stream};
-use crate::events::message::{Accepted, Origin, Recipient};
+use crate::events::message::{Accepted, Letters, Origin, Recipient};
 use crate::mail::dsn::{Dsn, OfRecipient};
+use crate::mail::shape::Shape;
 use crate::mail::{
     Address, Answer, MessageId, RecipientNumber, ReversePath, Status, Timestamp, TlsDemand,
     Verdict, header,
 };
 use crate::policy::Policy;
+use crate::policy::compliance::{self, Finding};
 use crate::queue::Selector;
 use crate::smtp::command::{Hold, MailParameters};
 use crate::smtp::scram::Verifier;
@@ -25,6 +27,16 @@ const NONCE: usize = 24;
 
 fn refuse(code: u16, status: (u8, u16, u16), text: impl Into<String>) -> Answer {
     Answer::new(code, Status::new(status.0, status.1, status.2), text)
+}
+
+/// The names of what is held against a message that is taken all the same, counted.
+fn reported(findings: &[Finding]) -> String {
+    let names = findings.iter().map(|finding| {
+        metrics::counter!("relent_compliance_total", "finding" => finding.id, "verdict" => "reported")
+            .increment(1);
+        finding.id
+    });
+    names.collect::<Vec<_>>().join(",")
 }
 
 /// A mail under way.
@@ -69,6 +81,11 @@ struct Message {
     send_at: Option<Timestamp>,
     /// What it demands of TLS.
     tls: TlsDemand,
+    /// Where letters go, where the header says so.
+    reply_to: Option<Letters>,
+    /// What large mailbox providers would hold against it.
+    findings: Vec<Finding>,
+    shape: Shape,
     size: u64,
     eight_bit: bool,
     /// The header holds octets above 127.
@@ -230,6 +247,9 @@ impl Submission {
             to: Vec::new(),
             send_at: None,
             tls: TlsDemand::default(),
+            reply_to: None,
+            findings: Vec::new(),
+            shape: Shape::default(),
             size: 0,
             eight_bit: false,
             international: false,
@@ -258,6 +278,7 @@ impl Submission {
         }
         message.eight_bit |= !bytes.is_ascii();
         if message.from.is_some() {
+            message.shape.write(bytes);
             if let Err(fault) = message.body.write(bytes).await {
                 message.refused = Some(fault.answer());
             }
@@ -307,6 +328,10 @@ impl Submission {
         message.to = admitted.to;
         message.send_at = admitted.send_at;
         message.tls = admitted.tls;
+        message.reply_to = admitted.reply_to;
+        message.findings = admitted.findings;
+        message.shape = admitted.shape;
+        message.shape.write(rest);
         for piece in [&admitted.header[..], rest] {
             if let Err(fault) = message.body.write(piece).await {
                 message.refused = Some(fault.answer());
@@ -337,6 +362,12 @@ impl Submission {
             return refuse(550, (5, 7, 1), "the account has no stream");
         };
         let parts = &self.intake.parts;
+        let mut findings = message.findings;
+        findings.extend(compliance::of_body(&message.shape, &parts.config.compliance));
+        if let Some(answer) = refusal(&stream, &findings) {
+            self.log_refusal(&answer);
+            return answer;
+        }
         for address in &message.to {
             match parts.accounts.hash(login.account.id, address) {
                 Ok(hash) => {
@@ -385,7 +416,7 @@ impl Submission {
             not_before: message.send_at.max(envelope.hold),
             dsn: (!envelope.dsn.is_empty()).then(|| Box::new(envelope.dsn)),
             tls: message.tls,
-            reply_to: None,
+            reply_to: message.reply_to.map(Box::new),
         };
         let (sender, count) = (draft.sender.to_string(), draft.recipients.len());
         match parts.queue.enqueue(draft, message.body).await {
@@ -396,10 +427,11 @@ impl Submission {
                     parts.queue.cancel(Selector::Message(id)).await;
                 }
                 metrics::counter!("relent_messages_accepted_total").increment(1);
+                let findings = reported(&findings);
                 tracing::info!(
                     target: "relent::intake", id = %id, account = %login.account.name,
                     stream = %stream.name, from = %sender, recipients = count,
-                    size = message.size, client = %self.peer.ip(), "accepted"
+                    size = message.size, client = %self.peer.ip(), findings, "accepted"
                 );
                 refuse(250, (2, 0, 0), format!("{id} accepted"))
             }

@@ -1,6 +1,7 @@
 //! May we send this to them? Suppression, consent, tokens and permits. It decides and never sends.
 
 mod change;
+pub mod compliance;
 pub mod crossing;
 mod death;
 mod desk;

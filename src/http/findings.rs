@@ -1,0 +1,73 @@
+//! `POST /api/v1/explain`: what large mailbox providers would hold against a message.
+
+use super::named;
+use super::problem::{Asked, Problem};
+use super::site::Parts;
+use crate::mail::header;
+use crate::mail::mailbox::mailboxes;
+use crate::mail::shape::Shape;
+use crate::policy::compliance::{self, Context};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// About which stream's message.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OfMessage {
+    account: Option<String>,
+    stream: Option<String>,
+}
+
+/// A message as SMTP carries it: files end their lines as their system does.
+fn with_crlf(message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(message.len() + message.len() / 32);
+    for line in message.split_inclusive(|&byte| byte == b'\n') {
+        match line.strip_suffix(b"\n") {
+            Some(content) => {
+                out.extend_from_slice(content.strip_suffix(b"\r").unwrap_or(content));
+                out.extend_from_slice(b"\r\n");
+            }
+            None => out.extend_from_slice(line),
+        }
+    }
+    out
+}
+
+/// Looks at a message as intake would: nothing is sent and nothing is kept.
+pub(super) async fn of_message(
+    State(parts): State<Parts>,
+    Asked(wanted): Asked<OfMessage>,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let account = named::needed("account", wanted.account.as_ref())?;
+    let stream = named::needed("stream", wanted.stream.as_ref())?;
+    let stream = named::stream(&parts, account, stream)?;
+    let message = with_crlf(&body);
+    let (head, body) = message.split_at(header::body_start(&message));
+    let fields = header::fields(head).map_err(|fault| Problem::unfit(fault.to_string()))?;
+    let from = fields.iter().find(|field| field.is("From"));
+    let from = from.and_then(|field| mailboxes(&field.text()).ok()?.into_iter().next());
+    let domain = match &from {
+        Some(from) => parts.accounts.domain(stream.account, from.domain())?,
+        None => None,
+    };
+    let domain = domain.filter(|domain| domain.may_send());
+    let smtputf8 = from.is_some_and(|from| from.needs_smtputf8());
+    let (config, now) = (&*parts.config, parts.world.clock.now());
+    let context = Context { config, stream: &stream, domain: domain.as_deref(), smtputf8, now };
+    let mut findings = compliance::of_header(&fields, &context);
+    let mut shape = Shape::of(&fields);
+    shape.write(body);
+    findings.extend(compliance::of_body(&shape, &config.compliance));
+    let verdict = if compliance::refusal(&findings).is_some() { "refuse" } else { "accept" };
+    Ok(Json(json!({
+        "account": account,
+        "stream": stream.name,
+        "compliance": stream.rules.compliance,
+        "verdict": verdict,
+        "findings": findings,
+    })))
+}

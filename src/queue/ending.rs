@@ -1,5 +1,6 @@
 //! How items end: what is written down, who is told, and in which words.
 
+use super::blot::blot;
 use super::embedded::{CHUNK, Embedded};
 use super::report::{self, Back, Kind, Report};
 use super::state::{Key, Stand, Then};
@@ -195,7 +196,9 @@ impl Embedded {
             return Err(SpoolFault::Busy);
         };
         let (hostname, now) = (self.config.hostname.as_str(), self.world.clock.now());
-        let report = Report { message, number, kind, sender, said, hostname, now };
+        let account = self.accounts.account_by_id(message.origin.account()).ok().flatten();
+        let language = account.map(|account| account.language).unwrap_or_default();
+        let report = Report { message, number, kind, sender, said, hostname, language, now };
         let back = report.back(self.config.queue.report_size_max.0);
         let original = self.original(message, back).await;
         let draft = report.draft(Recipient { address: sender.clone(), hash });
@@ -217,11 +220,14 @@ impl Embedded {
                 break;
             }
         }
-        let start = header::body_start(&original);
-        report::blot(&mut original[start..], |text| {
-            let token = self.policy.open(text).ok().flatten();
-            token.is_some_and(|token| !matches!(token, Token::Bounce { .. }))
-        });
+        let mut body = original.split_off(header::body_start(&original));
+        if back == Back::Whole {
+            blot(&mut body, &|text: &str| {
+                let token = self.policy.open(text).ok().flatten();
+                token.is_some_and(|token| !matches!(token, Token::Bounce { .. }))
+            });
+        }
+        original.append(&mut body);
         original
     }
 

@@ -2,10 +2,12 @@
 //! memory and is rebuilt from the spool.
 
 mod alike;
+mod blot;
 mod embedded;
 mod ending;
 mod rebuild;
 mod report;
+mod report_words;
 mod schedule;
 mod shelf;
 mod state;

@@ -2,7 +2,10 @@
 //! that it was passed on. They hold none of the tokens that a copy carries.
 
 use super::Said;
+use super::report_words::Words;
+use crate::accounts::Language;
 use crate::events::message::{Accepted, Origin, Recipient};
+use crate::mail::charset::encoded;
 use crate::mail::dsn::{Returned, escaped, xtext};
 use crate::mail::{Address, MessageId, RecipientNumber, ReversePath, Timestamp, TlsDemand, header};
 use crate::spool::Body;
@@ -13,8 +16,6 @@ const LINE_MAX: usize = 78;
 const TEXT_MAX: usize = 500;
 /// Shortest run of base32 that may be a token.
 const TOKEN_MIN: usize = 50;
-/// Lengths of tokens without their prefix: `r-` and `u-`, and those that undo.
-const TOKEN_LENGTHS: [usize; 2] = [61, 55];
 
 /// What a report tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,7 @@ pub(super) struct Report<'a> {
     pub(super) sender: &'a Address,
     pub(super) said: &'a Said,
     pub(super) hostname: &'a str,
+    pub(super) language: Language,
     pub(super) now: Timestamp,
 }
 
@@ -120,7 +122,9 @@ impl Report<'_> {
         let global = to.needs_smtputf8();
         let kind =
             if global { "message/global-delivery-status" } else { "message/delivery-status" };
-        let (subject, story) = self.story(to);
+        let story = self.story(to);
+        let [subject, ..] = Words::of(self.language).about(self.kind);
+        let subject = encoded(subject);
         let mut text = format!(
             "From: Mail Delivery System <MAILER-DAEMON@{hostname}>\r\n\
              To: <{sender}>\r\n\
@@ -160,34 +164,28 @@ impl Report<'_> {
         text
     }
 
-    /// The subject, and the words for a person.
-    fn story(&self, to: &Address) -> (&'static str, String) {
-        let (status, said) = (self.said.status, clean(&self.said.text));
-        match self.kind {
-            Kind::Failed => (
-                "Undelivered mail returned to its sender",
-                format!(
-                    "Your message could not be delivered to\r\n\r\n    {to}\r\n\r\n\
-                     The reason:\r\n\r\n    {status} {said}\r\n"
-                ),
-            ),
-            Kind::Delayed(until) => (
-                "Mail that is late: it is still tried",
-                format!(
-                    "Your message could not be delivered yet to\r\n\r\n    {to}\r\n\r\n\
-                     It is tried until {}; you need not send it again. The last attempt:\r\n\r\n    \
-                     {status} {said}\r\n",
-                    until.rfc5322()
-                ),
-            ),
-            Kind::Relayed => (
-                "Mail that was passed on",
-                format!(
-                    "Your message was taken by the mail server of\r\n\r\n    {to}\r\n\r\n\
-                     Whether that puts it into the mailbox is not told here.\r\n"
-                ),
-            ),
+    /// The words for a person: in the account's language, and in English below it.
+    fn story(&self, to: &Address) -> String {
+        let mut story = self.told(to, self.language);
+        if self.language != Language::default() {
+            story.push_str("\r\n----\r\n\r\n");
+            story.push_str(&self.told(to, Language::default()));
         }
+        story
+    }
+
+    fn told(&self, to: &Address, language: Language) -> String {
+        let (status, said) = (self.said.status, clean(&self.said.text));
+        let [_, before, after] = Words::of(language).about(self.kind);
+        let after = match self.kind {
+            Kind::Failed => format!("{after}\r\n\r\n    {status} {said}\r\n"),
+            Kind::Delayed(until) => {
+                let after = after.replace("{until}", &until.rfc5322());
+                format!("{after}\r\n\r\n    {status} {said}\r\n")
+            }
+            Kind::Relayed => format!("{after}\r\n"),
+        };
+        format!("{before}\r\n\r\n    {to}\r\n\r\n{after}")
     }
 
     /// The delivery status: of the message, then of the recipient.
@@ -252,24 +250,6 @@ fn kept(head: &[u8], back: Back) -> Vec<u8> {
         }
     }
     kept
-}
-
-/// Makes tokens in a body unreadable. Only those that are ours are: to anything else, such as an
-/// attachment in base64, a guess would do harm.
-pub(super) fn blot(body: &mut [u8], is_ours: impl Fn(&str) -> bool) {
-    let mut at = 0;
-    while at < body.len() {
-        let length = body[at..].iter().take_while(|b| is_base32(char::from(**b))).count();
-        let end = at + length;
-        if TOKEN_LENGTHS.contains(&length) {
-            let prefixed = at >= 2 && body[at - 1] == b'-';
-            let start = if prefixed { at - 2 } else { at };
-            if std::str::from_utf8(&body[start..end]).is_ok_and(&is_ours) {
-                body[at..end].fill(b'x');
-            }
-        }
-        at = end + 1;
-    }
 }
 
 /// Whether a text is a mail server's reply: three digits, and more or nothing.
@@ -343,6 +323,16 @@ mod tests {
     use crate::mail::{AccountId, RecipientHash, Status};
 
     fn report(failed: &str, relay: Option<&str>, said: &str) -> String {
+        report_in(Language::En, Kind::Failed, failed, relay, said)
+    }
+
+    fn report_in(
+        language: Language,
+        kind: Kind,
+        failed: &str,
+        relay: Option<&str>,
+        said: &str,
+    ) -> String {
         let address = |text: &str| Address::parse(text).expect("an address");
         let recipients = ["first@b.example", failed]
             .map(|to| Recipient { address: address(to), hash: RecipientHash([0; 16]) });
@@ -371,8 +361,8 @@ mod tests {
         };
         let (original, host) = (b"From: a@a.example\r\n\r\n", "relay.example");
         let (message, sender, said, hostname) = (&message, &sender, &said, host);
-        let (number, kind, now) = (1, Kind::Failed, Timestamp(0));
-        let report = Report { message, number, kind, sender, said, hostname, now };
+        let (number, now) = (1, Timestamp(0));
+        let report = Report { message, number, kind, sender, said, hostname, language, now };
         let text = report.text(report.back(1000), original);
         let text = String::from_utf8(text).expect("text");
         assert!(text.split("\r\n").all(|line| line.len() <= 998 && !line.contains('\n')));
@@ -441,13 +431,25 @@ mod tests {
     }
 
     #[test]
-    fn only_tokens_of_ours_are_blotted_out_of_a_body() {
-        let token = "abcdefghijklmnopqrstuvwxyz234567".repeat(2)[..61].to_owned();
-        let own = format!("r-{token}");
-        let written = format!("To: {own}@r.example\r\n{token} {token}a é {own}");
-        let mut body = written.clone().into_bytes();
-        blot(&mut body, |text| text == own);
-        let blotted = written.replace(&own, &format!("r-{}", "x".repeat(61)));
-        assert_eq!(String::from_utf8(body).as_deref(), Ok(blotted.as_str()));
+    fn a_person_is_told_in_the_accounts_language_and_a_machine_as_ever() {
+        let (to, relay, said) = ("b@b.example", Some("mx[192.0.2.1]:25"), "550 5.1.1 no");
+        let english = report(to, relay, said);
+        assert_eq!(english.matches("Your message could not").count(), 1, "{english}");
+        for language in Language::ALL {
+            for kind in [Kind::Failed, Kind::Delayed(Timestamp(0)), Kind::Relayed] {
+                let told = report_in(language, kind, to, relay, said);
+                let head = told.split("\r\n\r\n").next().expect("a header");
+                assert!(head.is_ascii(), "{head}");
+                let [_, before, _] = Words::of(language).about(kind);
+                let place = told.find(before).expect("its own words");
+                let below = told[place..].find(Words::of(Language::En).about(kind)[1]);
+                assert!(below.is_some(), "{language:?} {kind:?}: {told}");
+                if kind == Kind::Failed {
+                    assert_eq!(status_part(&told), status_part(&english), "{language:?}");
+                }
+            }
+        }
+        let chinese = report_in(Language::Zh, Kind::Failed, to, relay, said);
+        assert!(chinese.contains("\r\nSubject: =?utf-8?B?6YKu5Lu25peg"), "{chinese}");
     }
 }

@@ -138,13 +138,21 @@ impl Submission {
 
     fn mail(&mut self, sender: ReversePath, parameters: MailParameters) -> Verdict {
         self.envelope = None;
-        let Some(login) = &self.login else {
+        let Some(login) = &mut self.login else {
             return Verdict::Refuse(refuse(530, (5, 7, 0), "AUTH comes first"));
         };
         let parts = &self.intake.parts;
         if let Err(answer) = self.intake.standing(login) {
             return Verdict::Defer(answer);
         }
+        // A session may last an hour: the stream's rules are those of now.
+        if let Some(stream) = &mut login.stream {
+            match parts.accounts.stream_by_id(stream.id) {
+                Ok(now) => *stream = now.unwrap_or_else(|| stream.clone()),
+                Err(fault) => return Verdict::Defer(fault.answer()),
+            }
+        }
+        let login = &*login;
         if login.stream.is_none() {
             let text = format!(
                 "account {} has no stream: `relent stream add {} NAME --kind marketing|transactional`",

@@ -3,6 +3,7 @@
 mod dkim;
 mod scram;
 
+use crate::journeys::field;
 use crate::support::client::letter;
 use crate::support::{PATIENCE, World};
 use relent::demo::receiver::Fault;

@@ -13,6 +13,7 @@ mod names;
 mod operator;
 mod pools;
 mod process;
+mod senders;
 mod silence;
 mod submission;
 mod time;
@@ -23,7 +24,7 @@ use crate::support::{PATIENCE, World};
 use relent::demo::receiver::Received;
 
 /// The field's value in a received message, folds undone.
-fn field(mail: &Received, name: &str) -> Option<String> {
+pub fn field(mail: &Received, name: &str) -> Option<String> {
     let end = relent::mail::header::body_start(&mail.message);
     let fields = relent::mail::header::fields(&mail.message[..end]).expect("a valid header");
     fields.iter().find(|field| field.is(name)).map(relent::mail::header::Field::text)

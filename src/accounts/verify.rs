@@ -392,3 +392,34 @@ impl Seen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_the_same_in_whatever_order_its_tags_stand() {
+        let wanted = "v=DKIM1; k=ed25519; p=abc+/=";
+        for published in [
+            wanted,
+            "v=DKIM1;k=ed25519;p=ab c+/=",
+            "k=ed25519; p=abc+/=; v=DKIM1; n=note",
+            "v=DKIM1; h=sha1:sha256; s=email:other; t=y; k = ed25519 ; p=abc+/=",
+        ] {
+            assert!(is_key(published, wanted), "{published}");
+        }
+        for published in [
+            "v=DKIM1; k=rsa; p=abc+/=",
+            "v=DKIM1; p=abc+/=",
+            "v=DKIM1; k=ed25519; p=",
+            "v=DKIM1; k=ed25519; p=abd+/=",
+            "v=DKIM2; k=ed25519; p=abc+/=",
+            "v=DKIM1; k=ed25519; h=sha1; p=abc+/=",
+            "v=DKIM1; k=ed25519; s=tlsrpt; p=abc+/=",
+            "",
+        ] {
+            assert!(!is_key(published, wanted), "{published}");
+        }
+        assert!(is_key("p=abc", "v=DKIM1; k=rsa; p=abc"), "what is not said is rsa");
+    }
+}

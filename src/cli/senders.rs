@@ -126,6 +126,12 @@ pub(super) async fn domain(client: &Client, verb: DomainVerb) -> Result<(), Faul
                 if !trust || made["records"].as_array().is_some_and(|all| all.iter().any(is_host)) {
                     show::line(&format!("\nthen: relent domain verify {account} {domain}"))?;
                 }
+                if made["return_path"].is_null() {
+                    show::line(&format!(
+                        "\nwith hosts of its own, SPF speaks for the domain too: relent domain set {account} \
+                         {domain} --return-path bounce.{domain} --reply-host reply.{domain}"
+                    ))?;
+                }
             }
         }
         DomainVerb::List { account, form } => {

@@ -69,15 +69,24 @@ impl Shape {
 
     fn piece(&mut self, bytes: &[u8]) {
         self.line_length += bytes.len() as u64;
-        let room = LINE_MAX.saturating_sub(self.line.len());
-        self.line.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        // Where no line can open a part, none is looked at.
+        if !self.boundaries.is_empty() {
+            let room = LINE_MAX.saturating_sub(self.line.len());
+            self.line.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
         let content = self.line_length.saturating_sub(2);
         self.line_longest = self.line_longest.max(content);
     }
 
     fn end_line(&mut self) {
-        let line = std::mem::take(&mut self.line);
+        let mut line = std::mem::take(&mut self.line);
         let length = std::mem::take(&mut self.line_length);
+        self.look_at(&line, length);
+        line.clear();
+        self.line = line;
+    }
+
+    fn look_at(&mut self, line: &[u8], length: u64) {
         let shown = line.trim_ascii_end();
         let after = shown.strip_prefix(b"--");
         let opens = after.is_some_and(|after| {

@@ -349,3 +349,166 @@ fn is_labelled(subject: &str) -> bool {
     let after = begun.strip_prefix("AD");
     after.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::{DkimAlgorithm, DkimKey, DomainHosts, Host, KeyStage, StreamRules};
+    use crate::mail::{AccountId, StreamId, header};
+
+    /// 2026-11-24T09:30:00Z.
+    const NOW: Timestamp = Timestamp(1_795_512_600_000);
+    const GOOD: &str = "From: Acme <news@acme.example>\r\nTo: ann@reader.example\r\n\
+        Subject: News\r\nDate: Tue, 24 Nov 2026 09:30:00 +0000\r\nMessage-ID: <1@acme.example>\r\n";
+
+    fn stream(kind: StreamKind) -> Stream {
+        Stream {
+            id: StreamId(1),
+            account: AccountId(1),
+            name: "news".into(),
+            kind,
+            consent_required: false,
+            honour_opt_out: false,
+            reply_to: None,
+            created: Timestamp(0),
+            removed: None,
+            rules: StreamRules::default(),
+        }
+    }
+
+    fn domain() -> SendingDomain {
+        let name = |name: &str| Domain::parse(name).expect("a domain");
+        SendingDomain {
+            account: AccountId(1),
+            name: name("acme.example"),
+            trusted: true,
+            verified: None,
+            challenge: String::new(),
+            keys: vec![DkimKey {
+                selector: "one".into(),
+                algorithm: DkimAlgorithm::Ed25519,
+                private: Vec::new(),
+                public: String::new(),
+                stage: KeyStage::Signing,
+                made: Timestamp(0),
+            }],
+            created: Timestamp(0),
+            hosts: DomainHosts {
+                return_path: Some(Host { name: name("b.acme.example"), found: Some(NOW) }),
+                ..DomainHosts::default()
+            },
+        }
+    }
+
+    fn ids(
+        header: &str,
+        change: impl FnOnce(&mut Config, &mut Stream, &mut SendingDomain),
+    ) -> Vec<&'static str> {
+        let (mut config, mut stream, mut domain) =
+            (Config::default(), stream(StreamKind::Marketing), domain());
+        change(&mut config, &mut stream, &mut domain);
+        let domain = Some(&domain);
+        let context =
+            Context { config: &config, stream: &stream, domain, smtputf8: false, now: NOW };
+        let fields = header::fields(header.as_bytes()).expect("fields");
+        of_header(&fields, &context).into_iter().map(|finding| finding.id).collect()
+    }
+
+    #[test]
+    fn nothing_is_held_against_good_mail() {
+        assert!(ids(GOOD, |_, _, _| ()).is_empty());
+        let bare = "From: a@acme.example\r\nCc: b@c.example\r\nSubject: =?utf-8?B?5paw?=\r\n";
+        assert!(ids(bare, |_, _, _| ()).is_empty(), "Date and Message-ID are added");
+        let answer = GOOD.replace("News", "Re: News") + "In-Reply-To: <a@b.example>\r\n";
+        assert!(ids(&answer, |_, _, _| ()).is_empty());
+    }
+
+    #[test]
+    fn each_fault_of_a_header_is_found_and_named() {
+        let date = "Date: Tue, 24 Nov 2026 09:30:00 +0000";
+        for (from, to, id) in [
+            ("From: Acme <news@acme.example>", "X: y", "from_missing"),
+            ("Acme <news", "Acme, Inc <news", "from_invalid"),
+            ("<news@acme.example>", "<news@acme.example>, b@acme.example", "from_several"),
+            (date, "Date: yesterday", "date_invalid"),
+            (date, "Date: Thu, 26 Nov 2026 09:30:00 +0000", "date_off"),
+            (date, "Date: 1 Nov 2026 09:30:00 GMT", "date_off"),
+            (date, "Date: Tue, 24 Nov 2026 09:30:00 +0000\r\nDate: x", "field_repeated"),
+            ("<1@acme.example>", "1@acme.example", "message_id_invalid"),
+            ("<1@acme.example>", "<1>", "message_id_invalid"),
+            ("<1@acme.example>", "<a b@acme.example>", "message_id_invalid"),
+            ("<1@acme.example>", "<1@acme.example> <2@acme.example>", "message_id_invalid"),
+            ("Subject: News", "Subject: N\u{fc}ws", "header_8bit"),
+            ("Subject: News", "Subject:", "subject_missing"),
+            ("Subject: News", "Subject: =?utf-8?Q?RE:?= News", "subject_misleading"),
+            ("To: ann@reader.example", "X: y", "to_missing"),
+            ("To: ann@reader.example", "To: a@b.example\r\nTo: c@d.example", "field_repeated"),
+        ] {
+            let header = GOOD.replace(from, to);
+            assert_ne!(header, GOOD, "{from}");
+            assert_eq!(ids(&header, |_, _, _| ()), [id], "{to}");
+        }
+    }
+
+    #[test]
+    fn stream_and_domain_are_held_against_it_too() {
+        let none = |domain: &mut SendingDomain| domain.keys[0].stage = KeyStage::Waiting;
+        assert_eq!(ids(GOOD, |_, _, d| none(d)), ["dkim_missing", "one_click_unsigned"]);
+        assert_eq!(ids(GOOD, |_, _, d| d.hosts.return_path = None), ["spf_unaligned"]);
+        let both = ids(GOOD, |_, stream, domain| {
+            none(domain);
+            domain.hosts = DomainHosts::default();
+            stream.kind = StreamKind::Transactional;
+        });
+        assert_eq!(both, ["dkim_missing", "spf_unaligned", "dmarc_unaligned"]);
+        let insecure =
+            |config: &mut Config| config.http.public_url = Some("http://x.example".into());
+        assert_eq!(ids(GOOD, |config, _, _| insecure(config)), ["one_click_insecure"]);
+        let transactional = |config: &mut Config, stream: &mut Stream| {
+            insecure(config);
+            stream.kind = StreamKind::Transactional;
+        };
+        assert!(ids(GOOD, |config, stream, _| transactional(config, stream)).is_empty());
+    }
+
+    #[test]
+    fn advertising_to_china_says_so_first() {
+        for (subject, labelled) in [
+            ("AD News", true),
+            ("AD：新闻", true),
+            ("ＡＤ新闻", true),
+            ("【广告】新闻", true),
+            ("[AD] News", true),
+            ("=?gb2312?B?uePm5g==?=", false),
+            ("=?utf-8?B?5bm/5ZGK?= x", true),
+            ("ADVICE", false),
+            ("ad News", false),
+            ("News AD", false),
+        ] {
+            let header = GOOD.replace("News", subject);
+            let found = ids(&header, |_, stream, _| stream.rules.ad_label = true);
+            let found: Vec<_> = found.into_iter().filter(|id| *id != "header_8bit").collect();
+            let expected: &[&str] = if labelled { &[] } else { &["ad_label_missing"] };
+            assert_eq!(found, expected, "{subject}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_held_against_it_by_its_shape() {
+        let limits = config::Compliance::default();
+        let fields = header::fields(b"Content-Type: text/html\r\n").expect("fields");
+        let ids = |body: &[u8]| -> Vec<&str> {
+            let mut shape = Shape::of(&fields);
+            shape.write(body);
+            of_body(&shape, &limits).into_iter().map(|finding| finding.id).collect()
+        };
+        assert!(ids(b"<p>short\r\n").is_empty());
+        assert_eq!(ids(&b"<p>x</p>\r\n".repeat(300)), ["text_missing"]);
+        assert_eq!(ids(&b"<p>x</p>\r\n".repeat(20_000)), ["text_missing", "html_large"]);
+        assert_eq!(ids("<p>\u{fc}\r\n".as_bytes()), ["mime_missing"]);
+        assert_eq!(ids(&[&[b'x'; 999][..], b"\r\n"].concat()), ["line_long"]);
+        let mut large = Shape::default();
+        large.size = limits.message_size_max.0 + 1;
+        assert_eq!(of_body(&large, &limits)[0].id, "size_large");
+    }
+}

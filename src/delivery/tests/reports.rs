@@ -74,7 +74,7 @@ async fn a_day_that_is_over_is_told_to_the_domain_that_asks_for_it_once() {
     let mut house = house_at(server, Arc::new(Asks), Vec::new(), Arc::new(script)).await;
     let own = Domain::parse("relay.example").expect("a domain");
     let accounts = &house.delivery.parts.accounts;
-    let added = accounts.add_domain(house.account, &own, true, DkimChoice::Ed25519).await;
+    let added = accounts.add_domain(house.account, &own, true, DkimChoice::Ed25519, &[]).await;
     added.expect("a sending domain");
     let stop = CancellationToken::new();
     let running = tokio::spawn(house.delivery.clone().run(stop.clone()));

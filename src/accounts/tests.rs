@@ -1,10 +1,11 @@
 //! Who may send what as whom, over a real store.
 
 use super::{
-    Account, AccountFault, Accounts, DkimAlgorithm, DkimChoice, Ours, Refusal, Stream, StreamDraft,
-    StreamKind, StreamRules,
+    Account, AccountFault, Accounts, DkimAlgorithm, DkimChoice, KeyStage, Ours, Refusal,
+    SendingDomain, Stream, StreamDraft, StreamKind, StreamRules, Wanted,
 };
 use crate::config;
+use crate::dns::{HickoryResolver, NameServer, Rdata};
 use crate::mail::{AccountId, Address, Domain};
 use crate::store::Store;
 use crate::world::World;
@@ -22,7 +23,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The records that were published, in place of name servers.
 #[derive(Default)]
@@ -256,4 +257,50 @@ async fn one_person_has_one_hash_in_an_account_and_another_in_the_next() {
     let whole = accounts.domain_hash(acme.id, &domain).expect("hash");
     let ascii = Domain::parse("xn--bcher-kva.example").expect("domain");
     assert_eq!(accounts.domain_hash(acme.id, &ascii).expect("hash"), whole);
+}
+
+#[tokio::test]
+async fn old_keys_sign_until_new_ones_are_published_and_are_dropped_in_their_time() {
+    let home = tempfile::tempdir().expect("a folder");
+    let accounts = rig(home.path());
+    let acme = accounts.add_account("acme").await.expect("account");
+    let name = Domain::parse("acme.example").expect("domain");
+    let made = accounts.add_domain(acme.id, &name, true, DkimChoice::Ed25519, &[]);
+    let old = made.await.expect("domain").keys.remove(0);
+    let rotated = accounts.rotate_keys(acme.id, &name, DkimChoice::Ed25519).await;
+    let rotated = rotated.expect("new keys");
+    let signing = |domain: &SendingDomain| -> Vec<String> {
+        domain.signing_keys().map(|key| key.selector.clone()).collect()
+    };
+    assert_eq!(signing(&rotated), [old.selector.as_str()]);
+    let ours = ours("reply.example");
+    let look = async |published: &[Wanted]| {
+        let records: Vec<_> = published
+            .iter()
+            .map(|wanted| (wanted.record.name.clone(), Rdata::Txt(wanted.record.value.clone())))
+            .collect();
+        let server = NameServer::start(([127, 0, 0, 1], 0).into(), &records).expect("a port");
+        let settings =
+            config::Dns { nameservers: vec![server.address()], ..config::Dns::default() };
+        let resolver = HickoryResolver::new(&settings).expect("a resolver");
+        let kept = Duration::ZERO;
+        let looked = accounts.verify_domain(&*resolver, &ours, kept, acme.id, &name).await;
+        looked.expect("a look").rotated
+    };
+    let all = rotated.records(&ours);
+    let few: Vec<_> =
+        all.iter().filter(|w| w.record.value != all[2].record.value).cloned().collect();
+    assert!(!look(&few).await, "the new key is not published");
+    let kept = || accounts.domain(acme.id, &name).expect("store").expect("the domain");
+    assert_eq!(signing(&kept()), [old.selector.as_str()]);
+    assert!(look(&all).await);
+    let now = kept();
+    assert_eq!(signing(&now), [rotated.keys[1].selector.as_str()]);
+    assert!(matches!(now.keys[0].stage, KeyStage::Retired { .. }));
+    assert!(now.keys[0].private.is_empty(), "what signs no more is no secret to keep");
+    let again = accounts.rotate_keys(acme.id, &name, DkimChoice::Rsa).await.expect("new keys");
+    assert!(again.keys.iter().all(|key| key.selector != old.selector), "its time is over");
+    assert_eq!(again.keys.len(), 2);
+    let none = accounts.rotate_keys(acme.id, &name, DkimChoice::None).await;
+    assert!(matches!(none, Err(AccountFault::Refused(_))));
 }

@@ -5,17 +5,23 @@ use super::account::Accounts;
 use super::domain::unknown;
 use super::publish::{DnsRecord, Ours, Purpose, Wanted};
 use super::record::AccountFault;
-use super::sending_domain::{HostUse, KeyStage, SendingDomain};
+use super::sending_domain::{DomainHosts, HostUse, KeyStage, SendingDomain};
 use super::spf;
 use crate::dns::{MailHost, Resolver, Route};
 use crate::mail::{AccountId, Domain, Timestamp};
 use serde::Serialize;
 use std::collections::HashSet;
+use std::future::{Future, poll_fn};
 use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Longest text that is shown of what was found, in characters.
 const SEEN_MAX: usize = 500;
+/// Longest look at our own names, and at one record after that: together less than a request may take.
+const OURS_MAX: Duration = Duration::from_secs(8);
+const LOOK_MAX: Duration = Duration::from_secs(15);
 /// Most records that are shown of what was found at one name.
 const SEEN_RECORDS_MAX: usize = 10;
 
@@ -56,6 +62,16 @@ struct Here {
 
 impl Here {
     async fn of(resolver: &dyn Resolver, ours: &Ours) -> Self {
+        let known = tokio::time::timeout(OURS_MAX, Self::look(resolver, ours)).await;
+        known.unwrap_or_else(|_| Self {
+            names: HashSet::from([ours.hostname.to_ascii_lowercase()]),
+            addresses: HashSet::new(),
+            pages: HashSet::new(),
+            sources: ours.sources.clone(),
+        })
+    }
+
+    async fn look(resolver: &dyn Resolver, ours: &Ours) -> Self {
         let mut names = HashSet::from([ours.hostname.to_ascii_lowercase()]);
         if let Ok(domain) = Domain::parse(&ours.reply_domain)
             && let Ok(Route::Hosts(hosts)) = resolver.route(&domain).await
@@ -108,6 +124,17 @@ struct Lookup<'a> {
 }
 
 impl Lookup<'_> {
+    async fn check_in_time(&self, wanted: Wanted) -> Checked {
+        let late = wanted.clone();
+        let checked = tokio::time::timeout(LOOK_MAX, self.check(wanted)).await;
+        checked.unwrap_or_else(|_| Checked {
+            wanted: late,
+            found: false,
+            seen: Vec::new(),
+            problem: Some(format!("no answer in {} s", LOOK_MAX.as_secs())),
+        })
+    }
+
     async fn check(&self, wanted: Wanted) -> Checked {
         let record = &wanted.record;
         let look = match (&wanted.purpose, record.kind.as_str()) {
@@ -238,6 +265,24 @@ impl Lookup<'_> {
     }
 }
 
+/// One look among others.
+type Looking<'a> = Pin<Box<dyn Future<Output = Checked> + Send + 'a>>;
+
+/// Awaits all at once, so that name servers that do not answer cost their time once.
+async fn all(mut looks: Vec<Looking<'_>>) -> Vec<Checked> {
+    let mut done: Vec<Option<Checked>> = looks.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        for (look, done) in looks.iter_mut().zip(&mut done).filter(|(_, done)| done.is_none()) {
+            if let Poll::Ready(checked) = look.as_mut().poll(context) {
+                *done = Some(checked);
+            }
+        }
+        if done.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}
+
 fn squeezed(text: &str) -> String {
     text.split_whitespace().collect()
 }
@@ -279,10 +324,11 @@ impl Accounts {
         let domain = self.domain(account, name)?.ok_or_else(|| unknown(name))?;
         let here = Here::of(resolver, ours).await;
         let lookup = Lookup { resolver, here, domain: &domain };
-        let mut records = Vec::new();
-        for wanted in domain.records(ours) {
-            records.push(lookup.check(wanted).await);
-        }
+        let looks = domain
+            .records(ours)
+            .into_iter()
+            .map(|wanted| -> Looking<'_> { Box::pin(lookup.check_in_time(wanted)) });
+        let records = all(looks.collect()).await;
         let found = |purpose: Purpose, name: &str| {
             let mut of = records.iter().filter(|checked| checked.wanted.purpose == purpose);
             of.any(|checked| checked.wanted.record.name == name && checked.found)
@@ -316,8 +362,9 @@ impl Accounts {
         Ok(Verified { records, verified, complete, rotated })
     }
 
-    /// Looks at every domain that waits for something to be published; how many came to something. A
-    /// domain that nobody has proved is left to its owner's `domain verify`.
+    /// Looks at every domain that waits for something to be published, or has hosts of its own; how many
+    /// came to something. A domain that nobody has proved is left to its owner's `domain verify`. A host in
+    /// use that leads elsewhere now is told of and stays in use: its name servers may only be mended.
     ///
     /// # Errors
     /// The store.
@@ -330,10 +377,27 @@ impl Accounts {
         let mut count = 0;
         for account in self.accounts()? {
             for domain in self.domains(account.id)? {
-                if !domain.may_send() || !domain.waits() {
+                let has_hosts = domain.hosts != DomainHosts::default();
+                if !domain.may_send() || !(domain.waits() || has_hosts) {
                     continue;
                 }
-                self.verify_domain(resolver, ours, kept, account.id, &domain.name).await?;
+                let looked = self.verify_domain(resolver, ours, kept, account.id, &domain.name);
+                let looked = looked.await?;
+                let is_used = |name: &str| {
+                    let hosts = HostUse::ALL.iter().filter_map(|host_use| domain.host(*host_use));
+                    hosts.into_iter().any(|host| host.as_str() == name)
+                };
+                for checked in looked.records.iter().filter(|checked| !checked.found) {
+                    if let Some(problem) = &checked.problem
+                        && is_used(&checked.wanted.record.name)
+                    {
+                        tracing::warn!(
+                            target: "relent::accounts", account = account.name,
+                            domain = %domain.name, host = checked.wanted.record.name, problem,
+                            "a host that is in use may not lead here any more"
+                        );
+                    }
+                }
                 let now = self.domain(account.id, &domain.name)?;
                 if now.is_some_and(|now| now.keys != domain.keys || now.hosts != domain.hosts) {
                     count += 1;

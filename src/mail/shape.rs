@@ -24,7 +24,7 @@ pub struct Shape {
     /// Whether it holds bytes above 127.
     pub is_eight_bit: bool,
     part: Part,
-    in_header: bool,
+    place: Place,
     boundaries: Vec<Vec<u8>>,
     line: Vec<u8>,
     line_length: u64,
@@ -36,6 +36,14 @@ enum Part {
     Html,
     #[default]
     Other,
+}
+
+/// Where in a part the next line stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Place {
+    Header,
+    #[default]
+    Body,
 }
 
 impl Shape {
@@ -96,17 +104,17 @@ impl Shape {
             self.boundaries.iter().any(|boundary| after == boundary.as_slice())
         });
         if opens || ends {
-            self.in_header = opens;
+            self.place = if opens { Place::Header } else { Place::Body };
             // A part that says nothing of itself is plain text (RFC 2045 §5.2).
             self.part = if opens { Part::Text } else { Part::Other };
             return;
         }
-        if !self.in_header {
+        if self.place == Place::Body {
             self.html += if self.part == Part::Html { length } else { 0 };
             return;
         }
         if shown.is_empty() {
-            self.in_header = false;
+            self.place = Place::Body;
             self.has_text |= self.part == Part::Text;
             return;
         }

@@ -5,6 +5,8 @@ use relent::config::{self, Config};
 use relent::mail::dsn::{Notify, Returned};
 use relent::mail::header::{self, Field};
 use relent::mail::mailbox::mailboxes;
+use relent::mail::shape::Shape;
+use relent::mail::trace;
 use relent::mail::{
     Address, Domain, MessageId, RecipientHash, RecipientNumber, Reply, ReversePath, StreamId,
     Timestamp,
@@ -219,6 +221,16 @@ pub fn header(input: &[u8]) {
         let again = header::fields(field.raw).map(|fields| fields.iter().map(plain).collect());
         assert_eq!(again, Ok(vec![plain(field)]), "a field is one wherever it stands");
     }
+    let (hops, own) = trace::hops(&fields, &["relay.example"]);
+    assert!(own <= hops && hops <= fields.len());
+    let shape = |step: usize| {
+        let mut shape = Shape::of(&fields);
+        input[start..].chunks(step).for_each(|piece| shape.write(piece));
+        (shape.size, shape.html, shape.has_text, shape.line_longest, shape.is_eight_bit)
+    };
+    let whole = shape(input.len().max(1));
+    assert_eq!(shape(1), whole, "a body is the same however it is cut");
+    assert!(whole.1 <= whole.0 && whole.3 <= whole.0);
 }
 
 fn plain(field: &Field<'_>) -> (String, Vec<u8>) {

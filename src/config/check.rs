@@ -71,35 +71,7 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         }
         _ => {}
     }
-    for name in config.delivery.tls_policies.keys() {
-        if let Err(fault) = Domain::parse(name) {
-            let reason =
-                format!("`{name}`: {fault}: write as in {{ \"partner.example\" = \"verify\" }}");
-            return refuse("delivery.tls_policies", reason);
-        }
-    }
-    for (key, address) in [
-        ("tls_reports.sender", &config.tls_reports.sender),
-        ("tls_reports.contact", &config.tls_reports.contact),
-    ] {
-        if let Some(Err(fault)) = address.as_deref().map(Address::parse) {
-            let name = address.as_deref().unwrap_or_default();
-            let reason =
-                format!("`{name}`: {fault}: write an address such as \"postmaster@example.com\"");
-            return refuse(key, reason);
-        }
-    }
-    if config
-        .tls_reports
-        .organization
-        .as_ref()
-        .is_some_and(|name| name.chars().any(char::is_control))
-    {
-        return refuse(
-            "tls_reports.organization",
-            "it holds control characters: write a name".into(),
-        );
-    }
+    encryption(config)?;
     if config.queue.retry_delays.is_empty() {
         let reason = "it is empty: name at least one wait, as in [\"5m\"]";
         return refuse("queue.retry_delays", reason.into());
@@ -151,6 +123,41 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     nothing(config).map_or(Ok(()), |key| {
         refuse(&key, "it must be more than nothing: leave it out for the default".into())
     })
+}
+
+/// What is said of policies and reports of TLS.
+fn encryption(config: &Config) -> Result<(), (String, String)> {
+    let refuse = |key: &str, reason: String| Err((key.to_owned(), reason));
+    for name in config.delivery.tls_policies.keys() {
+        if let Err(fault) = Domain::parse(name) {
+            let reason =
+                format!("`{name}`: {fault}: write as in {{ \"partner.example\" = \"verify\" }}");
+            return refuse("delivery.tls_policies", reason);
+        }
+    }
+    for (key, address) in [
+        ("tls_reports.sender", &config.tls_reports.sender),
+        ("tls_reports.contact", &config.tls_reports.contact),
+    ] {
+        if let Some(Err(fault)) = address.as_deref().map(Address::parse) {
+            let name = address.as_deref().unwrap_or_default();
+            let reason =
+                format!("`{name}`: {fault}: write an address such as \"postmaster@example.com\"");
+            return refuse(key, reason);
+        }
+    }
+    if config
+        .tls_reports
+        .organization
+        .as_ref()
+        .is_some_and(|name| name.chars().any(char::is_control))
+    {
+        return refuse(
+            "tls_reports.organization",
+            "it holds control characters: write a name".into(),
+        );
+    }
+    Ok(())
 }
 
 /// The first address that is listened on twice, by its later key. Port 0 is another port each time.

@@ -3,7 +3,7 @@
 //! are synced and closed.
 
 use super::listeners::{self, Listeners};
-use super::outgoing::Way;
+use super::outgoing::{self, Way};
 use super::watchdog::{self, Watchdog};
 use super::{tend, user};
 use crate::accounts::Accounts;
@@ -141,7 +141,6 @@ pub async fn start(config: Config) -> Result<Running> {
     let admin = listeners::admin(&config.listen.admin).await?;
     let sockets = Listeners::open(&config.listen)?;
     let follower = crossing::run(spool.clone(), policy.clone(), stop.clone());
-    let tended = world.clone();
     let looked_after = (accounts.clone(), resolver.clone());
     let delivery = Delivery::new(delivery::Parts {
         config: config.clone(),
@@ -187,11 +186,9 @@ pub async fn start(config: Config) -> Result<Running> {
     for listener in sockets.http {
         tasks.spawn(http::serve_tcp(listener, http::public(parts.clone()), stop.clone()));
     }
-    tasks.spawn(delivery.clone().report(stop.clone()));
-    let stopping = stop.clone();
-    tasks.spawn(async move { delivery.run(stopping).await });
+    tasks.spawn(outgoing::run(delivery, stop.clone()));
     tasks.spawn(follower);
-    tasks.spawn(tend::run(config.clone(), tls.clone(), tended, looked_after, stop.clone()));
+    tasks.spawn(tend::run(config.clone(), tls.clone(), parts.world, looked_after, stop.clone()));
     ready.store(true, Ordering::Release);
     let watchdog = None;
     Ok(Running { stop, tasks, spool, store, config, ready, tls, vitals, watchdog, _lock: lock })

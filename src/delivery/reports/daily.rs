@@ -88,10 +88,8 @@ impl Delivery {
         let now = self.parts.world.clock.now();
         let begun = format!("{date}T00:00:00Z").parse::<Timestamp>();
         let is_late = begun.is_ok_and(|begun| now.since(begun) > PATIENCE);
-        let records = match self.parts.resolver.texts(&format!("_smtp._tls.{domain}")).await {
-            Ok(records) => records,
-            Err(_) => return is_late,
-        };
+        let records = self.parts.resolver.texts(&format!("_smtp._tls.{domain}")).await;
+        let Ok(records) = records else { return is_late };
         let config = &self.parts.config;
         let settings = &config.tls_reports;
         let own = format!("tls-reports@{}", config.hostname);
@@ -119,10 +117,12 @@ impl Delivery {
             };
             match sent {
                 Ok(()) => {
-                    tracing::info!(target: "relent::delivery", %domain, date, to = where_to, "TLS report sent")
+                    tracing::info!(target: "relent::delivery", %domain, date, to = where_to,
+                        "TLS report sent");
                 }
                 Err(fault) => {
-                    tracing::info!(target: "relent::delivery", %domain, date, to = where_to, fault, "TLS report not sent");
+                    tracing::info!(target: "relent::delivery", %domain, date, to = where_to, fault,
+                        "TLS report not sent");
                     is_done = false;
                 }
             }

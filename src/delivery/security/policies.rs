@@ -258,7 +258,8 @@ impl Policies {
 
     /// Whose policies are kept, and until when.
     fn all(&self) -> Result<Vec<(Vec<u8>, Timestamp)>, StoreFault> {
-        let (mut all, mut after): (Vec<(Vec<u8>, Timestamp)>, Option<Vec<u8>>) = (Vec::new(), None);
+        let mut all = Vec::new();
+        let mut after: Option<Vec<u8>> = None;
         loop {
             let page = self.store.scan::<Kept>(&[], after.as_deref(), PAGE)?;
             let Some((last, _)) = page.last() else { return Ok(all) };

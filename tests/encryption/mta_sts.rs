@@ -67,6 +67,32 @@ async fn a_server_that_lies_about_starttls_gets_no_mail_that_must_be_encrypted()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn mail_that_tls_keeps_for_too_long_comes_back_and_says_so() {
+    let mut lab = Lab::start(BRIEF, "").await;
+    let file = lab.world.path("relent.toml");
+    let settings = std::fs::read_to_string(&file).expect("settings");
+    let hasty = settings.replace("[queue]\n", "[queue]\nexpiry = \"2s\"\n");
+    std::fs::write(&file, hasty).expect("written");
+    lab.world.stop();
+    lab.world.launch(&[]);
+    let (server, domain) = domain(&mut lab, "late", enforce).await;
+    server.misbehave(vec![Fault::Answer(Step::Hello, "250-mx\r\n250 8BITMIME".into())]);
+    let to = format!("ann@{domain}");
+    lab.send(&[&to]);
+    let has_failed = || lab.fates(&to).iter().any(|fate| fate.starts_with("failed "));
+    until("the end", has_failed).await;
+    let fates = lab.fates(&to);
+    assert!(fates[0].starts_with("deferred 4.7.10 "), "{fates:?}");
+    let last = fates.last().map(String::as_str).unwrap_or_default();
+    assert!(last.starts_with("failed 5.7.10 given up after "), "{fates:?}");
+    let report = lab.world.receiver.message_to("news@acme.example", PATIENCE).await;
+    let report = report.expect("a report").message;
+    let report = String::from_utf8_lossy(&report);
+    assert!(report.contains("Status: 5.7.10\r\n"), "{report}");
+    assert_eq!(took(&server, &to), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_policy_holds_for_its_time_whatever_becomes_of_record_and_web_server() {
     let mut lab = Lab::start(BRIEF, "").await;
     let (server, domain) = domain(&mut lab, "kept", enforce).await;

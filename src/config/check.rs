@@ -90,23 +90,7 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         let reason = format!("{found} is no share in percent: write 0 to 100, as in 2");
         return refuse("queue.dead_share_norm_min_percent", reason);
     }
-    if let Some(name) = &config.replies.domain
-        && let Err(fault) = Domain::parse(name)
-    {
-        let reason = format!("`{name}`: {fault}: write a name such as \"reply.example.com\"");
-        return refuse("replies.domain", reason);
-    }
-    if let Some(name) = &config.replies.postmaster
-        && let Err(fault) = Address::parse(name)
-    {
-        let reason =
-            format!("`{name}`: {fault}: write an address such as \"postmaster@example.com\"");
-        return refuse("replies.postmaster", reason);
-    }
-    if let Some(Err(reason)) = config.http.public_url.as_deref().map(is_public) {
-        return refuse("http.public_url", reason);
-    }
-    if let Some((key, reason)) = pools::check(config) {
+    if let Some((key, reason)) = names(config).or_else(|| pools::check(config)) {
         return refuse(key, reason);
     }
     if config.store.url.is_some() {
@@ -158,6 +142,27 @@ fn encryption(config: &Config) -> Result<(), (String, String)> {
         );
     }
     Ok(())
+}
+
+/// The first name or address under which others write to us that is none.
+fn names(config: &Config) -> Option<(&'static str, String)> {
+    if let Some(name) = &config.replies.domain
+        && let Err(fault) = Domain::parse(name)
+    {
+        let reason = format!("`{name}`: {fault}: write a name such as \"reply.example.com\"");
+        return Some(("replies.domain", reason));
+    }
+    if let Some(name) = &config.replies.postmaster
+        && let Err(fault) = Address::parse(name)
+    {
+        let reason =
+            format!("`{name}`: {fault}: write an address such as \"postmaster@example.com\"");
+        return Some(("replies.postmaster", reason));
+    }
+    if let Some(Err(reason)) = config.http.public_url.as_deref().map(is_public) {
+        return Some(("http.public_url", reason));
+    }
+    None
 }
 
 /// The first address that is listened on twice, by its later key. Port 0 is another port each time.

@@ -86,7 +86,8 @@ impl Day {
     /// Counted from 1970.
     #[must_use]
     pub fn number(self) -> u64 {
-        let midnight = TimeZone::UTC.to_timestamp(self.0.at(0, 0, 0, 0)).map(|at| at.as_second());
+        let midnight =
+            TimeZone::UTC.to_timestamp(self.0.at(0, 0, 0, 0)).map(jiff::Timestamp::as_second);
         midnight.ok().and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0) / 86_400
     }
 }

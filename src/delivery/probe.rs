@@ -212,7 +212,8 @@ impl Delivery {
         let opened = async {
             let source = self.source(PoolNumber::default(), target.to)?;
             let socket = self.socket(target.to, &source).await?;
-            Dialog::open(socket, target, &config.hostname, limits, connector).await
+            let name = source.hostname().unwrap_or(&config.hostname);
+            Dialog::open(socket, target, name, limits, connector).await
         };
         let dialog = match opened.await {
             Ok(dialog) => dialog,

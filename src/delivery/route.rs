@@ -66,10 +66,13 @@ impl Targets {
     /// Remembers why a server is left. One that may take the message later outweighs one that never
     /// will.
     pub(super) fn failed(&mut self, attempt: Attempt) {
-        let final_one = matches!(attempt, Attempt::Failed { .. });
-        // Who may be reached tomorrow is not given up today.
-        let waits = matches!(self.last, Some(Attempt::Waits { .. }));
-        if !waits && !(final_one && matches!(self.last, Some(Attempt::Deferred(_)))) {
+        let outweighs = match self.last {
+            // Who may be reached tomorrow is not given up today.
+            Some(Attempt::Waits { .. }) => false,
+            Some(Attempt::Deferred(_)) => !matches!(attempt, Attempt::Failed { .. }),
+            _ => true,
+        };
+        if outweighs {
             self.last = Some(attempt);
         }
     }

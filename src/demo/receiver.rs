@@ -358,23 +358,7 @@ impl Session {
                     say(stream, "503 5.5.1 no recipients").await?;
                 }
                 "BDAT" => {
-                    if self.has(&Fault::DropAtData) {
-                        return Ok(End::Closed);
-                    }
-                    self.deaf().await;
-                    let Some(chunk) = read_chunk(stream, &text).await? else {
-                        return Ok(End::Closed);
-                    };
-                    mail.chunks.extend(chunk);
-                    let is_open = if text.to_ascii_uppercase().ends_with(" LAST") {
-                        self.receive(stream, std::mem::take(&mut mail), Vec::new()).await?
-                    } else {
-                        self.at(Step::Chunk, stream, "250 2.0.0 ok").await?
-                    };
-                    if self.answer(Step::Chunk).is_some_and(|said| !said.starts_with("250")) {
-                        mail = Envelope::default();
-                    }
-                    if !is_open {
+                    if !self.chunk(stream, &text, &mut mail).await? {
                         return Ok(End::Closed);
                     }
                 }
@@ -390,6 +374,33 @@ impl Session {
                 _ => say(stream, "500 5.5.1 what?").await?,
             }
         }
+    }
+
+    /// Takes a chunk; false: the connection is to be closed.
+    async fn chunk<S>(
+        &self,
+        stream: &mut BufStream<S>,
+        command: &str,
+        mail: &mut Envelope,
+    ) -> io::Result<bool>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        if self.has(&Fault::DropAtData) {
+            return Ok(false);
+        }
+        self.deaf().await;
+        let Some(chunk) = read_chunk(stream, command).await? else {
+            return Ok(false);
+        };
+        mail.chunks.extend(chunk);
+        if command.to_ascii_uppercase().ends_with(" LAST") {
+            return self.receive(stream, std::mem::take(mail), Vec::new()).await;
+        }
+        if self.answer(Step::Chunk).is_some_and(|said| !said.starts_with("250")) {
+            *mail = Envelope::default();
+        }
+        self.at(Step::Chunk, stream, "250 2.0.0 ok").await
     }
 
     fn has(&self, fault: &Fault) -> bool {

@@ -25,6 +25,9 @@ use tokio::sync::Notify;
 
 /// Records read, or written, at a time.
 pub(super) const CHUNK: usize = 1000;
+/// How often, and after what pause, a bounce looks again whether the attempt that it is about has ended.
+const RETURN_LOOKS: u32 = 100;
+const RETURN_PAUSE: Duration = Duration::from_millis(20);
 
 /// What was said last of an item, and what it was about.
 type Last = (String, Option<RefusalClass>);
@@ -599,8 +602,23 @@ impl Queue for Embedded {
         said: Said,
         dead_address: bool,
     ) -> Result<(), SpoolFault> {
+        // A bounce may come before the attempt that it is about has ended here. A server that is told to
+        // come later brings it again.
+        let key = (message.id, recipient.0);
+        let under_way = || {
+            let state = self.state();
+            state.item(key).is_some_and(|item| matches!(item.stand, Stand::Active(_)))
+        };
+        let mut looks = 0;
+        while under_way() {
+            if looks >= RETURN_LOOKS {
+                return Err(SpoolFault::Busy);
+            }
+            looks += 1;
+            tokio::time::sleep(RETURN_PAUSE).await;
+        }
         // What still waits was never taken for good: its next attempt will say how it ends.
-        if self.state().item((message.id, recipient.0)).is_some() {
+        if self.state().item(key).is_some() {
             return Ok(());
         }
         let outcome = Outcome::Failed { dead_address };

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 mod along;
+mod returns;
 mod time;
 
 /// A clock that stands until it is turned.

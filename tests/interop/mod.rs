@@ -1,6 +1,7 @@
 //! Real clients: Python's smtplib, swaks, mail-send; and a verifier of signatures.
 
 mod dkim;
+mod peers;
 mod scram;
 
 use crate::journeys::field;

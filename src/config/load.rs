@@ -8,6 +8,8 @@ use toml::de::{DeTable, DeValue};
 
 /// The sheet, whose lines are the examples of what to write.
 const SHEET: &str = include_str!("../../config/relent.toml");
+/// The same for the shaping file, whose keys are the same in every table.
+const SHAPING: &str = include_str!("../../config/shaping.toml");
 /// Longest value that is told back.
 const VALUE_MAX: usize = 60;
 
@@ -38,7 +40,7 @@ impl ConfigFault {
         Self::of(&text, path, key, reason)
     }
 
-    fn of(text: &str, path: &Path, key: &str, reason: String) -> Self {
+    pub(super) fn of(text: &str, path: &Path, key: &str, reason: String) -> Self {
         let found = keys(text).into_iter().find(|found| found.name == key);
         let line = found.map(|found| line(text, found.start));
         Self { path: path.into(), line, key: Some(key.to_owned()), reason }
@@ -57,7 +59,7 @@ impl Config {
             key: None,
             reason: unread(path, &fault),
         })?;
-        String::from_utf8(bytes)
+        let mut config = String::from_utf8(bytes)
             .map_err(|fault| garbled(path, fault.as_bytes(), fault.utf8_error().valid_up_to()))
             .and_then(|text| {
                 let mut config = Self::read(&text, path)?;
@@ -67,7 +69,15 @@ impl Config {
                     ConfigFault::of(&text, path, "delivery.refusal_rules", reason)
                 })?;
                 Ok(config)
-            })
+            })?;
+        let beside = path.with_file_name("shaping.toml");
+        let shaping = &mut config.delivery.shaping;
+        match shaping {
+            // A name without a folder is one beside the settings.
+            Some(named) => *named = path.with_file_name(&*named),
+            None => *shaping = beside.exists().then_some(beside),
+        }
+        Ok(config)
     }
 
     /// Reads and checks settings; `path` is what a fault names.
@@ -75,16 +85,7 @@ impl Config {
     /// # Errors
     /// [`ConfigFault`] naming file, line, key and reason.
     pub fn read(text: &str, path: &Path) -> Result<Self, ConfigFault> {
-        let mut config: Self = toml::from_str(text).map_err(|fault| {
-            let place = fault.span();
-            let key = place.as_ref().and_then(|place| key_at(text, place.start));
-            ConfigFault {
-                path: path.into(),
-                line: place.as_ref().map(|place| line(text, place.start)),
-                reason: said(fault.message(), text, place, key.as_deref()),
-                key,
-            }
-        })?;
+        let mut config: Self = toml::from_str(text).map_err(|fault| refusal(text, path, &fault))?;
         check::check(&config).map_err(|(key, reason)| ConfigFault::of(text, path, &key, reason))?;
         config.normalise();
         Ok(config)
@@ -130,6 +131,18 @@ impl Config {
             }
         }
         toml::to_string(&changed).map_err(|fault| fault.to_string())
+    }
+}
+
+/// What the reader of TOML did not take, with line, key and what to write.
+pub(super) fn refusal(text: &str, path: &Path, fault: &toml::de::Error) -> ConfigFault {
+    let place = fault.span();
+    let key = place.as_ref().and_then(|place| key_at(text, place.start));
+    ConfigFault {
+        path: path.into(),
+        line: place.as_ref().map(|place| line(text, place.start)),
+        reason: said(fault.message(), text, place, key.as_deref()),
+        key,
     }
 }
 
@@ -193,6 +206,10 @@ fn example(key: &str) -> Option<&'static str> {
         _ => {}
     }
     let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+    if ["default", "site", "domain"].contains(&section.split('.').next().unwrap_or_default()) {
+        let is_it = |line: &&str| line.split_once(" = ").is_some_and(|(found, _)| found == name);
+        return SHAPING.lines().find(is_it);
+    }
     let mut here = "";
     for line in SHEET.lines() {
         if let Some(head) = line.strip_prefix('[') {

@@ -7,6 +7,7 @@ mod load;
 mod pools;
 mod refusals;
 mod section;
+pub mod shaping;
 #[cfg(test)]
 mod sheet;
 pub mod unit;
@@ -19,7 +20,8 @@ pub use section::{
     Compliance, Delivery, Dns, Domains, Health, Http, Inbound, Listen, Log, PlaintextAuth, Process,
     Queue, Replies, Retention, Spool, Store, StoreEngine, Submission, Tls,
 };
-pub use unit::{Size, Span};
+pub use shaping::{Shape, Shaping};
+pub use unit::{Rate, Size, Span};
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

@@ -250,19 +250,25 @@ sections! {
         tls: TlsPolicy = TlsPolicy::Opportunistic,
         /// The same for single domains, as in { "partner.example" = "verify" }; it wins over what they publish.
         tls_policies: BTreeMap<String, TlsPolicy> = BTreeMap::new(),
+        /// The file that says what each site is given, read again when it changes; default: shaping.toml beside this file, if it exists.
+        shaping: Option<PathBuf> = None,
+        /// Most sites and domains that the operator may have suspended at a time.
+        suspensions_max: u32 = 1000,
+        /// Most sites whose pace and failures are remembered; past it those at rest are forgotten first.
+        sites_max: u32 = 10_000,
         /// Local addresses to send from; empty: the system chooses.
         source_addresses: Vec<IpAddr> = Vec::new(),
         /// Pools of local addresses, each for the mail of some accounts or streams, with weights, names and warm-up: README.md shows how.
         pools: Option<Pools> = None,
-        /// Most connections at a time; of them one mail server or domain gets a quarter at most.
+        /// Most connections at a time; of them one mail server or site gets a quarter at most.
         connections_max: u32 = 200,
-        /// Most connections at a time to one domain.
-        connections_per_domain_max: u32 = 10,
+        /// Most connections at a time to one site, where the shaping file says nothing else.
+        connections_per_site_max: u32 = 10,
         /// Most attempts at a time, those included that look up names or wait for a connection.
         attempts_max: u32 = 1000,
         /// Longest wait for a connection while others hold all that may be had; past it the next server is tried.
         slot_wait_max: Span = Span::minutes(5),
-        /// Most messages over one connection.
+        /// Most messages over one connection, where the shaping file says nothing else.
         messages_per_connection_max: u32 = 100,
         /// Sends messages in chunks (BDAT, RFC 3030) where a server offers that, not after DATA.
         chunking: bool = true,

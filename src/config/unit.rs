@@ -1,4 +1,4 @@
-//! Values with units: durations such as `"5m"` and sizes such as `"25MB"`.
+//! Values with units: durations such as `"5m"`, sizes such as `"25MB"`, and rates such as `"20/s"`.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -18,6 +18,79 @@ pub struct Span(pub Duration);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Size(pub u64);
+
+/// A rate in settings: a whole number and one of `/s`, `/m`, `/h`; or `none`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Rate {
+    /// How many; 0 for no limit.
+    count: u32,
+    /// In how many seconds: 1, 60 or 3,600.
+    seconds: u32,
+}
+
+const RATES: [(&str, u32); 3] = [("s", 1), ("m", 60), ("h", 3600)];
+
+impl Rate {
+    /// No limit.
+    pub const NONE: Self = Self { count: 0, seconds: 1 };
+
+    /// So many in so many seconds: 1, 60 or 3,600 of them.
+    #[must_use]
+    pub const fn new(count: u32, seconds: u32) -> Self {
+        Self { count, seconds }
+    }
+
+    /// The time from one to the next; none without a limit.
+    #[must_use]
+    pub fn interval(self) -> Option<Duration> {
+        Duration::from_secs(self.seconds.into()).checked_div(self.count)
+    }
+}
+
+impl FromStr for Rate {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let (count, unit) = text.trim().split_once('/')?;
+            let (_, seconds) = RATES.iter().find(|(name, _)| *name == unit.trim())?;
+            let count = count.trim().parse().ok().filter(|count| *count > 0)?;
+            Some(Self { count, seconds: *seconds })
+        };
+        if text.trim() == "none" {
+            return Ok(Self::NONE);
+        }
+        read().ok_or_else(|| {
+            format!(
+                "`{text}` is not a rate: write a whole number and /s, /m or /h, as in \"20/s\", or \"none\""
+            )
+        })
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = RATES.iter().find(|(_, seconds)| *seconds == self.seconds);
+        match (self.count, unit) {
+            (0, _) => f.write_str("none"),
+            (count, Some((unit, _))) => write!(f, "{count}/{unit}"),
+            (count, None) => write!(f, "{count}/{}s", self.seconds),
+        }
+    }
+}
+
+impl TryFrom<String> for Rate {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Rate> for String {
+    fn from(rate: Rate) -> Self {
+        rate.to_string()
+    }
+}
 
 impl Span {
     /// So many seconds.
@@ -135,6 +208,15 @@ mod tests {
         assert_eq!(Span::seconds(0).to_string(), "0s");
         assert_eq!(Size(0).to_string(), "0B");
         assert_eq!(Size(1536).to_string(), "1536B");
+        assert_eq!(
+            "600/m".parse::<Rate>().map(Rate::interval),
+            Ok(Some(Duration::from_millis(100)))
+        );
+        assert_eq!("1/h".parse::<Rate>().map(|rate| rate.to_string()), Ok("1/h".into()));
+        assert_eq!("none".parse::<Rate>().map(Rate::interval), Ok(None));
+        for text in ["0/s", "5", "5/d", "-1/s", "5/", ""] {
+            assert!(text.parse::<Rate>().is_err(), "{text}");
+        }
         assert!("5".parse::<Span>().is_err());
         assert!("99999999999999999999d".parse::<Span>().is_err());
     }

@@ -2,7 +2,7 @@
 //! `relent serve` ask the same.
 
 use super::user;
-use crate::config::{Config, ConfigFault};
+use crate::config::{Config, ConfigFault, Shaping};
 use crate::world::is_here;
 use crate::{dns, tls};
 use std::path::Path;
@@ -42,6 +42,7 @@ pub fn check(config: &Config, path: &Path) -> Result<(), ConfigFault> {
         let reason = format!("{fault}; name a file of certificates in PEM that this user may read");
         return Err(ConfigFault::at(path, "tls.trust_anchors", reason));
     }
+    Shaping::load(&config.delivery)?;
     let Some(key) = &config.tls.key else { return Ok(()) };
     let Err(fault) = tls::Server::load(&config.tls, &config.data_dir, &config.hostname) else {
         return Ok(());
@@ -89,5 +90,11 @@ mod tests {
         assert!(none.contains("relent.toml:2: tls.certificate: /nowhere/c.pem: "), "{none}");
         let key = said(&format!("[tls]\ncertificate = {pem:?}\nkey = \"/nowhere/k.pem\"\n"));
         assert!(key.contains("relent.toml:3: tls.key: /nowhere/k.pem: "), "{key}");
+        let shaping = folder.path().join("shaping.toml");
+        std::fs::write(&shaping, "[default]\n\nconnections_max = \"few\"\n").expect("written");
+        let beside = said("hostname = \"a.example\"\n");
+        assert!(beside.contains("shaping.toml:3: default.connections_max: "), "{beside}");
+        let none = said("[delivery]\nshaping = \"none.toml\"\n");
+        assert!(none.contains("/none.toml: ") && none.contains("[delivery] shaping"), "{none}");
     }
 }

@@ -3,11 +3,11 @@
 //! are synced and closed.
 
 use super::listeners::{self, Listeners};
-use super::outgoing::{self, Way};
+use super::outgoing::{self, ShapingFile, Way};
 use super::watchdog::{self, Watchdog};
 use super::{tend, user};
 use crate::accounts::Accounts;
-use crate::config::Config;
+use crate::config::{Config, Shaping};
 use crate::delivery::{self, Delivery};
 use crate::dns::{HickoryResolver, Resolver};
 use crate::http::Vitals;
@@ -36,13 +36,15 @@ pub struct Running {
     config: Arc<Config>,
     ready: Arc<AtomicBool>,
     tls: Arc<tls::Server>,
+    shaping: Arc<ShapingFile>,
     vitals: Vitals,
     watchdog: Option<Watchdog>,
     /// Held until the process has written its last byte.
     _lock: std::fs::File,
 }
 
-/// Runs the daemon until SIGTERM or SIGINT, then drains. SIGHUP reads the certificate files anew.
+/// Runs the daemon until SIGTERM or SIGINT, then drains. SIGHUP reads the certificate files
+/// and the shaping file anew.
 ///
 /// # Errors
 /// What kept it from starting: which setting or file, and why; or what failed while it ran and only
@@ -142,8 +144,10 @@ pub async fn start(config: Config) -> Result<Running> {
     let sockets = Listeners::open(&config.listen)?;
     let follower = crossing::run(spool.clone(), policy.clone(), stop.clone());
     let looked_after = (accounts.clone(), resolver.clone());
+    let shaping = Shaping::load(&config.delivery).context("[delivery] shaping")?;
     let delivery = Delivery::new(delivery::Parts {
         config: config.clone(),
+        shaping,
         queue: queue.clone(),
         accounts: accounts.clone(),
         policy: policy.clone(),
@@ -153,6 +157,7 @@ pub async fn start(config: Config) -> Result<Running> {
         tls: client,
         own: sockets.addresses(),
     });
+    let shaping = Arc::new(ShapingFile::new(config.delivery.clone(), delivery.clone()));
     let parts = http::Parts {
         config: config.clone(),
         queue: queue.clone(),
@@ -188,20 +193,35 @@ pub async fn start(config: Config) -> Result<Running> {
     }
     tasks.spawn(outgoing::run(delivery, stop.clone()));
     tasks.spawn(follower);
-    tasks.spawn(tend::run(config.clone(), tls.clone(), parts.world, looked_after, stop.clone()));
+    let (files, world) = ((tls.clone(), shaping.clone()), parts.world);
+    tasks.spawn(tend::run(config.clone(), files, world, looked_after, stop.clone()));
     ready.store(true, Ordering::Release);
     let watchdog = None;
-    Ok(Running { stop, tasks, spool, store, config, ready, tls, vitals, watchdog, _lock: lock })
+    Ok(Running {
+        stop,
+        tasks,
+        spool,
+        store,
+        config,
+        ready,
+        tls,
+        shaping,
+        vitals,
+        watchdog,
+        _lock: lock,
+    })
 }
 
 impl Running {
-    /// Reads the certificate files anew where they changed; other settings are read at start only.
+    /// Reads the certificate files and the shaping file anew where they changed; other settings are read at
+    /// start only.
     pub fn reload(&self) {
         tracing::info!(
             target: "relent::daemon",
-            "SIGHUP: certificate files are looked at; other settings need a restart"
+            "SIGHUP: certificate files and the shaping file are looked at; other settings need a restart"
         );
         self.tls.reload();
+        self.shaping.look();
     }
 
     /// Waits until a part fails that only a new start mends, and says which: the disk of the spool or of

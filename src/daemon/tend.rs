@@ -1,5 +1,6 @@
 //! What is looked after while the daemon runs.
 
+use super::outgoing::ShapingFile;
 use crate::accounts::{Accounts, Ours};
 use crate::config::Config;
 use crate::dns::Resolver;
@@ -9,21 +10,21 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often the certificate files are looked at for a change.
-const TLS_RELOAD_INTERVAL: Duration = Duration::from_secs(10);
+/// How often the certificate files and the shaping file are looked at for a change.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 /// How often the reserve on disk is looked after.
 const RESERVE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Tends until `stop`.
 pub(super) async fn run(
     config: Arc<Config>,
-    tls: Arc<tls::Server>,
+    (tls, shaping): (Arc<tls::Server>, Arc<ShapingFile>),
     world: World,
     (accounts, resolver): (Accounts, Arc<dyn Resolver>),
     stop: CancellationToken,
 ) {
     tokio::join!(
-        certificate(tls, stop.clone()),
+        files(tls, shaping, stop.clone()),
         domains(&config, &accounts, &*resolver, stop.clone()),
         reserve(config.clone(), world, stop)
     );
@@ -69,13 +70,16 @@ async fn reserve(config: Arc<Config>, world: World, stop: CancellationToken) {
     }
 }
 
-/// Looks at the certificate files now and then.
-async fn certificate(tls: Arc<tls::Server>, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(TLS_RELOAD_INTERVAL);
+/// Looks at the certificate files and the shaping file now and then.
+async fn files(tls: Arc<tls::Server>, shaping: Arc<ShapingFile>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(RELOAD_INTERVAL);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = ticks.tick() => tls.reload(),
+            _ = ticks.tick() => {
+                tls.reload();
+                shaping.look();
+            }
         }
     }
 }

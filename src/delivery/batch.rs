@@ -155,6 +155,11 @@ impl Batch {
         });
     }
 
+    /// How those ended whose fate is known and not yet written down.
+    pub(super) fn ended(&self) -> impl Iterator<Item = &Attempt> {
+        self.ended.iter().map(|(_, attempt)| attempt)
+    }
+
     /// The ends that are not yet written down.
     pub(super) fn ends(&mut self) -> Vec<(Lease, Attempt)> {
         std::mem::take(&mut self.ended)

@@ -1,14 +1,18 @@
 //! Mail goes out: route, connection, attempt, signature, outcome. It sends and never decides.
 //!
-//! The dispatcher takes what is due and hands it to a connection of its destination, or to a worker that
+//! The dispatcher takes what is due and hands it to a connection of its site, or to a worker that
 //! looks its servers up, waits for a place and connects ([`Delivery::run`]). A connection sends one recipient's copy at a time: judged, announced, prepared,
-//! sent, permitted, dotted; then it looks for more work of its destination and waits a while before it quits.
+//! sent, permitted, dotted; then it looks for more work of its site and waits a while before it quits.
+//!
+//! A site is all domains with the same servers. A domain is a site by itself until its servers were looked up; then
+//! its mail waits in their queue. How each site stands is learned from what it says, and from whether it can be reached.
 
 mod batch;
 mod copy;
 pub mod destination;
 mod dialog;
 mod envelope;
+mod kept;
 mod last_write;
 mod outcome;
 mod pool;
@@ -17,9 +21,12 @@ mod reach;
 mod reports;
 mod route;
 mod security;
+mod show;
 mod sign;
+mod sites;
 mod slots;
 mod sources;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -29,9 +36,11 @@ mod wire;
 mod worker;
 
 pub use destination::{Refused, permitted};
+pub use kept::SuspensionFault;
+pub use show::{SiteReport, Waiting};
 
 use crate::accounts::Accounts;
-use crate::config::Config;
+use crate::config::{Config, Shaping};
 use crate::dns::Resolver;
 use crate::policy::Policy;
 use crate::queue::Queue;
@@ -43,6 +52,7 @@ use pool::Pool;
 use reach::Families;
 use reports::Tally;
 use security::{Policies, Security};
+use sites::Sites;
 use slots::Slots;
 use sources::Sources;
 use std::net::SocketAddr;
@@ -54,6 +64,8 @@ use web::Web;
 pub struct Parts {
     /// The settings.
     pub config: Arc<Config>,
+    /// What each site is given.
+    pub shaping: Shaping,
     /// What waits.
     pub queue: Arc<dyn Queue>,
     /// Streams, accounts and signing keys.
@@ -64,7 +76,8 @@ pub struct Parts {
     pub resolver: Arc<dyn Resolver>,
     /// Clock and network.
     pub world: World,
-    /// Policies of TLS and how TLS fared; how much new addresses have sent.
+    /// Policies of TLS and how TLS fared; how much new addresses have sent; what is suspended and what
+    /// is out of reach.
     pub store: Store,
     /// TLS to others.
     pub tls: Arc<tls::Client>,
@@ -76,6 +89,9 @@ pub struct Parts {
 pub struct Delivery {
     parts: Parts,
     pool: Pool,
+    sites: Sites,
+    /// One change of suspensions at a time.
+    suspending: tokio::sync::Mutex<()>,
     slots: Arc<Slots>,
     workers: Arc<Semaphore>,
     memory: Arc<Semaphore>,
@@ -110,6 +126,8 @@ impl Delivery {
         let memory_units = u32::try_from(units).unwrap_or(1);
         Arc::new(Self {
             pool: Pool::default(),
+            sites: Sites::new(parts.shaping.clone()),
+            suspending: tokio::sync::Mutex::default(),
             slots: Slots::new(settings.connections_max),
             workers: Arc::new(Semaphore::new(settings.attempts_max.max(1) as usize)),
             memory: Arc::new(Semaphore::new(memory_units as usize)),

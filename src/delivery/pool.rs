@@ -1,10 +1,9 @@
-//! The dispatcher: what is due goes to an idle connection of its destination, or to a new one.
+//! The dispatcher: what is due goes to an idle connection of its site, or to a new one.
 
 use super::Delivery;
 use super::slots::Server;
 use super::sources::PoolNumber;
-use crate::mail::Domain;
-use crate::queue::{Attempt, Lease};
+use crate::queue::{Attempt, Lease, Site};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,14 +14,14 @@ use tokio_util::task::TaskTracker;
 /// How long dispatching rests while the spool cannot take results.
 const REST: Duration = Duration::from_secs(1);
 
-/// The connections of each destination.
+/// The connections of each site.
 #[derive(Default)]
 pub(super) struct Pool {
-    sites: Mutex<HashMap<Domain, Site>>,
+    sites: Mutex<HashMap<Site, Crew>>,
 }
 
 #[derive(Default)]
-struct Site {
+struct Crew {
     /// Workers, connected or not.
     workers: u32,
     /// Workers that have reached a server.
@@ -39,10 +38,10 @@ struct Idle {
     servers: [Server; 2],
 }
 
-/// A worker's place in its destination's count.
+/// A worker's place in its site's count.
 pub(super) struct Place {
     delivery: Arc<Delivery>,
-    domain: Domain,
+    site: Site,
     connected: bool,
 }
 
@@ -52,7 +51,7 @@ impl Place {
         if !self.connected {
             self.connected = true;
             let mut sites = self.delivery.pool.sites();
-            sites.entry(self.domain.clone()).or_default().connected += 1;
+            sites.entry(self.site.clone()).or_default().connected += 1;
         }
     }
 }
@@ -60,30 +59,30 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut sites = self.delivery.pool.sites();
-        if let Some(site) = sites.get_mut(&self.domain) {
-            site.workers -= 1;
-            site.connected -= u32::from(self.connected);
-            if site.workers == 0 {
-                sites.remove(&self.domain);
+        if let Some(crew) = sites.get_mut(&self.site) {
+            crew.workers -= 1;
+            crew.connected -= u32::from(self.connected);
+            if crew.workers == 0 {
+                sites.remove(&self.site);
             }
         }
     }
 }
 
 impl Pool {
-    fn sites(&self) -> MutexGuard<'_, HashMap<Domain, Site>> {
+    fn sites(&self) -> MutexGuard<'_, HashMap<Site, Crew>> {
         self.sites.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives work to an idle connection; back where there is none.
-    fn offer(&self, domain: &Domain, pool: PoolNumber, mut lease: Lease) -> Option<Lease> {
+    fn offer(&self, site: &Site, pool: PoolNumber, mut lease: Lease) -> Option<Lease> {
         let mut sites = self.sites();
-        let Some(site) = sites.get_mut(domain) else {
+        let Some(crew) = sites.get_mut(site) else {
             return Some(lease);
         };
         // The one that waits shortest: the others may then end.
-        while let Some(place) = site.idle.iter().rposition(|idle| idle.pool == pool)
-            && let Some(idle) = site.idle.remove(place)
+        while let Some(place) = crew.idle.iter().rposition(|idle| idle.pool == pool)
+            && let Some(idle) = crew.idle.remove(place)
         {
             match idle.work.send(lease) {
                 Ok(()) => return None,
@@ -96,24 +95,34 @@ impl Pool {
     /// Waits for work as an idle connection to a server.
     pub(super) fn idle(
         &self,
-        domain: &Domain,
+        site: &Site,
         pool: PoolNumber,
         servers: [Server; 2],
     ) -> oneshot::Receiver<Lease> {
         let (work, receiver) = oneshot::channel();
         let mut sites = self.sites();
-        let site = sites.entry(domain.clone()).or_default();
-        site.idle.retain(|other| !other.work.is_closed());
-        site.idle.push_back(Idle { work, pool, servers });
+        let crew = sites.entry(site.clone()).or_default();
+        crew.idle.retain(|other| !other.work.is_closed());
+        crew.idle.push_back(Idle { work, pool, servers });
         receiver
     }
 
-    /// Whether a server of this destination is connected now.
-    pub(super) fn reached(&self, domain: &Domain) -> bool {
-        self.sites().get(domain).is_some_and(|site| site.connected > 0)
+    /// Whether a server of this site is connected now.
+    pub(super) fn reached(&self, site: &Site) -> bool {
+        self.connected(site) > 0
     }
 
-    /// Ends the longest idle connection of some destination, to the server named or to any: its place
+    /// How many connections to a site there are.
+    pub(super) fn connected(&self, site: &Site) -> u32 {
+        self.sites().get(site).map_or(0, |crew| crew.connected)
+    }
+
+    /// How many workers a site has, connected or not.
+    pub(super) fn workers(&self, site: &Site) -> u32 {
+        self.sites().get(site).map_or(0, |crew| crew.workers)
+    }
+
+    /// Ends the longest idle connection of some site, to the server named or to any: its place
     /// is needed.
     pub(super) fn evict(&self, whose: Option<&[Server; 2]>) {
         let fits = |idle: &Idle| {
@@ -121,9 +130,9 @@ impl Pool {
                 && whose.is_none_or(|whose| whose.iter().any(|one| idle.servers.contains(one)))
         };
         let mut sites = self.sites();
-        for site in sites.values_mut() {
-            if let Some(place) = site.idle.iter().position(fits) {
-                site.idle.remove(place);
+        for crew in sites.values_mut() {
+            if let Some(place) = crew.idle.iter().position(fits) {
+                crew.idle.remove(place);
                 return;
             }
         }
@@ -136,9 +145,16 @@ impl Delivery {
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let workers = TaskTracker::new();
         tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = self.dispatch(&workers, &shutdown) => {}
+            () = shutdown.cancelled() => return,
+            () = self.take_up() => {}
         }
+        let dispatched = async {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = self.dispatch(&workers, &shutdown) => {}
+            }
+        };
+        tokio::join!(dispatched, self.look_after(&shutdown));
         workers.close();
         let longest = self.parts.config.process.drain_timeout.0;
         if tokio::time::timeout(longest, workers.wait()).await.is_err() {
@@ -148,23 +164,21 @@ impl Delivery {
     }
 
     async fn dispatch(self: &Arc<Self>, workers: &TaskTracker, shutdown: &CancellationToken) {
-        let most = self.parts.config.delivery.connections_per_domain_max;
-        let per_domain = most.min(self.slots.share()).max(1);
         let queue = &self.parts.queue;
         loop {
-            let domain = queue.due(per_domain).await;
+            let site = queue.due().await;
             if let Err(fault) = queue.can_record() {
                 // What is sent could not be marked as sent, and would be sent again.
                 tracing::error!(%fault, "delivery waits until the spool takes records again");
                 tokio::time::sleep(REST).await;
                 continue;
             }
-            let Some(lease) = queue.lease(&domain, 1).await.pop() else {
+            let Some(lease) = queue.lease(&site, 1).await.pop() else {
                 tokio::task::yield_now().await;
                 continue;
             };
             let pool = self.sources.pool_of(&self.parts.accounts, &lease);
-            let Some(lease) = self.pool.offer(&domain, pool, lease) else {
+            let Some(lease) = self.pool.offer(&site, pool, lease) else {
                 continue;
             };
             let permit = match self.workers.clone().try_acquire_owned() {
@@ -177,7 +191,7 @@ impl Delivery {
                     }
                 }
             };
-            self.start(workers, shutdown, domain, lease, permit);
+            self.start(workers, shutdown, site, lease, permit);
         }
     }
 
@@ -185,18 +199,18 @@ impl Delivery {
         self: &Arc<Self>,
         workers: &TaskTracker,
         shutdown: &CancellationToken,
-        domain: Domain,
+        site: Site,
         lease: Lease,
         permit: OwnedSemaphorePermit,
     ) {
         let mut sites = self.pool.sites();
-        sites.entry(domain.clone()).or_default().workers += 1;
+        sites.entry(site.clone()).or_default().workers += 1;
         drop(sites);
-        let place = Place { delivery: Arc::clone(self), domain: domain.clone(), connected: false };
+        let place = Place { delivery: Arc::clone(self), site: site.clone(), connected: false };
         let (delivery, shutdown) = (Arc::clone(self), shutdown.clone());
         let used = self.levels.attempts.take(1);
         workers.spawn(async move {
-            delivery.work(domain, lease, place, shutdown).await;
+            delivery.work(site, lease, place, shutdown).await;
             drop((permit, used));
         });
     }

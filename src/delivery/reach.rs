@@ -116,7 +116,7 @@ impl Delivery {
                 biased;
                 done = first_of(&mut running) => match done? {
                     (_, Ok(link)) => return Some(link),
-                    (target, Err(broken)) => self.unreached(targets, &target, &broken),
+                    (target, Err(broken)) => self.passed_over(targets, &target, &broken),
                 },
                 () = sleep(delay), if may_add => {
                     let Some(next) = self.another(targets, &host).await else {

@@ -44,7 +44,10 @@ impl Target {
 
 /// What is left to try of a destination.
 pub(super) struct Targets {
-    domain: Domain,
+    /// The destination.
+    pub(super) domain: Domain,
+    /// The names of all its hosts.
+    pub(super) names: Vec<String>,
     /// What mail to it demands of TLS.
     rule: DomainRule,
     /// Whether DNSSEC proves that these are its hosts.
@@ -138,6 +141,7 @@ impl Delivery {
         match route.map(|route| route.found) {
             Ok(Route::Hosts(hosts)) => Ok(Targets {
                 domain: domain.clone(),
+                names: hosts.iter().map(|host| host.name.clone()).collect(),
                 rule,
                 is_proven,
                 pool: PoolNumber::default(),
@@ -226,7 +230,7 @@ impl Delivery {
                     tracing::info!(relay, domain = %targets.domain, why = breach.text, "TLS is not what mail demands");
                     targets.failed(breached(&relay, &rule, &breach));
                 }
-                Err(broken) => self.unreached(targets, &target, &broken),
+                Err(broken) => self.passed_over(targets, &target, &broken),
             }
         }
         Err(targets.end())
@@ -283,7 +287,7 @@ impl Delivery {
     }
 
     /// Notes why a server is not used.
-    pub(super) fn unreached(&self, targets: &mut Targets, target: &Target, why: &Broken) {
+    pub(super) fn passed_over(&self, targets: &mut Targets, target: &Target, why: &Broken) {
         let relay = target.relay();
         if let Broken::Refused(refused) = why {
             return self.refused(targets, target, *refused);

@@ -2,7 +2,7 @@
 
 use super::{Delivery, Parts};
 use crate::accounts::{Accounts, StreamDraft, StreamKind, StreamRules};
-use crate::config::Config;
+use crate::config::{Config, Shaping};
 use crate::dns::{DnsFault, MailHost, Resolver, Route};
 use crate::events::message::{Accepted, Origin, Recipient, owner};
 use crate::events::record::{Evidence, Reason, Scope, Source};
@@ -112,6 +112,7 @@ async fn house_in(
     let (tell, heard) = mpsc::unbounded_channel();
     tokio::spawn(serve(server, tell, script));
     let delivery = Delivery::new(Parts {
+        shaping: Shaping::none(&config.delivery),
         config,
         queue: queue.clone(),
         accounts,

@@ -1,4 +1,4 @@
-//! A worker: one destination, one connection at a time, one item after another.
+//! A worker: one site, one connection at a time, one item after another.
 
 use super::Delivery;
 use super::dialog::Dialog;
@@ -7,25 +7,20 @@ use super::pool::Place;
 use super::route::Targets;
 use super::transaction::Ended;
 use crate::events::message::{Accepted, Origin};
-use crate::mail::{Domain, Status, TlsDemand};
+use crate::mail::Status;
 use crate::policy::Judgement;
-use crate::queue::{Attempt, Lease};
+use crate::queue::{Attempt, Lease, Site};
 use crate::store::StoreFault;
 use tokio_util::sync::CancellationToken;
-
-/// Most items that end in one write when a whole destination cannot be reached.
-const TOGETHER: usize = 100;
-/// How many times so many, before it is tried again whether it can be.
-const BATCHES: usize = 1000;
 
 /// Most items of other pools that a connection passes over for one of its own.
 const LOOKED_MAX: usize = 16;
 
 impl Delivery {
-    /// Serves a destination, beginning with `lease`, until there is no more to do.
+    /// Serves a site, beginning with `lease`, until there is no more to do.
     pub(super) async fn work(
         &self,
-        domain: Domain,
+        site: Site,
         lease: Lease,
         mut place: Place,
         shutdown: CancellationToken,
@@ -41,10 +36,15 @@ impl Delivery {
             self.finish(lease, Attempt::Waits { said, until }).await;
             return;
         }
+        let Some(domain) = lease.domain().cloned() else { return };
+        let begun = self.begin();
         let mut targets = match self.targets(&domain).await {
             Ok(targets) => targets,
-            Err(attempt) => return self.all(&domain, lease, attempt).await,
+            Err(attempt) => return self.unrouted(&domain, begun, lease, attempt).await,
         };
+        if self.moved(&domain, &targets.names, &site) {
+            return; // the lease is due at once, in its site's turn
+        }
         targets.pool = pool;
         let mut dialog = match self.connect(&mut targets, &lease.message, &shutdown).await {
             Ok(dialog) => dialog,
@@ -53,29 +53,30 @@ impl Delivery {
                 self.finish(lease, attempt).await;
                 return;
             }
-            Err(attempt) => return self.nobody_reached(&domain, lease, attempt).await,
+            Err(attempt) => {
+                return self.unreached(&site, &domain, begun, lease, attempt).await;
+            }
         };
         place.connected();
-        self.parts.queue.narrow(&domain, false);
+        self.reached(&site, &domain);
         let mut lease = lease;
         for sent in 1.. {
-            let one = self.one(dialog, lease, &mut targets, sent > 1, &shutdown);
+            let one = self.one(&site, dialog, lease, &mut targets, sent > 1, &shutdown);
             let Some(usable) = one.await else {
                 return;
             };
             targets.forget();
             dialog = usable;
-            if self.is_spent(&dialog) || shutdown.is_cancelled() {
+            if self.is_spent(&site, &dialog) || shutdown.is_cancelled() {
                 break;
             }
             let next = loop {
-                match self.more(&domain, &mut dialog, &shutdown).await {
-                    Some(found) => {
-                        if let Some(fit) = self.judged(found).await {
-                            break Some(fit);
-                        }
-                    }
-                    None => break None,
+                let Some(found) = self.more(&site, &mut dialog, &shutdown).await else {
+                    break None;
+                };
+                if let Some(clear) = self.judged(found).await {
+                    let host = dialog.target.host.name.clone();
+                    break self.fit(&site, &host, &mut targets, clear).await;
                 }
             };
             match next {
@@ -87,8 +88,8 @@ impl Delivery {
     }
 
     /// Whether a connection has had all the messages that it may have, by us or by the server's word.
-    fn is_spent(&self, dialog: &Dialog) -> bool {
-        let most = self.parts.config.delivery.messages_per_connection_max;
+    fn is_spent(&self, site: &Site, dialog: &Dialog) -> bool {
+        let most = self.messages_max(site);
         dialog.begun >= dialog.offers.messages_max.map_or(most, |limit| limit.min(most))
     }
 
@@ -96,6 +97,7 @@ impl Delivery {
     /// it may serve on.
     async fn one(
         &self,
+        site: &Site,
         dialog: Dialog,
         lease: Lease,
         targets: &mut Targets,
@@ -104,6 +106,7 @@ impl Delivery {
     ) -> Option<Dialog> {
         let (mut dialog, mut reused) = (dialog, reused);
         let mut batch = self.batch(lease).await;
+        batch.keep(self.recipients_max(site) as usize);
         loop {
             let now = self.parts.world.clock.now();
             match self.sources.take(&dialog.source, batch.open().len(), now).await {
@@ -114,7 +117,9 @@ impl Delivery {
                 }
                 room => batch.keep(room),
             }
+            let begun = self.begin();
             let ended = self.transact(&mut dialog, &mut batch).await;
+            batch.ended().for_each(|attempt| self.heard(site, begun, attempt));
             // Who is still open when the connection ends is due again at once.
             let attempt = match ended {
                 Ended::Usable => {
@@ -122,7 +127,7 @@ impl Delivery {
                     if !is_recorded || batch.first().is_none() {
                         return is_recorded.then_some(dialog);
                     }
-                    if !self.is_spent(&dialog) {
+                    if !self.is_spent(site, &dialog) {
                         continue;
                     }
                     targets.again(dialog.target.clone());
@@ -153,6 +158,7 @@ impl Delivery {
                 Ended::Unfit(attempt) => Some(attempt),
             };
             if let Some(attempt) = attempt {
+                self.heard(site, begun, &attempt);
                 targets.failed(attempt);
             }
             drop(dialog);
@@ -163,6 +169,7 @@ impl Delivery {
             match self.connect(targets, &message, shutdown).await {
                 Ok(next) => dialog = next,
                 Err(attempt) => {
+                    self.missed(site, begun, &attempt);
                     batch.end(&attempt);
                     self.finish_ended(&mut batch).await;
                     return None;
@@ -218,21 +225,24 @@ impl Delivery {
         Ok(Some(Attempt::Failed { said, dead_address: false }))
     }
 
-    /// The next item of the destination: one that is due, or one that comes while the connection is
+    /// The next item of the site: one that is due, or one that comes while the connection is
     /// kept. None: the connection ends.
     async fn more(
         &self,
-        domain: &Domain,
+        site: &Site,
         dialog: &mut Dialog,
         shutdown: &CancellationToken,
     ) -> Option<Lease> {
         let servers = dialog.slot.as_ref().map(|slot| slot.servers().clone())?;
+        if self.is_crowded(site) {
+            return None;
+        }
         let pool = dialog.source.pool;
-        let waiting = self.pool.idle(domain, pool, servers.clone());
+        let waiting = self.pool.idle(site, pool, servers.clone());
         // What leaves from other addresses is due again when this look ends, and finds its own connection.
         let mut of_others = Vec::new();
         while of_others.len() < LOOKED_MAX
-            && let Some(lease) = self.parts.queue.lease(domain, 1).await.pop()
+            && let Some(lease) = self.parts.queue.lease(site, 1).await.pop()
         {
             if self.sources.pool_of(&self.parts.accounts, &lease) == pool {
                 return Some(lease);
@@ -250,45 +260,6 @@ impl Delivery {
             () = shutdown.cancelled() => None,
             () = dialog.gone() => None,
             () = tokio::time::sleep(self.parts.config.delivery.connection_idle.0) => None,
-        }
-    }
-
-    /// No server was reached: so it is for all that wait, unless another connection stands.
-    async fn nobody_reached(&self, domain: &Domain, lease: Lease, attempt: Attempt) {
-        if self.pool.reached(domain) {
-            self.finish(lease, attempt).await;
-        } else {
-            self.parts.queue.narrow(domain, true);
-            self.all(domain, lease, attempt).await;
-        }
-    }
-
-    /// Ends everything that is due for the destination alike, so that it is not tried one by one.
-    async fn all(&self, domain: &Domain, lease: Lease, attempt: Attempt) {
-        if !self.finish(lease, attempt.clone()).await {
-            return;
-        }
-        // What TLS keeps from some mail it does not keep from mail that asks for none.
-        let is_tls = matches!(&attempt, Attempt::Deferred(said) if said.is_tls());
-        let mut others = Vec::new();
-        for _ in 0..BATCHES {
-            let leases = self.parts.queue.lease(domain, TOGETHER).await;
-            if leases.is_empty() {
-                return;
-            }
-            let mut alike = Vec::new();
-            for lease in leases {
-                if is_tls && lease.message.tls == TlsDemand::Optional {
-                    others.push(lease);
-                    continue;
-                }
-                alike.extend(self.judged(lease).await);
-            }
-            let count = alike.len();
-            if let Err(fault) = self.parts.queue.finish_alike(alike, attempt.clone()).await {
-                tracing::error!(%fault, %domain, count, "the end of some attempts was not recorded");
-                return;
-            }
         }
     }
 }

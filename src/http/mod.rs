@@ -33,7 +33,7 @@ mod waiting;
 #[cfg(test)]
 mod tests;
 
-pub use outgoing::Outgoing;
+pub use outgoing::{Outgoing, OutgoingFault};
 pub use serve::{serve_tcp, serve_unix};
 pub use site::{Parts, Site, admin, public};
 pub use vitals::{Found, Vitals};

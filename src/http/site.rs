@@ -117,7 +117,10 @@ pub fn admin(parts: Parts) -> Site {
         .route("/api/v1/delivery/probe/{domain}", post(outgoing::probe))
         .route("/api/v1/queue", get(waiting::list))
         .route("/api/v1/queue/summary", get(waiting::summary))
-        .route("/api/v1/queue/{verb}", post(waiting::act));
+        .route("/api/v1/queue/{verb}", post(waiting::act))
+        .route("/api/v1/delivery/sites", get(outgoing::list))
+        .route("/api/v1/delivery/sites/{domain}", get(outgoing::site))
+        .route("/api/v1/delivery/{verb}", post(outgoing::act));
     site(routes.merge(health::routes()), parts)
 }
 

@@ -9,14 +9,6 @@ use crate::mail::{RecipientNumber, Timestamp};
 use crate::spool::{Durability, SpoolFault};
 use std::sync::Arc;
 
-impl Lease {
-    /// This lease alone, and each of those that go along.
-    pub(super) fn each(mut self) -> impl Iterator<Item = Self> {
-        let along = std::mem::take(&mut self.along);
-        std::iter::once(self).chain(along)
-    }
-}
-
 impl State {
     /// Takes due items of a leased item's message that go to the same domain: those after it, and then
     /// those before. They go along in its transaction, so that they hold no place of their own among

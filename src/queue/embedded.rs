@@ -2,8 +2,8 @@
 
 use super::state::{Key, Stand, State, Then};
 use super::{
-    Attempt, Draft, ItemView, Lease, Queue, Said, Selector, Summary, ending::reason,
-    rebuild::rebuild, schedule::longest,
+    Attempt, Draft, ItemView, Lease, Limits, Outage, Queue, Said, Selector, Site, SiteView,
+    Summary, Suspension, ending::reason, rebuild::rebuild, schedule::longest,
 };
 use crate::accounts::Accounts;
 use crate::config::Config;
@@ -69,8 +69,7 @@ impl std::fmt::Debug for Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(queue) = self.queue.upgrade() {
-            let now = queue.world.clock.now();
-            queue.give_back(self.key, self.generation, now);
+            queue.give_back(self.key, self.generation, None);
         }
     }
 }
@@ -88,7 +87,11 @@ impl Embedded {
         world: World,
     ) -> Result<Arc<Self>, SpoolFault> {
         let now = world.clock.now();
-        let mut state = rebuild(&spool, now)?;
+        // One attempt finds out about a site of which nothing is known; of those never reached there are
+        // half of all attempts at most, so that however many are dead, others have their share.
+        let unknown = Limits { connections: 1, interval: None, proven: false };
+        let state = State::new(unknown, config.delivery.attempts_max / 2);
+        let mut state = rebuild(&spool, now, state)?;
         // The clock may have been ahead when the waits were recorded.
         state.draw_near(now.after(longest(&config)));
         spool.settle();
@@ -112,14 +115,16 @@ impl Embedded {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends a lease without an end of the item: it waits until `at`, unless the operator said
-    /// otherwise meanwhile.
-    pub(super) fn give_back(&self, key: Key, generation: u64, at: Timestamp) {
+    /// Ends a lease without an end of the item: it waits until `at`, or is due at once where there is no
+    /// such moment, unless the operator said otherwise meanwhile.
+    pub(super) fn give_back(&self, key: Key, generation: u64, at: Option<Timestamp>) {
         let mut state = self.state();
         if state.give_back(key, generation) {
             let then = state.item_mut(key).and_then(|item| item.then.take());
-            let at = if then == Some(Then::Due) { self.world.clock.now() } else { at };
-            state.schedule(key, at);
+            match at.filter(|_| then != Some(Then::Due)) {
+                Some(at) => state.schedule(key, at),
+                None => state.hurry(key),
+            }
             if let Some(item) = state.item_mut(key)
                 && matches!(then, Some(Then::Held | Then::Cancelled))
             {
@@ -139,13 +144,13 @@ impl Embedded {
         self.wake.notify_waiters();
     }
 
-    /// Takes what is due of a destination.
-    fn take(&self, domain: &Domain, max: usize, now: Timestamp) -> Vec<Lease> {
+    /// Takes what is due of a site.
+    fn take(&self, site: &Site, max: usize, now: Timestamp) -> Vec<Lease> {
         let mut state = self.state();
         state.promote(now);
         let mut leases = Vec::new();
         while leases.len() < max {
-            let Some((key, generation)) = state.take(domain, now) else {
+            let Some((key, generation)) = state.take(site, now) else {
                 break;
             };
             let attempts = state.item(key).map_or(0, |item| item.attempts);
@@ -215,7 +220,7 @@ impl Embedded {
             item.last = Some(last.0.into());
             item.class = last.1;
         }
-        self.give_back(key, lease.generation, next_at);
+        self.give_back(key, lease.generation, Some(next_at));
     }
 }
 
@@ -269,7 +274,7 @@ impl Queue for Embedded {
         accepted.await.map_err(|fault| SpoolFault::Stopped(fault.to_string()))?
     }
 
-    async fn due(&self, per_domain_max: u32) -> Domain {
+    async fn due(&self) -> Site {
         loop {
             let wake = self.wake.notified();
             tokio::pin!(wake);
@@ -283,8 +288,8 @@ impl Queue for Embedded {
                     state.draw_near(now.after(longest(&self.config)));
                 }
                 let next = state.promote(now);
-                if let Some(domain) = state.turn(per_domain_max) {
-                    return domain;
+                if let Some(site) = state.turn(now) {
+                    return site;
                 }
                 next
             };
@@ -294,10 +299,10 @@ impl Queue for Embedded {
         }
     }
 
-    async fn lease(&self, domain: &Domain, max: usize) -> Vec<Lease> {
+    async fn lease(&self, site: &Site, max: usize) -> Vec<Lease> {
         let now = self.world.clock.now();
         for _ in 0..CHUNK {
-            let leases = self.take(domain, max, now);
+            let leases = self.take(site, max, now);
             if leases.is_empty() {
                 return leases;
             }
@@ -355,7 +360,7 @@ impl Queue for Embedded {
             if let Some(item) = self.state().item_mut(key) {
                 (item.last, item.class) = (Some(said.text.into()), said.class);
             }
-            self.give_back(key, lease.generation, until);
+            self.give_back(key, lease.generation, Some(until));
             return Ok(());
         }
         let now = self.world.clock.now();
@@ -385,40 +390,42 @@ impl Queue for Embedded {
         kept
     }
 
-    async fn finish_alike(&self, leases: Vec<Lease>, attempt: Attempt) -> Result<(), SpoolFault> {
-        let now = self.world.clock.now();
-        let (mut deferred, mut records, mut ended) = (Vec::new(), Vec::new(), Ok(()));
-        let leases = leases.into_iter().flat_map(Lease::each);
-        for lease in leases.filter(|lease| self.is_leased(lease)) {
-            match self.decide(&lease, attempt.clone(), now) {
-                // A warning is a message of its own.
-                Some(_) if self.is_late(&lease, now) => {
-                    ended = ended.and(self.finish(lease, attempt.clone()).await);
-                }
-                Some((Outcome::Deferred { next_at }, said)) => {
-                    let (number, attempts) = (lease.recipient.0, lease.attempts.saturating_add(1));
-                    let last = (said.text.clone(), said.class);
-                    let outcome = Outcome::Deferred { next_at };
-                    let event = self.event(&lease.message, number, outcome, attempts, said);
-                    records.push(event.encode());
-                    deferred.push((lease, next_at, last));
-                }
-                _ => ended = ended.and(self.finish(lease, attempt.clone()).await),
-            }
-        }
-        let kept = self.spool.append(records, Durability::Lazy).await;
-        for (lease, next_at, last) in deferred {
-            self.deferred(&lease, next_at, last);
-        }
-        ended.and(kept.map(|_| ()))
-    }
-
     async fn finish_together(&self, ended: Vec<(Lease, Attempt)>) -> Result<(), SpoolFault> {
         self.end_together(ended).await
     }
 
-    fn narrow(&self, domain: &Domain, is_narrow: bool) {
-        self.state().narrow(domain, is_narrow);
+    fn join(&self, domain: &Domain, site: &Site) -> bool {
+        let has_moved = self.state().lanes.join(domain, site);
+        self.wake.notify_waiters();
+        has_moved
+    }
+
+    fn site(&self, domain: &Domain) -> Option<Site> {
+        self.state().lanes.site(domain).cloned()
+    }
+
+    fn shape(&self, site: &Site, limits: Limits) {
+        self.state().lanes.shape(site, limits);
+        self.wake.notify_waiters();
+    }
+
+    fn pause(&self, site: &Site, outage: Option<Outage>) {
+        self.state().lanes.pause(site, outage);
+        self.wake.notify_waiters();
+    }
+
+    fn suspend(&self, all: Vec<Suspension>) {
+        self.state().lanes.suspend(all);
+        self.wake.notify_waiters();
+    }
+
+    fn sites(&self, domains_max: usize) -> Vec<SiteView> {
+        let now = self.world.clock.now();
+        self.state().lanes.sites(now, domains_max)
+    }
+
+    async fn expire(&self) -> u64 {
+        self.expire_waiting().await
     }
 
     async fn cancel(&self, selector: Selector) -> u64 {
@@ -480,11 +487,12 @@ impl Queue for Embedded {
     async fn retry(&self, selector: Selector) -> u64 {
         let now = self.world.clock.now();
         let mut state = self.state();
-        let mut count = 0;
+        let (mut count, mut lanes) = (0, HashSet::new());
         for key in state.select(&selector, usize::MAX) {
             let Some(item) = state.item_mut(key) else {
                 continue;
             };
+            lanes.insert(item.destination);
             match (item.stand, item.then) {
                 (Stand::Queued, _) => state.schedule(key, now),
                 (Stand::Active(_), None | Some(Then::Due)) => item.then = Some(Then::Due),
@@ -492,6 +500,7 @@ impl Queue for Embedded {
             }
             count += 1;
         }
+        lanes.into_iter().for_each(|lane| state.lanes.open(lane, now));
         drop(state);
         self.wake.notify_waiters();
         count
@@ -536,7 +545,9 @@ impl Queue for Embedded {
         for item in found.iter_mut().filter(|item| item.state == "queued") {
             let stream = item.stream.filter(|_| item.is_submission);
             let quiet = stream.and_then(|stream| self.quiet_until(stream, item.next_at, now));
-            if let Some(end) = quiet {
+            if let Some(why) = item.stopped.take() {
+                item.why = why;
+            } else if let Some(end) = quiet {
                 item.why = format!("its stream has quiet hours until {end}");
             }
         }

@@ -238,10 +238,20 @@ impl Embedded {
         outcome: Outcome,
         text: String,
     ) -> Result<bool, SpoolFault> {
+        let said = Said { relay: None, status: Status::new(5, 7, 1), text, class: None };
+        self.end_free(key, outcome, said).await
+    }
+
+    /// The same, in words of somebody's own.
+    pub(super) async fn end_free(
+        &self,
+        key: Key,
+        outcome: Outcome,
+        said: Said,
+    ) -> Result<bool, SpoolFault> {
         let Some((message, stood, attempts)) = self.claim(key) else {
             return Ok(false);
         };
-        let said = Said { relay: None, status: Status::new(5, 7, 1), text, class: None };
         let written = self.conclude(&message, key.1, outcome, attempts, said).await;
         if written.is_err() {
             self.state().unclaim(key, stood);

@@ -5,11 +5,14 @@ mod alike;
 mod blot;
 mod embedded;
 mod ending;
+mod lanes;
+mod outage;
 mod rebuild;
 mod report;
 mod report_words;
 mod schedule;
 mod shelf;
+mod site;
 mod state;
 mod stop;
 #[cfg(test)]
@@ -18,6 +21,7 @@ mod view;
 
 pub use embedded::Embedded;
 pub(crate) use report::redacted;
+pub use site::{Limits, Outage, Site, SiteView, Suspension};
 pub use stop::{Stop, bounced, stop};
 
 use crate::events::message::{Accepted, MessageEvent};
@@ -53,6 +57,13 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// The domain that the copy goes to.
+    #[must_use]
+    pub fn domain(&self) -> Option<&Domain> {
+        let recipient = self.message.recipients.get(self.recipient.0 as usize)?;
+        Some(recipient.address.domain())
+    }
+
     fn key(&self) -> state::Key {
         (self.message.id, self.recipient.0)
     }
@@ -167,6 +178,8 @@ pub struct ItemView {
     pub last: Option<String>,
     /// What that was about, where it was a refusal.
     pub class: Option<RefusalClass>,
+    /// Why nothing goes to its site now, where that is so: the operator suspended it, or nobody can reach it.
+    pub stopped: Option<String>,
 }
 
 /// Figures of the queue.
@@ -196,22 +209,34 @@ pub trait Queue: Send + Sync + 'static {
     fn body(&self) -> BodyWriter;
     /// Accepts a message: durable when this returns. `draft.body` is filled in from `body`.
     async fn enqueue(&self, draft: Draft, body: BodyWriter) -> Result<MessageId, SpoolFault>;
-    /// Waits until some destination has due items that fewer than `per_domain_max` leases hold, and
-    /// returns that destination.
-    async fn due(&self, per_domain_max: u32) -> Domain;
-    /// Leases up to `max` due items of a destination, without waiting, each with those that go along.
-    async fn lease(&self, domain: &Domain, max: usize) -> Vec<Lease>;
+    /// Waits until some site has due items and room for a lease, and returns that site. A domain is a site of
+    /// its own until [`Queue::join`] says otherwise.
+    async fn due(&self) -> Site;
+    /// Leases up to `max` due items of a site, without waiting, as far as its limits let that be: of its
+    /// accounts in turn, each with those that go along.
+    async fn lease(&self, site: &Site, max: usize) -> Vec<Lease>;
+    /// Lets all that goes to a domain wait in the queue of a site from now on; whether it waited elsewhere.
+    fn join(&self, domain: &Domain, site: &Site) -> bool;
+    /// The site in whose queue a domain's mail waits, while that is known.
+    fn site(&self, domain: &Domain) -> Option<Site>;
+    /// Says how fast a site is served.
+    fn shape(&self, site: &Site, limits: Limits);
+    /// Says that nobody can reach a site, so that what waits for it, however much, waits until the end of
+    /// a pause, or that it was reached.
+    fn pause(&self, site: &Site, outage: Option<Outage>);
+    /// What the operator has suspended, all of it.
+    fn suspend(&self, all: Vec<Suspension>);
+    /// The sites that are known, those first for which most waits, each with `domains_max` domains at most.
+    fn sites(&self, domains_max: usize) -> Vec<SiteView>;
+    /// Ends what has waited for too long for sites that nobody can reach, and warns the senders of what is
+    /// late there; how many ended.
+    async fn expire(&self) -> u64;
     /// Takes the permit for a leased item's final dot, then looks once more. `Err`: no dot.
     async fn permit(&self, lease: &Lease) -> Result<Result<Permit, Judgement>, StoreFault>;
     /// Ends a lease. Spools the event; on final failure the report to the sender is enqueued too.
     async fn finish(&self, lease: Lease, attempt: Attempt) -> Result<(), SpoolFault>;
-    /// Ends leases that ended alike, of one destination.
-    async fn finish_alike(&self, leases: Vec<Lease>, attempt: Attempt) -> Result<(), SpoolFault>;
     /// Ends the leases of one transaction, each in its own way, with one write for all that it can.
     async fn finish_together(&self, ended: Vec<(Lease, Attempt)>) -> Result<(), SpoolFault>;
-    /// Says whether no server of a destination can be reached, so that it gets one attempt at a time, and
-    /// what waits for it, however much, slows no other.
-    fn narrow(&self, domain: &Domain, is_narrow: bool);
     /// Ends queued items that policy now stops: each is judged anew, and stopped with an event.
     async fn cancel(&self, selector: Selector) -> u64;
     /// Takes items out of the queue by the operator's word. One under attempt gets no permit any more

@@ -6,12 +6,15 @@ use crate::events::message::{MessageEvent, Outcome};
 use crate::mail::Timestamp;
 use crate::spool::{Record, Sequence, Spool, SpoolFault};
 
-/// Replays the whole log; says to the spool which bodies are still needed.
+/// Replays the whole log into an empty state; says to the spool which bodies are still needed.
 ///
 /// # Errors
 /// [`SpoolFault::Unreadable`].
-pub(super) fn rebuild(spool: &Spool, now: Timestamp) -> Result<State, SpoolFault> {
-    let mut state = State::default();
+pub(super) fn rebuild(
+    spool: &Spool,
+    now: Timestamp,
+    mut state: State,
+) -> Result<State, SpoolFault> {
     let mut from = Sequence(0);
     loop {
         let records = spool.read(from, CHUNK)?;

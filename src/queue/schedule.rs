@@ -41,7 +41,7 @@ impl<'a> Plan<'a> {
     }
 
     /// How long a recipient has waited between so many attempts, whatever the clock says.
-    fn waited(&self, attempts: u32) -> Duration {
+    pub(super) fn waited(&self, attempts: u32) -> Duration {
         let waits = attempts.saturating_sub(1);
         let listed = self.delays.iter().take(waits as usize).map(|delay| delay.0).sum::<Duration>();
         let more =
@@ -53,8 +53,8 @@ impl<'a> Plan<'a> {
     /// Whether a recipient has been tried for too long: by the clock and by the waits between attempts, or
     /// by these alone where the clock was ahead once and can say nothing. Quiet hours do not count. What
     /// lay while nothing ran is tried first: `up`, for how long the daemon has run, may be no age of its.
-    fn has_expired(&self, age: Duration, attempts: u32, up: Duration) -> bool {
-        let (waited, has_settled) = (self.waited(attempts), up >= self.expiry / START_SHARE);
+    fn has_expired(&self, age: Duration, waited: Duration, up: Duration) -> bool {
+        let has_settled = up >= self.expiry / START_SHARE;
         has_settled && age > self.expiry && waited >= self.expiry / 2 || waited >= self.expiry * 2
     }
 }
@@ -82,11 +82,23 @@ impl Embedded {
 
     /// Whether a message has been tried for too long.
     pub(super) fn has_expired(&self, lease: &Lease, plan: &Plan<'_>, now: Timestamp) -> bool {
-        let due = lease.message.due();
+        let waited = plan.waited(lease.attempts.saturating_add(1));
+        self.has_waited(&lease.message, plan, waited, now)
+    }
+
+    /// Whether a message has been tried for too long, with so much time between attempts.
+    pub(super) fn has_waited(
+        &self,
+        message: &Accepted,
+        plan: &Plan<'_>,
+        waited: Duration,
+        now: Timestamp,
+    ) -> bool {
+        let due = message.due();
         let quiet = plan.quiet.as_ref().map_or(Duration::ZERO, |quiet| quiet.within(due, now));
         let up = self.world.clock.steady().saturating_sub(self.started);
         let age = now.since(due).saturating_sub(quiet);
-        plan.has_expired(age, lease.attempts.saturating_add(1), up)
+        plan.has_expired(age, waited, up)
     }
 
     /// When what was deferred is due again: as the schedule has it, no sooner than its server wants, and
@@ -135,7 +147,10 @@ impl Embedded {
             let stream = self.stream_of(&lease.message);
             let quiet = stream.as_ref().and_then(|stream| stream.rules.quiet_hours.as_ref());
             match quiet.and_then(|quiet| quiet.end(now)) {
-                Some(end) => self.give_back(lease.key(), lease.generation, self.after_quiet(end)),
+                Some(end) => {
+                    let end = Some(self.after_quiet(end));
+                    self.give_back(lease.key(), lease.generation, end);
+                }
                 None => awake.push(lease),
             }
         }
@@ -165,7 +180,7 @@ impl Embedded {
     /// Ends a lease as if nothing had been tried: due after the shortest wait.
     pub(super) fn put_off(&self, key: Key, generation: u64) {
         let at = self.world.clock.now().after(self.shortest());
-        self.give_back(key, generation, at);
+        self.give_back(key, generation, Some(at));
     }
 }
 
@@ -182,12 +197,13 @@ mod tests {
         let waits: Vec<u64> = (1..=9).map(|n| plan.delay(n).as_secs() / 60).collect();
         assert_eq!(waits, [1, 5, 15, 30, 60, 120, 240, 240, 240]);
         let up = HOUR * 24;
-        let last = (1..200).find(|n| plan.has_expired(plan.waited(*n) + HOUR, *n, up));
+        let last = (1..200).find(|n| plan.has_expired(plan.waited(*n) + HOUR, plan.waited(*n), up));
         assert_eq!(last, Some(30));
         assert!(plan.waited(30) >= HOUR * 94 && plan.waited(30) <= HOUR * 98);
         let marketing =
             Plan { delays: plan.delays, expiry: settings.marketing_expiry.0, quiet: None };
-        let last = (1..200).find(|n| marketing.has_expired(marketing.waited(*n) + HOUR, *n, up));
+        let last = (1..200)
+            .find(|n| marketing.has_expired(marketing.waited(*n) + HOUR, marketing.waited(*n), up));
         assert_eq!(last, Some(12));
     }
 
@@ -196,10 +212,13 @@ mod tests {
         let settings = config::Queue::default();
         let plan = Plan::of(&settings, None);
         let old = HOUR * 24 * 30;
-        assert!(!plan.has_expired(old, 1, old), "it was hardly tried");
-        assert!(!plan.has_expired(HOUR, 25, old), "it is young");
-        assert!(plan.has_expired(old, 25, old));
-        assert!(!plan.has_expired(old, 25, HOUR), "the daemon has hardly run");
-        assert!(plan.has_expired(HOUR, 60, HOUR), "eight days of waits outweigh any clock");
+        assert!(!plan.has_expired(old, plan.waited(1), old), "it was hardly tried");
+        assert!(!plan.has_expired(HOUR, plan.waited(25), old), "it is young");
+        assert!(plan.has_expired(old, plan.waited(25), old));
+        assert!(!plan.has_expired(old, plan.waited(25), HOUR), "the daemon has hardly run");
+        assert!(
+            plan.has_expired(HOUR, plan.waited(60), HOUR),
+            "eight days of waits outweigh any clock"
+        );
     }
 }

@@ -4,7 +4,7 @@
 
 use super::state::{Then, place};
 use crate::events::message::{Accepted, MessageEvent};
-use crate::mail::{AccountId, MessageId, RefusalClass, StreamId, Timestamp};
+use crate::mail::{AccountId, MessageId, RecipientNumber, RefusalClass, StreamId, Timestamp};
 use crate::spool::{Record, Sequence};
 use slab::Slab;
 use std::collections::HashMap;
@@ -54,7 +54,7 @@ pub(super) struct Item {
     pub(super) then: Option<Then>,
     /// It is under attempt along with another recipient of its message.
     pub(super) is_along: bool,
-    /// Its sender has been told that it is late.
+    /// Its sender has been told that it is late, or does not want to be.
     pub(super) warned: bool,
 }
 
@@ -110,6 +110,12 @@ impl Entry {
         };
         (0..u32::try_from(count).unwrap_or(u32::MAX)).filter(|number| self.item(*number).is_some())
     }
+}
+
+/// Whether its sender is to be told that a recipient still waits.
+fn wants_warning(message: &Accepted, number: usize) -> bool {
+    let number = RecipientNumber(u32::try_from(number).unwrap_or(u32::MAX));
+    message.notify(number).delay && message.sender.address().is_some()
 }
 
 /// All of them.
@@ -196,7 +202,7 @@ impl Shelf {
             person: place(message.recipients[number].hash),
             then: None,
             is_along: false,
-            warned: false,
+            warned: !wants_warning(&message, number),
         };
         let left = u32::try_from(destinations.len()).unwrap_or(u32::MAX);
         let items = match left {

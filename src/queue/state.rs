@@ -1,12 +1,12 @@
 //! What waits, by destination, by time and by person. No I/O, no clock: the moment is handed in.
 
-use super::Selector;
+use super::lanes::Lanes;
 use super::shelf::{Entry, Item, Place, Shelf};
+use super::{Limits, Selector, Site};
 use crate::events::message::Accepted;
 use crate::mail::{AccountId, Domain, MessageId, RecipientHash, Timestamp};
 use crate::spool::Sequence;
-use slab::Slab;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 pub(super) use super::shelf::{Key, Stand};
@@ -22,25 +22,14 @@ pub(super) enum Then {
     Cancelled,
 }
 
-/// A destination to which something goes.
-struct Destination {
-    domain: Domain,
-    /// What is due, oldest first. Some of it may have ended meanwhile.
-    ready: VecDeque<Place>,
-    active: u32,
-    items: u64,
-    /// Whether it waits for its turn.
-    turns: bool,
-    /// No server of it could be reached: one attempt at a time finds out whether that has changed.
-    is_narrow: bool,
-}
+/// Items moved from the timer at a time: whoever asks waits for no more of them.
+const PROMOTED_MAX: usize = 1000;
+/// What has ended meanwhile, passed over at a time.
+const PASSED_MAX: usize = 10_000;
 
-#[derive(Default)]
 pub(super) struct State {
     shelf: Shelf,
-    destinations: Slab<Destination>,
-    by_domain: HashMap<Domain, u32>,
-    turns: VecDeque<u32>,
+    pub(super) lanes: Lanes,
     timer: BTreeSet<(Timestamp, Place)>,
     /// Items by recipient.
     persons: BTreeSet<(u64, Place)>,
@@ -55,6 +44,18 @@ pub(super) fn place(hash: RecipientHash) -> u64 {
 }
 
 impl State {
+    /// Nothing waits; the limits as [`Lanes::new`] has them.
+    pub(super) fn new(usual: Limits, doubtful_max: u32) -> Self {
+        Self {
+            shelf: Shelf::default(),
+            lanes: Lanes::new(usual, doubtful_max),
+            timer: BTreeSet::new(),
+            persons: BTreeSet::new(),
+            generation: 0,
+            seen: Timestamp(0),
+        }
+    }
+
     /// How many items there are.
     pub(super) fn count(&self) -> u64 {
         self.shelf.count()
@@ -76,51 +77,12 @@ impl State {
         self.shelf.item_mut(key)
     }
 
+    pub(super) fn item_at(&mut self, place: Place) -> Option<(Key, &mut Item)> {
+        self.shelf.item_at(place)
+    }
+
     pub(super) fn items(&self) -> impl Iterator<Item = (Key, &Item)> {
         self.shelf.items()
-    }
-
-    /// The destinations and what goes to each.
-    pub(super) fn destinations(&self) -> impl Iterator<Item = (&Domain, u64)> {
-        self.destinations.iter().map(|(_, to)| (&to.domain, to.items))
-    }
-
-    fn destination(&mut self, at: u32) -> Option<&mut Destination> {
-        self.destinations.get_mut(at as usize)
-    }
-
-    /// The place of a destination, made where it is new; one more item goes there.
-    fn going_to(&mut self, domain: &Domain) -> u32 {
-        if let Some(at) = self.by_domain.get(domain).copied()
-            && let Some(known) = self.destination(at)
-        {
-            known.items += 1;
-            return at;
-        }
-        let (domain, ready) = (domain.clone(), VecDeque::new());
-        let (turns, is_narrow) = (false, false);
-        let new =
-            Destination { domain: domain.clone(), ready, active: 0, items: 1, turns, is_narrow };
-        let at = u32::try_from(self.destinations.insert(new)).expect("fewer than items");
-        self.by_domain.insert(domain, at);
-        at
-    }
-
-    /// Forgets a destination to which nothing goes any more.
-    fn tidy(&mut self, at: u32) {
-        let is_idle = |to: &Destination| to.items == 0 && to.active == 0 && !to.turns;
-        if self.destinations.get(at as usize).is_some_and(is_idle) {
-            let gone = self.destinations.remove(at as usize);
-            self.by_domain.remove(&gone.domain);
-        }
-    }
-
-    /// Says whether a destination has one attempt at a time.
-    pub(super) fn narrow(&mut self, domain: &Domain, is_narrow: bool) {
-        let at = self.by_domain.get(domain).copied();
-        if let Some(to) = at.and_then(|at| self.destination(at)) {
-            to.is_narrow = is_narrow;
-        }
     }
 
     /// Makes a queued item wait until its time.
@@ -133,9 +95,23 @@ impl State {
         self.timer.insert((at, place));
     }
 
+    /// Makes a queued item due at once, before what is due already: it was due before.
+    pub(super) fn hurry(&mut self, key: Key) {
+        let Some(place) = self.shelf.place(key) else { return };
+        let account = self.shelf.entry_at(place).map(|entry| entry.account);
+        let Some((account, (_, item))) = account.zip(self.shelf.item_at(place)) else { return };
+        self.timer.remove(&(item.next_at, place));
+        item.stand = Stand::Queued;
+        self.lanes.ready(item.destination, account, place, true);
+    }
+
     /// Whether the clock has gone back since this was last asked.
     pub(super) fn has_gone_back(&mut self, now: Timestamp) -> bool {
-        std::mem::replace(&mut self.seen, now) > now
+        let seen = std::mem::replace(&mut self.seen, now);
+        if seen > now {
+            self.lanes.set_back(seen.since(now));
+        }
+        seen > now
     }
 
     /// Has what waits for its next attempt wait no longer than until `latest`; mail for later keeps its
@@ -154,63 +130,47 @@ impl State {
         }
     }
 
-    /// Moves what is due to its destination's queue; says when the next is due.
+    /// Moves what is due to its destination's queue, so much at a time; says when the next is due.
     pub(super) fn promote(&mut self, now: Timestamp) -> Option<Timestamp> {
-        while let Some((at, place)) = self.timer.first().copied() {
+        let opens = self.lanes.wake(now);
+        for _ in 0..PROMOTED_MAX {
+            let Some((at, place)) = self.timer.first().copied() else { return opens };
             if at > now {
-                return Some(at);
+                return Some(opens.map_or(at, |opens| opens.min(at)));
             }
             self.timer.pop_first();
-            let Some((_, item)) = self.shelf.item_at(place) else { continue };
-            let at = item.destination;
-            if let Some(to) = self.destinations.get_mut(at as usize) {
-                to.ready.push_back(place);
-                if !std::mem::replace(&mut to.turns, true) {
-                    self.turns.push_back(at);
-                }
+            let account = self.shelf.entry_at(place).map(|entry| entry.account);
+            let found = account.zip(self.shelf.item_at(place));
+            if let Some((account, (_, item))) = found {
+                self.lanes.ready(item.destination, account, place, false);
             }
         }
-        None
+        Some(now)
     }
 
-    /// The next destination in turn with due items and room for a lease.
-    pub(super) fn turn(&mut self, per_domain_max: u32) -> Option<Domain> {
-        for _ in 0..self.turns.len() {
-            let at = self.turns.pop_front()?;
-            let Some(to) = self.destination(at) else { continue };
-            if to.ready.is_empty() {
-                to.ready = VecDeque::new();
-                to.turns = false;
-                self.tidy(at);
-                continue;
-            }
-            let most = if to.is_narrow { 1 } else { per_domain_max };
-            let found = (to.active < most).then(|| to.domain.clone());
-            self.turns.push_back(at);
-            if found.is_some() {
-                return found;
-            }
-        }
-        None
+    /// The next site in turn with due items and room for a lease.
+    pub(super) fn turn(&mut self, now: Timestamp) -> Option<Site> {
+        self.lanes.turn(now)
     }
 
-    /// Takes the next due item of a destination.
-    pub(super) fn take(&mut self, domain: &Domain, now: Timestamp) -> Option<(Key, u64)> {
-        let at = *self.by_domain.get(domain)?;
-        loop {
-            let to = self.destinations.get_mut(at as usize)?;
-            let place = to.ready.pop_front()?;
+    /// Takes the next due item of a site, as far as its limits let that be.
+    pub(super) fn take(&mut self, site: &Site, now: Timestamp) -> Option<(Key, u64)> {
+        let at = self.lanes.may(site, now)?;
+        for _ in 0..PASSED_MAX {
+            let (lane, place) = self.lanes.pop(at)?;
             let Some((key, item)) = self.shelf.item_at(place) else { continue };
             // What is no longer on the timer was due, even where the clock has gone back since.
             let waits = item.next_at > now && self.timer.contains(&(item.next_at, place));
-            if item.stand != Stand::Queued || waits || item.destination != at {
+            if item.stand != Stand::Queued || waits || item.destination != lane {
                 continue; // taken or ended, and its place perhaps used again
             }
             self.generation += 1;
             item.stand = Stand::Active(self.generation);
-            to.active += 1;
+            self.lanes.begun(lane);
+            self.lanes.paid(at, now);
             return Some((key, self.generation));
         }
+        None
     }
 
     /// Takes an item that is due, wherever it stands in its queue, for the transaction of another. It
@@ -305,10 +265,8 @@ impl State {
         }
         item.stand = Stand::Queued;
         let (at, is_along) = (item.destination, std::mem::take(&mut item.is_along));
-        if let Some(to) = self.destination(at)
-            && !is_along
-        {
-            to.active = to.active.saturating_sub(1);
+        if !is_along {
+            self.lanes.returned(at);
         }
         true
     }
@@ -319,13 +277,8 @@ impl State {
         let (item, sequence) = self.shelf.end(place)?;
         self.timer.remove(&(item.next_at, place));
         self.persons.remove(&(item.person, place));
-        if let Some(to) = self.destination(item.destination) {
-            to.items = to.items.saturating_sub(1);
-            if matches!(item.stand, Stand::Active(_)) && !item.is_along {
-                to.active = to.active.saturating_sub(1);
-            }
-        }
-        self.tidy(item.destination);
+        let was_active = matches!(item.stand, Stand::Active(_)) && !item.is_along;
+        self.lanes.ended(item.destination, was_active);
         sequence
     }
 
@@ -344,10 +297,15 @@ impl State {
         let next_at = message.not_before.map_or(now, |at| at.max(now));
         let persons: Vec<_> = message.recipients.iter().map(|to| place(to.hash)).collect();
         let to: Vec<_> =
-            message.recipients.iter().map(|to| self.going_to(to.address.domain())).collect();
+            message.recipients.iter().map(|to| self.lanes.going_to(to.address.domain())).collect();
+        let account = message.origin.account();
         let places = self.shelf.add(message, record, sequence, next_at, &to);
-        for (place, person) in places.into_iter().zip(persons) {
-            self.timer.insert((next_at, place));
+        for ((place, person), lane) in places.into_iter().zip(persons).zip(to) {
+            if next_at > now {
+                self.timer.insert((next_at, place));
+            } else {
+                self.lanes.ready(lane, account, place, false);
+            }
             self.persons.insert((person, place));
         }
         true
@@ -362,8 +320,8 @@ impl State {
             self.shelf.entries().filter(|entry| means(entry)).flat_map(all).collect()
         };
         let to = |domain: &Domain| -> Vec<Key> {
-            let Some(at) = self.by_domain.get(domain) else { return Vec::new() };
-            let goes = self.shelf.items().filter(|(_, item)| item.destination == *at);
+            let Some(at) = self.lanes.find(domain) else { return Vec::new() };
+            let goes = self.shelf.items().filter(|(_, item)| item.destination == at);
             goes.map(|(key, _)| key).collect()
         };
         let mut keys = match selector {
@@ -388,7 +346,7 @@ impl State {
     }
 
     fn among(&self, addresses: &HashSet<String>, domains: &HashSet<Domain>) -> Vec<Key> {
-        let place = |domain: &Domain| self.by_domain.get(domain).copied();
+        let place = |domain: &Domain| self.lanes.find(domain);
         let whole: HashSet<u32> = domains.iter().filter_map(place).collect();
         let host = |address: &String| place(&Domain::parse(address.rsplit_once('@')?.1).ok()?);
         let partly: HashSet<u32> = addresses.iter().filter_map(host).collect();
@@ -422,12 +380,17 @@ mod tests {
     use super::*;
     use crate::events::message::{Origin, Recipient};
     use crate::mail::{AccountId, Address, ReversePath, TlsDemand};
+    use crate::queue::Suspension;
     use crate::spool::Body;
 
     fn message(id: u8, to: &str) -> Accepted {
+        of(1, id, to)
+    }
+
+    fn of(account: u32, id: u8, to: &str) -> Accepted {
         Accepted {
             id: MessageId([id; 12]),
-            origin: Origin::Letter { account: AccountId(1), stream: None },
+            origin: Origin::Letter { account: AccountId(account), stream: None },
             sender: ReversePath::Null,
             recipients: vec![Recipient {
                 address: Address::parse(to).expect("an address"),
@@ -446,50 +409,199 @@ mod tests {
         }
     }
 
+    fn state(connections: u32) -> State {
+        State::new(Limits { connections, interval: None, proven: false }, 2000)
+    }
+
+    fn site(name: &str) -> Site {
+        Site::of(&domain(name))
+    }
+
+    fn domain(name: &str) -> Domain {
+        Domain::parse(name).expect("a domain")
+    }
+
+    /// Takes what is due at a site: the messages' numbers.
+    fn taken(state: &mut State, site: &Site, now: u64) -> Vec<u8> {
+        let take = || state.take(site, Timestamp(now)).map(|(key, _)| key.0.0[0]);
+        std::iter::from_fn(take).collect()
+    }
+
     #[test]
     fn a_dead_domain_does_not_block_another_and_retries_wait_their_time() {
-        let mut state = State::default();
+        let mut state = state(1);
         state.add(message(1, "a@dead.example"), None, Sequence(1), Timestamp(5));
         state.add(message(2, "b@dead.example"), None, Sequence(2), Timestamp(5));
         state.add(message(3, "c@live.example"), None, Sequence(3), Timestamp(5));
         assert_eq!(state.promote(Timestamp(5)), None);
-        let dead = Domain::parse("dead.example").expect("a domain");
-        let live = Domain::parse("live.example").expect("a domain");
+        let (dead, live) = (site("dead.example"), site("live.example"));
         let (key, generation) = state.take(&dead, Timestamp(5)).expect("due");
-        assert_eq!(state.turn(1), Some(live.clone()));
-        assert_eq!(state.turn(1), Some(live));
+        assert_eq!(state.take(&dead, Timestamp(5)), None, "one at a time");
+        assert_eq!(state.turn(Timestamp(5)), Some(live.clone()));
+        assert_eq!(state.turn(Timestamp(5)), Some(live));
         assert!(!state.give_back(key, generation + 9), "not its lease");
         assert!(state.give_back(key, generation));
         state.schedule(key, Timestamp(99));
         assert_eq!(state.promote(Timestamp(98)), Some(Timestamp(99)));
-        assert_ne!(state.take(&dead, Timestamp(98)).map(|(k, _)| k), Some(key));
+        let (other, generation) = state.take(&dead, Timestamp(98)).expect("due");
+        assert_ne!(other, key);
+        assert!(state.give_back(other, generation));
         assert_eq!(state.promote(Timestamp(99)), None);
         assert_eq!(state.take(&dead, Timestamp(99)).map(|(k, _)| k), Some(key));
         assert_eq!(state.end(key), Some(Sequence(1)));
     }
 
     #[test]
-    fn a_destination_that_cannot_be_reached_has_one_attempt_at_a_time() {
-        let mut state = State::default();
-        let dead = Domain::parse("dead.example").expect("a domain");
-        for id in 1..=3 {
-            state.add(message(id, "a@dead.example"), None, Sequence(u64::from(id)), Timestamp(5));
+    fn an_accounts_many_messages_delay_anothers_one_by_no_more_than_its_share() {
+        let mut state = state(1000);
+        for id in 1..=100 {
+            state.add(of(1, id, "a@one.example"), None, Sequence(id.into()), Timestamp(5));
         }
-        state.promote(Timestamp(5));
-        state.narrow(&dead, true);
-        assert_eq!(state.turn(9), Some(dead.clone()));
-        let (key, generation) = state.take(&dead, Timestamp(5)).expect("due");
-        assert_eq!(state.turn(9), None);
+        state.add(of(2, 200, "b@two.example"), None, Sequence(200), Timestamp(5));
+        state.add(of(3, 201, "c@one.example"), None, Sequence(201), Timestamp(5));
+        let big = Site::among(["mx.big.example"].into_iter());
+        assert!(state.lanes.join(&domain("one.example"), &big));
+        assert!(state.lanes.join(&domain("two.example"), &big));
+        let first = taken(&mut state, &big, 5);
+        assert_eq!(first.len(), 102);
+        assert!(first[..3].contains(&200) && first[..3].contains(&201), "{:?}", &first[..5]);
+        assert_eq!(&first[3..6], [2, 3, 4]);
+    }
+
+    #[test]
+    fn an_accounts_many_messages_to_one_domain_leave_room_for_its_others_at_the_same_site() {
+        let mut state = state(1000);
+        for id in 1..=9 {
+            state.add(message(id, "a@one.example"), None, Sequence(id.into()), Timestamp(5));
+        }
+        state.add(message(10, "a@two.example"), None, Sequence(10), Timestamp(5));
+        let big = Site::among(["mx.big.example"].into_iter());
+        state.lanes.join(&domain("one.example"), &big);
+        state.lanes.join(&domain("two.example"), &big);
+        assert_eq!(taken(&mut state, &big, 5), [1, 10, 2, 3, 4, 5, 6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn a_domain_that_moves_takes_along_what_is_due_and_what_is_under_attempt() {
+        let mut state = state(2);
+        for id in 1..=3 {
+            state.add(message(id, "a@one.example"), None, Sequence(id.into()), Timestamp(5));
+        }
+        let (old, new) = (site("one.example"), Site::among(["mx.big.example"].into_iter()));
+        let (key, generation) = state.take(&old, Timestamp(5)).expect("due");
+        assert!(state.lanes.join(&domain("one.example"), &new));
+        assert!(!state.lanes.join(&domain("one.example"), &new), "it is there");
+        assert_eq!(taken(&mut state, &old, 5), [0_u8; 0]);
+        assert_eq!(state.turn(Timestamp(5)), Some(new.clone()));
+        assert_eq!(taken(&mut state, &new, 5), [2], "one of two is under attempt");
         assert!(state.give_back(key, generation));
-        assert_eq!(state.turn(9), Some(dead.clone()));
-        state.take(&dead, Timestamp(5)).expect("due");
-        state.narrow(&dead, false);
-        assert_eq!(state.turn(9), Some(dead));
+        state.hurry(key);
+        assert_eq!(taken(&mut state, &new, 5), [1], "before what came after it");
+        assert!(state.lanes.join(&domain("one.example"), &old), "and back again");
+        assert_eq!(state.lanes.site(&domain("one.example")), Some(&old));
+        assert_eq!(taken(&mut state, &old, 5), [0_u8; 0], "two are under attempt");
+        state.end(key);
+        assert_eq!(taken(&mut state, &old, 5), [3]);
+    }
+
+    #[test]
+    fn a_site_is_served_no_faster_than_its_pace() {
+        let mut state = state(100);
+        for id in 1..=9 {
+            state.add(message(id, "a@one.example"), None, Sequence(id.into()), Timestamp(5));
+        }
+        let one = site("one.example");
+        let interval = Some(std::time::Duration::from_secs(1));
+        state.lanes.shape(&one, Limits { connections: 100, interval, proven: true });
+        let mut count = 0;
+        for now in (1000..=5000).step_by(50) {
+            state.promote(Timestamp(now));
+            count += taken(&mut state, &one, now).len();
+        }
+        assert_eq!(count, 5);
+        assert_eq!(state.turn(Timestamp(5000)), None);
+        assert!(state.promote(Timestamp(5000)).is_some_and(|at| at <= Timestamp(6000)));
+        state.promote(Timestamp(6000));
+        assert_eq!(state.turn(Timestamp(6000)), Some(one));
+    }
+
+    #[test]
+    fn what_is_suspended_waits_and_says_why() {
+        let mut state = state(9);
+        state.add(message(1, "a@one.example"), None, Sequence(1), Timestamp(5));
+        state.add(message(2, "a@two.example"), None, Sequence(2), Timestamp(5));
+        let big = Site::among(["mx1.big.example", "mx2.big.example"].into_iter());
+        for name in ["one.example", "two.example"] {
+            state.lanes.join(&domain(name), &big);
+        }
+        let word = |name: &str, until: Option<u64>| Suspension {
+            name: name.into(),
+            until: until.map(Timestamp),
+            reason: "a letter from them".into(),
+            at: Timestamp(5),
+        };
+        state.lanes.suspend(vec![word("one.example", Some(50))]);
+        let lane = state.lanes.find(&domain("one.example")).expect("known");
+        let said = state.lanes.stopped(lane, Timestamp(5)).expect("suspended");
+        assert!(said.contains("one.example") && said.ends_with(": a letter from them"), "{said}");
+        assert_eq!(taken(&mut state, &big, 5), [2]);
+        state.add(message(3, "a@one.example"), None, Sequence(3), Timestamp(6));
+        assert_eq!(state.turn(Timestamp(6)), None);
+        assert_eq!(state.promote(Timestamp(6)), Some(Timestamp(50)));
+        state.promote(Timestamp(50));
+        assert_eq!(state.turn(Timestamp(50)), Some(big.clone()));
+        assert_eq!(taken(&mut state, &big, 50), [1, 3]);
+        // By one of its servers, and what comes while it holds.
+        state.lanes.suspend(vec![word("*.big.example", None)]);
+        state.add(message(4, "a@two.example"), None, Sequence(4), Timestamp(60));
+        assert_eq!((state.turn(Timestamp(60)), taken(&mut state, &big, 60)), (None, vec![]));
+        let other = Site::among(["mx3.big.example"].into_iter());
+        state.add(message(5, "a@three.example"), None, Sequence(5), Timestamp(60));
+        state.lanes.join(&domain("three.example"), &other);
+        assert_eq!(state.turn(Timestamp(60)), None, "a site found later");
+        state.lanes.suspend(Vec::new());
+        assert_eq!(taken(&mut state, &big, 60), [4]);
+        assert_eq!(state.turn(Timestamp(60)), Some(other));
+    }
+
+    #[test]
+    fn sites_that_were_never_reached_leave_room_for_those_that_were() {
+        let usual = Limits { connections: 1, interval: None, proven: false };
+        let mut state = State::new(usual, 10);
+        for id in 1..=100 {
+            let dead = format!("a@dead{id}.example");
+            state.add(message(id, &dead), None, Sequence(id.into()), Timestamp(5));
+        }
+        let mut hanging = Vec::new();
+        while let Some(site) = state.turn(Timestamp(5)) {
+            hanging.extend(state.take(&site, Timestamp(5)));
+        }
+        assert_eq!(hanging.len(), 10);
+        state.add(message(200, "a@live.example"), None, Sequence(200), Timestamp(6));
+        let live = site("live.example");
+        state.lanes.shape(&live, Limits { connections: 9, interval: None, proven: true });
+        assert_eq!(state.turn(Timestamp(6)), Some(live.clone()));
+        assert_eq!(taken(&mut state, &live, 6), [200]);
+        // One that gives up makes room for one more, and one that is reached is no longer in doubt.
+        for (key, generation) in hanging.drain(..2) {
+            state.give_back(key, generation);
+            state.schedule(key, Timestamp(99));
+        }
+        let mut more = Vec::new();
+        while let Some(site) = state.turn(Timestamp(6)) {
+            more.extend(state.take(&site, Timestamp(6)));
+        }
+        assert_eq!(more.len(), 2);
+        let reached = site("dead12.example");
+        state.lanes.shape(&reached, Limits { connections: 9, interval: None, proven: true });
+        assert_eq!(state.turn(Timestamp(6)), Some(site("dead13.example")));
+        assert!(state.take(&site("dead13.example"), Timestamp(6)).is_some());
+        assert_eq!(state.turn(Timestamp(6)), None);
     }
 
     #[test]
     fn a_clock_that_goes_back_holds_nothing_back() {
-        let mut state = State::default();
+        let mut state = state(9);
         let keys = [(MessageId([1; 12]), 0), (MessageId([2; 12]), 0), (MessageId([3; 12]), 0)];
         for id in 1..=2 {
             state.add(message(id, "a@one.example"), None, Sequence(u64::from(id)), Timestamp(5000));
@@ -503,17 +615,14 @@ mod tests {
         state.promote(Timestamp(5500));
         assert!(state.has_gone_back(Timestamp(100)) && !state.has_gone_back(Timestamp(100)));
         state.draw_near(Timestamp(160));
-        let one = Domain::parse("one.example").expect("a domain");
-        let taken = |state: &mut State| state.take(&one, Timestamp(100)).map(|(key, _)| key);
-        assert_eq!(taken(&mut state), Some(keys[1]));
-        assert_eq!(taken(&mut state), None, "a wait is a wait");
+        assert_eq!(taken(&mut state, &site("one.example"), 100), [2], "a wait is a wait");
         assert_eq!(state.promote(Timestamp(100)), Some(Timestamp(160)));
         assert_eq!(state.promote(Timestamp(160)), Some(Timestamp(7000)), "mail for later");
     }
 
     #[test]
     fn a_recipient_is_found_without_a_walk_and_only_in_its_account() {
-        let mut state = State::default();
+        let mut state = state(9);
         for id in 1..=3 {
             state.add(message(id, "a@one.example"), None, Sequence(u64::from(id)), Timestamp(5));
         }

@@ -1,6 +1,6 @@
 //! The queue over the real spool, store and policy, with a clock that the test turns.
 
-use super::{Attempt, Draft, Embedded, Lease, Queue, Said, Selector};
+use super::{Attempt, Draft, Embedded, Lease, Limits, Queue, Said, Selector, Site};
 use crate::accounts::{
     Account, Accounts, QuietHours, Stream, StreamDraft, StreamKind, StreamRules,
 };
@@ -22,6 +22,7 @@ use std::time::Duration;
 
 mod along;
 mod returns;
+mod sites;
 mod time;
 
 /// A clock that stands until it is turned.
@@ -85,6 +86,11 @@ fn open_in(world: World, home: &Path, clock: Arc<Turned>, config: Config) -> Rig
         policy,
         queue: queue.expect("the queue opens"),
     }
+}
+
+/// A domain that is a site by itself.
+fn site(domain: &str) -> Site {
+    Site::of(&Domain::parse(domain).expect("domain"))
 }
 
 fn clock() -> Arc<Turned> {
@@ -178,8 +184,10 @@ impl Rig {
     }
 
     async fn lease(&self, domain: &str) -> Vec<Lease> {
-        let domain = Domain::parse(domain).expect("domain");
-        self.queue.lease(&domain, 10).await
+        let site = site(domain);
+        let limits = Limits { connections: 10, interval: None, proven: true };
+        self.queue.shape(&site, limits);
+        self.queue.lease(&site, 10).await
     }
 
     async fn one(&self, domain: &str) -> Lease {
@@ -265,33 +273,6 @@ async fn a_restart_keeps_what_waits_and_forgets_what_ended() {
     let piece = rig.queue.read(&lease.message.body).next().await;
     let piece = piece.expect("readable").expect("a body");
     assert!(piece.ends_with(b"hello\r\n"));
-}
-
-#[tokio::test]
-async fn what_ends_alike_is_recorded_at_once_and_what_has_expired_fails() {
-    let home = tempfile::tempdir().expect("a folder");
-    let rig = rig(home.path());
-    let (_, stream) = rig.stream().await;
-    rig.accept(&stream, 1, "", &["one@a.example"]).await;
-    for _ in 0..20 {
-        rig.end("a.example", Attempt::Deferred(said("451 later"))).await;
-        rig.turn(Duration::from_secs(4 * 3600));
-    }
-    rig.accept(&stream, 2, "", &["two@a.example", "three@a.example"]).await;
-    rig.turn(rig.config.queue.expiry.0 - Duration::from_secs(20 * 4 * 3600 - 60));
-    let domain = Domain::parse("a.example").expect("a domain");
-    let leases = rig.queue.lease(&domain, 9).await;
-    assert_eq!(leases.len(), 3);
-    let before = rig.outcomes().len();
-    let alike = rig.queue.finish_alike(leases, Attempt::Deferred(said("no route"))).await;
-    alike.expect("recorded");
-    let outcomes = rig.outcomes();
-    let failed = Outcome::Failed { dead_address: false };
-    assert_eq!(outcomes[before..].iter().filter(|outcome| **outcome == failed).count(), 1);
-    let items = rig.queue.list(Selector::All, 9).await;
-    let told: Vec<_> = items.iter().map(|item| (item.attempts, item.last.as_deref())).collect();
-    assert_eq!(told, [(1, Some("no route")), (1, Some("no route"))]);
-    assert!(rig.lease("a.example").await.is_empty(), "each waits for its time");
 }
 
 #[tokio::test]
@@ -415,16 +396,17 @@ async fn a_dead_domain_delays_no_other() {
     }
     rig.accept(&stream, 99, "", &["one@alive.example"]).await;
     // Two attempts of the dead domain hang; no more of it is handed out, and the other comes at once.
-    let dead = Domain::parse("dead.example").expect("domain");
-    let hanging = rig.queue.lease(&dead, 2).await;
+    let dead = site("dead.example");
+    rig.queue.shape(&dead, Limits { connections: 2, interval: None, proven: true });
+    let hanging = rig.queue.lease(&dead, 9).await;
     assert_eq!(hanging.len(), 2);
     for _ in 0..3 {
-        let due = tokio::time::timeout(Duration::from_secs(5), rig.queue.due(2)).await;
+        let due = tokio::time::timeout(Duration::from_secs(5), rig.queue.due()).await;
         assert_eq!(due.expect("something is due").as_str(), "alive.example");
     }
     rig.end("alive.example", Attempt::Delivered(said("250 ok"))).await;
     drop(hanging);
-    let due = tokio::time::timeout(Duration::from_secs(5), rig.queue.due(2)).await;
+    let due = tokio::time::timeout(Duration::from_secs(5), rig.queue.due()).await;
     assert_eq!(due.expect("something is due"), dead);
 }
 

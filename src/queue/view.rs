@@ -57,6 +57,10 @@ impl State {
             why: why(item, &message, now).to_owned(),
             last: item.last.as_deref().map(str::to_owned),
             class: item.class,
+            stopped: match item.stand {
+                Stand::Queued => self.lanes.stopped(item.destination, now),
+                Stand::Active(_) | Stand::Held | Stand::Ending => None,
+            },
         })
     }
 
@@ -70,7 +74,7 @@ impl State {
                 Stand::Held => summary.held += 1,
             }
         }
-        let mut domains: Vec<_> = self.destinations().map(|(d, n)| (d.to_string(), n)).collect();
+        let mut domains: Vec<_> = self.lanes.domains().map(|(d, n)| (d.to_string(), n)).collect();
         domains.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         domains.truncate(DOMAINS_MAX);
         summary.domains = domains;

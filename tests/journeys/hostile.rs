@@ -189,7 +189,7 @@ async fn each_recipient_of_a_message_has_a_fate_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_reply_to_one_dot_is_not_the_answer_to_the_next_message() {
-    let world = World::start_with("connections_per_domain_max = 1", LOG).await;
+    let world = World::start_with("connections_per_site_max = 1", LOG).await;
     world.receiver.misbehave(vec![answer(Step::Dot, "250 2.0.0 ok\r\n550 5.1.1 stale")]);
     let [one, two] = ["one", "two"].map(|name| format!("{name}@reader.example"));
     submit(&world, "receipts", &[&one, &two], &letter("Two"));

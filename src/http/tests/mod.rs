@@ -3,7 +3,7 @@
 mod operator;
 mod pages;
 
-use super::{Outgoing, Parts, Site, Vitals, admin, public, serve_tcp, serve_unix};
+use super::{Parts, Site, Vitals, admin, public, serve_tcp, serve_unix};
 use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind, StreamRules};
 use crate::config::{Config, Size, Span};
 use crate::dns::{DnsFault, Resolver, Route};
@@ -39,16 +39,6 @@ impl Resolver for Zone {
     async fn texts(&self, name: &str) -> Result<Vec<String>, DnsFault> {
         let zone = self.0.lock().expect("no test panics while it writes");
         Ok(zone.iter().filter(|(owner, _)| owner == name).map(|(_, text)| text.clone()).collect())
-    }
-}
-
-/// Nothing goes out.
-struct Nowhere;
-
-#[async_trait]
-impl Outgoing for Nowhere {
-    async fn probe(&self, domain: &Domain, _: Duration) -> Value {
-        json!({ "domain": domain.as_str() })
     }
 }
 
@@ -106,7 +96,7 @@ impl House {
             accounts,
             policy,
             resolver: zone.clone(),
-            outgoing: Arc::new(Nowhere),
+            outgoing: Arc::new(super::outgoing::Nothing),
             store,
             vitals,
             metrics: crate::telemetry::metrics(),

@@ -3,13 +3,17 @@
 use super::{Rig, clock, open_with, rig, settings};
 use crate::accounts::StreamKind;
 use crate::mail::{Domain, Status};
-use crate::queue::{Attempt, Lease, Queue, Said, Selector};
+use crate::queue::{Attempt, Lease, Queue, Said, Selector, Site};
 
 const TO: [&str; 5] =
     ["a@one.example", "b@one.example", "c@two.example", "d@one.example", "e@one.example"];
 
-fn one() -> Domain {
+fn domain() -> Domain {
     Domain::parse("one.example").expect("a domain")
+}
+
+fn one() -> Site {
+    Site::of(&domain())
 }
 
 async fn accepted(rig: &Rig, kind: StreamKind) {
@@ -99,6 +103,6 @@ async fn what_ends_a_lease_untouched_ends_those_along_with_it() {
     let lease = rig.queue.lease(&one(), 1).await.pop().expect("due");
     let wait = Attempt::Waits { said: said(4), until };
     rig.queue.finish(lease, wait).await.expect("taken");
-    let waiting = rig.queue.list(Selector::Domain(one()), 9).await;
+    let waiting = rig.queue.list(Selector::Domain(domain()), 9).await;
     assert!(waiting.iter().all(|one| (one.attempts, one.next_at) == (1, until)), "{waiting:?}");
 }

@@ -264,10 +264,12 @@ async fn many_items_end_in_few_writes() {
 #[tokio::test]
 async fn an_end_that_is_being_written_is_no_hold() {
     use crate::queue::state::{Stand, State};
+    use crate::queue::{Limits, Site};
     let home = tempfile::tempdir().expect("a folder");
     let rig = rig(home.path());
     let (_, stream) = rig.stream().await;
-    let (mut state, now) = (State::default(), rig.clock.now());
+    let limits = Limits { connections: 1, interval: None, proven: false };
+    let (mut state, now) = (State::new(limits, 1), rig.clock.now());
     let draft = rig.draft(&stream, 1, "", &["one@a.example"]);
     let key = (draft.id, 0);
     assert!(state.add(draft, None, Sequence(1), now));
@@ -277,7 +279,7 @@ async fn an_end_that_is_being_written_is_no_hold() {
     state.release(key, now);
     state.promote(now);
     let domain = Domain::parse("a.example").expect("a domain");
-    assert!(state.take(&domain, now).is_none(), "a release does not let it go");
+    assert!(state.take(&Site::of(&domain), now).is_none(), "a release does not let it go");
     assert!(!state.is_held(key));
     // A hold said meanwhile binds it where its end could not be written.
     assert!(state.hold(key));
@@ -287,7 +289,10 @@ async fn an_end_that_is_being_written_is_no_hold() {
     let (stood, _) = state.claim(key).expect("nobody has it");
     state.unclaim(key, stood);
     state.promote(now);
-    assert!(state.take(&domain, now).is_some(), "it goes on where its end was not written");
+    assert!(
+        state.take(&Site::of(&domain), now).is_some(),
+        "it goes on where its end was not written"
+    );
 }
 
 #[tokio::test]

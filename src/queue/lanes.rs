@@ -1,0 +1,668 @@
+//! Who is served next: sites in turn, within a site its accounts in turn, and of an account the domains that
+//! it writes to in turn. What is due lies with its domain and is never moved: a domain that
+//! joins another site takes it all along. No step walks what waits.
+
+use super::shelf::Place;
+use super::site::{Limits, Outage, Site, Suspension};
+use crate::mail::{AccountId, Domain, Timestamp};
+use slab::Slab;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Most domains without mail whose site is still remembered.
+const IDLE_MAX: usize = 10_000;
+/// How much earlier than its pace says a message may leave, so that a fast pace does not hang on how fine the
+/// timers are.
+const AHEAD: Duration = Duration::from_millis(100);
+
+/// A domain and what is due for it.
+pub(super) struct Lane {
+    pub(super) domain: Domain,
+    site: u32,
+    /// Recipients whose mail goes there.
+    items: u64,
+    /// Of them under attempt.
+    active: u32,
+    /// What is due, by account, oldest first. Some of it may have ended meanwhile.
+    lines: HashMap<AccountId, VecDeque<Place>>,
+    /// Its tickets in a site's rings are of this number; others are void.
+    ticket: u64,
+    /// The operator's word that nothing goes there.
+    suspended: Option<Arc<Suspension>>,
+    /// Whether it is among those without mail.
+    idle: bool,
+}
+
+/// A site and whose turn it is there.
+struct Berth {
+    site: Site,
+    lanes: u32,
+    active: u32,
+    /// Accounts with something due, in turn.
+    ring: VecDeque<AccountId>,
+    /// The lanes of each account with something due, in turn, each with its ticket.
+    queues: HashMap<AccountId, VecDeque<(u32, u64)>>,
+    /// Whether it waits for its turn among sites.
+    turns: bool,
+    /// Whether it waits until attempts at sites that were never reached become fewer.
+    aside: bool,
+    /// Its attempts that count as such.
+    doubtful: u32,
+    limits: Limits,
+    /// When its pace lets the next message go, in microseconds.
+    next: u64,
+    suspended: Option<Arc<Suspension>>,
+    outage: Option<Arc<Outage>>,
+}
+
+/// What keeps a site or a domain from its turn.
+enum Bar {
+    /// Until that moment.
+    Until(Timestamp),
+    /// Until somebody says otherwise, or an attempt ends.
+    Closed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wake {
+    Site(u32),
+    Lane(u32),
+}
+
+/// All of them.
+pub(super) struct Lanes {
+    lanes: Slab<Lane>,
+    by_domain: HashMap<Domain, u32>,
+    berths: Slab<Berth>,
+    by_site: HashMap<Site, u32>,
+    turns: VecDeque<u32>,
+    /// Sites that were never reached, while others like them have all the attempts that they may.
+    aside: VecDeque<u32>,
+    /// Attempts at sites that were never reached, and how many there may be, so that they never hold all.
+    doubtful: u32,
+    doubtful_max: u32,
+    wakes: BTreeSet<(Timestamp, Wake)>,
+    idle: VecDeque<u32>,
+    tickets: u64,
+    suspensions: Vec<Arc<Suspension>>,
+    /// What holds for a site of which nothing was said.
+    usual: Limits,
+}
+
+fn micros(at: Timestamp) -> u64 {
+    at.0.saturating_mul(1000)
+}
+
+fn short(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Whether the operator's word still holds; where it has an end, that.
+fn bar(suspended: Option<&Arc<Suspension>>, now: Timestamp) -> Option<Bar> {
+    match suspended?.until {
+        None => Some(Bar::Closed),
+        Some(until) => (until > now).then_some(Bar::Until(until)),
+    }
+}
+
+impl Berth {
+    /// What keeps it from its turn.
+    fn bar(&self, now: Timestamp) -> Option<Bar> {
+        if let Some(bar) = bar(self.suspended.as_ref(), now) {
+            return Some(bar);
+        }
+        if let Some(outage) = self.outage.as_ref().filter(|outage| outage.until > now) {
+            return Some(Bar::Until(outage.until));
+        }
+        if self.active >= self.limits.connections {
+            return Some(Bar::Closed);
+        }
+        let early = self.next.saturating_sub(short(AHEAD));
+        let is_early = self.limits.interval.is_some() && early > micros(now);
+        is_early.then(|| Bar::Until(Timestamp(early.div_ceil(1000))))
+    }
+}
+
+impl Lanes {
+    /// None yet; `usual` binds sites of which nothing was said, and those that were never reached have
+    /// `doubtful_max` attempts together.
+    pub(super) fn new(usual: Limits, doubtful_max: u32) -> Self {
+        Self {
+            lanes: Slab::new(),
+            by_domain: HashMap::new(),
+            berths: Slab::new(),
+            by_site: HashMap::new(),
+            turns: VecDeque::new(),
+            aside: VecDeque::new(),
+            doubtful: 0,
+            doubtful_max: doubtful_max.max(1),
+            wakes: BTreeSet::new(),
+            idle: VecDeque::new(),
+            tickets: 0,
+            suspensions: Vec::new(),
+            usual,
+        }
+    }
+
+    /// The domains and what goes to each.
+    pub(super) fn domains(&self) -> impl Iterator<Item = (&Domain, u64)> {
+        let busy = self.lanes.iter().filter(|(_, lane)| lane.items > 0);
+        busy.map(|(_, lane)| (&lane.domain, lane.items))
+    }
+
+    /// A domain's place, while it is known.
+    pub(super) fn find(&self, domain: &Domain) -> Option<u32> {
+        self.by_domain.get(domain).copied()
+    }
+
+    /// The site that a domain belongs to, while it is known.
+    pub(super) fn site(&self, domain: &Domain) -> Option<&Site> {
+        let lane = self.lanes.get(self.find(domain)? as usize)?;
+        Some(&self.berths.get(lane.site as usize)?.site)
+    }
+
+    fn berth(&mut self, site: &Site) -> u32 {
+        if let Some(at) = self.by_site.get(site) {
+            return *at;
+        }
+        let suspended = self.suspensions.iter().find(|word| word.holds(site)).cloned();
+        let new = Berth {
+            site: site.clone(),
+            lanes: 0,
+            active: 0,
+            ring: VecDeque::new(),
+            queues: HashMap::new(),
+            turns: false,
+            aside: false,
+            doubtful: 0,
+            limits: self.usual,
+            next: 0,
+            suspended,
+            outage: None,
+        };
+        let at = u32::try_from(self.berths.insert(new)).expect("fewer than domains");
+        self.by_site.insert(site.clone(), at);
+        self.wake_at_end(Wake::Site(at));
+        at
+    }
+
+    /// The place of a domain, made where it is new: one more recipient's mail goes there.
+    pub(super) fn going_to(&mut self, domain: &Domain) -> u32 {
+        if let Some(at) = self.find(domain)
+            && let Some(known) = self.lanes.get_mut(at as usize)
+        {
+            known.items += 1;
+            return at;
+        }
+        let site = self.berth(&Site::of(domain));
+        self.berths[site as usize].lanes += 1;
+        let word = self.suspensions.iter().find(|word| word.name == domain.as_str());
+        self.tickets += 1;
+        let new = Lane {
+            domain: domain.clone(),
+            site,
+            items: 1,
+            active: 0,
+            lines: HashMap::new(),
+            ticket: self.tickets,
+            suspended: word.cloned(),
+            idle: false,
+        };
+        let at = u32::try_from(self.lanes.insert(new)).expect("fewer than items");
+        self.by_domain.insert(domain.clone(), at);
+        self.wake_at_end(Wake::Lane(at));
+        at
+    }
+
+    /// A recipient has ended, under attempt or not.
+    pub(super) fn ended(&mut self, at: u32, was_active: bool) {
+        if was_active {
+            self.returned(at);
+        }
+        let Some(lane) = self.lanes.get_mut(at as usize) else { return };
+        lane.items = lane.items.saturating_sub(1);
+        if lane.items == 0 && !std::mem::replace(&mut lane.idle, true) {
+            self.idle.push_back(at);
+            while self.idle.len() > IDLE_MAX {
+                self.forget();
+            }
+        }
+    }
+
+    /// Forgets the domain that has been without mail for longest.
+    fn forget(&mut self) {
+        let Some(at) = self.idle.pop_front() else { return };
+        let Some(lane) = self.lanes.get_mut(at as usize) else { return };
+        if lane.items > 0 || lane.active > 0 {
+            lane.idle = false;
+            return;
+        }
+        let gone = self.lanes.remove(at as usize);
+        self.by_domain.remove(&gone.domain);
+        self.left(gone.site);
+    }
+
+    /// A domain has left a site, which is forgotten with the last.
+    fn left(&mut self, site: u32) {
+        if let Some(berth) = self.berths.get_mut(site as usize) {
+            berth.lanes = berth.lanes.saturating_sub(1);
+            if berth.lanes == 0 {
+                // All tickets there are void now.
+                berth.ring.clear();
+                berth.queues.clear();
+            }
+        }
+        self.tidy(site);
+    }
+
+    fn tidy(&mut self, site: u32) {
+        let is_left =
+            |berth: &Berth| berth.lanes == 0 && berth.active == 0 && !berth.turns && !berth.aside;
+        if self.berths.get(site as usize).is_some_and(is_left) {
+            let gone = self.berths.remove(site as usize);
+            self.by_site.remove(&gone.site);
+        }
+    }
+
+    /// An attempt has ended: its place is free for another.
+    pub(super) fn returned(&mut self, at: u32) {
+        let Some(lane) = self.lanes.get_mut(at as usize) else { return };
+        lane.active = lane.active.saturating_sub(1);
+        let site = lane.site;
+        if let Some(berth) = self.berths.get_mut(site as usize) {
+            berth.active = berth.active.saturating_sub(1);
+            if berth.doubtful > 0 {
+                berth.doubtful -= 1;
+                self.doubtful = self.doubtful.saturating_sub(1);
+                self.recall();
+            }
+        }
+        self.consider(site);
+    }
+
+    /// Gives those that stood aside their turn, as many as there is room for.
+    fn recall(&mut self) {
+        if self.doubtful < self.doubtful_max
+            && let Some(site) = self.aside.pop_front()
+            && let Some(berth) = self.berths.get_mut(site as usize)
+        {
+            berth.aside = false;
+            self.consider(site);
+            self.tidy(site);
+        }
+    }
+
+    /// An attempt begins.
+    pub(super) fn begun(&mut self, at: u32) {
+        let Some(lane) = self.lanes.get_mut(at as usize) else { return };
+        lane.active += 1;
+        if let Some(berth) = self.berths.get_mut(lane.site as usize) {
+            berth.active += 1;
+            if !berth.limits.proven {
+                berth.doubtful += 1;
+                self.doubtful += 1;
+            }
+        }
+    }
+
+    /// Something is due: behind what is due already, or before it where it was due before.
+    pub(super) fn ready(&mut self, at: u32, account: AccountId, place: Place, first: bool) {
+        let Some(lane) = self.lanes.get_mut(at as usize) else { return };
+        let line = lane.lines.entry(account).or_default();
+        let waits = !line.is_empty();
+        if first {
+            line.push_front(place)
+        } else {
+            line.push_back(place)
+        }
+        let (ticket, site, is_open) = (lane.ticket, lane.site, lane.suspended.is_none());
+        if !waits && is_open {
+            self.enlist(site, account, at, ticket);
+            self.consider(site);
+        }
+    }
+
+    fn enlist(&mut self, site: u32, account: AccountId, at: u32, ticket: u64) {
+        let Some(berth) = self.berths.get_mut(site as usize) else { return };
+        let queue = berth.queues.entry(account).or_default();
+        if queue.is_empty() {
+            berth.ring.push_back(account);
+        }
+        queue.push_back((at, ticket));
+    }
+
+    /// Gives a site its turn, where something is due and it has none yet. Its pace is asked then.
+    fn consider(&mut self, site: u32) {
+        let Some(berth) = self.berths.get_mut(site as usize) else { return };
+        let is_free = berth.active < berth.limits.connections && !berth.aside;
+        let may = !berth.ring.is_empty() && is_free;
+        if may && !std::mem::replace(&mut berth.turns, true) {
+            self.turns.push_back(site);
+        }
+    }
+
+    /// The next site in turn.
+    pub(super) fn turn(&mut self, now: Timestamp) -> Option<Site> {
+        loop {
+            let Some(at) = self.turns.pop_front() else {
+                // Who was called from aside may have had nothing any more.
+                if self.aside.is_empty() || self.doubtful >= self.doubtful_max {
+                    return None;
+                }
+                self.recall();
+                continue;
+            };
+            let Some(berth) = self.berths.get_mut(at as usize) else { continue };
+            if berth.ring.is_empty() {
+                berth.turns = false;
+                self.tidy(at);
+                continue;
+            }
+            match berth.bar(now) {
+                None if !berth.limits.proven && self.doubtful >= self.doubtful_max => {
+                    (berth.turns, berth.aside) = (false, true);
+                    self.aside.push_back(at);
+                }
+                None => {
+                    self.turns.push_back(at);
+                    return Some(berth.site.clone());
+                }
+                Some(bar) => {
+                    berth.turns = false;
+                    if let Bar::Until(until) = bar {
+                        self.wakes.insert((until, Wake::Site(at)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Opens what has waited until now; says when the next does.
+    pub(super) fn wake(&mut self, now: Timestamp) -> Option<Timestamp> {
+        while let Some((at, who)) = self.wakes.first().copied() {
+            if at > now {
+                return Some(at);
+            }
+            self.wakes.pop_first();
+            match who {
+                Wake::Site(site) => {
+                    if let Some(berth) = self.berths.get_mut(site as usize)
+                        && bar(berth.suspended.as_ref(), now).is_none()
+                    {
+                        berth.suspended = None;
+                    }
+                    self.consider(site);
+                }
+                Wake::Lane(lane) => {
+                    let suspended =
+                        self.lanes.get(lane as usize).and_then(|lane| lane.suspended.as_ref());
+                    if suspended.is_some() && bar(suspended, now).is_none() {
+                        self.suspend_lane(lane, None);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// The clock went back by so much: what was to open by it opens by it still.
+    pub(super) fn set_back(&mut self, by: Duration) {
+        let back = |at: Timestamp| Timestamp(at.0.saturating_sub(short(by) / 1000));
+        self.wakes = self.wakes.iter().map(|(at, who)| (back(*at), *who)).collect();
+        for (_, berth) in &mut self.berths {
+            berth.next = berth.next.saturating_sub(short(by));
+            if let Some(outage) = &mut berth.outage {
+                let outage = Arc::make_mut(outage);
+                outage.until = back(outage.until);
+            }
+        }
+    }
+
+    /// Whether a site may be given another attempt now.
+    pub(super) fn may(&self, site: &Site, now: Timestamp) -> Option<u32> {
+        let at = *self.by_site.get(site)?;
+        self.berths.get(at as usize)?.bar(now).is_none().then_some(at)
+    }
+
+    /// The next that is due at a site: of the account in turn, and of the domain in turn there.
+    pub(super) fn pop(&mut self, site: u32) -> Option<(u32, Place)> {
+        loop {
+            let berth = self.berths.get_mut(site as usize)?;
+            let account = berth.ring.pop_front()?;
+            let Some(queue) = berth.queues.get_mut(&account) else { continue };
+            let found = queue.pop_front();
+            let mut taken = None;
+            if let Some((at, ticket)) = found
+                && let Some(lane) = self.lanes.get_mut(at as usize)
+                && lane.ticket == ticket
+                && let Some(line) = lane.lines.get_mut(&account)
+            {
+                taken = line.pop_front().map(|place| (at, place));
+                if line.is_empty() {
+                    lane.lines.remove(&account);
+                } else {
+                    queue.push_back((at, ticket));
+                }
+            }
+            if queue.is_empty() {
+                berth.queues.remove(&account);
+            } else {
+                berth.ring.push_back(account);
+            }
+            if taken.is_some() {
+                return taken;
+            }
+        }
+    }
+
+    /// A message leaves for a site: the next waits as its pace says.
+    pub(super) fn paid(&mut self, site: u32, now: Timestamp) {
+        if let Some(berth) = self.berths.get_mut(site as usize)
+            && let Some(interval) = berth.limits.interval
+        {
+            berth.next = berth.next.max(micros(now)).saturating_add(short(interval));
+        }
+    }
+
+    /// Lets a domain belong to a site from now on; whether that is another than before.
+    pub(super) fn join(&mut self, domain: &Domain, site: &Site) -> bool {
+        let Some(at) = self.find(domain) else { return false };
+        let new = self.berth(site);
+        self.tickets += 1;
+        let ticket = self.tickets;
+        let Some(lane) = self.lanes.get_mut(at as usize) else { return false };
+        if lane.site == new {
+            return false;
+        }
+        let (old, active) = (std::mem::replace(&mut lane.site, new), lane.active);
+        lane.ticket = ticket;
+        let is_open = lane.suspended.is_none();
+        let accounts: Vec<_> = lane.lines.keys().copied().collect();
+        let mut doubtful = 0;
+        if let Some(berth) = self.berths.get_mut(old as usize) {
+            berth.active = berth.active.saturating_sub(active);
+            doubtful = berth.doubtful.min(active);
+            berth.doubtful -= doubtful;
+        }
+        let berth = &mut self.berths[new as usize];
+        berth.lanes += 1;
+        berth.active += active;
+        if berth.limits.proven {
+            self.doubtful = self.doubtful.saturating_sub(doubtful);
+        } else {
+            berth.doubtful += doubtful;
+        }
+        if is_open {
+            accounts.into_iter().for_each(|account| self.enlist(new, account, at, ticket));
+        }
+        self.consider(old);
+        self.consider(new);
+        self.left(old);
+        true
+    }
+
+    /// Says how fast a site is served.
+    pub(super) fn shape(&mut self, site: &Site, limits: Limits) {
+        let Some(at) = self.by_site.get(site).copied() else { return };
+        let berth = &mut self.berths[at as usize];
+        berth.limits = limits;
+        if limits.interval.is_none() {
+            berth.next = 0;
+        }
+        if limits.proven {
+            self.doubtful = self.doubtful.saturating_sub(std::mem::take(&mut berth.doubtful));
+            berth.aside = false;
+        }
+        self.consider(at);
+        self.recall();
+    }
+
+    /// Ends the pause of a domain's site, so that it is tried at once.
+    pub(super) fn open(&mut self, at: u32, now: Timestamp) {
+        let Some(lane) = self.lanes.get(at as usize) else { return };
+        let site = lane.site;
+        if let Some(outage) = self.berths.get_mut(site as usize).and_then(|b| b.outage.as_mut())
+            && outage.until > now
+        {
+            Arc::make_mut(outage).until = now;
+            self.consider(site);
+        }
+    }
+
+    /// Says that a site cannot be reached, or that it can.
+    pub(super) fn pause(&mut self, site: &Site, outage: Option<Outage>) {
+        let Some(at) = self.by_site.get(site).copied() else { return };
+        self.berths[at as usize].outage = outage.map(Arc::new);
+        self.wake_at_end(Wake::Site(at));
+        self.consider(at);
+    }
+
+    /// Has what is barred until a moment looked at then.
+    fn wake_at_end(&mut self, who: Wake) {
+        let ends = match who {
+            Wake::Site(at) => {
+                let berth = &self.berths[at as usize];
+                let outage = berth.outage.as_ref().map(|outage| outage.until);
+                [berth.suspended.as_ref().and_then(|word| word.until), outage]
+            }
+            Wake::Lane(at) => {
+                [self.lanes[at as usize].suspended.as_ref().and_then(|word| word.until), None]
+            }
+        };
+        self.wakes.extend(ends.into_iter().flatten().map(|at| (at, who)));
+    }
+
+    fn suspend_lane(&mut self, at: u32, word: Option<Arc<Suspension>>) {
+        self.tickets += 1;
+        let ticket = self.tickets;
+        let Some(lane) = self.lanes.get_mut(at as usize) else { return };
+        let was_open = lane.suspended.is_none();
+        lane.suspended = word;
+        let (is_open, site) = (lane.suspended.is_none(), lane.site);
+        if was_open == is_open {
+            return self.wake_at_end(Wake::Lane(at));
+        }
+        lane.ticket = ticket;
+        let accounts: Vec<_> = lane.lines.keys().copied().collect();
+        if is_open {
+            accounts.into_iter().for_each(|account| self.enlist(site, account, at, ticket));
+            self.consider(site);
+        }
+        self.wake_at_end(Wake::Lane(at));
+    }
+
+    /// All that the operator has suspended, in place of what it was.
+    pub(super) fn suspend(&mut self, all: Vec<Suspension>) {
+        let before = std::mem::take(&mut self.suspensions);
+        self.suspensions = all.into_iter().map(Arc::new).collect();
+        for word in before.iter().chain(&self.suspensions.clone()) {
+            if let Some(at) = Domain::parse(&word.name).ok().and_then(|domain| self.find(&domain)) {
+                let word = self.suspensions.iter().find(|other| other.name == word.name).cloned();
+                self.suspend_lane(at, word);
+            }
+        }
+        let sites: Vec<u32> = self.by_site.values().copied().collect();
+        for at in sites {
+            let berth = &mut self.berths[at as usize];
+            let word = self.suspensions.iter().find(|word| word.holds(&berth.site));
+            berth.suspended = word.cloned();
+            self.wake_at_end(Wake::Site(at));
+            self.consider(at);
+        }
+    }
+
+    /// Why what goes to this domain does not, where something keeps it: the operator, or an outage.
+    pub(super) fn stopped(&self, at: u32, now: Timestamp) -> Option<String> {
+        let lane = self.lanes.get(at as usize)?;
+        let berth = self.berths.get(lane.site as usize)?;
+        let word = |word: &Option<Arc<Suspension>>| {
+            let holds = bar(word.as_ref(), now).is_some();
+            word.as_ref().filter(|_| holds).map(|word| word.said())
+        };
+        word(&lane.suspended).or_else(|| word(&berth.suspended)).or_else(|| outage(berth, now))
+    }
+
+    /// The outage of a domain's site.
+    pub(super) fn outage(&self, at: u32) -> Option<Arc<Outage>> {
+        let lane = self.lanes.get(at as usize)?;
+        self.berths.get(lane.site as usize)?.outage.clone()
+    }
+
+    /// Lines of sites in an outage: each domain with its account, and how many are due there.
+    pub(super) fn waiting_out(&self) -> Vec<(u32, AccountId, usize)> {
+        let mut lines = Vec::new();
+        for (at, lane) in &self.lanes {
+            let berth = self.berths.get(lane.site as usize);
+            if berth.is_some_and(|berth| berth.outage.is_some()) {
+                let at = u32::try_from(at).unwrap_or(u32::MAX);
+                lines.extend(lane.lines.iter().map(|(account, line)| (at, *account, line.len())));
+            }
+        }
+        lines
+    }
+
+    /// The first of a line goes to its end; which that is.
+    pub(super) fn rotate(&mut self, at: u32, account: AccountId) -> Option<Place> {
+        let line = self.lanes.get_mut(at as usize)?.lines.get_mut(&account)?;
+        let place = line.pop_front()?;
+        line.push_back(place);
+        Some(place)
+    }
+
+    /// The sites that mail goes to, or of which something is said.
+    pub(super) fn sites(&self, now: Timestamp, domains_max: usize) -> Vec<super::SiteView> {
+        let mut views: HashMap<u32, super::SiteView> = HashMap::new();
+        for (at, berth) in &self.berths {
+            let suspended = bar(berth.suspended.as_ref(), now).and(berth.suspended.as_ref());
+            let view = super::SiteView {
+                site: berth.site.clone(),
+                domains: Vec::new(),
+                waiting: 0,
+                active: berth.active,
+                limits: berth.limits,
+                stopped: suspended.map(|word| word.said()).or_else(|| outage(berth, now)),
+            };
+            views.insert(u32::try_from(at).unwrap_or(u32::MAX), view);
+        }
+        for (_, lane) in self.lanes.iter().filter(|(_, lane)| lane.items > 0) {
+            if let Some(view) = views.get_mut(&lane.site) {
+                view.waiting += lane.items;
+                view.domains.push((lane.domain.clone(), lane.items));
+            }
+        }
+        let mut views: Vec<_> = views.into_values().collect();
+        for view in &mut views {
+            view.domains.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.as_str().cmp(b.0.as_str())));
+            view.domains.truncate(domains_max);
+        }
+        views.sort_by(|a, b| b.waiting.cmp(&a.waiting).then_with(|| a.site.cmp(&b.site)));
+        views
+    }
+}
+
+fn outage(berth: &Berth, now: Timestamp) -> Option<String> {
+    let outage = berth.outage.as_ref().filter(|outage| outage.until > now)?;
+    let (failures, until, text) = (outage.failures, outage.until, &outage.said.text);
+    Some(format!("not reached {failures} times in a row, tried again at {until}: {text}"))
+}

@@ -1,0 +1,86 @@
+//! What waits, untried, for a site that nobody can reach: its failed attempts are those of all that waits
+//! there, so that it expires as if each had been tried, and senders who want to know are told that it is late.
+
+use super::Outage;
+use super::embedded::Embedded;
+use super::state::{Key, Stand};
+use crate::events::message::{Accepted, Outcome};
+use crate::mail::{AccountId, RecipientNumber, Status, Timestamp};
+use std::sync::Arc;
+
+/// Items looked at under one lock.
+const SLICE: usize = 500;
+
+/// One that may have waited for too long, or whose sender may be told that it is late.
+struct Late {
+    key: Key,
+    message: Arc<Accepted>,
+    attempts: u32,
+    outage: Arc<Outage>,
+}
+
+impl Embedded {
+    /// Walks, slice by slice, what waits for sites that nobody can reach.
+    pub(super) async fn expire_waiting(&self) -> u64 {
+        let mut ended = 0;
+        let lines = self.state().lanes.waiting_out();
+        for (lane, account, mut left) in lines {
+            while left > 0 {
+                let count = left.min(SLICE);
+                left -= count;
+                for late in self.slice(lane, account, count) {
+                    ended += u64::from(self.settle(late).await);
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        ended
+    }
+
+    /// Looks at so many of what is due for a domain, of an account; the line turns by as many.
+    fn slice(&self, lane: u32, account: AccountId, count: usize) -> Vec<Late> {
+        let mut found = Vec::new();
+        let settings = &self.config.queue;
+        let least = settings.expiry.0.min(settings.marketing_expiry.0) / 2;
+        let mut state = self.state();
+        let Some(outage) = state.lanes.outage(lane) else { return found };
+        let may_expire = outage.waited(Timestamp(0)) >= least;
+        for _ in 0..count {
+            let Some(place) = state.lanes.rotate(lane, account) else { break };
+            let Some((key, item)) = state.item_at(place) else { continue };
+            let waits = item.stand == Stand::Queued && item.destination == lane;
+            // Only what may have waited for long enough is read.
+            if !waits || (item.warned && item.attempts == 0 && !may_expire) {
+                continue;
+            }
+            let attempts = item.attempts;
+            if let Some(message) = state.message(key.0) {
+                found.push(Late { key, message, attempts, outage: outage.clone() });
+            }
+        }
+        found
+    }
+
+    /// Ends it, or tells its sender, where that is due; whether it ended.
+    async fn settle(&self, late: Late) -> bool {
+        let Late { key, message, attempts, outage } = late;
+        let (now, plan) = (self.world.clock.now(), self.plan(&message));
+        let waited = plan.waited(attempts).max(outage.waited(message.due()));
+        let mut said = outage.said.clone();
+        if !self.has_waited(&message, &plan, waited, now) {
+            if self.warning(&message, RecipientNumber(key.1)).is_some_and(|at| at <= now) {
+                self.warn(&message, key, attempts, said).await;
+            }
+            return false;
+        }
+        let attempts = attempts.saturating_add(outage.failures);
+        said.status = Status::new(5, 4, 7);
+        said.text = format!("given up after {attempts} attempts: {}", said.text);
+        let ended = self.end_free(key, Outcome::Failed { dead_address: false }, said).await;
+        ended.unwrap_or_else(|fault| {
+            tracing::warn!(target: "relent::queue", id = %key.0, recipient = key.1, %fault,
+                "what has expired could not be ended, and waits on");
+            false
+        })
+    }
+}

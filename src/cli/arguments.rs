@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use super::delivery::DeliveryVerb;
 use super::export::Outgoing;
 use super::held::{HeldVerb, Recall};
 use super::import::Incoming;
@@ -315,18 +316,6 @@ pub(super) enum ConsentVerb {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum DeliveryVerb {
-    /// Say what would happen to mail for a domain, by greeting its servers: what their TLS must be and why, what
-    /// they offer, their certificates. No mail is sent.
-    Probe {
-        /// The domain.
-        domain: String,
-        #[command(flatten)]
-        form: Form,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 pub(super) enum StoreVerb {
     /// Save what a damaged store still holds into a new one; the damaged file is kept.
     Recover,
@@ -396,6 +385,10 @@ mod tests {
             "relent queue hold --domain b.example",
             "relent queue cancel --address a@b.example",
             "relent store recover",
+            "relent delivery site b.example --json",
+            "relent delivery suspend *.mx.example --for 2h --reason enough",
+            "relent delivery resume b.example",
+            "relent delivery list --json",
         ] {
             assert!(fits(line), "{line}");
         }
@@ -427,6 +420,8 @@ mod tests {
             "relent suppression import acme",
             "relent suppression import acme list.csv --format xml",
             "relent stream add acme news",
+            "relent delivery suspend",
+            "relent delivery suspend b.example --for soon",
         ] {
             assert!(!fits(line), "{line}");
         }

@@ -14,6 +14,12 @@ const ROWS: u64 = 1_000_000;
 /// Bytes of a message's text.
 const SIZE: usize = 4096;
 
+/// Rounds of two relays side by side, and messages in each.
+const ROUNDS: u64 = 10;
+const ROUND: u64 = 300;
+/// How many times the p99 of an idle relay another domain's may be.
+const HELD_TO: f64 = 1.2;
+
 const ALL: [&str; 8] =
     ["accept", "relay", "latency", "copies", "recipients", "chunks", "queued", "backlog"];
 
@@ -188,29 +194,51 @@ async fn relay(setup: &Setup, sink: &Sink) {
     }
 }
 
-/// Milliseconds from a message's 250 to its dot at the sink: p50 and p99.
-async fn delays(relay: &Relay, sink: &Sink, messages: u64) -> (f64, f64) {
+/// Milliseconds from each message's 250 to its dot at the sink.
+async fn delays(relay: &Relay, sink: &Sink, messages: u64, pause: Duration) -> Vec<f64> {
     sink.reset();
-    let pause = Duration::from_millis(20);
     let sent = send(Load { pause, ..load(relay, 1, messages, 120) }).await;
     check(&sent);
     sink.wait(messages).await;
     let arrived: HashMap<String, Instant> = sink.moments().into_iter().collect();
-    let mut delays: Vec<f64> = (sent.acknowledged.iter())
+    let delays: Vec<f64> = (sent.acknowledged.iter())
         .filter_map(|(number, at)| {
             let arrived = arrived.get(&format!("r{number}"))?;
             Some(arrived.saturating_duration_since(*at).as_secs_f64() * 1000.0)
         })
         .collect();
     assert!(delays.len() as u64 == messages, "{} of {messages} arrived", delays.len());
+    delays
+}
+
+/// p50 and p99.
+fn half_and_most(mut delays: Vec<f64>) -> (f64, f64) {
     delays.sort_by(f64::total_cmp);
     let at = |share: f64| delays[((delays.len() - 1) as f64 * share) as usize];
     (at(0.5), at(0.99))
 }
 
+/// The delays of an idle relay and of one that has its troubles, side by side: in turns, so that whatever
+/// else the machine does meets both.
+async fn beside(idle: &Relay, laden: &Relay, sink: &Sink, when: &str) {
+    let pause = Duration::from_millis(10);
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        theirs.extend(delays(idle, sink, ROUND, pause).await);
+        ours.extend(delays(laden, sink, ROUND, pause).await);
+    }
+    let ((idle_half, idle_most), (half, most)) = (half_and_most(theirs), half_and_most(ours));
+    println!(
+        "backlog      another domain         p50 {half:.2} ms, p99 {most:.2} ms {when}; an idle relay beside it \
+         p50 {idle_half:.2} ms, p99 {idle_most:.2} ms; {:.2} times its p99 (held to {HELD_TO})",
+        most / idle_most
+    );
+}
+
 async fn latency(setup: &Setup, sink: &Sink) {
     for relay in [Relay::postfix(setup), Some(Relay::relent(setup))].into_iter().flatten() {
-        let (half, most) = delays(&relay, sink, 300).await;
+        let pause = Duration::from_millis(20);
+        let (half, most) = half_and_most(delays(&relay, sink, 300, pause).await);
         println!(
             "latency      {:22} p50 {half:.2} ms, p99 {most:.2} ms from the 250 to the sink",
             relay.name
@@ -364,9 +392,10 @@ async fn queued(setup: &Setup) {
 
 /// A million messages for one dead domain: whether others wait for it, and how long a start takes.
 async fn backlog(setup: &Setup, sink: &Sink) {
+    let idle = Relay::relent(setup);
     let more = "[queue]\nitems_max = 3000000\n".to_owned();
     let mut relay = Relay::relent(&Setup { more, ..setup.clone() });
-    let (idle_half, idle_most) = delays(&relay, sink, 300).await;
+    beside(&idle, &relay, sink, "before it").await;
     let count: u64 = std::env::var("RELENT_BENCH_BACKLOG")
         .ok()
         .and_then(|n| n.parse().ok())
@@ -381,15 +410,10 @@ async fn backlog(setup: &Setup, sink: &Sink) {
         relay.memory() as f64 / 1024.0,
         relay.disk() as f64 / count as f64
     );
-    let (half, most) = delays(&relay, sink, 300).await;
-    println!(
-        "backlog      another domain         p50 {half:.2} ms, p99 {most:.2} ms; idle p50 {idle_half:.2} ms, p99 {idle_most:.2} ms"
-    );
+    beside(&idle, &relay, sink, "with it").await;
+    println!("{}", Relay::verb(relay.folder.path(), &["delivery", "list"]).trim_end());
     relay.kill();
     let took = relay.launch();
     println!("backlog      start after SIGKILL    {:.1} s with {count} queued", took.as_secs_f64());
-    let (half, most) = delays(&relay, sink, 300).await;
-    println!(
-        "backlog      another domain         p50 {half:.2} ms, p99 {most:.2} ms after the start"
-    );
+    beside(&idle, &relay, sink, "after the start").await;
 }

@@ -15,6 +15,7 @@ mod pools;
 mod process;
 mod senders;
 mod silence;
+mod sites;
 mod submission;
 mod time;
 mod together;

@@ -97,7 +97,12 @@ impl RefusalRules {
             .iter()
             .chain(self.house.iter())
             .find(|rule| rule.stands_at(code, status) && rule.pattern.is_in(&words));
-        let (class, is_dead) = match rule {
+        // A code that is about a full mailbox, a size or the content outweighs words about the address.
+        let is_elsewhere = status.is_some_and(|status| {
+            matches!((status.subject, status.detail), (2, 2 | 3) | (3, 4) | (6, _))
+        });
+        let contradicts = |rule: &&Rule| is_elsewhere && rule.class == RefusalClass::InvalidMailbox;
+        let (class, is_dead) = match rule.filter(|rule| !contradicts(rule)) {
             Some(rule) => (rule.class, rule.dead),
             None => (of_codes(code, status), status.is_some_and(Status::is_dead_address)),
         };

@@ -171,7 +171,7 @@ async fn a_policy_is_taken_from_its_domain_alone_and_only_as_it_must_be() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_that_demands_more_does_not_go_over_a_connection_made_for_less() {
-    let mut lab = Lab::start("connections_per_domain_max = 1", "").await;
+    let mut lab = Lab::start("connections_per_site_max = 1", "").await;
     // Two domains of one server, whose certificate is nobody's; one of them has a policy.
     let identity = super::Authority::new("Unknown").issue(&["mx.shared.example"]);
     let server =

@@ -68,7 +68,7 @@ async fn a_server_that_stops_reading_has_the_time_of_one_block() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_is_not_used_again_after_confusion() {
     let world =
-        World::start_with("connections_per_domain_max = 1\nconnection_idle = \"2s\"", LOG).await;
+        World::start_with("connections_per_site_max = 1\nconnection_idle = \"2s\"", LOG).await;
     let stale = "250 2.0.0 ok\r\n550 5.1.1 stale";
     for (place, (faults, is_used_again)) in [
         (vec![answer(Step::Recipient, "550 5.1.1 nobody")], true),

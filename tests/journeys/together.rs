@@ -108,7 +108,7 @@ async fn those_whom_a_server_has_no_room_for_go_in_the_next_transaction_at_once(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_says_its_limits_is_not_asked_for_more() {
-    let world = world("connections_per_domain_max = 1", LOG).await;
+    let world = world("connections_per_site_max = 1", LOG).await;
     world.receiver.misbehave(vec![Fault::Offer("LIMITS RCPTMAX=3 MAILMAX=2".into())]);
     send(&world, "notices", &people(7), "Three by three");
     assert_eq!(counts(&all_done(&world).await), [3, 3, 1]);

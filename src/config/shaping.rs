@@ -309,7 +309,7 @@ impl Shaping {
         }
         let file = self.path.display();
         shape.lay(&self.default, &format!("{file} [default]"), &mut sources);
-        if let Some(site) = self.site(hosts) {
+        if let Some(site) = self.site(&hosts) {
             let source = format!("{file} [site.{}]", quoted(&site.name));
             shape.lay(&site.rules, &source, &mut sources);
         }
@@ -322,7 +322,7 @@ impl Shaping {
         (shape, sources)
     }
 
-    fn site<'a>(&self, hosts: impl Iterator<Item = &'a str> + Clone) -> Option<&Named> {
+    fn site<'a>(&self, hosts: &(impl Iterator<Item = &'a str> + Clone)) -> Option<&Named> {
         let mut best: Option<(usize, &Named)> = None;
         for site in &self.sites {
             let (mut longest, mut count) = (0, 0);

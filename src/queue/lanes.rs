@@ -312,9 +312,9 @@ impl Lanes {
         let line = lane.lines.entry(account).or_default();
         let waits = !line.is_empty();
         if first {
-            line.push_front(place)
+            line.push_front(place);
         } else {
-            line.push_back(place)
+            line.push_back(place);
         }
         let (ticket, site, is_open) = (lane.ticket, lane.site, lane.suspended.is_none());
         if !waits && is_open {

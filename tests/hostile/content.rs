@@ -5,7 +5,7 @@ use super::row::Act::{
     Usual, UsualInPieces, Wait,
 };
 use super::row::Step::{Body, Chunk, Data, Dot};
-use super::row::{Row, Shape, answers, on};
+use super::row::{Row, Shape, answers, in_chunks, on};
 use super::rows;
 use std::time::Duration;
 
@@ -89,18 +89,33 @@ rows! {
         on(Dot, [Keep, Bytes(b"250 "), Repeat("x", 1 << 20), Say("")]).in_doubt(2);
 
     // Chunks, where they are offered.
-    chunks_offered_and_taken => Row::honest().with("CHUNKING").ends("delivered");
+    chunks_offered_and_taken => chunked(Row::honest()).check(in_chunks).ends("delivered");
     chunks_offered_and_taken_of_a_large_message =>
-        Row::honest().with("CHUNKING").shape(Shape::Large(1 << 20)).ends("delivered");
-    a_last_chunk_of_451 => answers(Chunk, "451 4.3.0 later")
-        .and(Dot, [Say("451 4.3.0 later")])
-        .with("CHUNKING")
-        .ends("deferred 4.3.0, delivered");
-    a_last_chunk_of_554 => answers(Chunk, "554 5.6.0 ugly")
-        .and(Dot, [Say("554 5.6.0 ugly")])
-        .with("CHUNKING")
-        .ends("failed 5.6.0");
-    a_yes_to_the_last_chunk_lost_by_the_end => on(Dot, [Keep, Close])
-        .with("CHUNKING")
-        .in_doubt(2);
+        chunked(Row::honest()).shape(Shape::Large(3 << 20)).check(in_chunks).ends("delivered");
+    chunks_read_slowly => chunked(on(Chunk, [Usual, ReadSlowly])).shape(Shape::Large(2 << 20)).ends("delivered");
+    chunks_offered_and_not_known => chunked(answers(Chunk, "500 5.5.1 what")).ends("delivered");
+    a_chunk_of_451 => chunked(answers(Chunk, "451 4.3.0 later")).ends("deferred 4.3.0, delivered");
+    a_chunk_of_554 => chunked(answers(Chunk, "554 5.6.0 ugly")).ends("failed 5.6.0");
+    a_chunk_of_552 => chunked(answers(Chunk, "552 5.3.4 too big")).shape(SOME).ends("failed 5.3.4");
+    a_chunk_of_421_and_the_end =>
+        chunked(on(Chunk, [Say("421 4.3.2 bye"), Close])).ends("deferred 4.3.2, delivered");
+    a_chunk_of_354 => chunked(on(Chunk, [Say("354 go"), Spoiled])).ends("deferred 4, delivered");
+    // The last chunk is on its way before the reply to the one before it: it may be in doubt.
+    a_chunk_refused_and_the_whole_taken =>
+        chunked(answers(Chunk, "451 4.3.0 later").and(Dot, [Usual])).survives();
+    a_chunk_of_nonsense => chunked(on(Chunk, [Say("?"), Spoiled])).survives();
+    a_chunk_answered_by_the_end => chunked(on(Chunk, [Close])).survives();
+    a_chunk_answered_by_a_reset => chunked(on(Chunk, [Reset])).survives();
+    a_chunk_never_answered => chunked(on(Chunk, [Hold])).survives();
+    a_chunk_answered_twice => chunked(on(Chunk, [Say("250 ok\r\n250 ok"), Spoiled])).survives();
+    a_chunk_answered_late_but_in_time => chunked(on(Chunk, [Wait(MOMENT), Usual])).ends("delivered");
+    a_last_chunk_of_451 => chunked(answers(Dot, "451 4.3.0 later")).ends("deferred 4.3.0, delivered");
+    a_last_chunk_of_554 => chunked(answers(Dot, "554 5.6.0 ugly")).ends("failed 5.6.0");
+    a_yes_to_the_last_chunk_lost_by_the_end => chunked(on(Dot, [Keep, Close])).in_doubt(2);
+    a_yes_to_the_last_chunk_lost_in_silence => chunked(on(Dot, [Keep, Hold])).in_doubt(2);
+    a_no_to_the_last_chunk_lost_by_a_reset => chunked(on(Dot, [Reset])).in_doubt(1);
+}
+
+fn chunked(row: Row) -> Row {
+    row.with("CHUNKING")
 }

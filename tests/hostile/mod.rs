@@ -57,6 +57,48 @@ fn on_loopback() -> Vec<(&'static str, Row)> {
     tables.into_iter().flatten().collect()
 }
 
+/// `tests/hostile/README.md`: every row and its fate.
+fn page() -> String {
+    let mut page = String::from(
+        "# Every row, and what must become of each recipient\n\nWritten by the tables themselves: \
+         `RELENT_WRITE=1 tests/run the_page_of_rows` writes it anew.\n",
+    );
+    let mut module = String::new();
+    for (name, row) in on_loopback().into_iter().chain(outward::table()) {
+        let mut parts = name.rsplit("::");
+        let (name, of) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        if of != module {
+            module = of.to_owned();
+            page += &format!("\n## {module}\n\n| Row | Fate |\n| --- | --- |\n");
+        }
+        let alike = row.fates.iter().all(|(_, fate)| *fate == row.fates[0].1);
+        let fate = match row.fates.as_slice() {
+            [(_, fate), ..] if alike => (*fate).to_owned(),
+            all => {
+                all.iter().map(|(to, fate)| format!("{to}: {fate}")).collect::<Vec<_>>().join("; ")
+            }
+        };
+        let doubt = match row.copies {
+            Some(copies) if row.says == Some("possible duplicate") => {
+                format!(" (a possible duplicate, recorded; the servers took {copies})")
+            }
+            _ => String::new(),
+        };
+        page += &format!("| {} | {fate}{doubt} |\n", name.replace('_', " "));
+    }
+    page
+}
+
+#[test]
+fn the_page_of_rows_is_true() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hostile/README.md");
+    if std::env::var_os("RELENT_WRITE").is_some() {
+        std::fs::write(path, page()).expect("written");
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(written == page(), "RELENT_WRITE=1 tests/run the_page_of_rows writes it anew");
+}
+
 /// Fails where the row of this name does not end as it says.
 fn judge(name: &str) {
     static PLAYED: [OnceLock<Results>; 2] = [OnceLock::new(), OnceLock::new()];

@@ -26,8 +26,9 @@ pub enum Step {
     Data,
     /// Within the message, once so many bytes of it have come.
     Body(usize),
+    /// The end of a message: its dot, or its last chunk.
     Dot,
-    /// Every chunk (RFC 3030).
+    /// A chunk that is not the last (RFC 3030).
     Chunk,
     Reset,
     Quit,
@@ -154,6 +155,8 @@ pub struct Taken {
     pub mail: String,
     pub recipients: Vec<String>,
     pub message: Vec<u8>,
+    /// Whether it came in chunks.
+    pub chunks: bool,
     pub tls: bool,
 }
 
@@ -341,6 +344,12 @@ pub fn in_the_clear(seen: &Seen<'_>) -> Result<(), String> {
 pub fn one_connection(seen: &Seen<'_>) -> Result<(), String> {
     let count = seen.connections[0];
     (count == 1).then_some(()).ok_or_else(|| format!("{count} connections"))
+}
+
+/// Every copy came in chunks.
+pub fn in_chunks(seen: &Seen<'_>) -> Result<(), String> {
+    let all = seen.taken.iter().all(|taken| taken.chunks);
+    all.then_some(()).ok_or_else(|| "a copy came after DATA".into())
 }
 
 /// Whatever came was taken by the second server.

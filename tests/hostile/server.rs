@@ -114,6 +114,10 @@ struct Talk {
     mail: Option<String>,
     recipients: Vec<String>,
     chunks: Vec<u8>,
+    /// Whether the message under way comes in chunks.
+    chunked: bool,
+    /// Whether a chunk of it was not taken.
+    is_torn: bool,
 }
 
 /// What was said at a step.
@@ -166,6 +170,8 @@ impl Talk {
             mail: None,
             recipients: Vec::new(),
             chunks: Vec::new(),
+            chunked: false,
+            is_torn: false,
         })
     }
 
@@ -303,6 +309,7 @@ impl Talk {
             mail: self.mail.clone().unwrap_or_default(),
             recipients: std::mem::take(&mut self.recipients),
             message: std::mem::take(&mut self.chunks),
+            chunks: self.chunked,
             tls: self.tls,
         });
     }
@@ -333,7 +340,7 @@ impl Talk {
         while let Some(line) = self.command().await? {
             let line = line.trim_end();
             let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
-            if self.spoiled && matches!(verb.as_str(), "MAIL" | "DATA" | "BDAT") {
+            if self.spoiled && matches!(verb.as_str(), "MAIL" | "DATA") {
                 self.accuse(&format!("{verb} over a connection that was not to be used again"));
             }
             match verb.as_str() {
@@ -391,6 +398,7 @@ impl Talk {
         let again = self.messages > 0;
         self.recipients.clear();
         self.chunks.clear();
+        (self.chunked, self.is_torn) = (false, false);
         let is_meant = |step: &Step| match step {
             Step::Mail => true,
             Step::MailAgain => again,
@@ -472,12 +480,17 @@ impl Talk {
                 return Err(ended());
             }
         }
+        self.chunked = true;
         self.chunks.extend(self.unread.drain(..size));
-        if last {
-            let is_meant = |step: &Step| matches!(step, Step::Dot | Step::Chunk);
-            return self.answered(is_meant).await;
+        if last && self.is_torn && self.acts(|step| *step == Step::Dot).is_none() {
+            return self.say(b"503 5.5.1 a chunk was refused\r\n").await;
         }
-        self.at(|step| *step == Step::Chunk, "250 2.0.0 ok").await.map(drop)
+        if last {
+            return self.answered(|step| *step == Step::Dot).await;
+        }
+        let said = self.at(|step| *step == Step::Chunk, "250 2.0.0 ok").await?;
+        self.is_torn |= !said.is(2);
+        Ok(())
     }
 
     /// Answers a whole message.

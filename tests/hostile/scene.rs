@@ -362,7 +362,7 @@ fn settings(world: &World, names: SocketAddr, port: u16, network: Network) -> St
          [submission]\nplaintext_auth = \"loopback\"\n\
          [dns]\nnameservers = [\"{names}\"]\ntimeout = \"1500ms\"\nlookups_timeout = \"4s\"\n\
          cache_ttl_max = \"1s\"\n\
-         [delivery]\nport = {port}\nallow_private = {private}\nconnection_idle = \"6s\"\n\
+         [delivery]\nport = {port}\nallow_private = {private}\nconnection_idle = \"6s\"\nconnections_max = 2000\n\
          connect_timeout = \"{PATIENCE}\"\ngreeting_timeout = \"{PATIENCE}\"\n\
          mail_timeout = \"{PATIENCE}\"\nrcpt_timeout = \"{PATIENCE}\"\ndata_timeout = \"{PATIENCE}\"\n\
          block_timeout = \"{PATIENCE}\"\ndot_timeout = \"{PATIENCE}\"\n\

@@ -297,7 +297,7 @@ impl Shaping {
     pub fn of<'a>(
         &self,
         domain: Option<&Domain>,
-        hosts: impl Iterator<Item = &'a str> + Clone,
+        hosts: &(impl Iterator<Item = &'a str> + Clone),
     ) -> (Shape, Sources) {
         let (mut shape, mut sources) = (self.base.clone(), Sources::default());
         for (key, from) in [
@@ -309,7 +309,7 @@ impl Shaping {
         }
         let file = self.path.display();
         shape.lay(&self.default, &format!("{file} [default]"), &mut sources);
-        if let Some(site) = self.site(&hosts) {
+        if let Some(site) = self.site(hosts) {
             let source = format!("{file} [site.{}]", quoted(&site.name));
             shape.lay(&site.rules, &source, &mut sources);
         }
@@ -408,7 +408,7 @@ mod tests {
 
     fn of(shaping: &Shaping, domain: &str, hosts: &[&str]) -> (Shape, Sources) {
         let domain = Domain::parse(domain).expect("a domain");
-        shaping.of(Some(&domain), hosts.iter().copied())
+        shaping.of(Some(&domain), &hosts.iter().copied())
     }
 
     #[test]

@@ -114,13 +114,7 @@ pub async fn start(config: Config) -> Result<Running> {
         tracing::error!(target: "relent::store", "{fault}");
     }
     let policy = Policy::new(accounts.clone(), store.clone(), world.clone(), &config.queue);
-    let rebuilt = {
-        let (spool, policy, accounts) = (spool.clone(), policy.clone(), accounts.clone());
-        let (config, world) = (config.clone(), world.clone());
-        tokio::task::spawn_blocking(move || Embedded::open(spool, policy, accounts, config, world))
-    };
-    let queue: Arc<dyn Queue> =
-        rebuilt.await?.context("the queue cannot be rebuilt from the spool")?;
+    let queue = open_queue(&spool, &policy, &accounts, &config, &world).await?;
     let desk = Desk::new(replies::Parts {
         config: config.clone(),
         queue: queue.clone(),
@@ -178,19 +172,7 @@ pub async fn start(config: Config) -> Result<Running> {
 
     let mut tasks = JoinSet::new();
     tasks.spawn(http::serve_unix(admin, http::admin(parts.clone()), stop.clone()));
-    for (port, listeners) in [
-        (Port::Submission, sockets.submission),
-        (Port::Submissions, sockets.submissions),
-        (Port::Inbound, sockets.inbound),
-    ] {
-        for listener in listeners {
-            let (intake, stop) = (intake.clone(), stop.clone());
-            tasks.spawn(async move { intake.serve(listener, port, stop).await });
-        }
-    }
-    for listener in sockets.http {
-        tasks.spawn(http::serve_tcp(listener, http::public(parts.clone()), stop.clone()));
-    }
+    listen(&mut tasks, sockets, &intake, &parts, &stop);
     tasks.spawn(outgoing::run(delivery, stop.clone()));
     tasks.spawn(follower);
     let (files, world) = ((tls.clone(), shaping.clone()), parts.world);
@@ -273,6 +255,44 @@ fn open_store(config: &Config, world: &World) -> Store {
         tracing::error!(target: "relent::store", "{fault}; mail is held and answered 451 until then");
     }
     store
+}
+
+/// Serves every port.
+fn listen(
+    tasks: &mut JoinSet<()>,
+    sockets: Listeners,
+    intake: &Arc<Intake>,
+    parts: &http::Parts,
+    stop: &CancellationToken,
+) {
+    for (port, listeners) in [
+        (Port::Submission, sockets.submission),
+        (Port::Submissions, sockets.submissions),
+        (Port::Inbound, sockets.inbound),
+    ] {
+        for listener in listeners {
+            let (intake, stop) = (intake.clone(), stop.clone());
+            tasks.spawn(async move { intake.serve(listener, port, stop).await });
+        }
+    }
+    for listener in sockets.http {
+        tasks.spawn(http::serve_tcp(listener, http::public(parts.clone()), stop.clone()));
+    }
+}
+
+/// Rebuilds the queue on a blocking thread.
+async fn open_queue(
+    spool: &Spool,
+    policy: &Policy,
+    accounts: &Accounts,
+    config: &Arc<Config>,
+    world: &World,
+) -> Result<Arc<dyn Queue>> {
+    let (spool, policy, accounts) = (spool.clone(), policy.clone(), accounts.clone());
+    let (config, world) = (config.clone(), world.clone());
+    let open = move || Embedded::open(spool, policy, accounts, config, world);
+    let rebuilt = tokio::task::spawn_blocking(open).await?;
+    Ok(rebuilt.context("the queue cannot be rebuilt from the spool")?)
 }
 
 /// Opens the spool on a blocking thread and says what a crash left there.

@@ -174,7 +174,7 @@ impl Delivery {
         let seen = if names.is_empty() { vec![domain.as_str().to_owned()] } else { names };
         let apart = shaping.is_apart(domain);
         let (shape, sources) =
-            shaping.of(Some(domain).filter(|_| apart), seen.iter().map(String::as_str));
+            shaping.of(Some(domain).filter(|_| apart), &seen.iter().map(String::as_str));
         let suspensions = self.suspensions()?;
         let concerns = |word: &Suspension| word.name == domain.as_str() || word.holds(&site);
         let views = self.parts.queue.sites(DOMAINS_MAX);

@@ -44,7 +44,7 @@ impl Sites {
     ) -> (Shape, crate::config::shaping::Sources) {
         let shaping = self.shaping();
         let apart = Domain::parse(site.as_str()).ok().filter(|domain| shaping.is_apart(domain));
-        shaping.of(apart.as_ref(), hosts.iter().map(String::as_str))
+        shaping.of(apart.as_ref(), &hosts.iter().map(String::as_str))
     }
 
     /// Marks an outage as one to be written down.

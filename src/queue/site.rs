@@ -162,7 +162,7 @@ mod tests {
             until: at(30),
             said,
             failures: 3,
-            waits: vec![(at(10), minute * 0), (at(11), minute), (at(16), minute * 6)],
+            waits: vec![(at(10), Duration::ZERO), (at(11), minute), (at(16), minute * 6)],
         };
         assert_eq!(outage.waited(at(5)), minute * 6);
         assert_eq!(outage.waited(at(10)), minute * 6);

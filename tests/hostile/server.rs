@@ -97,6 +97,7 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// One connection.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about a connection")]
 struct Talk {
     shared: Arc<Shared>,
     which: usize,

@@ -297,13 +297,6 @@ impl World {
         daemon.wait().expect("an end").code().unwrap_or(-1)
     }
 
-    /// Starts the daemon anew with this shaping file.
-    pub fn shape(&mut self, text: &str) {
-        self.stop();
-        std::fs::write(self.path("shaping.toml"), text).expect("written");
-        self.launch(&[]);
-    }
-
     /// SIGHUP, which is sent and not waited for.
     pub fn hang_up(&self) {
         signal(self.daemon.as_ref().expect("a daemon"), rustix::process::Signal::HUP);

@@ -7,8 +7,12 @@ use crate::config;
 use crate::mail::{Domain, Tlsa};
 use crate::world::{Chance, SystemChance};
 use async_trait::async_trait;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
 use hickory_resolver::lookup::Lookup;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::op::ResponseCode;
@@ -27,6 +31,9 @@ const TLSA_MAX: usize = 32;
 /// The resolver of a running relay.
 pub struct HickoryResolver {
     resolver: hickory_resolver::Resolver<Asking>,
+    /// The same questions for the checks of incoming mail, of which DNSSEC need prove nothing: what a
+    /// signed zone does not have would be a fault to the library that asks.
+    pub(super) plain: TokioResolver,
     proof: Proof,
     chance: Arc<dyn Chance>,
     longest: Duration,
@@ -92,23 +99,21 @@ impl HickoryResolver {
             (false, false) => Proof::Nobodys,
         };
         let asking = Asking::new(proof == Proof::Theirs);
+        let mut plain =
+            TokioResolver::builder_with_config(config.clone(), TokioRuntimeProvider::default());
+        bound(plain.options_mut(), settings);
         let mut builder = hickory_resolver::Resolver::builder_with_config(config, asking);
         if let Some(anchors) = anchors(settings)? {
             builder = builder.with_trust_anchor(Arc::new(anchors));
         }
         let options = builder.options_mut();
-        // Two attempts, which together take no longer than the setting says.
-        options.attempts = 1;
-        options.timeout = settings.timeout.0 / 2;
-        options.cache_size = u64::from(settings.cache_entries_max);
-        options.positive_max_ttl = Some(settings.cache_ttl_max.0);
-        options.negative_max_ttl = Some(settings.cache_ttl_max.0);
-        options.use_hosts_file = ResolveHosts::Never;
+        bound(options, settings);
         // Aliases stay in an answer, since each of them must be proven.
         options.preserve_intermediates = true;
         options.validate = settings.validate;
         Ok(Arc::new(Self {
             resolver: builder.build().map_err(fault)?,
+            plain: plain.build().map_err(fault)?,
             proof,
             chance,
             longest: settings.timeout.0,
@@ -200,6 +205,17 @@ impl HickoryResolver {
         }
         hosts.sort_by_key(|host| host.preference);
     }
+}
+
+/// How long is asked, and how much is kept.
+fn bound(options: &mut ResolverOpts, settings: &config::Dns) {
+    // Two attempts, which together take no longer than the setting says.
+    options.attempts = 1;
+    options.timeout = settings.timeout.0 / 2;
+    options.cache_size = u64::from(settings.cache_entries_max);
+    options.positive_max_ttl = Some(settings.cache_ttl_max.0);
+    options.negative_max_ttl = Some(settings.cache_ttl_max.0);
+    options.use_hosts_file = ResolveHosts::Never;
 }
 
 /// Reads the trust anchors that the settings name.

@@ -1,12 +1,14 @@
-//! The resolver: where a domain's mail goes (RFC 5321 §5), what DNSSEC proves of it, and the records we
-//! publish or check. Only here is hickory named.
+//! The resolver: where a domain's mail goes (RFC 5321 §5), what DNSSEC proves of it, the records we
+//! publish or check, and whether mail is from whom it says. Only here is hickory named.
 
 mod asking;
+mod authenticity;
 mod hickory;
 #[cfg(test)]
 mod signed;
 pub mod zone;
 
+pub use authenticity::{Arrival, Authenticator, Authenticity, Found, Proof, Signed};
 pub use hickory::{HickoryResolver, check_anchors};
 pub use zone::{NameServer, Rdata};
 

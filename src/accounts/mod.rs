@@ -26,8 +26,8 @@ pub use language::Language;
 pub use publish::{DnsRecord, Ours, Purpose, Wanted};
 pub use quiet_hours::{QuietHours, QuietHoursFault};
 pub use record::{
-    Account, AccountFault, Compliance, Credential, InstallationKeys, Login, Refusal, ScramVerifier,
-    Stream, StreamDraft, StreamKind, StreamRules,
+    Account, AccountFault, Compliance, Credential, InstallationKeys, Login, OwnText, Refusal,
+    ScramVerifier, Stream, StreamAnswers, StreamDraft, StreamKind, StreamRules,
 };
 pub use sending_domain::{
     DkimAlgorithm, DkimChoice, DkimKey, DomainHosts, Host, HostUse, KeyStage, SendingDomain,

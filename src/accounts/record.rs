@@ -54,6 +54,28 @@ pub struct Stream {
     pub removed: Option<Timestamp>,
     /// When and in what shape its mail leaves.
     pub rules: StreamRules,
+    /// What people who write to it are answered.
+    pub answers: StreamAnswers,
+}
+
+/// What people who write to a stream are answered by us.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamAnswers {
+    /// No confirmation follows a stop, and no instructions a call for help.
+    pub silent: bool,
+    /// The language of its mail, as a primary tag of BCP 47: spoken where the person's is not known.
+    pub language: Option<String>,
+    /// The stream's own words of confirmation, at most one a language.
+    pub texts: Vec<OwnText>,
+}
+
+/// A stream's own words of confirmation in one language.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnText {
+    /// The language's tag: `en`, `zh-Hans`.
+    pub language: String,
+    /// The words; `{sender}`, `{stream}` and `{undo}` stand for what they say.
+    pub text: String,
 }
 
 /// When and in what shape a stream's mail leaves.
@@ -234,11 +256,16 @@ impl Record for StreamNumber {
 }
 impl Record for Stream {
     const TABLE: Table = Table::Stream;
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
-    /// Version 1 had no rules.
+    /// Version 1 had no rules, version 2 no answers.
     fn decode_old(version: u8, bytes: &[u8]) -> Option<Self> {
-        (version == 1).then(|| postcard::from_bytes(&[bytes, &[0; 3]].concat()).ok())?
+        let added: &[u8] = match version {
+            1 => &[0; 6],
+            2 => &[0; 3],
+            _ => return None,
+        };
+        postcard::from_bytes(&[bytes, added].concat()).ok()
     }
 }
 impl Record for Credential {
@@ -250,10 +277,7 @@ impl Record for InstallationKeys {
 
 #[cfg(test)]
 mod tests {
-    use super::{AccountRecord, Refusal};
-    use crate::accounts::Language;
-    use crate::mail::{AccountId, Timestamp};
-    use crate::store::Record;
+    use super::*;
 
     #[test]
     fn an_account_made_before_is_told_in_english() {
@@ -263,6 +287,29 @@ mod tests {
         assert_eq!((read.account.id, read.account.name.as_str()), (AccountId(7), "acme"));
         assert_eq!((read.account.language, read.hash_key), (Language::En, [9; 32]));
         assert!(AccountRecord::decode_old(3, &bytes).is_none());
+    }
+
+    #[test]
+    fn streams_of_the_versions_before_are_read() {
+        let stream = Stream {
+            id: StreamId(1),
+            account: AccountId(2),
+            name: "news".into(),
+            kind: StreamKind::Marketing,
+            consent_required: true,
+            honour_opt_out: false,
+            reply_to: None,
+            created: Timestamp(3),
+            removed: None,
+            rules: StreamRules::default(),
+            answers: StreamAnswers::default(),
+        };
+        let whole = postcard::to_stdvec(&stream).expect("plain data");
+        for (version, added) in [(1, 6), (2, 3)] {
+            let old = &whole[..whole.len() - added];
+            assert_eq!(Stream::decode_old(version, old), Some(stream.clone()), "{version}");
+        }
+        assert_eq!(Stream::decode_old(9, &whole), None);
     }
 
     /// Credentials lie in the store with the number of the variant, which no name changes.

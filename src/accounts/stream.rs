@@ -2,7 +2,7 @@
 
 use super::account::{Accounts, PAGE, check_name, number};
 use super::record::{
-    AccountFault, Login, Stream, StreamDraft, StreamKind, StreamNumber, StreamRules,
+    AccountFault, Login, Stream, StreamAnswers, StreamDraft, StreamKind, StreamNumber, StreamRules,
 };
 use crate::mail::{AccountId, StreamId};
 use crate::store::StoreFault;
@@ -53,6 +53,7 @@ impl Accounts {
                     created,
                     removed: None,
                     rules: draft.rules,
+                    answers: StreamAnswers::default(),
                 };
                 t.put(&place, &StreamNumber(id));
                 t.put(&id.0.to_be_bytes(), &stream);
@@ -156,6 +157,32 @@ impl Accounts {
                     t.put(&id.0.to_be_bytes(), &stream);
                 }
                 Ok(Ok(()))
+            })
+            .await?
+    }
+
+    /// Says what people who write to a stream are answered.
+    ///
+    /// # Errors
+    /// There is no such stream; the store.
+    pub async fn set_answers(
+        &self,
+        account: AccountId,
+        name: &str,
+        answers: StreamAnswers,
+    ) -> Result<Stream, AccountFault> {
+        let (place, name) = (key(account, name), name.to_owned());
+        self.store
+            .transact(move |t| {
+                let Some(StreamNumber(id)) = t.get(&place)? else {
+                    return Ok(Err(unknown(&name)));
+                };
+                let Some(mut stream) = t.get::<Stream>(&id.0.to_be_bytes())? else {
+                    return Ok(Err(unknown(&name)));
+                };
+                stream.answers = answers;
+                t.put(&id.0.to_be_bytes(), &stream);
+                Ok(Ok(stream))
             })
             .await?
     }

@@ -4,7 +4,7 @@ use super::sign::signatures;
 use super::{Delivery, Parts};
 use crate::accounts::{HostUse, SendingDomain, Stream};
 use crate::events::message::{Accepted, Origin};
-use crate::mail::{Address, Domain, RecipientNumber, ReversePath, header};
+use crate::mail::{AccountId, Address, Domain, RecipientNumber, ReversePath, header};
 use crate::policy::Token;
 use crate::queue::Lease;
 use crate::telemetry::Amount;
@@ -60,9 +60,37 @@ impl Delivery {
                 let marks = marks(&self.parts, lease, &stream, domain.as_deref())?;
                 marked(&spooled, &marks, domain.as_deref())?
             }
+            Origin::Answer { account, .. } => self.answer(*account, message, spooled)?,
             Origin::Report { .. } | Origin::Letter { .. } => spooled,
         };
         Ok(Copy { bytes, _memory: memory, _used: used })
+    }
+
+    /// Our words to a person, signed where the host they come from, or one above it, is a sending
+    /// domain of the account with keys.
+    fn answer(
+        &self,
+        account: AccountId,
+        message: &Accepted,
+        mut spooled: Vec<u8>,
+    ) -> Result<Vec<u8>, String> {
+        let Some(from) = &message.from else {
+            return Ok(spooled);
+        };
+        let mut host = from.domain().as_str();
+        loop {
+            let domain = Domain::parse(host).map_err(|fault| fault.to_string())?;
+            let found = self.parts.accounts.domain(account, &domain).map_err(|f| f.to_string())?;
+            if let Some(domain) = found.filter(|domain| domain.may_send()) {
+                let signed = signatures(&domain, &mut spooled)?;
+                spooled.splice(0..0, signed.into_bytes());
+                return Ok(spooled);
+            }
+            match host.split_once('.') {
+                Some((_, above)) if above.contains('.') => host = above,
+                _ => return Ok(spooled),
+            }
+        }
     }
 
     /// Whether all recipients of a leased item's message get the same copy: nothing in it is signed for
@@ -92,7 +120,9 @@ impl Delivery {
             Origin::Letter { .. } if lease.message.sender.address().is_some() => {
                 return_path(&self.parts, lease, number)
             }
-            Origin::Report { .. } | Origin::Letter { .. } => Ok(ReversePath::Null),
+            Origin::Report { .. } | Origin::Letter { .. } | Origin::Answer { .. } => {
+                Ok(ReversePath::Null)
+            }
         }
     }
 

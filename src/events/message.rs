@@ -36,6 +36,14 @@ pub enum Origin {
         /// The stream whose mailbox it goes to.
         stream: Option<StreamId>,
     },
+    /// What we say to a person who wrote to us: that a wish was done, whether it was meant, how to
+    /// stop. Outside the sender's mail, and bound by the stops that no person can lift.
+    Answer {
+        /// The account whose mail it is about.
+        account: AccountId,
+        /// The stream it is about.
+        stream: StreamId,
+    },
 }
 
 impl Origin {
@@ -45,7 +53,8 @@ impl Origin {
         match self {
             Self::Submission { account, .. }
             | Self::Report { account, .. }
-            | Self::Letter { account, .. } => *account,
+            | Self::Letter { account, .. }
+            | Self::Answer { account, .. } => *account,
         }
     }
 
@@ -53,7 +62,7 @@ impl Origin {
     #[must_use]
     pub fn stream(&self) -> Option<StreamId> {
         match self {
-            Self::Submission { stream, .. } => Some(*stream),
+            Self::Submission { stream, .. } | Self::Answer { stream, .. } => Some(*stream),
             Self::Report { .. } => None,
             Self::Letter { stream, .. } => *stream,
         }

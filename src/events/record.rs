@@ -128,6 +128,91 @@ pub struct Evidence {
     pub message: Option<MessageId>,
 }
 
+/// What proves who asked. In the order of what was needed, not of strength.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    /// Nothing does.
+    None,
+    /// It came to a signed address that only the recipient's copy carries.
+    Token,
+    /// It came so, and the From field is proved by DMARC as well.
+    TokenAndDmarc,
+    /// The From field is proved by DMARC, and its address was written to.
+    Dmarc,
+    /// A signed address of ours stands in the header of the message that came back.
+    ReturnedToken,
+}
+
+impl Trust {
+    /// As people read it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "nothing",
+            Self::Token => "a signed address",
+            Self::TokenAndDmarc => "a signed address and DMARC",
+            Self::Dmarc => "DMARC",
+            Self::ReturnedToken => "a signed address in the message that came back",
+        }
+    }
+}
+
+/// By which rule a message that came in was obeyed, or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// Words to a signed reply address are the recipient's.
+    Reply,
+    /// Words of another recipient of the same message, to whom an answer to all went.
+    OtherRecipient,
+    /// Mail to an unsubscribe address counts without words.
+    UnsubscribeAddress,
+    /// Words to a stream's plain address count where the writer is proved and was written to.
+    PlainAddress,
+    /// Words that nothing proves are asked about, once, at the address they give.
+    MailBack,
+    /// A report along the return path of a copy is about that copy.
+    ReturnPath,
+    /// A complaint is about the message it returns, or the copy whose address it came to.
+    Complaint,
+    /// Who asks back in is let in on a signed address and DMARC together, and on nothing less.
+    Resubscribe,
+}
+
+impl Rule {
+    /// As people read it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reply => "an answer to a signed address",
+            Self::OtherRecipient => "an answer of another recipient of the same message",
+            Self::UnsubscribeAddress => "mail to an unsubscribe address",
+            Self::PlainAddress => "proved words to a plain address",
+            Self::MailBack => "unproved words: asked about by mail",
+            Self::ReturnPath => "a report along the return path of a copy",
+            Self::Complaint => "a complaint that names a copy",
+            Self::Resubscribe => "a proved wish to come back",
+        }
+    }
+}
+
+/// What a decision about mail that came in rests on beside its words, so that it can be looked at and
+/// contested.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grounds {
+    /// Which rule was followed.
+    pub rule: Rule,
+    /// What proves who asked.
+    pub trust: Trust,
+    /// What was understood: `reject`, `unsubscribe`, `resubscribe`, `help`; none of a machine's mail.
+    pub wish: Option<String>,
+    /// The Message-ID of what came in, at most 300 characters.
+    pub message_id: Option<String>,
+    /// SPF, DKIM and DMARC as they were found; none where the decision needed none of them.
+    pub authentication: Option<String>,
+}
+
 /// What changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
@@ -155,6 +240,12 @@ pub enum Change {
         /// For which stream.
         stream: StreamId,
     },
+    /// Nothing: somebody asked in this person's name, whom nothing proved, and the person was asked by
+    /// mail.
+    Asked {
+        /// About which stream.
+        stream: StreamId,
+    },
 }
 
 /// One change of one recipient's records.
@@ -172,4 +263,6 @@ pub struct RecordEvent {
     pub evidence: Evidence,
     /// When.
     pub at: Timestamp,
+    /// Of mail that came in: by which rule and on what proof.
+    pub grounds: Option<Box<Grounds>>,
 }

@@ -38,7 +38,9 @@ fn record(parts: &Parts, event: &RecordEvent) -> Result<Value, Problem> {
         Change::Withdrawn { stream } => {
             ("withdrawn", ("stream", named::stream_name(parts, stream)?), None)
         }
+        Change::Asked { stream } => ("asked", ("stream", named::stream_name(parts, stream)?), None),
     };
+    let grounds = event.grounds.as_deref();
     Ok(json!({
         "event": event.sequence,
         "at": event.at.to_string(),
@@ -49,6 +51,15 @@ fn record(parts: &Parts, event: &RecordEvent) -> Result<Value, Problem> {
         "source": event.evidence.source,
         "text": event.evidence.text,
         "ip": event.evidence.ip,
+        "message": event.evidence.message.map(|id| id.to_string()),
+        "rule": grounds.map(|grounds| grounds.rule),
+        "trust": grounds.map(|grounds| grounds.trust),
+        "wish": grounds.and_then(|grounds| grounds.wish.as_deref()),
+        "message_id": grounds.and_then(|grounds| grounds.message_id.as_deref()),
+        "authentication": grounds.and_then(|grounds| grounds.authentication.as_deref()),
+        "why": grounds.map(|grounds| {
+            format!("{}, proved by {}", grounds.rule.name(), grounds.trust.name())
+        }),
     }))
 }
 

@@ -16,10 +16,6 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
-use std::time::Duration;
-
-/// How long a stop can be undone after it was made.
-const UNDO_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// What a stop came to.
 struct Stopped {
@@ -42,16 +38,10 @@ async fn stop(
         scope,
         reason: Reason::OptOut,
         evidence,
+        grounds: None,
     };
     let (event, settled) = queue::stop(&parts.policy, &parts.queue, stop).await?;
-    // A stop that stood already keeps its age: asking again opens no new way back.
-    let stops = parts.policy.view(account, &subject)?.suppressions;
-    let made = stops.iter().find(|stop| stop.sequence == event).map(|stop| stop.at);
-    let until = made.map(|at| at.after(UNDO_AGE_MAX));
-    let undo = until
-        .filter(|until| *until > parts.world.clock.now())
-        .map(|until| parts.policy.seal(&Token::Undo { event, until }))
-        .transpose()?;
+    let undo = parts.policy.undo_token(account, &subject, event)?;
     Ok(Stopped { settled, undo })
 }
 
@@ -79,6 +69,9 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Response {
     let language = Language::of(&headers);
+    if let Some(answer) = show_undo(&parts, language, &token) {
+        return answer;
+    }
     let person = match Person::find(&parts, &lookups, &token).await {
         Ok(Some(person)) => person,
         Ok(None) => return unknown(language),
@@ -123,6 +116,15 @@ pub(super) async fn act(
     fields: Result<Fields, Problem>,
 ) -> Response {
     let language = Language::of(&headers);
+    if let (Ok(Some(Token::Undo { .. })), Ok(fields)) = (parts.policy.open(&token), &fields) {
+        return match fields.value("choice") {
+            Some("undo") => undo(&parts, language, &token, asker(peer, &headers)).await,
+            _ => {
+                let text = "this address undoes a stop, with the button of its page";
+                misread(language, &headers, Problem::new(StatusCode::BAD_REQUEST, text))
+            }
+        };
+    }
     let person = match Person::find(&parts, &lookups, &token).await {
         Ok(Some(person)) => person,
         Ok(None) => return unknown(language),
@@ -164,6 +166,30 @@ pub(super) async fn act(
         Ok(stopped) => farewell(language, &person, scope, stopped),
         Err(problem) => failed(language, &problem),
     }
+}
+
+/// The page that a confirmation's link opens: whether the stop shall be undone. Programs that follow
+/// links change nothing by looking.
+fn show_undo(parts: &Parts, language: Language, token: &str) -> Option<Response> {
+    let until = match parts.policy.open(token) {
+        Ok(Some(Token::Undo { until, .. })) => until,
+        Ok(_) => return None,
+        Err(fault) => return Some(failed(language, &fault.into())),
+    };
+    if until <= parts.world.clock.now() {
+        return Some(no_way_back(language));
+    }
+    let heading = language.say("Undo?", "撤销退订？");
+    let line = language.say(
+        "You asked for no more of this mail. If that was a mistake, it comes again as before.",
+        "您已退订。如果是误操作，可以恢复到退订之前。",
+    );
+    let button = Button {
+        choice: "undo",
+        undo: None,
+        label: language.say("That was a mistake: undo", "点错了，撤销退订").to_owned(),
+    };
+    Some(page(StatusCode::OK, language, heading, &[line.to_owned()], &[button]))
 }
 
 /// The page after a stop, with the way back.

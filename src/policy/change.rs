@@ -6,7 +6,7 @@ use super::record::{
     Consent, ConsentState, History, RecipientRecord, Settled, Subject, Suppression,
 };
 use crate::accounts::Stream;
-use crate::events::record::{Change, Evidence, Reason, RecordEvent, Scope};
+use crate::events::record::{Change, Evidence, Grounds, Reason, RecordEvent, Scope};
 use crate::mail::{AccountId, Address, RecipientHash, Timestamp};
 use crate::store::{StoreFault, Transaction};
 use std::convert::Infallible;
@@ -14,11 +14,22 @@ use std::convert::Infallible;
 /// Writes an event under a fresh number.
 pub(super) fn record(
     t: &mut Transaction<'_>,
-    (account, hash): (AccountId, RecipientHash),
+    place: (AccountId, RecipientHash),
     (change, evidence, at): (Change, Evidence, Timestamp),
 ) -> Result<u64, StoreFault> {
+    record_on(t, place, (change, evidence, at), None)
+}
+
+/// The same, with the grounds of what mail that came in changed.
+pub(super) fn record_on(
+    t: &mut Transaction<'_>,
+    (account, hash): (AccountId, RecipientHash),
+    (change, evidence, at): (Change, Evidence, Timestamp),
+    grounds: Option<Grounds>,
+) -> Result<u64, StoreFault> {
     let sequence = t.count("records")?;
-    let event = RecordEvent { sequence, account, hash, change, evidence, at };
+    let grounds = grounds.map(Box::new);
+    let event = RecordEvent { sequence, account, hash, change, evidence, at, grounds };
     t.put(&sequence.to_be_bytes(), &event);
     let place = [&key(account, hash)[..], &sequence.to_be_bytes()].concat();
     t.put(&place, &History(sequence));
@@ -28,9 +39,19 @@ pub(super) fn record(
 /// Records a stop in a recipient's record, or confirms the one that stands: the number of its event.
 pub(super) fn stop(
     t: &mut Transaction<'_>,
+    place: (AccountId, RecipientHash),
+    kept: RecipientRecord,
+    stop: Suppression,
+) -> Result<u64, StoreFault> {
+    stop_on(t, place, (kept, stop), None)
+}
+
+/// The same, with the grounds on which mail that came in was obeyed.
+pub(super) fn stop_on(
+    t: &mut Transaction<'_>,
     (owner, hash): (AccountId, RecipientHash),
-    mut kept: RecipientRecord,
-    mut stop: Suppression,
+    (mut kept, mut stop): (RecipientRecord, Suppression),
+    grounds: Option<Grounds>,
 ) -> Result<u64, StoreFault> {
     let (scope, reason) = (stop.scope, stop.reason);
     let same = |s: &Suppression| s.scope == scope && s.reason == reason;
@@ -44,7 +65,8 @@ pub(super) fn stop(
         }
     }
     let change = Change::Suppressed { scope, reason };
-    stop.sequence = record(t, (owner, hash), (change, stop.evidence.clone(), stop.at))?;
+    let event = (change, stop.evidence.clone(), stop.at);
+    stop.sequence = record_on(t, (owner, hash), event, grounds)?;
     let standing = kept.suppressions.iter().find(|s| same(s)).cloned();
     kept.take(same);
     kept.replaced.extend(standing.map(|old| (stop.sequence, old)));
@@ -109,7 +131,7 @@ impl RecipientRecord {
     }
 }
 
-fn never<T>(outcome: Result<T, Infallible>) -> T {
+pub(super) fn never<T>(outcome: Result<T, Infallible>) -> T {
     match outcome {
         Ok(value) => value,
         Err(never) => match never {},
@@ -133,10 +155,25 @@ impl Policy {
     pub async fn suppress(
         &self,
         account: AccountId,
-        mut subject: Subject,
+        subject: Subject,
         scope: Scope,
         reason: Reason,
         evidence: Evidence,
+    ) -> Result<(u64, Settled), StoreFault> {
+        self.suppress_on(account, subject, (scope, reason), evidence, None).await
+    }
+
+    /// The same, with the grounds on which mail that came in was obeyed.
+    ///
+    /// # Errors
+    /// As [`Policy::suppress`].
+    pub async fn suppress_on(
+        &self,
+        account: AccountId,
+        mut subject: Subject,
+        (scope, reason): (Scope, Reason),
+        evidence: Evidence,
+        grounds: Option<Grounds>,
     ) -> Result<(u64, Settled), StoreFault> {
         let (owner, scope) = owner_of(account, scope);
         let hash = self.place_of(account, owner, &mut subject)?;
@@ -145,7 +182,7 @@ impl Policy {
             let mut kept = t.get::<RecipientRecord>(&key(owner, hash))?.unwrap_or_default();
             kept.name(subject);
             let made = Suppression { scope, reason, evidence, at, sequence: 0, site: None };
-            Ok(Ok::<_, Infallible>(stop(t, (owner, hash), kept, made)?))
+            Ok(Ok::<_, Infallible>(stop_on(t, (owner, hash), (kept, made), grounds)?))
         });
         let event = never(done.await?);
         Ok((event, self.settle(owner, hash).await))

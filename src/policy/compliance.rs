@@ -353,7 +353,9 @@ fn is_labelled(subject: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accounts::{DkimAlgorithm, DkimKey, DomainHosts, Host, KeyStage, StreamRules};
+    use crate::accounts::{
+        DkimAlgorithm, DkimKey, DomainHosts, Host, KeyStage, StreamAnswers, StreamRules,
+    };
     use crate::mail::{AccountId, StreamId, header};
 
     /// 2026-11-24T09:30:00Z.
@@ -373,6 +375,7 @@ mod tests {
             created: Timestamp(0),
             removed: None,
             rules: StreamRules::default(),
+            answers: StreamAnswers::default(),
         }
     }
 

@@ -8,6 +8,7 @@ mod desk;
 mod import;
 mod judge;
 mod leap;
+mod mail_in;
 mod permit;
 #[cfg(test)]
 mod race;
@@ -22,6 +23,7 @@ pub use desk::Policy;
 pub use import::{Imported, ListedConsent, ListedStop};
 pub use judge::judge;
 pub use leap::{Alarm, Released, Verb};
+pub use mail_in::{Return, UNDO_AGE_MAX};
 pub use permit::Permit;
 pub use recall::{Recall, Recalled};
 pub use record::{

@@ -236,6 +236,12 @@ impl Record for RecipientRecord {
 
 impl Record for RecordEvent {
     const TABLE: Table = Table::RecordEvent;
+    const VERSION: u8 = 2;
+
+    /// Version 1 had no grounds.
+    fn decode_old(version: u8, bytes: &[u8]) -> Option<Self> {
+        (version == 1).then(|| postcard::from_bytes(&[bytes, &[0]].concat()).ok())?
+    }
 }
 
 /// A record event's number, by account, recipient and itself.

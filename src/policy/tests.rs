@@ -1,7 +1,7 @@
 //! The policy's promises over a real store: precedence as a table, lifting, undoing, and its words.
 
 use super::{Consent, ConsentState, Judgement, Policy, RecipientView, Subject, Suppression, judge};
-use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind, StreamRules};
+use crate::accounts::{Accounts, Stream, StreamAnswers, StreamDraft, StreamKind, StreamRules};
 use crate::config;
 use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::{AccountId, Address, RecipientHash, StreamId, Timestamp, Verdict};
@@ -71,6 +71,7 @@ fn precedence_is_as_the_design_has_it() {
             created: Timestamp(0),
             removed: None,
             rules: StreamRules::default(),
+            answers: StreamAnswers::default(),
         };
         for reason in Reason::ALL {
             for scope in [
@@ -149,6 +150,7 @@ fn a_marketing_stream_needs_a_consent_that_holds() {
         created: Timestamp(0),
         removed: None,
         rules: StreamRules::default(),
+        answers: StreamAnswers::default(),
     };
     let consent = |state| Consent {
         stream: StreamId(1),
@@ -195,6 +197,7 @@ fn a_withdrawal_binds_where_nobody_need_agree() {
                 created: Timestamp(0),
                 removed: None,
                 rules: StreamRules::default(),
+                answers: StreamAnswers::default(),
             };
             let consent = Consent {
                 stream: StreamId(of),

@@ -1,7 +1,7 @@
 //! A stop as a person makes it, by whatever way: recorded, and what waits for that person ended.
 
 use super::{Queue, Selector};
-use crate::events::record::{Evidence, Reason, Scope, Source};
+use crate::events::record::{Evidence, Grounds, Reason, Scope, Source};
 use crate::mail::{AccountId, RecipientHash};
 use crate::policy::{Buried, Death, Policy, Settled, Subject};
 use crate::store::StoreFault;
@@ -22,6 +22,8 @@ pub struct Stop {
     pub reason: Reason,
     /// What it rests on.
     pub evidence: Evidence,
+    /// Of mail that came in: by which rule and on what proof.
+    pub grounds: Option<Grounds>,
 }
 
 /// Records a stop and ends the queued mail that it binds; the number of its event, and whether a dot
@@ -36,9 +38,10 @@ pub async fn stop(
 ) -> Result<(u64, Settled), StoreFault> {
     let (policy, queue) = (policy.clone(), queue.clone());
     let work = async move {
-        let Stop { account, recipient, subject, scope, reason, evidence } = stop;
+        let Stop { account, recipient, subject, scope, reason, evidence, grounds } = stop;
         let (way, ip) = (evidence.source, evidence.ip.clone().unwrap_or_default());
-        let done = policy.suppress(account, subject, scope, reason, evidence).await?;
+        let what = (scope, reason);
+        let done = policy.suppress_on(account, subject, what, evidence, grounds).await?;
         let ended = queue.cancel(Selector::Recipient(account, recipient)).await;
         metrics::counter!("relent_stops_total", "way" => way.label(), "reason" => reason.name())
             .increment(1);

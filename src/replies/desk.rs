@@ -413,6 +413,7 @@ impl Desk {
             scope,
             reason,
             evidence,
+            grounds: None,
         };
         let done = queue::stop(&self.parts.policy, &self.parts.queue, stop).await;
         settled(done.map(|(_, settled)| settled))

@@ -1,0 +1,143 @@
+//! What mail that came in may change besides stopping: a person who is proved comes back, a question
+//! that was asked is noted, a stop can be undone. And whom our own words may reach.
+
+use super::change::{never, record_on};
+use super::desk::{Policy, key};
+use super::record::{Consent, ConsentState, RecipientRecord, Subject, Suppression, Token};
+use crate::accounts::Stream;
+use crate::events::record::{Change, Evidence, Grounds, Reason, Scope};
+use crate::mail::{AccountId, Address, RecipientHash, Timestamp};
+use crate::store::StoreFault;
+use std::convert::Infallible;
+use std::time::Duration;
+
+/// How long a stop can be undone after it was made.
+pub const UNDO_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// What a proved wish to come back came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Return {
+    /// Recorded, under the number of its event.
+    Recorded(u64),
+    /// It stood so already.
+    Stood,
+    /// Something happened to the person's records after the wish was written: it may be an old one
+    /// that somebody sends again.
+    Outdated,
+}
+
+impl Policy {
+    /// A person comes back to a stream, by a wish written at `written` that is proved: the person's
+    /// own opt-out of that stream is lifted, and a consent recorded, which outranks the person's
+    /// wider opt-out and complaint for that stream alone. No other stop is touched.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn resubscribe(
+        &self,
+        stream: &Stream,
+        address: &Address,
+        written: Timestamp,
+        (evidence, grounds): (Evidence, Grounds),
+    ) -> Result<Return, StoreFault> {
+        let (owner, stream) = (stream.account, stream.id);
+        let hash = self.accounts.hash(owner, address)?;
+        let (address, now) = (address.clone(), self.world.clock.now());
+        let done = self.store.transact(move |t| {
+            let place = key(owner, hash);
+            let mut kept = t.get::<RecipientRecord>(&place)?.unwrap_or_default();
+            // A Date field counts seconds.
+            let is_later = |at: Timestamp| at.seconds() > written.seconds();
+            let own = |reason| matches!(reason, Reason::OptOut | Reason::Complaint);
+            let stops = kept.suppressions.iter().filter(|stop| own(stop.reason));
+            let consents = kept.consents.iter().filter(|consent| consent.stream == stream);
+            let (stops, consent) = (stops.collect::<Vec<_>>(), consents.last());
+            if stops.iter().any(|stop| is_later(stop.at))
+                || consent.is_some_and(|c| is_later(c.at) && c.state != ConsentState::Granted)
+            {
+                return Ok(Ok(Return::Outdated));
+            }
+            let stands = consent.is_some_and(|consent| {
+                consent.state == ConsentState::Granted
+                    && stops.iter().all(|stop| {
+                        consent.evidence.source.is_own_act() && consent.sequence > stop.sequence
+                    })
+            });
+            if stands {
+                return Ok(Ok(Return::Stood));
+            }
+            let scope = Scope::Stream(stream);
+            let is_own = |s: &Suppression| s.scope == scope && s.reason == Reason::OptOut;
+            if kept.take(is_own).is_some() {
+                let change = Change::Lifted { scope, reason: Reason::OptOut };
+                let event = (change, evidence.clone(), now);
+                record_on(t, (owner, hash), event, Some(grounds.clone()))?;
+            }
+            let event = (Change::Granted { stream }, evidence.clone(), now);
+            let sequence = record_on(t, (owner, hash), event, Some(grounds))?;
+            let (state, at) = (ConsentState::Granted, now);
+            kept.consents.retain(|consent| consent.stream != stream);
+            kept.consents.push(Consent { stream, state, evidence, at, sequence });
+            kept.address.get_or_insert(address);
+            t.put(&place, &kept);
+            Ok(Ok::<_, Infallible>(Return::Recorded(sequence)))
+        });
+        Ok(never(done.await?))
+    }
+
+    /// Notes that a person was asked by mail whether words in their name were theirs. It changes
+    /// nothing else.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn asked(
+        &self,
+        stream: &Stream,
+        hash: RecipientHash,
+        (evidence, grounds): (Evidence, Grounds),
+    ) -> Result<(), StoreFault> {
+        let (owner, stream) = (stream.account, stream.id);
+        let now = self.world.clock.now();
+        let done = self.store.transact(move |t| {
+            let event = (Change::Asked { stream }, evidence, now);
+            record_on(t, (owner, hash), event, Some(grounds))?;
+            Ok(Ok::<_, Infallible>(()))
+        });
+        never(done.await?);
+        Ok(())
+    }
+
+    /// The token that undoes a person's stop, while it can be undone. A stop that stood already keeps
+    /// its age: asking again opens no new way back.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn undo_token(
+        &self,
+        account: AccountId,
+        subject: &Subject,
+        event: u64,
+    ) -> Result<Option<String>, StoreFault> {
+        let stops = self.view(account, subject)?.suppressions;
+        let made = stops.iter().find(|stop| stop.sequence == event).map(|stop| stop.at);
+        let until = made.map(|at| at.after(UNDO_AGE_MAX));
+        let until = until.filter(|until| *until > self.world.clock.now());
+        until.map(|until| self.seal(&Token::Undo { event, until })).transpose()
+    }
+
+    /// The stop that keeps our own words about a person's own act from an address: a global one, a
+    /// complaint, a dead address or a stop by hand, of the address or its domain. A person's opt-out
+    /// is none: the words are about it.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn against_answer(
+        &self,
+        account: AccountId,
+        address: &Address,
+    ) -> Result<Option<Suppression>, StoreFault> {
+        let view = self.view(account, &Subject::Address(address.clone()))?;
+        let mut stops = view.suppressions.into_iter();
+        Ok(stops.find(|stop| stop.scope == Scope::Global || stop.reason != Reason::OptOut))
+    }
+}

@@ -161,15 +161,15 @@ impl Accounts {
             .await?
     }
 
-    /// Says what people who write to a stream are answered.
+    /// Changes what people who write to a stream are answered.
     ///
     /// # Errors
     /// There is no such stream; the store.
-    pub async fn set_answers(
+    pub async fn change_answers(
         &self,
         account: AccountId,
         name: &str,
-        answers: StreamAnswers,
+        change: impl FnOnce(&mut StreamAnswers) + Send + 'static,
     ) -> Result<Stream, AccountFault> {
         let (place, name) = (key(account, name), name.to_owned());
         self.store
@@ -180,7 +180,7 @@ impl Accounts {
                 let Some(mut stream) = t.get::<Stream>(&id.0.to_be_bytes())? else {
                     return Ok(Err(unknown(&name)));
                 };
-                stream.answers = answers;
+                change(&mut stream.answers);
                 t.put(&id.0.to_be_bytes(), &stream);
                 Ok(Ok(stream))
             })

@@ -345,6 +345,7 @@ mod tests {
             "relent classify a.eml b.eml --json",
             "relent account list --json --config x.toml",
             "relent stream add acme news --kind marketing --consent not-required --reply-to a@b.example",
+            "relent stream answers acme news --confirm off --language zh-Hant --text de=own.txt --json",
             "relent domain add acme acme.example --trust --dkim none",
             "relent credential add acme --name app --stream news --refuse silently --json",
             "relent credential remove acme app",
@@ -422,6 +423,7 @@ mod tests {
             "relent stream add acme news",
             "relent delivery suspend",
             "relent delivery suspend b.example --for soon",
+            "relent stream answers acme news --confirm perhaps",
         ] {
             assert!(!fits(line), "{line}");
         }

@@ -282,6 +282,27 @@ pub(super) enum StreamVerb {
         #[command(flatten)]
         form: Form,
     },
+    /// Show or change what people who write to a stream are answered.
+    Answers {
+        /// Whose.
+        account: String,
+        /// Its name.
+        name: String,
+        /// Whether a stop is confirmed to the person, and HELP answered.
+        #[arg(long)]
+        confirm: Option<Switch>,
+        /// The language of its mail, used where a person's is not known; "" names none.
+        #[arg(long, value_name = "TAG")]
+        language: Option<String>,
+        /// Own words of confirmation in a language; {sender}, {stream} and {undo} stand for what they say.
+        #[arg(long, value_name = "TAG=FILE")]
+        text: Vec<String>,
+        /// Take own words back.
+        #[arg(long, value_name = "TAG")]
+        remove_text: Vec<String>,
+        #[command(flatten)]
+        form: Form,
+    },
     /// Remove a stream: its number stays taken, and answers to its mail stop the whole account's.
     Remove {
         /// Whose.

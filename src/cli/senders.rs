@@ -26,6 +26,8 @@ const STREAM: [Column; 10] = [
     ("QUIET HOURS", "quiet_hours"),
     ("SINCE", "created"),
 ];
+const ANSWERS: [Column; 4] =
+    [("STREAM", "stream"), ("CONFIRM", "confirm"), ("LANGUAGE", "language"), ("TEXTS", "texts")];
 const RECORD: [Column; 4] =
     [("REQUIRED", "required"), ("TYPE", "type"), ("NAME", "name"), ("VALUE", "value")];
 const FOUND: [Column; 5] = [
@@ -305,6 +307,25 @@ pub(super) async fn stream(client: &Client, verb: StreamVerb) -> Result<(), Faul
                 form,
             )?;
         }
+        StreamVerb::Answers { account, name, confirm, language, text, remove_text, form } => {
+            let path = path(&["accounts", &account, "streams", &name, "answers"]);
+            let mut body = json!({});
+            put(&mut body, "confirm", confirm.map(|confirm| confirm == Switch::On));
+            put(&mut body, "language", language);
+            let mut texts = serde_json::Map::new();
+            for given in text {
+                let (tag, text) = own_text(&given)?;
+                texts.insert(tag, text.into());
+            }
+            texts.extend(remove_text.into_iter().map(|tag| (tag, Value::Null)));
+            if !texts.is_empty() {
+                body["texts"] = texts.into();
+            }
+            let is_asked = body.as_object().is_none_or(serde_json::Map::is_empty);
+            let found =
+                if is_asked { client.get(&path).await? } else { client.post(&path, &body).await? };
+            one(&found, &ANSWERS, form)?;
+        }
         StreamVerb::Remove { account, name } => {
             client.delete(&path(&["accounts", &account, "streams", &name]), None).await?;
             show::line(&format!("stream {account}/{name} removed"))?;
@@ -321,6 +342,16 @@ fn put_rules(body: &mut Value, rules: Rules) {
     put(body, "compliance", compliance);
     put(body, "quiet_hours", rules.quiet_hours);
     put(body, "ad_label", rules.ad_label.map(|label| label == Switch::On));
+}
+
+/// `TAG=FILE`: a language, and the words in a file.
+fn own_text(given: &str) -> Result<(String, String), Fault> {
+    let refused = |why: String| Fault::Refused(format!("--text {given}: {why}"));
+    let (tag, file) = given
+        .split_once('=')
+        .ok_or_else(|| refused("write a language and a file, as in --text de=own.txt".into()))?;
+    let text = std::fs::read_to_string(file).map_err(|fault| refused(fault.to_string()))?;
+    Ok((tag.to_owned(), text))
 }
 
 fn records(answer: &Value, columns: &[Column]) -> Result<(), Fault> {

@@ -318,6 +318,27 @@ sections! {
         depth_max: u32 = 20,
         /// Most parts that are read.
         parts_max: u32 = 500,
+        /// Most messages whose writer is checked (SPF, DKIM, DMARC) at a time; each check ends within
+        /// dns.lookups_timeout.
+        checks_max: u32 = 32,
+        /// Most DKIM signatures of one message that are looked at.
+        signatures_max: u32 = 10,
+        /// Most events of a person's mail that are read to find out what was written to them.
+        history_max: u32 = 200,
+        /// Most answers of ours that one address gets in a day: confirmations, help and questions together.
+        answers_per_address_max: u32 = 5,
+        /// Most questions that one address gets in a day: whether a wish in its name, which nothing proves, is meant.
+        questions_per_address_max: u32 = 1,
+        /// Most such questions about one stream in a day.
+        questions_per_stream_max: u32 = 100,
+        /// Most such questions in a day in all.
+        questions_max: u32 = 1000,
+        /// Addresses that had an answer which are remembered; past it nobody else is answered that day.
+        answered_max: u32 = 100_000,
+        /// Largest text of its own that a stream confirms a stop with.
+        answer_text_size_max: Size = Size(4 << 10),
+        /// How often a letter may have been forwarded by us before it is taken for a loop.
+        forwards_max: u32 = 3,
     }
 
     /// `[domains]`: the domains that accounts send from.

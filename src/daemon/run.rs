@@ -99,9 +99,14 @@ pub async fn start(config: Config) -> Result<Running> {
     let ready = Arc::new(AtomicBool::new(false));
 
     // Ground and doors.
-    let resolver: Arc<dyn Resolver> =
-        HickoryResolver::with_chance(&config.dns, world.chance.clone())
-            .context("[dns]: cannot build the resolver")?;
+    let resolver = HickoryResolver::with_chance(&config.dns, world.chance.clone())
+        .context("[dns]: cannot build the resolver")?;
+    let authenticator = resolver.authenticator(
+        &config.hostname,
+        config.dns.lookups_timeout.0,
+        (config.replies.checks_max, config.replies.signatures_max),
+    );
+    let resolver: Arc<dyn Resolver> = resolver;
     let tls =
         tls::Server::load(&config.tls, &config.data_dir, &config.hostname).context("[tls]")?;
     let client = tls::Client::load(&config.tls).context("tls.trust_anchors")?;
@@ -120,6 +125,7 @@ pub async fn start(config: Config) -> Result<Running> {
         queue: queue.clone(),
         accounts: accounts.clone(),
         policy: policy.clone(),
+        authenticator,
         world: world.clone(),
     });
 

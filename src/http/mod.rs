@@ -17,6 +17,7 @@ mod person;
 mod unsubscribe;
 
 mod account;
+mod answers;
 mod consent;
 mod credential;
 mod domain;

@@ -1,7 +1,7 @@
 //! The two faces: which routes each has, and what binds every request: a size, a time, headers.
 
 use super::{
-    account, consent, credential, domain, explain, findings, health, held, import,
+    account, answers, consent, credential, domain, explain, findings, health, held, import,
     outgoing::{self, Outgoing},
     person::Lookups,
     problem::Problem,
@@ -85,6 +85,7 @@ pub fn admin(parts: Parts) -> Site {
             &below("streams/{stream}"),
             get(stream::show).patch(stream::set).delete(stream::remove),
         )
+        .route(&below("streams/{stream}/answers"), get(answers::show).post(answers::change))
         .route(&below("credentials"), get(credential::list).post(credential::add))
         .route(&below("credentials/{name}"), delete(credential::remove))
         .route(&below("domains"), get(domain::list).post(domain::add))

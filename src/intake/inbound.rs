@@ -31,6 +31,8 @@ pub(super) struct Inbound {
     to: Vec<Destination>,
     message: Message,
     trace: String,
+    /// What the host called itself.
+    helo: String,
 }
 
 impl Inbound {
@@ -43,6 +45,7 @@ impl Inbound {
             to: Vec::new(),
             message: Message::default(),
             trace: String::new(),
+            helo: String::new(),
         }
     }
 
@@ -87,6 +90,7 @@ impl Inbound {
         let parts = &self.intake.parts;
         let with = if tls { "ESMTPS" } else { "ESMTP" };
         self.message = Message::default();
+        client.clone_into(&mut self.helo);
         self.trace = format!(
             "Received: from {client} ({})\r\n\tby {} with {with}; {}\r\n",
             literal(self.peer.ip()),
@@ -154,6 +158,7 @@ impl Inbound {
         let incoming = Incoming {
             sender: self.sender.clone(),
             peer: self.peer.ip(),
+            helo: self.helo.clone(),
             to,
             tls,
             message: message.bytes.into(),

@@ -57,6 +57,15 @@ impl Timestamp {
         self.jiff().strftime("%Y-%m-%d").to_string()
     }
 
+    /// Reads what a Date field says (RFC 5322 §3.3); none where it is no moment.
+    #[must_use]
+    pub fn of_rfc5322(text: &str) -> Option<Self> {
+        // A comment, such as the name of the zone, says nothing.
+        let text = text.split('(').next().unwrap_or_default().trim();
+        let moment = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        u64::try_from(moment.as_millisecond()).ok().map(Self)
+    }
+
     /// As a header's Date field has it (RFC 5322 §3.3), in UTC.
     #[must_use]
     pub fn rfc5322(self) -> String {

@@ -1,18 +1,23 @@
 //! Acts on what comes back. What a person wants is a record before the `250` leaves; what a person wrote
 //! beyond a wish goes whole to the mailbox that reads it; machines' mail is counted, never answered.
 
+use super::about::About;
 use super::bounce::Bounced;
 use super::classify::{Classification, Kind, Wish, classify};
 use super::complaint::OPT_OUT;
 use super::destination::{Destination, Person, Role, hosts, looks_signed, refuse};
+use super::language;
+use super::limits::Limits;
+use super::trust::Speaker;
 use super::whole::who;
 use crate::accounts::{Accounts, StreamKind};
 use crate::config::Config;
+use crate::dns::{Authenticator, Authenticity};
 use crate::events::message::{Accepted, Origin};
-use crate::events::record::{Evidence, Reason, Scope, Source};
+use crate::events::record::{Evidence, Grounds, Reason, Rule, Scope, Source, Trust};
 use crate::mail::{
     Address, Answer, Domain, MessageId, RecipientNumber, Refusal, ReversePath, Status, TlsDemand,
-    Verdict, header, refusal,
+    Verdict, refusal,
 };
 use crate::policy::{Death, Policy, Settled, Token, site_of};
 use crate::queue::{self, Queue, Said, Stop};
@@ -21,6 +26,7 @@ use crate::world::World;
 use bytes::Bytes;
 use std::net::IpAddr;
 use std::sync::Arc;
+use tokio::sync::{OnceCell, Semaphore};
 
 /// Longest evidence kept of what was written, in characters.
 const EVIDENCE_MAX: usize = 1000;
@@ -40,6 +46,8 @@ pub struct Parts {
     pub accounts: Accounts,
     /// Where stops are recorded.
     pub policy: Policy,
+    /// Who says whether mail is from whom it names.
+    pub authenticator: Authenticator,
     /// Clock and chance.
     pub world: World,
 }
@@ -50,6 +58,8 @@ pub struct Incoming {
     pub sender: ReversePath,
     /// The host that brought it.
     pub peer: IpAddr,
+    /// What that host called itself.
+    pub helo: String,
     /// Which of our addresses it names.
     pub to: Vec<Destination>,
     /// What it demands of TLS, on its way to whom it is forwarded.
@@ -61,14 +71,20 @@ pub struct Incoming {
 /// Who reads what comes back.
 pub struct Desk {
     pub(super) parts: Parts,
-    hosts: Vec<Domain>,
+    pub(super) hosts: Vec<Domain>,
+    pub(super) limits: Limits,
+    /// Turns for reading what was sent to somebody.
+    pub(super) lookups: Semaphore,
 }
 
 /// A message read, with what is known of it besides.
 pub(super) struct Reading {
     pub(super) read: Classification,
-    /// The address its From field names.
-    pub(super) from: Option<Address>,
+    pub(super) about: About,
+    /// The language of its writer, where that is known.
+    pub(super) language: Option<&'static str>,
+    /// SPF, DKIM and DMARC, once something has asked for them.
+    pub(super) authenticity: OnceCell<Authenticity>,
     pub(super) incoming: Incoming,
 }
 
@@ -89,7 +105,9 @@ impl Desk {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let hosts = hosts(&parts.config.hostname, parts.config.reply_domain());
-        Arc::new(Self { parts, hosts })
+        let limits = Limits::new(parts.config.replies.answered_max);
+        let lookups = Semaphore::new(parts.config.replies.checks_max.max(1) as usize);
+        Arc::new(Self { parts, hosts, limits, lookups })
     }
 
     /// Whether an address is one of ours, and what it is for.
@@ -115,7 +133,7 @@ impl Desk {
             }
         };
         let not_ours = || refuse((5, 7, 1), format!("{address} is not one of our addresses"));
-        role.map(Destination).ok_or_else(not_ours)
+        role.map(|role| Destination(role, address.clone())).ok_or_else(not_ours)
     }
 
     /// Reads a message for us, and answers when what it asks is done. A message that could only be done
@@ -135,46 +153,50 @@ impl Desk {
     async fn read(&self, incoming: Incoming) -> Result<Reading, Answer> {
         let (message, config) = (incoming.message.clone(), self.parts.config.clone());
         // Whatever a message does to its reader, it ends no session but this one's question.
-        let read = tokio::task::spawn_blocking(move || classify(&message, &config.replies));
-        let read = read.await.map_err(|fault| {
+        let read = tokio::task::spawn_blocking(move || {
+            let read = classify(&message, &config.replies);
+            let about = About::read(&message);
+            let language = language::of_reply(&message, &read.written, &config.replies);
+            (read, about, language)
+        });
+        let (read, about, language) = read.await.map_err(|fault| {
             tracing::error!(target: "relent::replies", %fault, "a message could not be read");
             Answer::new(451, Status::new(4, 3, 0), "this message cannot be read now")
         })?;
-        let from = from_of(&incoming.message);
-        Ok(Reading { read, from, incoming })
+        let authenticity = OnceCell::new();
+        Ok(Reading { read, about, language, authenticity, incoming })
     }
 
     /// Stops first, letters last: what comes again after a 451 is then forwarded once.
     async fn act(&self, reading: &Reading) -> Result<(), Answer> {
-        let mut letters = Vec::new();
-        for Destination(role) in &reading.incoming.to {
+        let mut letters: Vec<(Forward, &Address)> = Vec::new();
+        for Destination(role, at) in &reading.incoming.to {
             let forward = match role {
-                Role::Reply(person) => self.reply(reading, person.clone()).await?,
+                Role::Reply(person) => self.reply(reading, person.clone(), at).await?,
                 Role::Unsubscribe(person) => self.unsubscribe(reading, person.clone()).await?,
-                Role::Return(message, number) => self.returned(reading, *message, *number).await?,
+                Role::Return(message, number) => {
+                    self.returned(reading, (*message, *number), at).await?
+                }
                 Role::Stream(stream) => match reading.read.kind {
-                    Kind::Person => stream.reply_to.clone().map(|mailbox| Forward {
-                        mailbox,
-                        origin: Origin::Letter { account: stream.account, stream: Some(stream.id) },
-                        report: false,
-                    }),
+                    Kind::Person => self.plain(reading, stream, at).await?,
                     Kind::Complaint => self.complaint(reading, None).await?,
                     Kind::AutoReply | Kind::Bounce => None,
                 },
                 Role::Operator => self.operators(reading).await?,
                 Role::Feedback => self.complaint(reading, None).await?,
             };
-            letters.extend(forward.filter(|letter| !letters.contains(letter)));
+            let forward = forward.map(|letter| (letter, at));
+            letters.extend(forward.filter(|(letter, _)| letters.iter().all(|(l, _)| l != letter)));
         }
-        self.log(reading, &letters);
-        for letter in letters {
-            self.forward(&reading.incoming, letter).await?;
+        self.log(reading, letters.len());
+        for (letter, at) in letters {
+            self.forward(reading, letter, at).await?;
         }
         Ok(())
     }
 
     /// A recipient answers our mail.
-    pub(super) async fn reply(&self, reading: &Reading, person: Person) -> Act {
+    pub(super) async fn reply(&self, reading: &Reading, person: Person, at: &Address) -> Act {
         let read = &reading.read;
         match read.kind {
             Kind::Complaint => return self.complaint(reading, Some(person)).await,
@@ -182,11 +204,26 @@ impl Desk {
             Kind::Person => {}
         }
         let person = self.known(reading, person)?;
+        match read.wish {
+            Wish::Resubscribe => return self.back(reading, &person, at).await,
+            Wish::Help if person.stream.can_be_stopped() => {
+                let is_said = self.help(reading, &person).await;
+                let is_done = is_said && !read.beyond;
+                let letter =
+                    if is_done { None } else { Some(self.letter(reading, &person).await?) };
+                return Ok(letter);
+            }
+            _ => {}
+        }
         let Some(scope) = scope_of(read, &person) else {
             return self.letter(reading, &person).await.map(Some);
         };
-        self.stop(&person, scope, Reason::OptOut, evidence(reading, Source::Reply, &person))
-            .await?;
+        let Speaker { person, rule, trust, unproved } = self.speaker(reading, person, at).await?;
+        let grounds = self.grounds(reading, rule, trust);
+        self.stop_by(reading, &person, scope, (Source::Reply, grounds)).await?;
+        if let Some(author) = unproved {
+            self.question(reading, &person.stream, &author).await;
+        }
         // Where the stream's own mail goes on, its people are to know what was asked.
         let goes_on = !person.stream.can_be_stopped() && person.stream.removed.is_none();
         if read.beyond || goes_on { self.after_stop(reading, &person).await } else { Ok(None) }
@@ -207,11 +244,17 @@ impl Desk {
             Wish::Reject => Scope::Account,
             _ => person.stream.opt_out_scope(),
         };
-        let evidence = evidence(reading, Source::ListUnsubscribe, &person);
-        self.stop(&person, scope, Reason::OptOut, evidence).await?;
         let written = read.written.trim().to_lowercase();
         let by_client = CLIENTS_WORDS.iter().any(|words| written.starts_with(words));
         let by_person = read.kind == Kind::Person && !written.is_empty() && !by_client;
+        let grounds = self.grounds(reading, Rule::UnsubscribeAddress, Trust::Token);
+        let evidence = evidence(reading, Source::ListUnsubscribe, Some(&person));
+        let what = (scope, Reason::OptOut);
+        let event = self.stop(&person, what, evidence, grounds).await?;
+        // A mail program's button has words of its own for its user; who writes is answered.
+        if by_person {
+            self.confirm(reading, &person, scope, event).await;
+        }
         if by_person && read.beyond && person.mailbox().is_some() {
             return self.after_stop(reading, &person).await;
         }
@@ -219,7 +262,12 @@ impl Desk {
     }
 
     /// Something comes back along the return path of one copy.
-    async fn returned(&self, reading: &Reading, id: MessageId, number: RecipientNumber) -> Act {
+    async fn returned(
+        &self,
+        reading: &Reading,
+        (id, number): (MessageId, RecipientNumber),
+        at: &Address,
+    ) -> Act {
         let Some((message, number)) = self.parts.queue.find(id, number).await else {
             let text = "what this return path belongs to is not known any more";
             return match reading.read.kind {
@@ -231,7 +279,7 @@ impl Desk {
             };
         };
         if let Some(one) = number.of_shared() {
-            return self.returned_by_name(reading, message, one).await;
+            return self.returned_by_name(reading, message, one, at).await;
         }
         let person = self.copied(&message, number).map_err(|fault| fault.answer())?;
         match (reading.read.kind, person) {
@@ -243,7 +291,7 @@ impl Desk {
                 }
             }
             (Kind::Complaint, person) => self.complaint(reading, person).await,
-            (Kind::Person, Some(person)) => self.reply(reading, person).await,
+            (Kind::Person, Some(person)) => self.reply(reading, person, at).await,
             (Kind::Person, None) => Err(refuse((5, 1, 1), "nobody reads letters at this address")),
             (Kind::AutoReply, _) => Ok(None),
         }
@@ -290,7 +338,7 @@ impl Desk {
             rules.read(code.filter(|code| code / 100 == 5), Some(status), &bounced.reason);
         let to = message.recipients.get(number.0 as usize).map(|to| &to.address);
         if let Some((person, to)) = person.filter(|_| is_dead).zip(to) {
-            let mut evidence = evidence(reading, Source::Bounce, &person);
+            let mut evidence = evidence(reading, Source::Bounce, Some(&person));
             evidence.text = limited(&format!("{} ({status})", bounced.reason));
             let death = Death {
                 account: person.stream.account,
@@ -319,25 +367,30 @@ impl Desk {
         if read.kind != Kind::Complaint || NO_REFUSAL.contains(&kind) {
             return Ok(None);
         }
-        let mut found = None;
+        let trust = if read.tokens.is_empty() { Trust::Token } else { Trust::ReturnedToken };
+        let mut found: Vec<Person> = addressed.into_iter().collect();
         for token in &read.tokens {
-            found = self.named(token, &read.complainants).await.map_err(|fault| fault.answer())?;
-            if found.is_some() {
-                break;
-            }
+            let named = self.named(token, &read.complainants).await;
+            found.extend(named.map_err(|fault| fault.answer())?);
         }
-        let Some(person) = found.or(addressed) else {
+        let same = |one: &Person, other: &Person| {
+            one.stream.account == other.stream.account && one.recipient == other.recipient
+        };
+        // Every copy carries the addresses of one recipient: a report that holds those of two is made up.
+        let is_one = found.iter().all(|person| same(person, &found[0]));
+        let Some(person) = found.pop().filter(|_| is_one) else {
             tracing::warn!(target: "relent::replies", peer = %reading.incoming.peer,
-                "a complaint holds no token of ours and changes nothing");
+                "a complaint holds no token of ours, or those of two, and changes nothing");
             return Ok(None);
         };
-        let mut evidence = evidence(reading, Source::Complaint, &person);
+        let mut evidence = evidence(reading, Source::Complaint, Some(&person));
         evidence.text = limited(kind);
         let (scope, reason) = match kind {
             OPT_OUT => (person.stream.opt_out_scope(), Reason::OptOut),
             _ => (Scope::Account, Reason::Complaint),
         };
-        self.stop(&person, scope, reason, evidence).await?;
+        let grounds = self.grounds(reading, Rule::Complaint, trust);
+        self.stop(&person, (scope, reason), evidence, grounds).await?;
         Ok(None)
     }
 
@@ -350,6 +403,10 @@ impl Desk {
     ) -> Result<Option<Person>, StoreFault> {
         match self.parts.policy.open(token)? {
             Some(Token::Bounce { message, recipient }) => {
+                let age = self.parts.world.clock.now().since(message.at());
+                if age > self.parts.config.replies.bounce_age_max.0 {
+                    return Ok(None);
+                }
                 match self.parts.queue.find(message, recipient).await {
                     Some((message, number)) => {
                         let named = |one| complainants.iter().find_map(|to| who(&message, one, to));
@@ -389,7 +446,7 @@ impl Desk {
 
     /// The person with the address that the message was written from, where the token's hash proves it.
     fn known(&self, reading: &Reading, mut person: Person) -> Result<Person, Answer> {
-        if let (None, Some(from)) = (&person.address, &reading.from) {
+        if let (None, Some(from)) = (&person.address, &reading.about.author) {
             let hash = self.parts.accounts.hash(person.stream.account, from);
             if hash.map_err(|fault| fault.answer())? == person.recipient {
                 person.address = Some(from.clone());
@@ -398,14 +455,28 @@ impl Desk {
         Ok(person)
     }
 
-    /// Records a stop; done once no dot can follow it.
+    /// Records what a person's words stop, and confirms it to the person.
+    pub(super) async fn stop_by(
+        &self,
+        reading: &Reading,
+        person: &Person,
+        scope: Scope,
+        (source, grounds): (Source, Grounds),
+    ) -> Result<(), Answer> {
+        let evidence = evidence(reading, source, Some(person));
+        let event = self.stop(person, (scope, Reason::OptOut), evidence, grounds).await?;
+        self.confirm(reading, person, scope, event).await;
+        Ok(())
+    }
+
+    /// Records a stop; done once no dot can follow it. The number of its event.
     async fn stop(
         &self,
         person: &Person,
-        scope: Scope,
-        reason: Reason,
+        (scope, reason): (Scope, Reason),
         evidence: Evidence,
-    ) -> Result<(), Answer> {
+        grounds: Grounds,
+    ) -> Result<u64, Answer> {
         let stop = Stop {
             account: person.stream.account,
             recipient: person.recipient,
@@ -413,19 +484,20 @@ impl Desk {
             scope,
             reason,
             evidence,
-            grounds: None,
+            grounds: Some(grounds),
         };
         let done = queue::stop(&self.parts.policy, &self.parts.queue, stop).await;
-        settled(done.map(|(_, settled)| settled))
+        let (event, in_flight) = done.map_err(|fault| fault.answer())?;
+        settled(Ok(in_flight)).map(|()| event)
     }
 
-    fn log(&self, reading: &Reading, letters: &[Forward]) {
+    fn log(&self, reading: &Reading, letters: usize) {
         let read = &reading.read;
         let kind = read.kind.name();
         metrics::counter!("relent_inbound_total", "kind" => kind).increment(1);
         tracing::info!(
             target: "relent::replies", kind, wish = ?read.wish, from = %reading.incoming.sender,
-            client = %reading.incoming.peer, letters = letters.len(), "read"
+            client = %reading.incoming.peer, letters, "read"
         );
     }
 }
@@ -443,7 +515,7 @@ fn settled(done: Result<Settled, StoreFault>) -> Result<(), Answer> {
 }
 
 /// How far what a person wrote reaches; none where it is no wish that this stream obeys.
-fn scope_of(read: &Classification, person: &Person) -> Option<Scope> {
+pub(super) fn scope_of(read: &Classification, person: &Person) -> Option<Scope> {
     // CANCEL or N may answer an order: only words about mail count there.
     if person.stream.kind == StreamKind::Transactional && !read.about_mail {
         return None;
@@ -467,26 +539,15 @@ fn about<'a>(bounced: &'a [Bounced], to: &Address) -> Option<&'a Bounced> {
     })
 }
 
-fn evidence(reading: &Reading, source: Source, person: &Person) -> Evidence {
+pub(super) fn evidence(reading: &Reading, source: Source, person: Option<&Person>) -> Evidence {
     Evidence {
         source,
         text: limited(reading.read.written.trim()),
         ip: Some(reading.incoming.peer.to_canonical().to_string()),
-        message: person.message,
+        message: person.and_then(|person| person.message),
     }
 }
 
 fn limited(text: &str) -> String {
     text.chars().take(EVIDENCE_MAX).collect()
-}
-
-/// The one address of the From field.
-fn from_of(message: &[u8]) -> Option<Address> {
-    let fields = header::fields(&message[..header::body_start(message)]).ok()?;
-    let field = fields.iter().find(|field| field.is("From"))?.text();
-    let address = match field.rsplit_once('<') {
-        Some((_, rest)) => rest.split('>').next().unwrap_or_default(),
-        None => field.trim(),
-    };
-    Address::parse(address.trim()).ok()
 }

@@ -9,9 +9,9 @@ use crate::policy::{Subject, Token};
 use crate::store::StoreFault;
 use std::sync::Arc;
 
-/// Where a message for us goes.
+/// Where a message for us goes: what the address is for, and the address.
 #[derive(Debug, Clone)]
-pub struct Destination(pub(super) Role);
+pub struct Destination(pub(super) Role, pub(super) Address);
 
 /// What one of our addresses is for.
 #[derive(Debug, Clone)]
@@ -107,7 +107,8 @@ impl Parts {
         }
     }
 
-    /// The stream whose plain address this is: `ACCOUNT.STREAM`, read by its mailbox for letters.
+    /// The stream whose plain address this is: `ACCOUNT.STREAM`. Its letters need a mailbox; wishes do
+    /// not.
     pub(super) fn plain(&self, local: &str) -> Result<Option<Role>, Answer> {
         let Some((account, stream)) = local.split_once('.') else {
             return Ok(None);
@@ -117,8 +118,8 @@ impl Parts {
             .account(account)
             .and_then(|account| self.accounts.stream(account.id, stream));
         match found {
-            Ok(stream) if stream.reply_to.is_some() => Ok(Some(Role::Stream(Arc::new(stream)))),
-            Ok(_) | Err(AccountFault::Unknown(_) | AccountFault::Refused(_)) => Ok(None),
+            Ok(stream) => Ok(Some(Role::Stream(Arc::new(stream)))),
+            Err(AccountFault::Unknown(_) | AccountFault::Refused(_)) => Ok(None),
             Err(AccountFault::Store(fault)) => Err(fault.answer()),
         }
     }

@@ -1,17 +1,20 @@
 //! A letter on its way to the mailbox that reads it: whole, byte for byte, behind our Received field, so
 //! that the writer's signature still holds. The mailbox is the one that the answered message itself named in
-//! Reply-To, where its domain is the account's; else the stream's.
+//! Reply-To, where its domain is the account's; else the stream's. Before the letter stands whether it is from
+//! whom it says, and at which of our addresses it came in, by which one that comes round again is known.
 
-use super::desk::{Act, Desk, Forward, Incoming, Reading};
+use super::desk::{Act, Desk, Forward, Reading};
 use super::destination::{Person, refuse};
 use crate::events::message::{Accepted, Letters, MessageEvent, Origin, Recipient};
-use crate::mail::{Address, Answer, MessageId, ReversePath, header};
+use crate::mail::{Address, Answer, MessageId, ReversePath, Status, header};
 use crate::spool::Body;
 
 /// Most events of mail to a person that are looked through for the message that is answered.
 const EVENTS_MAX: usize = 200;
 /// Most Message-IDs of a letter that are looked for.
 const ANSWERED_MAX: usize = 50;
+/// Where a result is put on a line of its own.
+const FOLD: &str = ";\r\n\t";
 
 impl Desk {
     /// The letter's way to who reads it.
@@ -59,7 +62,7 @@ impl Desk {
             })
             .filter(|message| match message.origin {
                 Origin::Submission { stream: id, .. } => id == stream.id,
-                Origin::Report { .. } | Origin::Letter { .. } => false,
+                Origin::Report { .. } | Origin::Letter { .. } | Origin::Answer { .. } => false,
             })
             .collect();
         let keys = answered(&reading.incoming.message);
@@ -80,10 +83,18 @@ impl Desk {
     }
 
     /// Puts a letter into the queue, durably.
-    pub(super) async fn forward(&self, incoming: &Incoming, letter: Forward) -> Result<(), Answer> {
+    pub(super) async fn forward(
+        &self,
+        reading: &Reading,
+        letter: Forward,
+        at: &Address,
+    ) -> Result<(), Answer> {
+        self.leads_on(reading, &letter.mailbox, at)?;
+        let incoming = &reading.incoming;
         let Forward { mailbox, origin, report } = letter;
         let parts = &self.parts;
         parts.queue.ready().map_err(|fault| fault.answer())?;
+        let head = self.trace(reading, at).await;
         let (mut chance, now) = ([0; 6], parts.world.clock.now());
         parts.world.chance.fill(&mut chance);
         let hash =
@@ -106,11 +117,101 @@ impl Desk {
             reply_to: None,
         };
         let mut body = parts.queue.body();
-        body.write(&incoming.message).await.map_err(|fault| fault.answer())?;
+        body.write(head.as_bytes()).await.map_err(|fault| fault.answer())?;
+        for piece in without_claims(&incoming.message, &parts.config.hostname) {
+            body.write(piece).await.map_err(|fault| fault.answer())?;
+        }
         let (id, to) = (draft.id, draft.recipients[0].address.clone());
         parts.queue.enqueue(draft, body).await.map_err(|fault| fault.answer())?;
         tracing::info!(target: "relent::replies", id = %id, from = %incoming.sender, to = %to, "letter forwarded");
         Ok(())
+    }
+
+    /// Whether a letter goes somewhere that does not lead back here.
+    fn leads_on(&self, reading: &Reading, mailbox: &Address, at: &Address) -> Result<(), Answer> {
+        let past = &reading.about.delivered_to;
+        let by_us = past.iter().filter(|one| self.hosts.contains(one.domain())).count();
+        let was_here = past.iter().any(|one| one.normal() == at.normal());
+        let text = if self.recipient(mailbox).is_ok() {
+            "the mailbox that reads letters to this address is an address of this relay"
+        } else if was_here || by_us >= self.parts.config.replies.forwards_max as usize {
+            "this letter has been here before: the mailbox that reads letters sends them back"
+        } else {
+            return Ok(());
+        };
+        tracing::warn!(target: "relent::replies", %mailbox, %at, "{text}");
+        Err(Answer::new(554, Status::new(5, 4, 6), format!("{text}: a mail loop")))
+    }
+
+    /// What is put before a letter.
+    async fn trace(&self, reading: &Reading, at: &Address) -> String {
+        let results = self.authenticity(reading).await.results().join(FOLD);
+        let hostname = &self.parts.config.hostname;
+        format!("Delivered-To: {at}\r\nAuthentication-Results: {hostname}{FOLD}{results}\r\n")
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc8601#section-5
+//# For security reasons, any MTA conforming to this specification MUST
+//# delete any discovered instance of this header field that claims, by
+//# virtue of its authentication service identifier, to have been added
+//# within its trust boundary but that did not come directly from another
+//# trusted MTA.
+/// The pieces of a message without the results that it claims to have from us.
+fn without_claims<'a>(message: &'a [u8], hostname: &str) -> Vec<&'a [u8]> {
+    let start = header::body_start(message);
+    let Ok(fields) = header::fields(&message[..start]) else {
+        return vec![message];
+    };
+    let claims = |field: &header::Field<'_>| {
+        field.is("Authentication-Results") && is_ours(&field.text(), hostname)
+    };
+    if !fields.iter().any(claims) {
+        return vec![message];
+    }
+    let kept = fields.iter().filter(|field| !claims(field)).map(|field| field.raw);
+    let length: usize = fields.iter().map(|field| field.raw.len()).sum();
+    kept.chain([&message[length..]]).collect()
+}
+
+/// Whether a field's identifier, behind comments and in quotes or not, is our name.
+fn is_ours(value: &str, hostname: &str) -> bool {
+    let (mut depth, mut id) = (0_u32, String::new());
+    for c in value.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ if depth > 0 => {}
+            '"' | '\\' => {}
+            c if c.is_whitespace() && id.is_empty() => {}
+            c if c.is_whitespace() || c == ';' => break,
+            c => id.push(c),
+        }
+    }
+    id.trim_end_matches('.').eq_ignore_ascii_case(hostname)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_that_claim_to_be_ours_are_taken_out_and_no_others() {
+        let kept = "Authentication-Results: other.example; spf=pass\r\nFrom: a@b.example\r\n";
+        let body = "\r\nAuthentication-Results: relay.example; spf=pass\r\n";
+        for claim in [
+            "relay.example; dkim=pass",
+            " RELAY.example.;\r\n\tdkim=pass",
+            "(a (b) relay) \"relay.example\" 1; dmarc=pass",
+            "relay.example 1;spf=pass",
+        ] {
+            let message = format!("Received: x\r\nauthentication-results: {claim}\r\n{kept}{body}");
+            let pieces = without_claims(message.as_bytes(), "relay.example").concat();
+            let found = String::from_utf8(pieces).expect("text");
+            assert_eq!(found, format!("Received: x\r\n{kept}{body}"), "{claim}");
+        }
+        let other = format!("{kept}{body}");
+        assert_eq!(without_claims(other.as_bytes(), "relay.example").concat(), other.as_bytes());
     }
 }
 

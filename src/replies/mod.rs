@@ -25,10 +25,18 @@ mod requests;
 mod words;
 mod written;
 
+mod about;
 mod desk;
 mod destination;
 mod forward;
+mod trust;
 mod whole;
+
+mod answer;
+mod answer_mail;
+mod answer_texts;
+mod language;
+mod limits;
 
 #[cfg(test)]
 mod corpus;
@@ -39,6 +47,7 @@ mod wish_forms;
 #[cfg(test)]
 mod written_forms;
 
+pub use answer_texts::languages;
 pub use bounce::Bounced;
 pub use classify::{Classification, Kind, Wish, classify};
 pub use desk::{Desk, Incoming, Parts};

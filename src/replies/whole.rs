@@ -2,7 +2,7 @@
 //! message, and what is said must name the recipient.
 
 use super::bounce::Bounced;
-use super::classify::Kind;
+use super::classify::{Kind, Wish};
 use super::desk::{Act, Desk, Forward, Reading};
 use super::destination::refuse;
 use crate::events::message::{Accepted, Origin};
@@ -16,6 +16,7 @@ impl Desk {
         reading: &Reading,
         message: Arc<Accepted>,
         one: RecipientNumber,
+        at: &Address,
     ) -> Act {
         let read = &reading.read;
         match read.kind {
@@ -31,7 +32,7 @@ impl Desk {
             }
             Kind::Complaint => self.complaint(reading, None).await,
             Kind::Person => {
-                let from = reading.from.as_ref().map(ToString::to_string);
+                let from = reading.about.author.as_ref().map(ToString::to_string);
                 let number = from.and_then(|from| who(&message, one, &from));
                 let person = match number {
                     Some(number) => {
@@ -40,7 +41,13 @@ impl Desk {
                     None => None,
                 };
                 match person {
-                    Some(person) => self.reply(reading, person).await,
+                    // The path is known to all who got the copy: it does not say which of them wishes.
+                    Some(person)
+                        if read.wish == Wish::None || self.is_proved(reading, at).await? =>
+                    {
+                        self.reply(reading, person, at).await
+                    }
+                    Some(person) => self.letter(reading, &person).await.map(Some),
                     None => Err(refuse((5, 1, 1), "nobody reads letters at this address")),
                 }
             }

@@ -1,0 +1,106 @@
+//! `/api/v1/accounts/{account}/streams/{stream}/answers`: what people who write to a stream are answered.
+
+use super::named;
+use super::problem::{Draft, Problem};
+use super::site::Parts;
+use crate::accounts::{OwnText, Stream, StreamAnswers};
+use crate::replies::languages;
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+fn view(stream: &Stream) -> Value {
+    let StreamAnswers { silent, language, texts } = &stream.answers;
+    let texts = texts.iter().map(|own| (own.language.clone(), Value::from(own.text.as_str())));
+    json!({
+        "stream": stream.name,
+        "confirm": !silent,
+        "language": language,
+        "texts": texts.collect::<Map<_, _>>(),
+    })
+}
+
+/// What is to change; what is left out stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    /// Whether a stop is confirmed to the person, and a call for help answered.
+    confirm: Option<bool>,
+    /// The language of the stream's mail; empty: none is named.
+    language: Option<String>,
+    /// The stream's own words by language; null takes them back.
+    texts: Option<BTreeMap<String, Option<String>>>,
+}
+
+/// The language, as it is spoken here.
+fn language(tag: &str) -> Result<&'static str, Problem> {
+    let spoken = languages().find(|known| known.eq_ignore_ascii_case(tag.trim()));
+    spoken.ok_or_else(|| {
+        let known: Vec<_> = languages().collect();
+        Problem::unfit(format!("`{tag}` is not spoken here: give one of {}", known.join(", ")))
+    })
+}
+
+/// Words that may stand in a message.
+fn words(parts: &Parts, tag: &str, text: &str) -> Result<String, Problem> {
+    let (text, most) = (text.replace("\r\n", "\n"), &parts.config.replies.answer_text_size_max);
+    if text.trim().is_empty() {
+        return Err(Problem::unfit(format!("the text for {tag} is empty: null takes it back")));
+    }
+    if text.len() > most.bytes() {
+        return Err(Problem::unfit(format!(
+            "the text for {tag} has {} bytes: at most {} are taken (replies.answer_text_size_max)",
+            text.len(),
+            most.bytes()
+        )));
+    }
+    match text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
+        Some(c) => Err(Problem::unfit(format!("the text for {tag} holds the character {c:?}"))),
+        None => Ok(text.trim().to_owned()),
+    }
+}
+
+pub(super) async fn show(
+    State(parts): State<Parts>,
+    Path((account, name)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(view(&named::stream(&parts, &account, &name)?)))
+}
+
+pub(super) async fn change(
+    State(parts): State<Parts>,
+    Path((account, name)): Path<(String, String)>,
+    Draft(wanted): Draft<Change>,
+) -> Result<Json<Value>, Problem> {
+    let account = parts.accounts.account(&account)?;
+    let spoken = match wanted.language.as_deref() {
+        None => None,
+        Some("") => Some(None),
+        Some(tag) => Some(Some(language(tag)?.to_owned())),
+    };
+    let mut texts = Vec::new();
+    for (tag, text) in wanted.texts.unwrap_or_default() {
+        let tag = language(&tag)?;
+        let text = text.map(|text| words(&parts, tag, &text)).transpose()?;
+        texts.push((tag, text));
+    }
+    let change = move |answers: &mut StreamAnswers| {
+        if let Some(confirm) = wanted.confirm {
+            answers.silent = !confirm;
+        }
+        if let Some(spoken) = spoken {
+            answers.language = spoken;
+        }
+        for (tag, text) in texts {
+            answers.texts.retain(|own| own.language != tag);
+            let own = text.map(|text| OwnText { language: tag.to_owned(), text });
+            answers.texts.extend(own);
+        }
+    };
+    let stream = parts.accounts.change_answers(account.id, &name, change).await?;
+    tracing::info!(target: "relent::http", account = account.name, stream = stream.name,
+        silent = stream.answers.silent, "what a stream answers was changed");
+    Ok(Json(view(&stream)))
+}

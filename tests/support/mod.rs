@@ -1,6 +1,7 @@
 //! A small world for stories: the real daemon as a process, a real name server, a receiving mail server
 //! that misbehaves on command, all on loopback with free ports and a temporary folder.
 
+pub mod authentic;
 pub mod certificates;
 pub mod client;
 pub mod web;
@@ -107,7 +108,9 @@ impl World {
             .expect("a certificate for the receiver");
         let receiver =
             Receiver::start(loopback, Some(certificate.acceptor())).await.expect("a receiver");
-        let names = NameServer::start(loopback, &records()).expect("a name server");
+        let mut known = records();
+        known.extend(authentic::records());
+        let names = NameServer::start(loopback, &known).expect("a name server");
         let mut world = Self {
             folder,
             receiver,

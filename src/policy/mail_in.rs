@@ -141,3 +141,147 @@ impl Policy {
         Ok(stops.find(|stop| stop.scope == Scope::Global || stop.reason != Reason::OptOut))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::{Accounts, StreamDraft, StreamKind, StreamRules};
+    use crate::config;
+    use crate::events::record::{RecordEvent, Rule, Source, Trust};
+    use crate::policy::Judgement;
+    use crate::store::{Record, Store};
+    use crate::world::World;
+
+    struct Rig {
+        _home: tempfile::TempDir,
+        policy: Policy,
+        stream: Stream,
+        ann: Address,
+    }
+
+    async fn rig() -> Rig {
+        let home = tempfile::tempdir().expect("a folder");
+        let world = World::real();
+        let store = Store::open(home.path(), &config::Store::default(), &world);
+        let accounts = Accounts::new(store.clone(), world.clone());
+        let policy = Policy::new(accounts.clone(), store, world, &config::Queue::default());
+        let account = accounts.add_account("acme").await.expect("account");
+        let draft = StreamDraft {
+            name: "news".into(),
+            kind: StreamKind::Marketing,
+            consent_required: None,
+            honour_opt_out: false,
+            reply_to: None,
+            rules: StreamRules::default(),
+        };
+        let stream = accounts.add_stream(account.id, draft).await.expect("stream");
+        let ann = Address::parse("ann@reader.example").expect("an address");
+        Rig { _home: home, policy, stream, ann }
+    }
+
+    fn evidence(source: Source) -> Evidence {
+        Evidence { source, text: "START".into(), ip: None, message: None }
+    }
+
+    fn grounds() -> Grounds {
+        Grounds {
+            rule: Rule::Resubscribe,
+            trust: Trust::TokenAndDmarc,
+            wish: Some("resubscribe".into()),
+            message_id: None,
+            authentication: Some("dmarc=pass".into()),
+        }
+    }
+
+    impl Rig {
+        async fn stop(&self, scope: Scope, reason: Reason, source: Source) -> u64 {
+            let subject = Subject::Address(self.ann.clone());
+            let evidence = evidence(source);
+            let done = self.policy.suppress(self.stream.account, subject, scope, reason, evidence);
+            done.await.expect("store").0
+        }
+
+        async fn back(&self, written: Timestamp) -> Return {
+            let what = (evidence(Source::Reply), grounds());
+            self.policy.resubscribe(&self.stream, &self.ann, written, what).await.expect("store")
+        }
+
+        fn judge(&self) -> Judgement {
+            self.policy.judge(&self.stream, &self.ann).expect("store")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_person_comes_back_past_their_own_stops_alone() {
+        let rig = rig().await;
+        let now = || rig.policy.world.clock.now();
+        let own = Scope::Stream(rig.stream.id);
+        rig.stop(own, Reason::OptOut, Source::Reply).await;
+        rig.stop(Scope::Account, Reason::OptOut, Source::OneClick).await;
+        assert!(matches!(rig.back(now()).await, Return::Recorded(_)));
+        assert_eq!(rig.judge(), Judgement::Clear);
+        let again = rig.back(now()).await;
+        assert_eq!(again, Return::Stood, "what stands is not recorded twice");
+        for (scope, reason) in [
+            (Scope::Account, Reason::Manual),
+            (Scope::Account, Reason::HardBounce),
+            (Scope::Global, Reason::OptOut),
+        ] {
+            rig.stop(scope, reason, Source::Operator).await;
+            rig.back(now()).await;
+            let Judgement::Suppressed(stop) = rig.judge() else {
+                unreachable!("{scope:?} {reason:?} was lifted");
+            };
+            assert_eq!((stop.scope, stop.reason), (scope, reason));
+            let subject = Subject::Address(rig.ann.clone());
+            let source = evidence(Source::Operator);
+            let lifted = rig.policy.lift(rig.stream.account, subject, scope, reason, source);
+            assert!(lifted.await.expect("store"));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_written_before_the_last_stop_opens_nothing() {
+        let rig = rig().await;
+        let before = Timestamp(rig.policy.world.clock.now().0 - 60_000);
+        rig.stop(Scope::Stream(rig.stream.id), Reason::OptOut, Source::Reply).await;
+        assert_eq!(rig.back(before).await, Return::Outdated);
+        assert!(matches!(rig.judge(), Judgement::Suppressed(_)));
+    }
+
+    #[tokio::test]
+    async fn only_a_persons_own_opt_out_lets_our_words_through() {
+        let rig = rig().await;
+        let against = || rig.policy.against_answer(rig.stream.account, &rig.ann).expect("store");
+        rig.stop(Scope::Account, Reason::OptOut, Source::Reply).await;
+        assert_eq!(against(), None);
+        for reason in [Reason::Complaint, Reason::HardBounce, Reason::Manual] {
+            rig.stop(Scope::Account, reason, Source::Operator).await;
+            assert!(against().is_some(), "{reason}");
+            let subject = Subject::Address(rig.ann.clone());
+            let (scope, source) = (Scope::Account, evidence(Source::Operator));
+            let lifted = rig.policy.lift(rig.stream.account, subject, scope, reason, source);
+            assert!(lifted.await.expect("store"));
+        }
+        assert_eq!(against(), None);
+        rig.stop(Scope::Global, Reason::OptOut, Source::Operator).await;
+        assert!(against().is_some());
+    }
+
+    #[tokio::test]
+    async fn an_event_keeps_its_grounds_and_one_from_before_has_none() {
+        let rig = rig().await;
+        let hash = rig.policy.accounts.hash(rig.stream.account, &rig.ann).expect("hash");
+        let what = (evidence(Source::Reply), grounds());
+        rig.policy.asked(&rig.stream, hash, what).await.expect("store");
+        let subject = Subject::Address(rig.ann.clone());
+        let events = rig.policy.history(rig.stream.account, &subject, 9).expect("store");
+        let [event] = &events[..] else { unreachable!("{events:?}") };
+        assert_eq!(event.grounds.as_deref(), Some(&grounds()));
+        assert_eq!(event.change, Change::Asked { stream: rig.stream.id });
+        let old = RecordEvent { grounds: None, ..event.clone() };
+        let bytes = postcard::to_stdvec(&old).expect("plain data");
+        assert_eq!(RecordEvent::decode_old(1, &bytes[..bytes.len() - 1]), Some(old));
+        assert_eq!(RecordEvent::decode_old(7, &bytes), None);
+    }
+}

@@ -11,8 +11,9 @@ const ID_MAX: usize = 300;
 const IDS_MAX: usize = 30;
 /// Longest subject that is repeated, in characters.
 const SUBJECT_MAX: usize = 120;
-/// Most addresses that are read of To and Cc.
+/// Most addresses that are read of To and Cc, and the largest field that is read for them.
 const NAMED_MAX: usize = 200;
+const NAMES_SIZE_MAX: usize = 64 << 10;
 
 /// Fields that lists and machines set, whose presence alone says so.
 const OF_LISTS: [&str; 8] = [
@@ -81,10 +82,12 @@ impl About {
             }
         };
         // Two From fields, or two authors in one, are nobody's word.
-        let authors = one("From").and_then(|text| mailbox::mailboxes(&text).ok());
+        let authors = one("From").filter(|text| text.len() <= NAMES_SIZE_MAX);
+        let authors = authors.and_then(|text| mailbox::mailboxes(&text).ok());
         let author = authors.and_then(|found| <[Address; 1]>::try_from(found).ok());
         let all = |name: &'static str| {
-            let found = fields.iter().filter(move |field| field.is(name));
+            let is_read = |field: &&header::Field<'_>| field.value.len() <= NAMES_SIZE_MAX;
+            let found = fields.iter().filter(move |field| field.is(name)).filter(is_read);
             let lists = found.filter_map(|field| mailbox::mailboxes(&field.text()).ok());
             lists.flatten().take(NAMED_MAX).collect::<Vec<_>>()
         };

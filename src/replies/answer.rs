@@ -247,9 +247,11 @@ impl Desk {
         let at = |local: &str| {
             Address::new(local, host).map_err(|_| Unsaid::Unwanted("the reply host is no host"))
         };
-        let from = at(&format!("{}.{}", self.sender(stream)?, stream.name))?;
         let reply_to =
             at(&parts.policy.seal(&Token::Reply { stream: stream.id, recipient: hash })?)?;
+        // Two long names may be no local part together.
+        let plain = at(&format!("{}.{}", self.sender(stream)?, stream.name));
+        let from = plain.unwrap_or_else(|_| reply_to.clone());
         let ids = about.message_id.iter().chain(&about.answers).map(String::as_str);
         let sheet = Sheet {
             id,

@@ -9,6 +9,9 @@ const NEW: &str = "订阅邮发给这请谢们对说过时后个为还让来会�
 /// Characters that only the old one has.
 const OLD: &str = "訂閱郵發給這請謝們對說過時後個為還讓來會麼沒見車門問間電話書記語誰讀";
 
+/// Words in Chinese characters that only Japanese has: what people write there who write no kana.
+const JAPANESE: &[&str] = &["配信", "退会", "解約", "購読", "拒否", "登録", "停止希望", "不要です"];
+
 /// The commonest words of languages in Latin letters, and those by which people stop mail in them.
 /// Words that two of them share count for both.
 const WORDS: &[(&str, &[&str])] = &[
@@ -336,7 +339,8 @@ pub(super) fn language(text: &str) -> Option<&'static str> {
     }
     // A character of these says as much as a word of Latin letters.
     let letters = latin / 4;
-    if kana > 0 && kana + han > letters {
+    let is_japanese = kana > 0 || JAPANESE.iter().any(|word| text.contains(word));
+    if is_japanese && kana + han > letters {
         return Some("ja");
     }
     if hangul > 0 && hangul > letters {
@@ -376,6 +380,7 @@ mod tests {
             ("取消訂閱，謝謝", Some("zh-Hant")),
             ("拒收", Some("zh-Hans")),
             ("配信停止してください", Some("ja")),
+            ("配信停止", Some("ja")),
             ("수신거부", Some("ko")),
             ("отписаться", Some("ru")),
             ("Bitte melden Sie mich ab", Some("de")),

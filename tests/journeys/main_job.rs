@@ -1,6 +1,6 @@
 //! Submit, ask, spool, deliver, hear "R", refuse.
 
-use super::{delivered, field};
+use super::{delivered, field, http};
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World};
 use relent::demo::receiver::Fault;
@@ -93,20 +93,4 @@ async fn what_was_accepted_survives_a_kill() {
     world.receiver.misbehave(Vec::new());
     world.launch(&[]);
     delivered(&world, ANN).await;
-}
-
-/// One HTTP request, and the whole answer.
-fn http(world: &World, line: &str, form: &str) -> String {
-    use std::io::{Read, Write};
-    let mut stream =
-        std::net::TcpStream::connect(("127.0.0.1", world.ports.http[0])).expect("http answers");
-    let request = format!(
-        "{line}\r\nHost: relay\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         Content-Length: {}\r\n\r\n{form}",
-        form.len()
-    );
-    stream.write_all(request.as_bytes()).expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
 }

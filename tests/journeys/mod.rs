@@ -4,6 +4,7 @@ mod answers;
 mod bad_input;
 mod caps;
 mod chunks;
+mod confirmations;
 mod dsn;
 mod full_disk;
 mod hostile;
@@ -19,6 +20,7 @@ mod sites;
 mod submission;
 mod time;
 mod together;
+mod trust;
 mod watchdog;
 
 use crate::support::{PATIENCE, World};
@@ -52,4 +54,29 @@ fn answer(world: &World, from: &str, to: &str, text: &str) -> String {
 pub async fn delivered(world: &World, to: &str) -> Received {
     let mail = world.receiver.message_to(to, PATIENCE).await;
     mail.unwrap_or_else(|| panic!("nothing came for {to}"))
+}
+
+/// Waits until nothing waits: what was to leave has left.
+async fn settled(world: &World) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while world.done(&["queue", "list", "--json"]).json() != serde_json::json!([]) {
+        assert!(std::time::Instant::now() < deadline, "mail still waits: {}", world.log());
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A request to the pages, with a form where there is one; the whole answer.
+fn http(world: &World, line: &str, form: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream =
+        std::net::TcpStream::connect(("127.0.0.1", world.ports.http[0])).expect("http answers");
+    let request = format!(
+        "{line}\r\nHost: relay.relent.example\r\nConnection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    stream.write_all(request.as_bytes()).expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
 }

@@ -9,7 +9,7 @@ use super::{tend, user};
 use crate::accounts::Accounts;
 use crate::config::{Config, Shaping};
 use crate::delivery::{self, Delivery};
-use crate::dns::{HickoryResolver, Resolver};
+use crate::dns::{Authenticator, HickoryResolver, Resolver};
 use crate::http::Vitals;
 use crate::intake::{self, Intake, Port};
 use crate::policy::{Policy, crossing};
@@ -99,14 +99,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let ready = Arc::new(AtomicBool::new(false));
 
     // Ground and doors.
-    let resolver = HickoryResolver::with_chance(&config.dns, world.chance.clone())
-        .context("[dns]: cannot build the resolver")?;
-    let authenticator = resolver.authenticator(
-        &config.hostname,
-        config.dns.lookups_timeout.0,
-        (config.replies.checks_max, config.replies.signatures_max),
-    );
-    let resolver: Arc<dyn Resolver> = resolver;
+    let (resolver, authenticator) = resolvers(&config, &world)?;
     let tls =
         tls::Server::load(&config.tls, &config.data_dir, &config.hostname).context("[tls]")?;
     let client = tls::Client::load(&config.tls).context("tls.trust_anchors")?;
@@ -246,6 +239,16 @@ impl Running {
         self.store.sound()?;
         Ok(self.spool.can_record()?)
     }
+}
+
+/// Who asks name servers: for mail that goes out, and about mail that comes in.
+fn resolvers(config: &Config, world: &World) -> Result<(Arc<dyn Resolver>, Authenticator)> {
+    let resolver = HickoryResolver::with_chance(&config.dns, world.chance.clone())
+        .context("[dns]: cannot build the resolver")?;
+    let most = (config.replies.checks_max, config.replies.signatures_max);
+    let longest = config.dns.lookups_timeout.0;
+    let authenticator = resolver.authenticator(&config.hostname, longest, most);
+    Ok((resolver, authenticator))
 }
 
 /// Opens the records, with the reserve's room where there is no other.

@@ -50,8 +50,8 @@ impl Policy {
             let is_later = |at: Timestamp| at.seconds() > written.seconds();
             let own = |reason| matches!(reason, Reason::OptOut | Reason::Complaint);
             let stops = kept.suppressions.iter().filter(|stop| own(stop.reason));
-            let consents = kept.consents.iter().filter(|consent| consent.stream == stream);
-            let (stops, consent) = (stops.collect::<Vec<_>>(), consents.last());
+            let stops: Vec<_> = stops.collect();
+            let consent = kept.consents.iter().rfind(|consent| consent.stream == stream);
             if stops.iter().any(|stop| is_later(stop.at))
                 || consent.is_some_and(|c| is_later(c.at) && c.state != ConsentState::Granted)
             {

@@ -191,6 +191,21 @@ fn is_ours(value: &str, hostname: &str) -> bool {
     id.trim_end_matches('.').eq_ignore_ascii_case(hostname)
 }
 
+/// What the messages are known by that a letter says it answers.
+fn answered(message: &[u8]) -> Vec<u64> {
+    let fields = header::fields(&message[..header::body_start(message)]).unwrap_or_default();
+    let mut keys = Vec::new();
+    for name in ["In-Reply-To", "References"] {
+        for field in fields.iter().filter(|field| field.is(name)) {
+            let text = field.text();
+            // The last of References is the nearest.
+            let ids = text.rsplit('<').filter_map(|rest| rest.split_once('>'));
+            keys.extend(ids.take(ANSWERED_MAX).map(|(id, _)| Letters::key(id)));
+        }
+    }
+    keys
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,19 +228,4 @@ mod tests {
         let other = format!("{kept}{body}");
         assert_eq!(without_claims(other.as_bytes(), "relay.example").concat(), other.as_bytes());
     }
-}
-
-/// What the messages are known by that a letter says it answers.
-fn answered(message: &[u8]) -> Vec<u64> {
-    let fields = header::fields(&message[..header::body_start(message)]).unwrap_or_default();
-    let mut keys = Vec::new();
-    for name in ["In-Reply-To", "References"] {
-        for field in fields.iter().filter(|field| field.is(name)) {
-            let text = field.text();
-            // The last of References is the nearest.
-            let ids = text.rsplit('<').filter_map(|rest| rest.split_once('>'));
-            keys.extend(ids.take(ANSWERED_MAX).map(|(id, _)| Letters::key(id)));
-        }
-    }
-    keys
 }

@@ -6,7 +6,7 @@ use super::desk::{Policy, key};
 use super::leap::Alarm;
 use super::record::{HardBounce, RecipientRecord, Settled, Suppression};
 use crate::config;
-use crate::events::record::{Evidence, Reason, Scope, Source};
+use crate::events::record::{Evidence, Grounds, Reason, Rule, Scope, Source, Trust};
 use crate::mail::{AccountId, Address, Domain, MessageId, RecipientHash, Timestamp};
 use crate::store::{StoreFault, Transaction};
 use serde::{Deserialize, Serialize};
@@ -116,7 +116,19 @@ pub(super) fn bury(
         sequence: 0,
         site: Some(death.site.clone()),
     };
-    Ok(Buried::Stopped(change::stop(t, place, kept, stop)?))
+    let grounds = grounds(&stop.evidence);
+    Ok(Buried::Stopped(change::stop_on(t, place, (kept, stop), grounds)?))
+}
+
+/// Of a bounce that came by mail: it is believed for the signed path along which it came.
+fn grounds(evidence: &Evidence) -> Option<Grounds> {
+    (evidence.source == Source::Bounce).then_some(Grounds {
+        rule: Rule::ReturnPath,
+        trust: Trust::Token,
+        wish: None,
+        message_id: None,
+        authentication: None,
+    })
 }
 
 impl Policy {

@@ -245,6 +245,8 @@ async fn a_late_bounce_suppresses_a_dead_address_and_tells_the_sender() {
     assert!(said.starts_with("250"), "{said}");
     let shown = world.done(&["suppression", "show", "acme", ANN, "--json"]).out;
     assert!(shown.contains("hard_bounce"), "{shown}");
+    let explained = world.done(&["explain", "acme/newsletter", ANN, "--json"]).out;
+    assert!(explained.contains("\"return_path\""), "{explained}");
     assert!(next(&world, "receipts").starts_with("550 5.7.1"), "a dead address binds every stream");
 }
 

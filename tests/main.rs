@@ -15,4 +15,5 @@ mod fuzz;
 mod hostile;
 mod interop;
 mod journeys;
+mod replies;
 mod tidy;

@@ -4,7 +4,7 @@ use super::arguments::Form;
 use super::client::Fault;
 use super::show;
 use crate::config::{Config, Replies};
-use crate::replies;
+use crate::replies::{self, Vocabulary, Words};
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -17,18 +17,19 @@ pub(super) fn classify(files: &[PathBuf], named: Option<&Path>, form: Form) -> R
     let config = named.map(super::local::load).transpose()?;
     let Config { replies: limits, submission, inbound, .. } = config.unwrap_or_default();
     let size_max = submission.message_size_max.0.max(inbound.message_size_max.0);
+    let words = Words::new(&limits.words).map_err(|fault| Fault::Refused(fault.to_string()))?;
     let mut unread = Vec::new();
     for file in files {
         match read(file, size_max) {
-            Ok(message) => tell(file, &said(&message, &limits), form)?,
+            Ok(message) => tell(file, &said(&message, &limits, words.all()), form)?,
             Err(why) => unread.push(format!("{}: {why}", file.display())),
         }
     }
     if unread.is_empty() { Ok(()) } else { Err(Fault::Refused(unread.join("; "))) }
 }
 
-fn said(message: &[u8], limits: &Replies) -> Value {
-    let found = replies::classify(message, limits);
+fn said(message: &[u8], limits: &Replies, words: &Vocabulary) -> Value {
+    let found = replies::classify(message, limits, words);
     serde_json::to_value(&found).unwrap_or_else(|fault| json!({"fault": fault.to_string()}))
 }
 

@@ -93,6 +93,9 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     if let Some((key, reason)) = names(config).or_else(|| pools::check(config)) {
         return refuse(key, reason);
     }
+    if let Some((key, reason)) = config.replies.words.fault() {
+        return refuse(&format!("replies.words.{key}"), reason);
+    }
     if config.store.url.is_some() {
         let reason = "the engine keeps its files in data_dir and has no server: leave `url` out";
         return refuse("store.url", reason.into());
@@ -301,6 +304,7 @@ mod tests {
             ("tls_reports.contact", "[tls_reports]\ncontact = \"nobody\""),
             ("tls_reports.organization", "[tls_reports]\norganization = \"A\\nB\""),
             ("mta_sts.size_max", "[mta_sts]\nsize_max = \"0B\""),
+            ("replies.words.drop", "[replies.words]\ndrop = [\"\"]"),
             ("http.public_url", "[http]\npublic_url = \"mail.example.com\""),
             ("http.public_url", "[http]\npublic_url = \"https://mail.example.com/?x\""),
             ("store.url", "[store]\nurl = \"postgres://x\""),

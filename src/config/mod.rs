@@ -11,6 +11,7 @@ pub mod shaping;
 #[cfg(test)]
 mod sheet;
 pub mod unit;
+mod words;
 
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
 pub use load::ConfigFault;
@@ -22,6 +23,7 @@ pub use section::{
 };
 pub use shaping::{Shape, Shaping};
 pub use unit::{Rate, Size, Span};
+pub use words::{OwnWords, Stops, Words};
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

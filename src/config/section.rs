@@ -5,6 +5,7 @@ use super::encryption::TlsPolicy;
 use super::pools::Pools;
 use super::refusals::RefusalFile;
 use super::unit::{Size, Span};
+use super::words::Words;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -313,7 +314,7 @@ sections! {
         /// How long after sending a bounce still counts.
         bounce_age_max: Span = Span::minutes(90 * 24 * 60),
         /// Largest part of a reply that is read for a wish.
-        text_size_max: Size = Size(256 << 10),
+        text_size_max: Size = Size::megabytes(1),
         /// Deepest nesting of parts that is read.
         depth_max: u32 = 20,
         /// Most parts that are read.
@@ -339,6 +340,8 @@ sections! {
         answer_text_size_max: Size = Size(4 << 10),
         /// How often a letter may have been forwarded by us before it is taken for a loop.
         forwards_max: u32 = 3,
+        /// Words that replies are understood by, beside those of `src/replies/words`.
+        words: Words = Words::default(),
     }
 
     /// `[domains]`: the domains that accounts send from.

@@ -6,6 +6,7 @@ use std::path::Path;
 const SHEET: &str = include_str!("../../config/relent.toml");
 const ROOT: &str = include_str!("mod.rs");
 const SECTIONS: [&str; 2] = [include_str!("section.rs"), include_str!("encryption.rs")];
+const WORDS: &str = include_str!("words.rs");
 
 /// A key of the code: its section (empty at the top), its sentence, and whether it has no default.
 struct Key {
@@ -36,6 +37,14 @@ fn keys() -> Vec<Key> {
             &body[body.find("{\n").expect("its keys")..body.find("\n    }").expect("its end")];
         read(body, &section, "", &mut keys);
     }
+    // A section within a section.
+    let at = keys.iter().position(|key| key.section == "replies" && key.name == "words");
+    let at = at.expect("the words");
+    let sentence = keys.remove(at).sentence;
+    let section = "replies.words";
+    keys.push(Key { section: section.into(), name: String::new(), sentence, optional: false });
+    let words = &WORDS[WORDS.find("pub struct Words").expect("its struct")..];
+    read(&words[..words.find("\n}").expect("its end")], section, "pub ", &mut keys);
     keys
 }
 
@@ -51,7 +60,7 @@ fn read(text: &str, section: &str, before: &str, keys: &mut Vec<Key>) {
                 section: section.into(),
                 name: name.into(),
                 sentence: std::mem::take(&mut sentence).join(" "),
-                optional: kind.starts_with("Option<"),
+                optional: kind.starts_with("Option<") || kind.starts_with("BTreeMap<"),
             });
         }
     }
@@ -63,10 +72,10 @@ fn the_sheet_is_the_defaults() {
     assert_eq!(read, Config::default());
     let table: toml::Table = toml::from_str(SHEET).expect("TOML");
     for key in keys().iter().filter(|key| !key.optional && !key.name.is_empty()) {
-        let section = match key.section.as_str() {
-            "" => Some(&table),
-            name => table.get(name).and_then(toml::Value::as_table),
-        };
+        let names = key.section.split('.').filter(|name| !name.is_empty());
+        let section = names.fold(Some(&table), |table, name| {
+            table.and_then(|table| table.get(name)).and_then(toml::Value::as_table)
+        });
         let stands = section.is_some_and(|section| section.contains_key(&key.name));
         assert!(stands, "{}.{} is not in config/relent.toml", key.section, key.name);
     }

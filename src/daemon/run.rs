@@ -120,6 +120,7 @@ pub async fn start(config: Config) -> Result<Running> {
         policy: policy.clone(),
         authenticator,
         world: world.clone(),
+        words: replies::Words::new(&config.replies.words).context("[replies.words]")?,
     });
 
     // Edges.

@@ -2,10 +2,16 @@
 //! and the encoded words of header fields (RFC 2047).
 
 use super::transfer::{base64, quoted_printable};
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{EUC_KR, Encoding, GB18030, ISO_2022_JP, UTF_8, WINDOWS_1252};
 
 /// Longest value of a field that is decoded, in bytes.
 pub const VALUE_MAX: usize = 8192;
+
+/// Fewest bytes beyond ASCII by which a charset is guessed.
+const GUESSED_MIN: usize = 16;
+/// Most bytes by which it is guessed.
+const GUESSED_MAX: usize = 16 << 10;
 
 /// The decoder for a charset's name as mail uses it, which is often a smaller name than what is meant.
 fn decoder(name: &str) -> Option<&'static Encoding> {
@@ -15,6 +21,7 @@ fn decoder(name: &str) -> Option<&'static Encoding> {
         "iso-2022-jp-ms" | "cp50221" | "cp50220" => Some(ISO_2022_JP),
         "cp950" | "x-big5" => Some(encoding_rs::BIG5),
         "cp932" | "ms932" => Some(encoding_rs::SHIFT_JIS),
+        "eucjp" | "cp51932" | "eucjp-ms" => Some(encoding_rs::EUC_JP),
         "utf8" | "us-ascii" | "ascii" | "unicode-1-1-utf-8" | "cp65001" => Some(UTF_8),
         name => Encoding::for_label_no_replacement(name.as_bytes()),
     }
@@ -30,6 +37,9 @@ pub fn charset_decode(bytes: &[u8], label: Option<&str>) -> String {
         "hz-gb-2312" | "hz" => return GB18030.decode_without_bom_handling(bytes).0.into_owned(),
         _ => {}
     }
+    if let Some(text) = utf16(bytes, &name) {
+        return text;
+    }
     let known = decoder(&name).unwrap_or(UTF_8);
     if (known == UTF_8 || known == ISO_2022_JP)
         && let Some(text) = shifted(bytes)
@@ -43,13 +53,54 @@ pub fn charset_decode(bytes: &[u8], label: Option<&str>) -> String {
     {
         return text.to_owned();
     }
-    for candidate in [known, GB18030] {
+    let guessed = if known == UTF_8 { guessed(bytes) } else { None };
+    for candidate in guessed.into_iter().chain([known, GB18030]) {
         if let Some(text) = candidate.decode_without_bom_handling_and_without_replacement(bytes) {
             return text.into_owned();
         }
     }
     let last = if label.is_none() || known == UTF_8 { lossy(bytes) } else { known };
     last.decode_without_bom_handling(bytes).0.into_owned()
+}
+
+/// UTF-16 by its label, or by the mark that it begins with; without a mark the zeros of plain letters tell
+/// which byte comes first.
+fn utf16(bytes: &[u8], name: &str) -> Option<String> {
+    let (big, rest) = match bytes {
+        [0xfe, 0xff, rest @ ..] => (true, rest),
+        [0xff, 0xfe, rest @ ..] => (false, rest),
+        rest if matches!(
+            name,
+            "utf-16" | "utf16" | "utf-16be" | "utf-16le" | "ucs-2" | "unicode"
+        ) =>
+        {
+            let zeros = |odd: usize| rest.iter().skip(odd).step_by(2).filter(|&&b| b == 0).count();
+            let big = match name {
+                "utf-16be" => zeros(0) >= zeros(1),
+                "utf-16le" => zeros(0) > zeros(1),
+                _ => zeros(0) >= zeros(1),
+            };
+            (big, rest)
+        }
+        _ => return None,
+    };
+    let decoder = if big { encoding_rs::UTF_16BE } else { encoding_rs::UTF_16LE };
+    Some(decoder.decode_without_bom_handling(rest).0.into_owned())
+}
+
+/// The charset that bytes give away which are not in the one of their label: only where there are enough of
+/// them to tell one from another.
+fn guessed(bytes: &[u8]) -> Option<&'static Encoding> {
+    let bytes = &bytes[..bytes.len().min(GUESSED_MAX)];
+    if std::str::from_utf8(bytes).is_ok()
+        || bytes.iter().filter(|b| !b.is_ascii()).count() < GUESSED_MIN
+    {
+        return None;
+    }
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(bytes, true);
+    let found = detector.guess(None, Utf8Detection::Allow);
+    (found != UTF_8).then_some(found)
 }
 
 /// UTF-8 cut short stays UTF-8; else single bytes.

@@ -93,6 +93,7 @@ pub fn quoted_printable(bytes: &[u8]) -> Vec<u8> {
         let mut at = 0;
         while at < line.len() {
             let pair = line.get(at + 1..at + 3).filter(|_| line[at] == b'=');
+            let pair = pair.filter(|pair| pair.iter().all(u8::is_ascii_hexdigit));
             let digits = pair.and_then(|pair| std::str::from_utf8(pair).ok());
             match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
                 Some(value) => {
@@ -119,6 +120,7 @@ mod tests {
         assert_eq!(base64(b"VA"), b"T");
         assert_eq!(base64(b"VA==UmVqZWN0"), b"TReject");
         assert_eq!(quoted_printable(b"a=\r\nb=3D =\r\n\r\nc=ZZ"), b"ab= \nc=ZZ");
+        assert_eq!(quoted_printable(b"=e9=C3=A=+9=\t\r\nx="), b"\xe9\xc3=A=+9x");
     }
 
     #[test]

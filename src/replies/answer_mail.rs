@@ -165,7 +165,8 @@ mod tests {
             assert!(text.contains(&format!("\r\n{line}\r\n")), "{line}\n{text}");
         }
         let limits = config::Replies::default();
-        let read = crate::replies::classify(text.as_bytes(), &limits);
+        let words = super::super::words::tests::plain();
+        let read = crate::replies::classify(text.as_bytes(), &limits, words);
         assert_eq!(read.kind, crate::replies::Kind::AutoReply, "no relay of ours answers it");
         assert!(super::super::about::About::read(text.as_bytes()).is_automatic);
     }

@@ -5,6 +5,7 @@ use super::bounce::{self, Bounced};
 use super::complaint;
 use super::decode::Letter;
 use super::keyword::{self, Found};
+use super::words::Vocabulary;
 use super::written;
 use crate::config;
 use serde::Serialize;
@@ -77,6 +78,9 @@ pub struct Classification {
     /// Whether the wish can only be about mail: CANCEL may answer an order, `T` does not.
     #[serde(skip)]
     pub about_mail: bool,
+    /// What the wish stops.
+    #[serde(skip)]
+    pub stops: Option<config::Stops>,
 }
 
 impl Classification {
@@ -91,14 +95,15 @@ impl Classification {
             complainants: Vec::new(),
             beyond: kind == Kind::Person,
             about_mail: false,
+            stops: None,
         }
     }
 }
 
-/// Says what a message is and, of a person's, what it asks. What is nested deeper, or has more parts,
-/// than the limits allow is a person's letter without a wish.
+/// Says what a message is and, of a person's, what it asks, by these words. What is nested deeper, has more parts or is
+/// larger than the limits allow is a person's letter without a wish.
 #[must_use]
-pub fn classify(message: &[u8], limits: &config::Replies) -> Classification {
+pub fn classify(message: &[u8], limits: &config::Replies, words: &Vocabulary) -> Classification {
     let Some(letter) = Letter::read(message, limits) else {
         return Classification::new(Kind::Person);
     };
@@ -116,36 +121,45 @@ pub fn classify(message: &[u8], limits: &config::Replies) -> Classification {
     }
     if autoreply::is_automatic(&letter.head) || autoreply::is_receipt(&letter) {
         let mut read = Classification::new(Kind::AutoReply);
-        read.written = body(&letter);
+        read.written = body(&letter, words);
         return read;
     }
     let mut read = Classification::new(Kind::Person);
-    read.written = body(&letter);
+    read.written = body(&letter, words);
+    // What is longer than is read may say more further down.
+    if letter
+        .parts
+        .iter()
+        .any(|part| part.is_cut() && !part.attached && part.kind.starts_with("text/"))
+    {
+        return read;
+    }
     if autoreply::says_so(&read.written) {
         let kind = Kind::AutoReply;
         return Classification { kind, beyond: false, ..read };
     }
     let subject = letter.head.text("subject").unwrap_or_default();
     let found = if keyword::says_nothing(&read.written) {
-        keyword::in_subject(&subject)
+        keyword::in_subject(words, &subject)
     } else {
-        let found = keyword::wish(&read.written);
-        let courteous = found.wish == Wish::None && keyword::is_courteous(&read.written);
-        if courteous { keyword::in_subject(&subject) } else { found }
+        let found = keyword::wish(words, &read.written);
+        let courteous = found.wish == Wish::None && keyword::is_courteous(words, &read.written);
+        if courteous { keyword::in_subject(words, &subject) } else { found }
     };
     let Found { wish, beyond, about_mail } = found;
     let attached = letter.parts.iter().any(|part| part.attached);
     read.beyond = wish == Wish::None || beyond || attached;
-    (read.wish, read.about_mail) = (wish, about_mail);
+    (read.wish, read.about_mail, read.stops) = (wish, about_mail, words.stops(wish));
     read
 }
 
 /// What the person wrote: of the plain text, or of the HTML where that says nothing.
-fn body(letter: &Letter) -> String {
-    let plain = letter.part("text/plain").map(|part| written::of_plain(&part.text()));
+fn body(letter: &Letter, words: &Vocabulary) -> String {
+    let plain =
+        letter.part("text/plain").map(|part| written::of_plain(words.marks(), &part.text()));
     if let Some(plain) = plain.filter(|plain| !keyword::says_nothing(plain)) {
         return plain;
     }
-    let html = letter.part("text/html").map(|part| written::of_html(&part.text()));
+    let html = letter.part("text/html").map(|part| written::of_html(words.marks(), &part.text()));
     html.unwrap_or_default()
 }

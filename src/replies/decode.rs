@@ -11,6 +11,8 @@ use std::ops::Range;
 const FIELDS_MAX: usize = 1000;
 /// Longest name of a field, in bytes.
 const NAME_MAX: usize = 100;
+/// How much of a page is looked at for its charset, in bytes.
+const META_MAX: usize = 1024;
 /// Most pieces into which a parameter may be cut (RFC 2231 §3).
 const PIECES_MAX: usize = 10;
 
@@ -80,6 +82,8 @@ pub(super) struct Part {
     pub(super) attached: bool,
     transfer: Transfer,
     charset: Option<String>,
+    /// Whether its lines are soft, and whether the blank before a soft end goes too (RFC 3676).
+    flowed: Option<bool>,
     /// At most what is read of a part.
     body: Vec<u8>,
     /// Whether the body was longer.
@@ -101,7 +105,19 @@ impl Part {
             let whole = std::str::from_utf8(&bytes).map_or_else(|f| f.valid_up_to(), str::len);
             bytes.truncate(line.max(whole));
         }
-        charset_decode(&bytes, self.charset.as_deref())
+        // A page may say itself what it is in.
+        let named = self.charset.clone();
+        let named = named.or_else(|| (self.kind == "text/html").then(|| meta(&bytes)).flatten());
+        let text = charset_decode(&bytes, named.as_deref());
+        match self.flowed {
+            Some(delsp) => unflowed(&text, delsp),
+            None => text,
+        }
+    }
+
+    /// Whether it is longer than what is read of it.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut
     }
 }
 
@@ -171,6 +187,9 @@ impl Letter {
                 attached: disposition.trim().to_ascii_lowercase().starts_with("attachment"),
                 transfer: Transfer::named(&transfer),
                 charset: (!charset.is_empty()).then_some(charset),
+                flowed: parameter(&parameters, "format")
+                    .eq_ignore_ascii_case("flowed")
+                    .then(|| parameter(&parameters, "delsp").eq_ignore_ascii_case("yes")),
                 body: bytes[..bytes.len().min(size_max)].to_vec(),
                 cut: bytes.len() > size_max,
             });
@@ -182,6 +201,48 @@ impl Letter {
     pub(super) fn part(&self, kind: &str) -> Option<&Part> {
         self.parts.iter().find(|part| part.kind == kind && !part.attached)
     }
+}
+
+/// The charset that a page names in its head.
+fn meta(page: &[u8]) -> Option<String> {
+    let head = String::from_utf8_lossy(&page[..page.len().min(META_MAX)]).to_ascii_lowercase();
+    let (_, behind) = head.split_once("charset=")?;
+    let name = behind.trim_start_matches(['"', '\'', ' ']);
+    let end = name.find(|c: char| !(c.is_ascii_alphanumeric() || "-_:".contains(c)));
+    let name = &name[..end.unwrap_or(name.len())];
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// Text whose soft line ends are joined (RFC 3676 §4): a line that ends in a blank goes on in the next of the
+/// same depth of quotes, but for the one above a signature.
+fn unflowed(text: &str, delsp: bool) -> String {
+    let depth = |line: &str| line.bytes().take_while(|&b| b == b'>').count();
+    let mut out = String::with_capacity(text.len());
+    // The depth of the paragraph that goes on.
+    let mut open = None;
+    for line in text.lines() {
+        let quotes = depth(line);
+        let rest = &line[quotes..];
+        let rest = rest.strip_prefix(' ').unwrap_or(rest);
+        let signature = rest == "-- ";
+        if open == Some(quotes) && !signature {
+            out.push_str(rest);
+        } else {
+            if open.is_some() {
+                out.push('\n');
+            }
+            out.extend(std::iter::repeat_n('>', quotes));
+            out.push_str(if quotes > 0 { " " } else { "" });
+            out.push_str(rest);
+        }
+        open = (rest.ends_with(' ') && !signature).then_some(quotes);
+        if open.is_none() {
+            out.push('\n');
+        } else if delsp {
+            out.pop();
+        }
+    }
+    out
 }
 
 /// A message without the blank lines above its header, which a copy from a web page brings.

@@ -10,8 +10,9 @@ use super::language;
 use super::limits::Limits;
 use super::trust::Speaker;
 use super::whole::who;
+use super::words::{Vocabulary, Words};
 use crate::accounts::{Accounts, StreamKind};
-use crate::config::Config;
+use crate::config::{Config, Stops};
 use crate::dns::{Authenticator, Authenticity};
 use crate::events::message::{Accepted, Origin};
 use crate::events::record::{Evidence, Grounds, Reason, Rule, Scope, Source, Trust};
@@ -50,6 +51,8 @@ pub struct Parts {
     pub authenticator: Authenticator,
     /// Clock and chance.
     pub world: World,
+    /// The words by which wishes are known.
+    pub words: Words,
 }
 
 /// A message that has come in whole.
@@ -152,9 +155,10 @@ impl Desk {
 
     async fn read(&self, incoming: Incoming) -> Result<Reading, Answer> {
         let (message, config) = (incoming.message.clone(), self.parts.config.clone());
+        let words = self.words(&incoming).map_err(|fault| fault.answer())?;
         // Whatever a message does to its reader, it ends no session but this one's question.
         let read = tokio::task::spawn_blocking(move || {
-            let read = classify(&message, &config.replies);
+            let read = classify(&message, &config.replies, &words);
             let about = About::read(&message);
             let language = language::of_reply(&message, &read.written, &config.replies);
             (read, about, language)
@@ -165,6 +169,22 @@ impl Desk {
         })?;
         let authenticity = OnceCell::new();
         Ok(Reading { read, about, language, authenticity, incoming })
+    }
+
+    /// The words by which a message is read: those of the first stream that it answers.
+    fn words(&self, incoming: &Incoming) -> Result<Vocabulary, StoreFault> {
+        let stream = incoming.to.iter().find_map(|Destination(role, _)| match role {
+            Role::Reply(person) | Role::Unsubscribe(person) => Some(&person.stream),
+            Role::Stream(stream) => Some(stream),
+            Role::Return(..) | Role::Operator | Role::Feedback => None,
+        });
+        let words = &self.parts.words;
+        let Some(stream) = stream.filter(|_| words.differ()) else {
+            return Ok(words.all().clone());
+        };
+        let account = self.parts.accounts.account_by_id(stream.account)?;
+        let named = account.map(|account| format!("{}/{}", account.name, stream.name));
+        Ok(words.of(named.as_deref().unwrap_or_default()).clone())
     }
 
     /// Stops first, letters last: what comes again after a 451 is then forwarded once.
@@ -240,9 +260,9 @@ impl Desk {
             Kind::Complaint | Kind::AutoReply | Kind::Person => {}
         }
         let person = self.known(reading, person)?;
-        let scope = match read.wish {
-            Wish::Reject => Scope::Account,
-            _ => person.stream.opt_out_scope(),
+        let scope = match read.stops {
+            Some(Stops::Account) => Scope::Account,
+            Some(Stops::Stream) | None => person.stream.opt_out_scope(),
         };
         let written = read.written.trim().to_lowercase();
         let by_client = CLIENTS_WORDS.iter().any(|words| written.starts_with(words));
@@ -520,11 +540,10 @@ pub(super) fn scope_of(read: &Classification, person: &Person) -> Option<Scope> 
     if person.stream.kind == StreamKind::Transactional && !read.about_mail {
         return None;
     }
-    match read.wish {
-        Wish::Reject => Some(Scope::Account),
-        Wish::Unsubscribe => Some(person.stream.opt_out_scope()),
-        // Never taken from what anybody can forge; a person reads it.
-        Wish::Resubscribe | Wish::Help | Wish::None => None,
+    // To come back is never taken from what anybody can forge; a person reads it.
+    match read.stops? {
+        Stops::Account => Some(Scope::Account),
+        Stops::Stream => Some(person.stream.opt_out_scope()),
     }
 }
 

@@ -3,11 +3,9 @@
 //! reader. What the words of a language are stands in its table.
 
 use super::classify::Wish;
-use super::keyword::normal;
-use super::languages::LANGUAGES;
-use super::{languages_east, languages_further};
-use std::collections::HashMap;
-use std::sync::LazyLock;
+use super::normal::normal;
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap};
 
 /// Longest clause that is read, in bytes.
 const CLAUSE_MAX: usize = 240;
@@ -15,7 +13,8 @@ const CLAUSE_MAX: usize = 240;
 const WORDS_MAX: usize = 40;
 
 /// What a word does in a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Sense {
     /// To leave a list: "unsubscribe".
     Leave,
@@ -51,14 +50,6 @@ pub(super) enum Sense {
     Filler,
 }
 
-/// The words of one language: `|` stands between them.
-pub(super) struct Language {
-    /// By its code.
-    pub(super) name: &'static str,
-    /// What its words do.
-    pub(super) words: &'static [(Sense, &'static str)],
-}
-
 /// All that words do: a bit a [`Sense`].
 type Senses = u32;
 
@@ -67,21 +58,31 @@ const fn bit(sense: Sense) -> Senses {
 }
 
 /// The words of one language that begin alike, the longest first, and all that each does.
+#[derive(Debug)]
 struct Shelf {
     language: usize,
     words: Vec<(String, Senses)>,
 }
 
-/// All words by their first character, in the form in which replies are read.
-static WORDS: LazyLock<HashMap<char, Vec<Shelf>>> = LazyLock::new(|| {
-    let mut shelves: HashMap<char, Vec<Shelf>> = HashMap::new();
-    for (language, table) in tables().enumerate() {
-        for (sense, list) in table.words {
-            for word in list.split('|').map(normal) {
+/// The words of all languages.
+#[derive(Debug, Default)]
+pub(super) struct Grammar {
+    languages: Vec<&'static str>,
+    /// By their first character, in the form in which replies are read.
+    shelves: HashMap<char, Vec<Shelf>>,
+}
+
+impl Grammar {
+    /// Adds a language, tried after those that are known.
+    pub(super) fn learn(&mut self, name: &'static str, words: &BTreeMap<Sense, Vec<String>>) {
+        let language = self.languages.len();
+        self.languages.push(name);
+        for (&sense, list) in words {
+            for word in list.iter().map(|word| normal(word)) {
                 let Some(first) = word.chars().next() else {
                     continue;
                 };
-                let begun = shelves.entry(first).or_default();
+                let begun = self.shelves.entry(first).or_default();
                 if begun.last().is_none_or(|shelf| shelf.language != language) {
                     begun.push(Shelf { language, words: Vec::new() });
                 }
@@ -89,92 +90,90 @@ static WORDS: LazyLock<HashMap<char, Vec<Shelf>>> = LazyLock::new(|| {
                     continue;
                 };
                 match shelf.words.iter_mut().find(|(known, _)| *known == word) {
-                    Some((_, senses)) => *senses |= bit(*sense),
-                    None => shelf.words.push((word, bit(*sense))),
+                    Some((_, senses)) => *senses |= bit(sense),
+                    None => shelf.words.push((word, bit(sense))),
                 }
             }
         }
-    }
-    for shelf in shelves.values_mut().flatten() {
-        shelf.words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
-    }
-    shelves
-});
-
-fn tables() -> impl Iterator<Item = &'static Language> {
-    LANGUAGES.iter().chain(languages_further::LANGUAGES).chain(languages_east::LANGUAGES)
-}
-
-/// The wish of a clause in normal form that stands alone.
-pub(super) fn asked(clause: &str) -> Option<Wish> {
-    readings(clause).find_map(meant)
-}
-
-/// The wish of a clause among other words: it must be said as a request, of mail. A line that only names
-/// the deed may be a link of the original's, and what is asked with a question mark must be a courtesy.
-pub(super) fn asked_among(clause: &str, question: bool) -> Option<Wish> {
-    let said = [Sense::Please, Sense::Me, Sense::Want, Sense::Ask, Sense::Not];
-    let mail = [Sense::Mail, Sense::List, Sense::Leave, Sense::Reject, Sense::Remove];
-    let any = |senses: Senses, of: &[Sense]| of.iter().any(|sense| senses & bit(*sense) != 0);
-    let plain = readings(clause).filter(|senses| any(*senses, &said) && any(*senses, &mail));
-    plain.filter(|senses| !question || any(*senses, &[Sense::Ask])).find_map(meant)
-}
-
-/// What all words of a clause do, in each language that knows them all.
-fn readings(clause: &str) -> impl Iterator<Item = Senses> {
-    // "To unsubscribe, …" tells how.
-    let read = clause.len() <= CLAUSE_MAX && !clause.starts_with("to ");
-    let first = clause.chars().find(|c| c.is_alphanumeric()).filter(|_| read);
-    let shelves = first.and_then(|first| WORDS.get(&first)).map_or(&[][..], Vec::as_slice);
-    shelves.iter().filter_map(move |shelf| senses(clause, shelf.language))
-}
-
-/// Whether what follows a request in a language speaks of mail before it speaks of anything else.
-pub(super) fn is_of_mail(text: &str, language: &str) -> bool {
-    let Some(language) = tables().position(|table| table.name == language) else {
-        return false;
-    };
-    let mut rest = text;
-    for _ in 0..WORDS_MAX {
-        rest = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
-        let Some((length, senses)) = first_word(rest, language) else {
-            return rest.is_empty();
-        };
-        if senses & (bit(Sense::Mail) | bit(Sense::List)) != 0 {
-            return true;
+        for shelf in self.shelves.values_mut().flatten() {
+            shelf.words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
         }
-        if senses & (bit(Sense::Not) | bit(Sense::Want)) != 0 {
+    }
+
+    /// The wish of a clause in normal form that stands alone.
+    pub(super) fn asked(&self, clause: &str) -> Option<Wish> {
+        self.readings(clause).find_map(meant)
+    }
+
+    /// The wish of a clause among other words: it must be said as a request, of mail. A line that only
+    /// names the deed may be a link of the original's, and what is asked with a question mark must be a
+    /// courtesy.
+    pub(super) fn asked_among(&self, clause: &str, question: bool) -> Option<Wish> {
+        let said = [Sense::Please, Sense::Me, Sense::Want, Sense::Ask, Sense::Not];
+        let mail = [Sense::Mail, Sense::List, Sense::Leave, Sense::Reject, Sense::Remove];
+        let any = |senses: Senses, of: &[Sense]| of.iter().any(|sense| senses & bit(*sense) != 0);
+        let plain = self.readings(clause);
+        let plain = plain.filter(|senses| any(*senses, &said) && any(*senses, &mail));
+        plain.filter(|senses| !question || any(*senses, &[Sense::Ask])).find_map(meant)
+    }
+
+    /// What all words of a clause do, in each language that knows them all.
+    fn readings(&self, clause: &str) -> impl Iterator<Item = Senses> {
+        // "To unsubscribe, …" tells how.
+        let read = clause.len() <= CLAUSE_MAX && !clause.starts_with("to ");
+        let first = clause.chars().find(|c| c.is_alphanumeric()).filter(|_| read);
+        let shelves = first.and_then(|first| self.shelves.get(&first));
+        let shelves = shelves.map_or(&[][..], Vec::as_slice);
+        shelves.iter().filter_map(move |shelf| self.senses(clause, shelf.language))
+    }
+
+    /// Whether what follows a request in a language speaks of mail before it speaks of anything else.
+    pub(super) fn is_of_mail(&self, text: &str, language: &str) -> bool {
+        let Some(language) = self.languages.iter().position(|name| *name == language) else {
             return false;
+        };
+        let mut rest = text;
+        for _ in 0..WORDS_MAX {
+            rest = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
+            let Some((length, senses)) = self.first_word(rest, language) else {
+                return rest.is_empty();
+            };
+            if senses & (bit(Sense::Mail) | bit(Sense::List)) != 0 {
+                return true;
+            }
+            if senses & (bit(Sense::Not) | bit(Sense::Want)) != 0 {
+                return false;
+            }
+            rest = &rest[length..];
         }
-        rest = &rest[length..];
+        false
     }
-    false
-}
 
-/// What the words of a clause do in one language; `None` where one is not of it.
-fn senses(clause: &str, language: usize) -> Option<Senses> {
-    let mut found = 0;
-    let mut rest = clause;
-    for _ in 0..WORDS_MAX {
-        rest = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
-        if rest.is_empty() {
-            return Some(found);
+    /// What the words of a clause do in one language; `None` where one is not of it.
+    fn senses(&self, clause: &str, language: usize) -> Option<Senses> {
+        let mut found = 0;
+        let mut rest = clause;
+        for _ in 0..WORDS_MAX {
+            rest = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
+            if rest.is_empty() {
+                return Some(found);
+            }
+            let (length, senses) = self.first_word(rest, language).or_else(|| address(rest))?;
+            found |= senses;
+            rest = &rest[length..];
         }
-        let (length, senses) = first_word(rest, language).or_else(|| address(rest))?;
-        found |= senses;
-        rest = &rest[length..];
+        None
     }
-    None
-}
 
-/// The longest known word at the start of a text.
-fn first_word(text: &str, language: usize) -> Option<(usize, Senses)> {
-    let shelves = WORDS.get(&text.chars().next()?)?;
-    let shelf = shelves.iter().find(|shelf| shelf.language == language)?;
-    let found = shelf.words.iter().find(|(word, _)| {
-        text.strip_prefix(word.as_str()).is_some_and(|rest| ends_there(word, rest))
-    });
-    found.map(|(word, senses)| (word.len(), *senses))
+    /// The longest known word at the start of a text.
+    fn first_word(&self, text: &str, language: usize) -> Option<(usize, Senses)> {
+        let shelves = self.shelves.get(&text.chars().next()?)?;
+        let shelf = shelves.iter().find(|shelf| shelf.language == language)?;
+        let found = shelf.words.iter().find(|(word, _)| {
+            text.strip_prefix(word.as_str()).is_some_and(|rest| ends_there(word, rest))
+        });
+        found.map(|(word, senses)| (word.len(), *senses))
+    }
 }
 
 /// Whether a word ends where it was found; scripts without blanks have no such ends.

@@ -16,12 +16,11 @@ mod notice_words;
 
 mod grammar;
 mod keyword;
-mod languages;
-mod languages_east;
-mod languages_further;
 mod marks;
+mod normal;
 mod objects;
 mod requests;
+mod utterance;
 mod words;
 mod written;
 
@@ -39,7 +38,7 @@ mod language;
 mod limits;
 
 #[cfg(test)]
-mod corpus;
+mod keyword_forms;
 #[cfg(test)]
 mod notice_forms;
 #[cfg(test)]
@@ -52,3 +51,4 @@ pub use bounce::Bounced;
 pub use classify::{Classification, Kind, Wish, classify};
 pub use desk::{Desk, Incoming, Parts};
 pub use destination::Destination;
+pub use words::{Vocabulary, Words, WordsFault};

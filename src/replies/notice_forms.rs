@@ -1,6 +1,7 @@
 //! Notices in the forms of many servers, in words of our own: whom each names, and whether for good.
 
 use super::classify::{Kind, classify};
+use super::words::tests::plain;
 use crate::config;
 
 /// From, subject, notice, and what is to be read: `-` before an address that is only late.
@@ -411,7 +412,7 @@ fn read(from: &str, subject: &str, words: &str) -> (Kind, Vec<String>) {
         "From: {from}\r\nTo: <news-bounces@s.example>\r\nSubject: {subject}\r\n\
          Content-Type: text/plain; charset=utf-8\r\n\r\n{words}"
     );
-    let read = classify(message.as_bytes(), &config::Replies::default());
+    let read = classify(message.as_bytes(), &config::Replies::default(), plain());
     let found = read
         .recipients
         .into_iter()

@@ -1,618 +1,314 @@
-//! The words that wishes are known by, as they stand after normalising: lower case, simplified Chinese,
-//! plain punctuation.
+//! The words that wishes are known by: a file a language in `words/`, read into the binary, with what the
+//! settings add, drop and change for the installation and for single streams.
 
-pub(super) const REJECT: &[&str] = &[
-    "r",
-    "reject",
-    "拒收",
-    "拒绝",
-    "拒收r",
-    "r拒收",
-    "拒收邮件",
-    "拒绝接收",
-    "拒绝邮件",
-    "拒收此邮件",
-    "拒绝再收",
-    "拒绝接收邮件",
-    "수신거부",
-    "수신 거부",
-    "受信拒否",
-    "rr",
-    "全部拒收",
-    "reject all",
-    "i reject",
-    "수신을 거부",
-    "受信を拒否",
-];
-/// Words that can only be about mail.
-pub(super) const UNSUBSCRIBE: &[&str] = &[
-    "t",
-    "td",
-    "退订",
-    "取消订阅",
-    "退订t",
-    "t退订",
-    "退订td",
-    "td退订",
-    "退订邮件",
-    "取消邮件订阅",
-    "不再订阅",
-    "unsubscribe",
-    "unsub",
-    "un-subscribe",
-    "opt out",
-    "opt-out",
-    "optout",
-    "remove me",
-    "unsubscribe me",
-    "opt me out",
-    "take me off",
-    "不要再发",
-    "别再发",
-    "不要再发邮件",
-    "不要发了",
-    "别发",
-    "不要再发邮件给我",
-    "请勿再发",
-    "勿再发",
-    "勿发",
-    "abmelden",
-    "abbestellen",
-    "austragen",
-    "abmeldung",
-    "désabonner",
-    "desabonner",
-    "se désabonner",
-    "désabonnement",
-    "désinscription",
-    "desinscription",
-    "désinscrire",
-    "désinscrivez-moi",
-    "désabonnez-moi",
-    "darse de baja",
-    "dar de baja",
-    "darme de baja",
-    "отписаться",
-    "отписка",
-    "отпишите",
-    "配信停止",
-    "配信解除",
-    "購読解除",
-    "配信不要",
-    "구독취소",
-    "구독 취소",
-    "wypisz",
-    "afmelden",
-    "uitschrijven",
-    "descadastrar",
-    "cancellami",
-    "delete me",
-    "勿扰",
-    "请勿打扰",
-    "newsletter abmelden",
-    "newsletter abbestellen",
-    "abonnement beenden",
-    "annulla iscrizione",
-    "cancelar suscripción",
-    "cancelar suscripcion",
-    "cancelar inscrição",
-    "cancelar inscricao",
-    "구독 해지",
-    "구독해지",
-    "수신 중단",
-    "수신중단",
-    "hủy đăng ký",
-    "abonelikten çık",
-    "إلغاء الاشتراك",
-    "odhlásit",
-    "avregistrera",
-    "avmeld",
-    "avmelden",
-    "afmeld",
-    "rezygnuję",
-    "zrezygnuj",
-    "отпишите меня",
-    "отпиши меня",
-    "удалите меня",
-    "me désabonner",
-    "désabonnez moi",
-    "dadme de baja",
-    "dame de baja",
-    "deme de baja",
-    "denme de baja",
-    "cancellatemi",
-    "disiscrivetemi",
-    "stop sending",
-    "stop emailing me",
-    "opt out of all",
-];
-/// Words that may answer an order as well.
-pub(super) const STOP: &[&str] = &[
-    "n",
-    "stop",
-    "stopall",
-    "stop all",
-    "cancel",
-    "end",
-    "quit",
-    "remove",
-    "stopp",
-    "baja",
-    "cancelar",
-    "sair",
-    "arret",
-    "arrêt",
-    "arrete",
-    "0000",
-    "qx",
-    "退会",
-    "解除",
-    "停止",
-    "取消",
-    "停止发送",
-    "no more",
-    "stoppen",
-    "disiscrivimi",
-    "стоп",
-    "remover",
-];
-pub(super) const RESUBSCRIBE: &[&str] = &[
-    "start",
-    "unstop",
-    "resubscribe",
-    "subscribe",
-    "恢复订阅",
-    "重新订阅",
-    "订阅",
-    "subscribe me",
-    "配信再開",
-];
-pub(super) const HELP: &[&str] =
-    &["help", "info", "帮助", "aide", "ayuda", "hilfe", "ヘルプ", "помощь"];
+use super::classify::Wish;
+use super::grammar::Grammar;
+use super::marks::Marks;
+use super::normal::normal;
+use crate::config;
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use thiserror::Error;
 
-/// Courtesies before a keyword.
-pub(super) const BEFORE: &[&str] = &[
-    "please",
-    "pls",
-    "plz",
-    "kindly",
-    "just",
-    "请",
-    "麻烦您",
-    "麻烦你",
-    "麻烦",
-    "帮我",
-    "帮忙",
-    "给我",
-    "为我",
-    "我要",
-    "我想",
-    "我需要",
-    "我想要",
-    "申请",
-    "i want to",
-    "i would like to",
-    "i'd like to",
-    "i wish to",
-    "want to",
-    "can you",
-    "could you",
-    "me",
-    "bitte",
-    "merci de",
-    "veuillez",
-    "me",
-    "por favor",
-    "per favore",
-    "quiero",
-    "пожалуйста",
-    "请帮我",
-    "烦请",
-    "烦",
-    "请求",
-    "要求",
-    "chci",
-    "proszę",
-    "prosze",
-    "lütfen",
-    "gelieve",
-    "gostaria de",
-    "quero",
-    "vorrei",
-    "je souhaite",
-    "je veux",
-    "ich möchte",
-    "ich will",
-    "хочу",
-    "прошу",
-];
-/// Verbs of answering, before a letter.
-pub(super) const ANSWER: &[&str] =
-    &["reply", "回复", "回", "答复", "回信", "reply with", "re", "回复:"];
-/// Courtesies after a keyword.
-pub(super) const AFTER: &[&str] = &[
-    "please",
-    "pls",
-    "plz",
-    "me",
-    "thanks",
-    "thank you",
-    "thx",
-    "now",
-    "immediately",
-    "asap",
-    "谢谢",
-    "吧",
-    "了",
-    "一下",
-    "我",
-    "此邮件",
-    "邮件",
-    "这个邮件",
-    "本邮件",
-    "短信",
-    "svp",
-    "stp",
-    "s'il vous plaît",
-    "s'il vous plait",
-    "bitte",
-    "por favor",
-    "per favore",
-    "をお願いします",
-    "をお願い致します",
-    "をお願いいたします",
-    "お願いします",
-    "してください",
-    "を希望します",
-    "希望",
-    "해주세요",
-    "пожалуйста",
-    "합니다",
-    "부탁드립니다",
-    "부탁합니다",
-    "부탁드려요",
-    "처리",
-    "처리 바랍니다",
-    "바랍니다",
-    "해 주세요",
-    "해주십시오",
-    "해 주십시오",
-    "할게요",
-    "요청합니다",
-    "신청합니다",
-    "したいです",
-    "したい",
-    "希望です",
-    "希望します",
-    "を希望",
-    "して下さい",
-    "して欲しい",
-    "してほしい",
-    "でお願いします",
-    "を依頼します",
-    "多谢",
-    "感谢",
-    "吧谢谢",
-];
-/// Utterances that carry nothing: greetings and thanks, whole.
-pub(super) const COURTESIES: &[&str] = &[
-    "hi",
-    "hello",
-    "hey",
-    "hi there",
-    "hello there",
-    "dear team",
-    "dear sir",
-    "dear sirs",
-    "dear all",
-    "dear sir or madam",
-    "good morning",
-    "good afternoon",
-    "good evening",
-    "greetings",
-    "您好",
-    "你好",
-    "大家好",
-    "早上好",
-    "下午好",
-    "谢谢",
-    "多谢",
-    "感谢",
-    "谢谢您",
-    "谢谢你",
-    "麻烦了",
-    "thanks",
-    "thank you",
-    "thx",
-    "many thanks",
-    "thanks a lot",
-    "hallo",
-    "guten tag",
-    "danke",
-    "vielen dank",
-    "bonjour",
-    "merci",
-    "hola",
-    "gracias",
-    "ciao",
-    "buongiorno",
-    "grazie",
-    "olá",
-    "obrigado",
-    "здравствуйте",
-    "спасибо",
-    "お世話になっております",
-    "こんにちは",
-    "안녕하세요",
-    "thank you very much",
-    "thanks in advance",
-    "thank you in advance",
-    "dankeschön",
-    "bedankt",
-    "tack",
-    "děkuji",
-    "dziękuję",
-    "감사합니다",
-    "ありがとうございます",
-    "muchas gracias",
-    "grazie mille",
-    "merci beaucoup",
-    "obrigada",
-    "非常感谢",
-    "please",
-    "请",
-    "this message was automatically generated by gmail",
-];
-/// What says no more than that somebody does not care, beside a wish.
-pub(super) const DECLINES: &[&str] = &[
-    "not interested",
-    "i am not interested",
-    "i'm not interested",
-    "we are not interested",
-    "no longer interested",
-    "no thanks",
-    "no thank you",
-    "no",
-    "不感兴趣",
-    "没兴趣",
-    "没有兴趣",
-    "不需要",
-    "不需要了",
-    "不用了",
-    "kein interesse",
-    "pas intéressé",
-    "pas intéressée",
-    "no me interesa",
-    "no, gracias",
-    "non mi interessa",
-    "não tenho interesse",
-    "geen interesse",
-    "не интересно",
-    "не интересует",
-    "nie jestem zainteresowany",
-    "nie jestem zainteresowana",
-    "興味がありません",
-    "興味ありません",
-    "관심 없습니다",
-    "관심없습니다",
-];
-/// How a greeting line begins, where it ends in a comma or colon.
-pub(super) const GREETINGS: &[&str] = &[
-    "dear",
-    "hi",
-    "hello",
-    "hey",
-    "hallo",
-    "liebe",
-    "lieber",
-    "sehr geehrte",
-    "guten",
-    "bonjour",
-    "cher",
-    "hola",
-    "estimado",
-    "buongiorno",
-    "ciao",
-    "尊敬的",
-    "亲爱的",
-    "お世話",
-];
-/// What closes a letter: what follows is a name.
-pub(super) const CLOSINGS: &[&str] = &[
-    "regards",
-    "best regards",
-    "kind regards",
-    "warm regards",
-    "best",
-    "best wishes",
-    "cheers",
-    "sincerely",
-    "yours",
-    "yours sincerely",
-    "yours truly",
-    "br",
-    "rgds",
-    "brgds",
-    "thanks and regards",
-    "thanks & regards",
-    "thanks",
-    "thank you",
-    "thx",
-    "many thanks",
-    "谢谢",
-    "此致",
-    "祝好",
-    "顺祝商祺",
-    "敬礼",
-    "敬上",
-    "mit freundlichen grüßen",
-    "mfg",
-    "viele grüße",
-    "gruß",
-    "cordialement",
-    "saludos",
-    "un saludo",
-    "cordiali saluti",
-    "с уважением",
-    "以上",
-    "よろしくお願いします",
-    "よろしくお願いいたします",
-    "merci",
-    "merci beaucoup",
-    "merci d'avance",
-    "danke",
-    "dankeschön",
-    "danke schön",
-    "vielen dank",
-    "besten dank",
-    "herzlichen dank",
-    "lg",
-    "vg",
-    "glg",
-    "bg",
-    "grüße",
-    "liebe grüße",
-    "beste grüße",
-    "schöne grüße",
-    "gruss",
-    "viele grüsse",
-    "gracias",
-    "muchas gracias",
-    "saludos cordiales",
-    "grazie",
-    "grazie mille",
-    "saluti",
-    "obrigado",
-    "obrigada",
-    "abraço",
-    "спасибо",
-    "заранее спасибо",
-    "bedankt",
-    "dank je",
-    "dank u",
-    "groeten",
-    "groetjes",
-    "met vriendelijke groet",
-    "tack",
-    "hälsningar",
-    "mvh",
-    "med vänlig hälsning",
-    "med venlig hilsen",
-    "hilsen",
-    "pozdrawiam",
-    "dziękuję",
-    "děkuji",
-    "s pozdravem",
-    "teşekkürler",
-    "감사합니다",
-    "고맙습니다",
-    "よろしく",
-    "宜しくお願いします",
-    "宜しくお願いいたします",
-    "よろしくお願い致します",
-    "ありがとうございます",
-    "多谢",
-    "感谢",
-    "谢谢您",
-    "谢谢你",
-    "非常感谢",
-    "bien à vous",
-    "bises",
-    "thanks a lot",
-    "thanks again",
-    "thank you very much",
-    "thanks so much",
-    "cám ơn",
-    "cảm ơn",
+/// The files by the codes of their languages, in the order in which requests are tried.
+const FILES: [(&str, &str); 15] = [
+    ("en", include_str!("words/en.toml")),
+    ("de", include_str!("words/de.toml")),
+    ("fr", include_str!("words/fr.toml")),
+    ("es", include_str!("words/es.toml")),
+    ("pt", include_str!("words/pt.toml")),
+    ("it", include_str!("words/it.toml")),
+    ("nl", include_str!("words/nl.toml")),
+    ("ru", include_str!("words/ru.toml")),
+    ("uk", include_str!("words/uk.toml")),
+    ("pl", include_str!("words/pl.toml")),
+    ("nordic", include_str!("words/nordic.toml")),
+    ("further", include_str!("words/further.toml")),
+    ("zh", include_str!("words/zh.toml")),
+    ("ja", include_str!("words/ja.toml")),
+    ("ko", include_str!("words/ko.toml")),
 ];
 
-/// Traditional characters of the keywords, and their simplified ones.
-pub(super) const SIMPLIFIED: &[(char, char)] = &[
-    ('訂', '订'),
-    ('閱', '阅'),
-    ('請', '请'),
-    ('覆', '复'),
-    ('復', '复'),
-    ('郵', '邮'),
-    ('發', '发'),
-    ('這', '这'),
-    ('給', '给'),
-    ('從', '从'),
-    ('單', '单'),
-    ('刪', '删'),
-    ('會', '会'),
-    ('為', '为'),
-    ('麼', '么'),
-    ('謝', '谢'),
-    ('絕', '绝'),
-    ('幫', '帮'),
-    ('誤', '误'),
-    ('錯', '错'),
-    ('問', '问'),
-    ('嗎', '吗'),
-    ('別', '别'),
-    ('們', '们'),
-    ('電', '电'),
-    ('報', '报'),
-    ('廣', '广'),
-    ('擾', '扰'),
-    ('騷', '骚'),
-    ('類', '类'),
-    ('資', '资'),
-    ('訊', '讯'),
-    ('將', '将'),
-    ('銷', '销'),
-    ('傳', '传'),
-    ('貴', '贵'),
-    ('無', '无'),
-    ('沒', '没'),
-    ('戶', '户'),
-    ('號', '号'),
-    ('終', '终'),
-    ('繼', '继'),
-    ('續', '续'),
-    ('種', '种'),
-    ('個', '个'),
-    ('裡', '里'),
-    ('還', '还'),
-    ('來', '来'),
-    ('過', '过'),
-    ('點', '点'),
-    ('說', '说'),
-    ('後', '后'),
-    ('於', '于'),
-    ('對', '对'),
-    ('與', '与'),
-    ('數', '数'),
-    ('據', '据'),
-    ('庫', '库'),
-    ('見', '见'),
-    ('關', '关'),
-    ('寫', '写'),
-    ('現', '现'),
-    ('處', '处'),
-    ('強', '强'),
-    ('時', '时'),
-    ('間', '间'),
-    ('內', '内'),
-    ('簡', '简'),
-    ('聯', '联'),
-    ('絡', '络'),
-    ('繫', '系'),
-    ('員', '员'),
-    ('務', '务'),
-    ('該', '该'),
-    ('讓', '让'),
-    ('動', '动'),
-    ('黃', '黄'),
-    ('營', '营'),
-    ('煩', '烦'),
-    ('遞', '递'),
-    ('轉', '转'),
-    ('錄', '录'),
-    ('勞', '劳'),
-    ('懇', '恳'),
-];
+/// A file of words that cannot be read.
+#[derive(Debug, Error)]
+#[error("the words of {language}: {reason}")]
+pub struct WordsFault {
+    language: &'static str,
+    reason: String,
+}
 
-/// Keywords that anything else beside them turns into words about something else.
-pub(super) const WEAK: &[&str] = &["n", "end", "cancel", "remove", "取消", "解除", "0000"];
+/// How a file of words is written; each page says what its lists are.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    reject: Vec<String>,
+    unsubscribe: Vec<String>,
+    either: Vec<String>,
+    resubscribe: Vec<String>,
+    help: Vec<String>,
+    before: Vec<String>,
+    answer: Vec<String>,
+    after: Vec<String>,
+    courtesies: Vec<String>,
+    greetings: Vec<String>,
+    closings: Vec<String>,
+    declines: Vec<String>,
+    senses: BTreeMap<super::grammar::Sense, Vec<String>>,
+}
+
+/// The words of all languages, in normal form.
+#[derive(Debug, Default)]
+struct Tables {
+    /// Keywords, with whether they can only be about mail.
+    named: HashMap<String, (Wish, bool)>,
+    before: Vec<String>,
+    answer: Vec<String>,
+    after: Vec<String>,
+    courtesies: HashSet<String>,
+    greetings: Vec<String>,
+    closings: HashSet<String>,
+    declines: HashSet<String>,
+    grammar: Grammar,
+    marks: Marks,
+}
+
+/// The words of the installation and of those streams that have their own.
+#[derive(Debug, Clone)]
+pub struct Words {
+    all: Vocabulary,
+    streams: BTreeMap<String, Vocabulary>,
+}
+
+/// The words by which one stream's replies are read.
+#[derive(Debug, Clone)]
+pub struct Vocabulary {
+    tables: Arc<Tables>,
+    added: HashMap<String, Wish>,
+    dropped: HashSet<String>,
+    reject_stops: config::Stops,
+    unsubscribe_stops: config::Stops,
+}
+
+impl Words {
+    /// Reads the files and lays the settings over them.
+    ///
+    /// # Errors
+    ///
+    /// A file of the binary cannot be read, which a test keeps from happening.
+    pub fn new(settings: &config::Words) -> Result<Self, WordsFault> {
+        let tables = Arc::new(Tables::read()?);
+        let all = Vocabulary::new(tables, settings);
+        let streams = settings.streams.iter();
+        let streams = streams.map(|(name, own)| (name.clone(), all.with(own)));
+        Ok(Self { streams: streams.collect(), all })
+    }
+
+    /// The words of a stream by `ACCOUNT/STREAM`; those of the installation where it has none.
+    #[must_use]
+    pub fn of(&self, stream: &str) -> &Vocabulary {
+        self.streams.get(stream).unwrap_or(&self.all)
+    }
+
+    /// Whether any stream has words of its own.
+    #[must_use]
+    pub fn differ(&self) -> bool {
+        !self.streams.is_empty()
+    }
+
+    /// The words of the installation.
+    #[must_use]
+    pub fn all(&self) -> &Vocabulary {
+        &self.all
+    }
+}
+
+impl Vocabulary {
+    fn new(tables: Arc<Tables>, settings: &config::Words) -> Self {
+        let bare = Self {
+            tables,
+            added: HashMap::new(),
+            dropped: HashSet::new(),
+            reject_stops: config::Stops::Account,
+            unsubscribe_stops: config::Stops::Stream,
+        };
+        bare.with(&settings.own())
+    }
+
+    /// These words with what other settings change.
+    fn with(&self, own: &config::OwnWords) -> Self {
+        let mut words = self.clone();
+        let families = [
+            (&own.reject, Wish::Reject),
+            (&own.unsubscribe, Wish::Unsubscribe),
+            (&own.resubscribe, Wish::Resubscribe),
+            (&own.help, Wish::Help),
+        ];
+        for (added, wish) in families {
+            for word in added.iter().map(|word| normal(word)) {
+                words.dropped.remove(&word);
+                words.added.insert(word, wish);
+            }
+        }
+        for word in own.drop.iter().map(|word| normal(word)) {
+            words.added.remove(&word);
+            words.dropped.insert(word);
+        }
+        words.reject_stops = own.reject_stops.unwrap_or(self.reject_stops);
+        words.unsubscribe_stops = own.unsubscribe_stops.unwrap_or(self.unsubscribe_stops);
+        words
+    }
+
+    /// What a wish stops: nothing where it is none that stops.
+    #[must_use]
+    pub fn stops(&self, wish: Wish) -> Option<config::Stops> {
+        match wish {
+            Wish::Reject => Some(self.reject_stops),
+            Wish::Unsubscribe => Some(self.unsubscribe_stops),
+            Wish::Resubscribe | Wish::Help | Wish::None => None,
+        }
+    }
+
+    /// The wish of a keyword in normal form, and whether it can only be about mail.
+    pub(super) fn named(&self, text: &str) -> Option<(Wish, bool)> {
+        if self.dropped.contains(text) {
+            return None;
+        }
+        let added = self.added.get(text).map(|&wish| (wish, true));
+        added.or_else(|| self.tables.named.get(text).copied())
+    }
+
+    pub(super) fn is_courtesy(&self, bare: &str) -> bool {
+        bare.is_empty() || self.tables.courtesies.contains(bare)
+    }
+
+    pub(super) fn is_closing(&self, bare: &str) -> bool {
+        self.tables.closings.contains(bare)
+    }
+
+    pub(super) fn declines(&self, bare: &str) -> bool {
+        self.tables.declines.contains(bare)
+    }
+
+    /// Courtesies before a keyword.
+    pub(super) fn before(&self) -> &[String] {
+        &self.tables.before
+    }
+
+    /// Courtesies after a keyword.
+    pub(super) fn after(&self) -> &[String] {
+        &self.tables.after
+    }
+
+    /// Verbs of answering, before a letter.
+    pub(super) fn answer(&self) -> &[String] {
+        &self.tables.answer
+    }
+
+    /// How a greeting begins, where it ends in a comma or colon.
+    pub(super) fn greetings(&self) -> &[String] {
+        &self.tables.greetings
+    }
+
+    pub(super) fn grammar(&self) -> &Grammar {
+        &self.tables.grammar
+    }
+
+    pub(super) fn marks(&self) -> &Marks {
+        &self.tables.marks
+    }
+}
+
+impl Tables {
+    fn read() -> Result<Self, WordsFault> {
+        let marks = Marks::read();
+        let marks = marks.map_err(|reason| WordsFault { language: "marks", reason })?;
+        let mut tables = Self { marks, ..Self::default() };
+        for (language, text) in FILES {
+            let file: File = toml::from_str(text)
+                .map_err(|fault| WordsFault { language, reason: fault.to_string() })?;
+            let families = [
+                (&file.reject, Wish::Reject, true),
+                (&file.unsubscribe, Wish::Unsubscribe, true),
+                (&file.either, Wish::Unsubscribe, false),
+                (&file.resubscribe, Wish::Resubscribe, true),
+                (&file.help, Wish::Help, true),
+            ];
+            for (words, wish, about_mail) in families {
+                for word in words {
+                    // What one language is certain of stays certain.
+                    tables.named.entry(normal(word)).or_insert((wish, about_mail));
+                }
+            }
+            let lists = [
+                (&file.before, &mut tables.before),
+                (&file.answer, &mut tables.answer),
+                (&file.after, &mut tables.after),
+                (&file.greetings, &mut tables.greetings),
+            ];
+            for (words, list) in lists {
+                list.extend(words.iter().map(|word| normal(word)));
+            }
+            let sets = [
+                (&file.courtesies, &mut tables.courtesies),
+                (&file.closings, &mut tables.closings),
+                (&file.declines, &mut tables.declines),
+            ];
+            for (words, set) in sets {
+                set.extend(words.iter().map(|word| normal(word)));
+            }
+            tables.grammar.learn(language, &file.senses);
+        }
+        for list in [&mut tables.before, &mut tables.answer, &mut tables.after] {
+            list.sort_by(|one, two| two.len().cmp(&one.len()).then_with(|| one.cmp(two)));
+            list.dedup();
+        }
+        Ok(tables)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use std::sync::LazyLock;
+
+    /// The words without settings, read once for all tests.
+    pub(in crate::replies) fn plain() -> &'static Vocabulary {
+        static WORDS: LazyLock<Words> =
+            LazyLock::new(|| Words::new(&config::Words::default()).expect("the files are TOML"));
+        WORDS.all()
+    }
+
+    #[test]
+    fn every_language_names_a_way_out() {
+        for (language, text) in FILES {
+            let file: File = toml::from_str(text).expect("a file of words is TOML");
+            assert!(!file.unsubscribe.is_empty(), "{language}");
+            for word in file.unsubscribe.iter().chain(&file.reject) {
+                assert!(plain().named(&normal(word)).is_some(), "{language} {word}");
+            }
+        }
+    }
+
+    #[test]
+    fn settings_add_drop_and_move_words() {
+        let own = |text: &str| toml::from_str::<config::Words>(text).expect("settings");
+        let words = Words::new(&own(
+            "unsubscribe = [\"Adieu\"]\ndrop = [\"0000\"]\nreject_stops = \"stream\"\n\
+             [streams.\"acme/orders\"]\ndrop = [\"adieu\", \"stop\"]\nreject = [\"０００0\"]\n",
+        ))
+        .expect("words");
+        let (all, orders) = (words.all(), words.of("acme/orders"));
+        assert_eq!(all.named("adieu"), Some((Wish::Unsubscribe, true)));
+        assert_eq!(all.named("0000"), None);
+        assert_eq!(all.stops(Wish::Reject), Some(config::Stops::Stream));
+        assert_eq!(all.stops(Wish::Unsubscribe), Some(config::Stops::Stream));
+        assert_eq!(all.stops(Wish::Help), None);
+        assert_eq!(orders.named("adieu"), None);
+        assert_eq!(orders.named("stop"), None);
+        assert_eq!(orders.named("0000"), Some((Wish::Reject, true)));
+        assert_eq!(orders.named("退订"), Some((Wish::Unsubscribe, true)));
+        assert_eq!(orders.stops(Wish::Reject), Some(config::Stops::Stream));
+        assert_eq!(words.of("acme/news").named("stop"), Some((Wish::Unsubscribe, false)));
+    }
+}

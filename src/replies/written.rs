@@ -2,48 +2,56 @@
 //! signatures and the footers of mail programs.
 
 use super::html::{self, CUT};
-use super::marks::{DEVICES, FOOTER_ENDS, FOOTERS, LABELS, NO_FOOTER, SEPARATORS, STARTS, VERBS};
+use super::marks::Marks;
+use super::normal::is_invisible;
 
 /// Most lines that are looked at.
 const LINES_MAX: usize = 20_000;
 /// Longest line that can introduce a quote, in bytes.
 const INTRODUCTION_MAX: usize = 400;
+/// Shortest line, in characters, that may have been wrapped before it says that it introduces a quote.
+const WRAPPED_MIN: usize = 50;
 /// Lines over which an introduction may be wrapped.
 const WRAP_MAX: usize = 4;
 /// Longest text that is kept, in bytes.
 const WRITTEN_MAX: usize = 64 << 10;
 /// Most lines below a rule at the very top that are still an answer.
 const BELOW_RULE_MAX: usize = 3;
+/// Longest title above a header block, in characters.
+const TITLE_MAX: usize = 30;
 /// Longest introduction without a date or an address, in characters.
 const UNDATED_MAX: usize = 60;
 
 /// What a person wrote in plain text.
-pub(super) fn of_plain(text: &str) -> String {
+pub(super) fn of_plain(marks: &Marks, text: &str) -> String {
     // QQ Mail writes its plain text with character references.
-    let literal = ["&nbsp;", "&gt;", "&lt;", "&amp;"].iter().any(|name| text.contains(name));
-    if literal { of_lines(&html::entities(text)) } else { of_lines(text) }
+    // Others write so what their charset does not hold.
+    let names = ["&nbsp;", "&gt;", "&lt;", "&amp;", "&quot;", "&#"];
+    let literal = text.contains('&') && names.iter().any(|name| text.contains(name));
+    if literal { of_lines(marks, &html::entities(text)) } else { of_lines(marks, text) }
 }
 
 /// What a person wrote in HTML.
-pub(super) fn of_html(text: &str) -> String {
-    of_lines(&html::lines(text))
+pub(super) fn of_html(marks: &Marks, text: &str) -> String {
+    of_lines(marks, &html::lines(text))
 }
 
 /// A line without what cannot be seen.
 fn visible(line: &str) -> String {
-    let shown =
-        line.chars().filter(|c| !matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\r' | '\0'));
+    let shown = line.chars().filter(|&c| !is_invisible(c) && !matches!(c, '\r' | '\0'));
     let text: String =
         shown.map(|c| if c == '\u{a0}' || c == '\u{3000}' { ' ' } else { c }).collect();
     text.trim_end().to_owned()
 }
 
+/// Whether a line is marked as quoted: by an angle, or by a bar that is no table's.
 fn is_quoted(line: &str) -> bool {
-    let line = line.trim_start();
-    line.starts_with('>') || line.starts_with('＞')
+    let line = line.trim();
+    let bar = line.strip_prefix('|').is_some_and(|rest| !rest.ends_with('|'));
+    line.starts_with(['>', '＞']) || bar
 }
 
-fn of_lines(text: &str) -> String {
+fn of_lines(marks: &Marks, text: &str) -> String {
     let lines: Vec<String> = text.lines().take(LINES_MAX).map(visible).collect();
     let mut kept: Vec<&str> = Vec::new();
     let mut at = 0;
@@ -53,23 +61,30 @@ fn of_lines(text: &str) -> String {
             at = after_quote(&lines, at);
             continue;
         }
-        if line == CUT || is_header_block(&lines, at) {
+        if line == CUT || is_header_block(marks, &lines, at) || is_title_of_block(marks, &lines, at)
+        {
             break;
         }
+        if is_list_footer(marks, line) {
+            while at < lines.len() && !lines[at].trim().is_empty() {
+                at += 1;
+            }
+            continue;
+        }
         let blank = kept.iter().all(|line| line.is_empty());
-        if blank && is_titled(line) && introduces(&lines, at + 1) {
+        if blank && is_titled(line) && introduces(marks, &lines, at + 1) {
             // The quote below is marked, and the answer stands beneath it.
             at += 1;
             continue;
         }
-        if is_separator(&lines, at) {
+        if is_separator(marks, &lines, at) {
             if blank && is_answer_below_rule(&lines, at) {
                 at += 1;
                 continue;
             }
             break;
         }
-        if let Some((next, dated)) = after_introduction(&lines, at) {
+        if let Some((next, dated)) = after_introduction(marks, &lines, at) {
             let quoted = below(&lines, next).is_some_and(|below| is_quoted(&lines[below]));
             if quoted {
                 at = next;
@@ -80,7 +95,7 @@ fn of_lines(text: &str) -> String {
                 break;
             }
         }
-        if is_introduction_in_line(line) {
+        if is_introduction_in_line(marks, line) {
             break;
         }
         if matches!(lines[at].as_str(), "--" | "-- " | "—" | "– ") || line == "--" {
@@ -91,7 +106,7 @@ fn of_lines(text: &str) -> String {
             }
             continue;
         }
-        if !is_footer(line) {
+        if !is_footer(marks, line) {
             kept.push(line);
         }
         at += 1;
@@ -133,14 +148,14 @@ fn below(lines: &[String], at: usize) -> Option<usize> {
 }
 
 /// Whether a marked quote begins here, with or without a line that introduces it.
-fn introduces(lines: &[String], at: usize) -> bool {
+fn introduces(marks: &Marks, lines: &[String], at: usize) -> bool {
     let Some(first) = below(lines, at) else {
         return false;
     };
     if is_quoted(&lines[first]) {
         return true;
     }
-    let after = after_introduction(lines, first).and_then(|(next, _)| below(lines, next));
+    let after = after_introduction(marks, lines, first).and_then(|(next, _)| below(lines, next));
     after.is_some_and(|place| is_quoted(&lines[place]))
 }
 
@@ -158,7 +173,7 @@ fn is_titled(line: &str) -> bool {
 }
 
 /// `-----Original Message-----`, a rule of dashes or underscores.
-fn is_separator(lines: &[String], at: usize) -> bool {
+fn is_separator(marks: &Marks, lines: &[String], at: usize) -> bool {
     let line = lines[at].trim();
     if line.len() > INTRODUCTION_MAX {
         return false;
@@ -170,9 +185,9 @@ fn is_separator(lines: &[String], at: usize) -> bool {
     }
     let inner = inner.to_lowercase();
     // Zoho puts its introduction between dashes.
-    let introduces = || is_dated(&inner) && VERBS.iter().any(|verb| inner.contains(verb));
+    let spoken = || is_dated(&inner) && marks.verbs.iter().any(|verb| inner.contains(verb));
     (rule >= 3 || rule >= 2 && line.ends_with("--"))
-        && (SEPARATORS.iter().any(|words| inner.contains(words)) || introduces())
+        && (marks.separators.iter().any(|words| inner.contains(words)) || spoken())
 }
 
 /// A rule at the very top with a few lines below, none of which looks like an original's.
@@ -192,48 +207,77 @@ fn is_answer_below_rule(lines: &[String], at: usize) -> bool {
 }
 
 /// The label of a header line: what stands before its colon, if it is one of the known.
-fn is_label(line: &str) -> bool {
+fn is_label(marks: &Marks, line: &str) -> bool {
     let line = line.trim().trim_start_matches(['*', '|', ' ']);
     let Some(end) = line.char_indices().take(24).find(|(_, c)| matches!(c, ':' | '：')) else {
         return false;
     };
     let label = line[..end.0].trim_matches(['*', ' ', '\u{3000}']).to_lowercase();
-    LABELS.contains(&label.as_str())
+    marks.labels.contains(&label)
 }
 
 /// Two labels or more in a row.
-fn is_header_block(lines: &[String], at: usize) -> bool {
-    if !is_label(&lines[at]) {
+fn is_header_block(marks: &Marks, lines: &[String], at: usize) -> bool {
+    if !is_label(marks, &lines[at]) {
         return false;
     }
     let mut next = lines[at + 1..].iter().filter(|line| !line.trim().is_empty());
     // An address list may be wrapped.
-    next.by_ref().take(3).any(|line| is_label(line))
+    next.by_ref().take(3).any(|line| is_label(marks, line))
+}
+
+/// A line that ends in a colon right above a header block: "原邮件内容：".
+fn is_title_of_block(marks: &Marks, lines: &[String], at: usize) -> bool {
+    let line = lines[at].trim();
+    let titled = line.ends_with([':', '：']) && line.chars().count() <= TITLE_MAX;
+    titled && lines.get(at + 1).is_some() && is_header_block(marks, lines, at + 1)
+}
+
+/// The line with which mailing lists tell their readers how to leave.
+fn is_list_footer(marks: &Marks, line: &str) -> bool {
+    let start: String = line.chars().take(UNDATED_MAX).flat_map(char::to_lowercase).collect();
+    marks.list_footers.iter().any(|known| start.starts_with(known))
 }
 
 /// Where the text goes on after a line that introduces a quote and begins here, and whether that line
 /// holds a date or an address.
-fn after_introduction(lines: &[String], at: usize) -> Option<(usize, bool)> {
+fn after_introduction(marks: &Marks, lines: &[String], at: usize) -> Option<(usize, bool)> {
     let first = lines[at].trim();
     if first.is_empty() || first.len() > INTRODUCTION_MAX {
         return None;
     }
     let lower = first.to_lowercase();
-    let likely = STARTS.iter().any(|start| lower.starts_with(start))
+    if is_sender(first) && lines.get(at + 1).is_some_and(|next| is_date(next.trim())) {
+        return Some((at + 2, true));
+    }
+    let started = marks.starts.iter().any(|start| lower.starts_with(start))
         || first.starts_with(|c: char| c.is_ascii_digit())
         || first.contains('@')
         || first.contains('<');
+    // A long name may fill the first line; what ends a sentence does not go on.
+    let wrapped = !started
+        && first.chars().count() >= WRAPPED_MIN
+        && !first.ends_with(['.', '!', '?', '。', '！', '？', ',', ':']);
     let mut joined = String::new();
     for (count, line) in lines[at..].iter().take(WRAP_MAX).enumerate() {
         let line = line.trim();
         if line.is_empty() && count > 0 && !joined.trim_end().ends_with(',') {
             break;
         }
-        joined.push_str(&line.to_lowercase());
-        if let Some(dated) = introduction(&joined) {
+        let lower = line.to_lowercase();
+        let anew = || {
+            marks.starts.iter().any(|start| lower.starts_with(start.as_str()))
+                || introduction(marks, &lower).is_some()
+        };
+        if wrapped && count > 0 && !line.starts_with('<') && anew() {
+            // The introduction begins here, and what stands above it is the person's.
+            break;
+        }
+        joined.push_str(&lower);
+        if let Some(dated) = introduction(marks, &joined) {
             return Some((at + count + 1, dated));
         }
-        if !likely || joined.len() > INTRODUCTION_MAX {
+        if !(started || wrapped) || joined.len() > INTRODUCTION_MAX {
             break;
         }
         joined.push(' ');
@@ -241,8 +285,21 @@ fn after_introduction(lines: &[String], at: usize) -> Option<(usize, bool)> {
     None
 }
 
+/// A line that is a name and an address.
+fn is_sender(line: &str) -> bool {
+    line.split_once('<').is_some_and(|(_, rest)| rest.contains('@') && rest.ends_with('>'))
+}
+
+/// A line that is a date and a time, in digits.
+fn is_date(line: &str) -> bool {
+    let digits = line.chars().filter(char::is_ascii_digit).count();
+    digits >= 8
+        && line.contains(':')
+        && line.chars().filter(|c| c.is_alphanumeric()).count() < 2 * digits
+}
+
 /// Whether a text in lower case introduces a quote, and then whether it holds a date or an address.
-fn introduction(text: &str) -> Option<bool> {
+fn introduction(marks: &Marks, text: &str) -> Option<bool> {
     let text = text.trim_end_matches([' ', '*', '_']);
     // Thunderbird in some languages leaves the colon out before a quote; only dates tell.
     let text = text.strip_suffix([':', '：'])?;
@@ -250,7 +307,7 @@ fn introduction(text: &str) -> Option<bool> {
         return None;
     }
     let dated = is_dated(text);
-    if VERBS.iter().any(|verb| text.contains(verb)) {
+    if marks.verbs.iter().any(|verb| text.contains(verb)) {
         return (dated || text.chars().count() < UNDATED_MAX).then_some(dated);
     }
     let sender = text.ends_with('>') && text.contains('@');
@@ -262,12 +319,12 @@ fn is_dated(text: &str) -> bool {
 }
 
 /// An introduction with the original on the same line, as Yahoo's app writes it.
-fn is_introduction_in_line(line: &str) -> bool {
+fn is_introduction_in_line(marks: &Marks, line: &str) -> bool {
     let start: String = line.chars().take(INTRODUCTION_MAX).collect::<String>().to_lowercase();
-    if !STARTS.iter().any(|known| start.starts_with(known)) {
+    if !marks.starts.iter().any(|known| start.starts_with(known)) {
         return false;
     }
-    VERBS.iter().any(|verb| {
+    marks.verbs.iter().any(|verb| {
         let Some((before, after)) = start.split_once(verb) else {
             return false;
         };
@@ -278,28 +335,29 @@ fn is_introduction_in_line(line: &str) -> bool {
 }
 
 /// The footer of a mail program: it names a device or a program, and asks nothing.
-fn is_footer(line: &str) -> bool {
+fn is_footer(marks: &Marks, line: &str) -> bool {
     if line.is_empty() || line.len() > 200 {
         return false;
     }
     let lower = line.trim_start_matches(['-', '*', '_', ' ']).to_lowercase();
     let padded = format!(" {lower} ");
-    if NO_FOOTER.iter().any(|word| lower.contains(word))
-        || !DEVICES.iter().any(|device| padded.contains(device))
+    if marks.no_footer.iter().any(|word| lower.contains(word.as_str()))
+        || !marks.devices.iter().any(|device| padded.contains(device))
     {
         return false;
     }
-    FOOTERS.iter().any(|start| lower.starts_with(start))
-        || FOOTER_ENDS.iter().any(|end| lower.trim_end_matches(['.', '。']).ends_with(end))
+    marks.footers.iter().any(|start| lower.starts_with(start))
+        || marks.footer_ends.iter().any(|end| lower.trim_end_matches(['.', '。']).ends_with(end))
         || lower.contains("outlook") && lower.contains("aka.ms")
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::words::tests::plain;
     use super::*;
 
     fn check(text: &str, expect: &str) {
-        assert_eq!(of_plain(text), expect, "{text}");
+        assert_eq!(of_plain(plain().marks(), text), expect, "{text}");
     }
 
     #[test]

@@ -12,12 +12,13 @@ use relent::mail::{
     Timestamp,
 };
 use relent::policy::{Token, token as tokens};
-use relent::replies::{Kind, Wish, classify};
+use relent::replies::{Classification, Kind, Wish, Words};
 use relent::smtp::command::{self, Command, Forward};
 use relent::smtp::data::{DataReader, LineRules, TEXT_LINE_MAX};
 use relent::smtp::line::{self, COMMAND_LINE_MAX, Line};
 use relent::smtp::{Capabilities, DotStuffer, ReplyFault, ReplyParser};
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// Where an input is cut in two, from its own first byte.
 fn cut(input: &[u8]) -> usize {
@@ -235,6 +236,14 @@ pub fn header(input: &[u8]) {
 
 fn plain(field: &Field<'_>) -> (String, Vec<u8>) {
     (field.name.to_owned(), field.value.to_vec())
+}
+
+/// The words without settings, read once for every input.
+static WORDS: LazyLock<Words> =
+    LazyLock::new(|| Words::new(&config::Words::default()).expect("the files are TOML"));
+
+fn classify(message: &[u8], limits: &config::Replies) -> Classification {
+    relent::replies::classify(message, limits, WORDS.all())
 }
 
 /// A message that comes back: taken apart and understood.

@@ -42,7 +42,9 @@ async fn ours(world: &World, to: &str) -> Vec<Received> {
 
 /// The text of a message, as its reader sees it.
 fn text(mail: &Received) -> String {
-    let read = classify(&mail.message, &relent::config::Replies::default());
+    let settings = relent::config::Replies::default();
+    let words = relent::replies::Words::new(&settings.words).expect("the words are whole");
+    let read = classify(&mail.message, &settings, words.all());
     assert_eq!(read.kind, Kind::AutoReply, "a relay would answer it");
     read.written
 }

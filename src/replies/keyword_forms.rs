@@ -1,0 +1,231 @@
+//! What is a wish and what is a letter, in words of our own.
+
+use super::classify::Wish;
+use super::keyword::{self, Found};
+use super::normal::normal;
+use super::requests::{DENIALS, DOUBTS, INSTRUCTIONS, REFUSALS, REQUESTS};
+use super::words::tests::plain;
+
+fn wish(text: &str) -> Found {
+    keyword::wish(plain(), text)
+}
+
+fn in_subject(text: &str) -> Found {
+    keyword::in_subject(plain(), text)
+}
+
+fn is_courteous(text: &str) -> bool {
+    keyword::is_courteous(plain(), text)
+}
+
+#[test]
+fn whole_utterances_are_wishes() {
+    for text in [
+        "R",
+        "r.",
+        "Ｒ",
+        "回复R",
+        "Reply R",
+        "“R”",
+        "*R*",
+        "拒收",
+        "请拒收",
+        "您好，\n拒收\n谢谢",
+        "수신거부",
+        "reject!",
+        "拒收你们的邮件",
+        "拒收所有垃圾邮件",
+        "수신거부합니다",
+        "수신거부 부탁드립니다",
+        "수신거부 처리 부탁드립니다",
+        "R please",
+        "R - thanks",
+        "R, thanks",
+        "拒 收",
+        "?“R”",
+    ] {
+        assert_eq!(wish(text).wish, Wish::Reject, "{text}");
+    }
+    for text in [
+        "T",
+        "td",
+        "退订",
+        "取消訂閱",
+        "請退訂",
+        "STOP",
+        "please unsubscribe me",
+        "Bitte abmelden",
+        "BAJA",
+        "配信停止をお願いします",
+        "ОТПИСАТЬСЯ",
+        "Hello,\n\nunsubscribe\n\nThanks",
+        "你好，退订",
+        "I would like to be removed from your list. Thank you, Ann",
+        "请不要再给我发邮件了",
+        "T 退订",
+        "退 订",
+        "退订回T",
+        "回复T退订",
+        "退订你们的所有邮件",
+        "STOP STOP STOP",
+        "стоп",
+        "unsubscribe ann@a.example",
+        "Unsubscribe from all your mailing lists",
+        "remove me from list",
+        "Stop sending these emails",
+        "退会希望です",
+    ] {
+        assert_eq!(wish(text).wish, Wish::Unsubscribe, "{text}");
+    }
+    assert_eq!(wish("START").wish, Wish::Resubscribe);
+}
+
+#[test]
+fn a_request_is_obeyed_where_what_follows_is_mail() {
+    for text in [
+        "Please take me off your mailing list.",
+        "Stop sending me these emails!",
+        "Don't send me any more of this.",
+        "Do not contact me again.",
+        "please stop sending me",
+    ] {
+        assert_eq!(wish(text).wish, Wish::Unsubscribe, "{text}");
+    }
+}
+
+#[test]
+fn what_is_doubtful_or_denied_is_a_letter() {
+    for text in [
+        "Could you stop by our office on Tuesday?",
+        "R. Miller takes care of this.",
+        "Can you take me off this flight?",
+        "Please don't send me the old model.",
+        "Please stop sending me blue ones.",
+        "Don't contact me by phone.",
+        "Please don't stop sending me your newsletter.",
+        "T: +1 555 0199\nPlease call.",
+        "我不要退订，只想换地址",
+        "What does replying R do?",
+        "Please do not unsubscribe me.",
+        "Regards,\nT",
+        "谢谢\nR",
+        "请问怎么退订？",
+        "R?",
+        "退订？",
+        "R\nis the letter you asked for",
+        "Stop\nwatch arrived broken",
+        "Merci\nR",
+        "Vielen Dank\nT",
+        "감사합니다\nTD",
+        "我想退订机票",
+        "退订酒店",
+        "退订链接",
+        "退订成功",
+        "Stop it",
+        "stop the meeting emails from Ann",
+        "remove this item from my list",
+        "Answers: T, R",
+        "cancel\n\nthe parcel has not come and nobody answers",
+        "0000\n\nis the code on the box",
+    ] {
+        assert_eq!(wish(text).wish, Wish::None, "{text}");
+    }
+}
+
+#[test]
+fn more_than_the_wish_is_told() {
+    assert!(!wish("R\n\nThanks,\nAnn").beyond);
+    assert!(wish("退订\n另外，上周的订单还没到，请查一下。").beyond);
+}
+
+#[test]
+fn a_request_in_a_sentence_is_obeyed_in_many_languages() {
+    for text in [
+        "请把我从邮件列表中删除",
+        "请停止向我发送邮件",
+        "请取消我的订阅",
+        "Bitte melden Sie mich vom Newsletter ab.",
+        "Bitte nehmen Sie mich aus dem Verteiler.",
+        "Je ne souhaite plus recevoir vos messages.",
+        "Por favor, denme de baja de la lista.",
+        "Solicito la baja de este boletín.",
+        "Per favore cancellatemi dalla newsletter.",
+        "Não quero mais receber mensagens.",
+        "Хочу отписаться от рассылки.",
+        "Пожалуйста, больше не присылайте мне писем.",
+        "メルマガを解除したいです。お願いします",
+        "더 이상 메일을 보내지 마세요",
+        "구독을 취소해 주세요",
+        "Wypisz mnie z listy",
+        "Gelieve mij uit te schrijven",
+        "Please delete my email from your database.",
+        "Not interested. Unsubscribe.",
+        "Not interested, please remove me.",
+        "I never signed up for this.\n\nUnsubscribe\n\nRegards,\nAnn",
+    ] {
+        assert_eq!(wish(text).wish, Wish::Unsubscribe, "{text}");
+    }
+    assert_eq!(wish("메일 수신을 거부합니다").wish, Wish::Reject);
+    assert_eq!(wish("请将我加入拒收名单").wish, Wish::Reject);
+}
+
+#[test]
+fn a_keyword_that_a_letter_talks_about_is_not_obeyed() {
+    for text in [
+        "The last line reads:\nUnsubscribe",
+        "Your page says I should reply. Unsubscribe.",
+        "Bitte melden Sie mich nicht vom Newsletter ab.",
+        "请不要把我从邮件列表中删除",
+        "Thanks for the offer. T",
+        "货物有破损。拒收",
+        "The price is too high. Reject.",
+        "地址写错了。不要发了",
+    ] {
+        assert_eq!(wish(text).wish, Wish::None, "{text}");
+    }
+}
+
+#[test]
+fn what_is_said_of_goods_or_of_missing_mail_is_no_request() {
+    for text in [
+        "Ich habe keine weiteren E-Mails erhalten, wann kommt die Antwort?",
+        "Ich habe keine weiteren Fragen.",
+        "Seit Montag bekomme ich keine E-Mails mehr, da stimmt etwas nicht.",
+        "Seit Montag erhalte ich von Ihnen keine Antwort. Ich bekomme keine Mails mehr.",
+        "Ik krijg geen e-mails meer.",
+        "请停止向我发货",
+        "我不想收到破损的商品",
+        "Please delete my email of yesterday, it was wrong.",
+        "수신거부를 해제해 주세요",
+        "구독을 취소하지 마세요",
+        "메일링 리스트에서 보고 연락드립니다.",
+        "Пожалуйста, удалите меня из списка участников.",
+        "請求書を送付しないでください。",
+    ] {
+        assert_eq!(wish(text).wish, Wish::None, "{text}");
+    }
+}
+
+#[test]
+fn a_forwarded_subject_is_nobodys_wish() {
+    assert_eq!(in_subject("Fwd: unsubscribe").wish, Wish::None);
+    assert_eq!(in_subject("Re: R?").wish, Wish::None);
+    assert_eq!(in_subject("RE：退订").wish, Wish::Unsubscribe);
+}
+
+#[test]
+fn tables_stand_in_the_form_in_which_replies_are_read() {
+    for word in [REQUESTS, REFUSALS, INSTRUCTIONS].concat() {
+        assert_eq!(normal(word), word);
+    }
+    for word in DOUBTS.iter().chain(DENIALS) {
+        assert_eq!(normal(word), word.trim());
+    }
+}
+
+#[test]
+fn thanks_and_a_name_alone_are_courteous() {
+    assert!(is_courteous("Hi,\n\nThanks\nAnn"));
+    assert!(is_courteous("please"));
+    assert!(!is_courteous("Hi,\nwhere is my parcel?\nThanks"));
+}

@@ -1,0 +1,203 @@
+//! Whole utterances: a keyword with its courtesies, a verb with its object, a line of nothing else.
+
+use super::classify::Wish;
+use super::normal::{bare, is_edge, is_ideograph};
+use super::objects::{ASKED, ASKS, DETERMINERS, MAIL_OBJECTS, STOPPED, VERBS_OF_MAIL};
+use super::words::Vocabulary;
+
+/// Longest utterance, in characters.
+const UTTERANCE_MAX: usize = 60;
+/// Longest utterance that may be two keywords of one wish, in characters.
+const DOUBLED_MAX: usize = 12;
+
+/// Whether a line greets: a whole greeting, or `Dear Ann,`.
+pub(super) fn is_greeting(words: &Vocabulary, line: &str) -> bool {
+    if words.is_courtesy(bare(line)) {
+        return true;
+    }
+    let ended = line.ends_with([',', ':', '、', '，', '!']);
+    ended
+        && line.chars().count() <= 40
+        && words.greetings().iter().any(|start| {
+            line.strip_prefix(start)
+                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
+        })
+        && !bare(line).contains([',', '，', '.', '。'])
+}
+
+/// `text` without `start`, which ends at a word's end.
+fn without_start<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+    let rest = text.strip_prefix(start)?;
+    let joined = start.ends_with(|c: char| c.is_ascii_alphanumeric())
+        && rest.starts_with(|c: char| c.is_alphanumeric());
+    (!joined && !bare(rest).is_empty()).then(|| bare(rest))
+}
+
+fn without_end<'a>(text: &'a str, end: &str) -> Option<&'a str> {
+    let rest = text.strip_suffix(end)?;
+    let joined = end.starts_with(char::is_alphabetic)
+        && end.is_ascii()
+        && rest.ends_with(|c: char| c.is_alphanumeric());
+    // Courtesies follow words; after a letter they would make a sentence of it.
+    (!joined && bare(rest).chars().count() > 1).then(|| bare(rest))
+}
+
+/// A text without the blanks beside Chinese and Japanese characters, which say nothing there.
+fn joined(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let before = out.chars().next_back().is_some_and(is_ideograph);
+        let after = rest.peek().is_some_and(|&next| is_ideograph(next));
+        if c != ' ' || !(before || after) {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// The wish that a keyword names, with or without "reply" before it.
+fn answered(words: &Vocabulary, text: &str) -> Option<(Wish, bool)> {
+    let letter =
+        || words.answer().iter().find_map(|answer| words.named(without_start(text, answer)?));
+    words.named(text).or_else(letter)
+}
+
+/// The wish of two keywords in a row that name the same, as `退订T` or `T，回复退订`.
+fn doubled(words: &Vocabulary, text: &str) -> Option<(Wish, bool)> {
+    if !text.contains(is_ideograph) || text.chars().count() > DOUBLED_MAX {
+        return None;
+    }
+    text.char_indices().skip(1).find_map(|(at, _)| {
+        let (one, two) = (answered(words, bare(&text[..at]))?, answered(words, bare(&text[at..]))?);
+        (one.0 == two.0).then_some((one.0, one.1 || two.1))
+    })
+}
+
+/// The wish of one keyword said over and over.
+fn repeated(words: &Vocabulary, text: &str) -> Option<(Wish, bool)> {
+    let mut spoken = text.split(' ').map(bare).filter(|word| !word.is_empty());
+    let first = spoken.next()?;
+    let found = words.named(first)?;
+    (first.chars().count() > 1 && spoken.all(|word| word == first)).then_some(found)
+}
+
+/// The wish of a verb whose object is mail and nothing else: `拒收你们的邮件`, "remove me from this list".
+fn of_object(text: &str) -> Option<(Wish, bool)> {
+    for verb in VERBS_OF_MAIL {
+        let Some(mut object) = text.strip_prefix(verb) else {
+            continue;
+        };
+        while let Some(word) = DETERMINERS.iter().find(|word| object.starts_with(**word)) {
+            if MAIL_OBJECTS.contains(&object) {
+                break;
+            }
+            object = &object[word.len()..];
+        }
+        if MAIL_OBJECTS.contains(&object) {
+            let reject = verb.starts_with('拒');
+            return Some((if reject { Wish::Reject } else { Wish::Unsubscribe }, true));
+        }
+    }
+    let asked = |word: &str| ASKED.contains(&word) || is_address(word);
+    let only = |words: &str| words.split([' ', ',']).map(bare).all(|w| w.is_empty() || asked(w));
+    if ASKS.iter().any(|ask| without_start(text, ask).is_some_and(only)) {
+        return Some((Wish::Unsubscribe, true));
+    }
+    let object = without_start(text, "stop")?;
+    let words = || object.split([' ', ',']).map(bare);
+    let about = words().any(|word| STOPPED.contains(&word));
+    let all = words().all(|word| word.is_empty() || asked(word) || STOPPED.contains(&word));
+    (about && all).then_some((Wish::Unsubscribe, true))
+}
+
+pub(super) fn is_address(word: &str) -> bool {
+    word.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'))
+}
+
+/// The wish of a letter with a courtesy right after it: "R please".
+fn of_letter(words: &Vocabulary, text: &str) -> Option<(Wish, bool)> {
+    let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (letter, rest) = text.split_at(end);
+    let polite = ["please", "pls", "plz"].contains(&bare(rest)) || words.is_closing(bare(rest));
+    let single = ["r", "t", "td"].contains(&letter) && polite;
+    if single { words.named(letter) } else { None }
+}
+
+/// The wish of an utterance, its courtesies taken off.
+fn utterance(words: &Vocabulary, text: &str) -> Option<(Wish, bool)> {
+    polite(words, text, |text| {
+        doubled(words, text).or_else(|| repeated(words, text)).or_else(|| of_object(text))
+    })
+}
+
+/// The wish of a keyword in a subject that answers: with courtesies it must be about mail, since "Stop now"
+/// may be the original's.
+pub(super) fn in_answer(words: &Vocabulary, text: &str) -> Option<(Wish, bool)> {
+    if text.contains('?') {
+        return None;
+    }
+    let found = polite(words, text, |text| doubled(words, text));
+    words.named(bare(text)).or_else(|| found.filter(|(_, about_mail)| *about_mail))
+}
+
+/// The wish of a keyword with or without courtesies, or of what `whole` knows besides.
+fn polite(
+    words: &Vocabulary,
+    text: &str,
+    whole: impl Fn(&str) -> Option<(Wish, bool)>,
+) -> Option<(Wish, bool)> {
+    if text.chars().count() > UTTERANCE_MAX {
+        return None;
+    }
+    let joined = joined(bare(text));
+    let mut text = bare(&joined);
+    let found = answered(words, text).or_else(|| of_letter(words, text));
+    if let Some(found) = found.or_else(|| whole(text)) {
+        return Some(found);
+    }
+    // Each turn takes something away.
+    loop {
+        let shorter = words.before().iter().find_map(|start| without_start(text, start));
+        let shorter =
+            shorter.or_else(|| words.after().iter().find_map(|end| without_end(text, end)));
+        text = shorter?;
+        if text.chars().count() > 1
+            && let Some(found) = words.named(text).or_else(|| whole(text))
+        {
+            return Some(found);
+        }
+    }
+}
+
+/// A wish that can only be about mail.
+fn about_mail(wish: Option<Wish>) -> Option<(Wish, bool)> {
+    wish.map(|wish| (wish, true))
+}
+
+/// The wish of a line all of whose clauses are courtesies or wishes, and the same wish. What is asked
+/// with a question mark is doubtful; one at the start is a character that was lost.
+pub(super) fn of_line(words: &Vocabulary, line: &str) -> Option<(Wish, bool)> {
+    if line.trim_start_matches(is_edge).contains('?') {
+        return None;
+    }
+    if let Some(found) = utterance(words, line).or_else(|| about_mail(words.grammar().asked(line)))
+    {
+        return Some(found);
+    }
+    let mut found: Option<(Wish, bool)> = None;
+    for clause in line.split(['.', ',', '。', '，', '、', '!', '！', ';', '；', ':']) {
+        let clause = bare(clause);
+        if words.is_courtesy(clause) || words.declines(clause) {
+            continue;
+        }
+        let (wish, about_mail) =
+            utterance(words, clause).or_else(|| about_mail(words.grammar().asked(clause)))?;
+        if found.is_some_and(|(known, _)| known != wish) {
+            return None;
+        }
+        let known = found.is_some_and(|(_, known)| known);
+        found = Some((wish, about_mail || known));
+    }
+    found
+}

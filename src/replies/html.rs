@@ -245,7 +245,9 @@ fn character(name: &str) -> Option<char> {
             Some(hex) => u32::from_str_radix(hex, 16).ok()?,
             None => number.parse().ok()?,
         };
-        return char::from_u32(value).map(|c| if c == '\u{a0}' { ' ' } else { c });
+        // A line end that is written so would stand outside of its quote.
+        let shown = |c: char| if c == '\u{a0}' || c.is_control() { ' ' } else { c };
+        return char::from_u32(value).map(shown);
     }
     Some(match name {
         "nbsp" | "ensp" | "emsp" | "thinsp" => ' ',

@@ -51,6 +51,12 @@ every_input_that_is_kept_holds! {
     token: properties::token,
     spool: spool::spool,
     settings: properties::settings,
+    written: properties::written,
+    notice: properties::notice,
+    delivery_status: properties::delivery_status,
+    transfer: properties::transfer,
+    charset: properties::charset,
+    html: properties::html,
 }
 
 #[test]

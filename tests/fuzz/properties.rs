@@ -314,3 +314,91 @@ pub fn settings(input: &[u8]) {
         }
     }
 }
+
+/// A message around an input, read by one of the parsers beneath [`message`].
+fn around(head: &str, input: &[u8]) -> Classification {
+    let whole = [b"From: ann@b.example\r\n", head.as_bytes(), b"\r\n\r\n", input].concat();
+    let limits = config::Replies::default();
+    let read = classify(&whole, &limits);
+    assert_eq!(classify(&whole, &limits), read, "the same message is understood the same way");
+    assert!(!read.written.contains('\0') && read.written == read.written.trim_end());
+    read
+}
+
+/// A page of HTML: with all of it in a quote nobody wrote anything.
+pub fn html(input: &[u8]) {
+    around("Content-Type: text/html; charset=utf-8", input);
+    let text = String::from_utf8_lossy(input).replace(['<', '&'], " ");
+    let quoted = format!("<blockquote type=\"cite\">{text}</blockquote>");
+    let read = around("Content-Type: text/html; charset=utf-8", quoted.as_bytes());
+    assert_eq!(read.wish, Wish::None, "a quote asks for nothing");
+}
+
+/// A text in the charset that the first byte picks.
+pub fn charset(input: &[u8]) {
+    const NAMES: [&str; 16] = [
+        "utf-8",
+        "gb2312",
+        "gb18030",
+        "big5",
+        "iso-2022-jp",
+        "euc-kr",
+        "shift_jis",
+        "euc-jp",
+        "windows-1251",
+        "koi8-r",
+        "iso-8859-1",
+        "utf-7",
+        "utf-16",
+        "hz-gb-2312",
+        "iso-2022-kr",
+        "x",
+    ];
+    let Some((&first, rest)) = input.split_first() else { return };
+    let name = NAMES[usize::from(first) % NAMES.len()];
+    let rest: Vec<u8> = rest.iter().copied().filter(|&byte| byte != 0).collect();
+    around(&format!("Content-Type: text/plain; charset={name}"), &rest);
+    around(&format!("Subject: =?{name}?Q?=54?="), &rest);
+}
+
+/// A body in base64, in quoted-printable, and in both.
+pub fn transfer(input: &[u8]) {
+    let text: Vec<u8> = input.iter().copied().filter(|&byte| byte != 0).collect();
+    for name in ["base64", "quoted-printable", "x-uuencode"] {
+        let head = format!("Content-Transfer-Encoding: {name}\r\nContent-Type: text/html");
+        let whole = [b"From: a@b.example\r\n", head.as_bytes(), b"\r\n\r\n", &text].concat();
+        let read = classify(&whole, &config::Replies::default());
+        assert!(read.written.len() <= 8 * input.len() + 100_000);
+    }
+}
+
+/// A delivery status: it names addresses alone, each once.
+pub fn delivery_status(input: &[u8]) {
+    let whole =
+        [b"From: x@b.example\r\nContent-Type: message/delivery-status\r\n\r\n", input].concat();
+    let read = classify(&whole, &config::Replies::default());
+    let mut seen: Vec<_> = read.recipients.iter().map(|r| r.address.to_ascii_lowercase()).collect();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), read.recipients.len(), "each recipient stands there once");
+    assert!(read.recipients.iter().all(|one| one.address.contains('@')));
+    assert!(read.recipients.iter().all(|one| !one.reason.contains('\n')));
+}
+
+/// A notice in words from a mail server.
+pub fn notice(input: &[u8]) {
+    let whole =
+        [b"From: MAILER-DAEMON@mx.example\r\nSubject: failure notice\r\n\r\n", input].concat();
+    let read = classify(&whole, &config::Replies::default());
+    assert!(read.recipients.len() <= 100 && read.wish == Wish::None || read.kind == Kind::Person);
+}
+
+/// What a person wrote: all of it quoted, they wrote nothing.
+pub fn written(input: &[u8]) {
+    const HEAD: &str = "Content-Type: text/plain; charset=utf-8";
+    around(HEAD, &input.iter().copied().filter(|&byte| byte != 0).collect::<Vec<_>>());
+    let text = String::from_utf8_lossy(input).replace(['\0', '\r'], "");
+    let quoted: Vec<String> = text.lines().map(|line| format!("> {line}")).collect();
+    let read = around(HEAD, quoted.join("\n").as_bytes());
+    assert_eq!(read.wish, Wish::None, "a quote asks for nothing");
+}

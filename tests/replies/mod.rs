@@ -3,8 +3,12 @@
 
 mod clients;
 mod corpus;
+mod decoding;
+mod growth;
+mod machines;
 mod message;
 mod mime;
+mod properties;
 mod report;
 mod tongues;
 mod tongues_further;

@@ -1,0 +1,8 @@
+//! A body in a transfer encoding.
+
+#![no_main]
+
+#[path = "../all.rs"]
+mod all;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| all::properties::transfer(input));

@@ -72,10 +72,8 @@ fn the_sheet_is_the_defaults() {
     assert_eq!(read, Config::default());
     let table: toml::Table = toml::from_str(SHEET).expect("TOML");
     for key in keys().iter().filter(|key| !key.optional && !key.name.is_empty()) {
-        let names = key.section.split('.').filter(|name| !name.is_empty());
-        let section = names.fold(Some(&table), |table, name| {
-            table.and_then(|table| table.get(name)).and_then(toml::Value::as_table)
-        });
+        let mut names = key.section.split('.').filter(|name| !name.is_empty());
+        let section = names.try_fold(&table, |table, name| table.get(name)?.as_table());
         let stands = section.is_some_and(|section| section.contains_key(&key.name));
         assert!(stands, "{}.{} is not in config/relent.toml", key.section, key.name);
     }

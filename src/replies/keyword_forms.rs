@@ -190,6 +190,10 @@ fn what_is_said_of_goods_or_of_missing_mail_is_no_request() {
     for text in [
         "Ich habe keine weiteren E-Mails erhalten, wann kommt die Antwort?",
         "Ich habe keine weiteren Fragen.",
+        "Could you unsubscribe my colleague Bob instead?",
+        "契約を解除したいです",
+        "Quiero dar de baja mi línea de teléfono.",
+        "Quiero darme de baja del gimnasio.",
         "Seit Montag bekomme ich keine E-Mails mehr, da stimmt etwas nicht.",
         "Seit Montag erhalte ich von Ihnen keine Antwort. Ich bekomme keine Mails mehr.",
         "Ik krijg geen e-mails meer.",

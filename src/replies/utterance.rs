@@ -7,6 +7,8 @@ use super::words::Vocabulary;
 
 /// Longest utterance, in characters.
 const UTTERANCE_MAX: usize = 60;
+/// Most words of a greeting that ends in no comma.
+const NAMED_MAX: usize = 3;
 /// Longest utterance that may be two keywords of one wish, in characters.
 const DOUBLED_MAX: usize = 12;
 
@@ -16,7 +18,12 @@ pub(super) fn is_greeting(words: &Vocabulary, line: &str) -> bool {
         return true;
     }
     let ended = line.ends_with([',', ':', '、', '，', '!']);
-    ended
+    // "Hi Tom" alone on its line greets too, but "Hi, stop" does not.
+    let mut names = line.split(' ').skip(1);
+    let short = line.split(' ').count() <= NAMED_MAX
+        && names
+            .all(|name| words.named(bare(name)).is_none() && name.chars().all(char::is_alphabetic));
+    (ended || short)
         && line.chars().count() <= 40
         && words.greetings().iter().any(|start| {
             line.strip_prefix(start)

@@ -98,6 +98,33 @@ async fn an_answer_of_t_stops_the_stream_alone_and_may_be_said_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_words_of_the_settings_and_of_a_stream_are_obeyed() {
+    let words = "\n[replies.words]\nunsubscribe = [\"Adieu\"]\ndrop = [\"td\"]\n\
+                 [replies.words.streams.\"acme/newsletter\"]\ndrop = [\"stop\"]\n\
+                 reject_stops = \"stream\"\n";
+    let world = World::with(words).await;
+    world.done(&[
+        "stream",
+        "add",
+        "acme",
+        "offers",
+        "--kind",
+        "marketing",
+        "--consent",
+        "not-required",
+    ]);
+    let (_, mail) = newsletter(&world).await;
+    for dropped in ["TD", "STOP"] {
+        answer(&world, ANN, &reply_address(&mail), &format!("{dropped}{QUOTE}"));
+        assert!(next(&world, "newsletter").starts_with("250"), "{dropped} stops nothing here");
+    }
+    let said = answer(&world, ANN, &reply_address(&mail), &format!("R{QUOTE}"));
+    assert!(said.starts_with("250"), "{said}");
+    assert!(next(&world, "newsletter").starts_with("550 5.7.1"), "R stops the stream");
+    assert!(next(&world, "offers").starts_with("250"), "and no more than that");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn html_in_a_chinese_charset_is_understood() {
     let world = World::start().await;
     let (_, mail) = newsletter(&world).await;

@@ -60,7 +60,8 @@ fn read(text: &str, section: &str, before: &str, keys: &mut Vec<Key>) {
                 section: section.into(),
                 name: name.into(),
                 sentence: std::mem::take(&mut sentence).join(" "),
-                optional: kind.starts_with("Option<") || kind.starts_with("BTreeMap<"),
+                optional: kind.starts_with("Option<")
+                    || kind.starts_with("BTreeMap<String, OwnWords>"),
             });
         }
     }

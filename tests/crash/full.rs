@@ -66,7 +66,9 @@ async fn a_full_disk_refuses_mail_loses_none_and_is_waited_for() {
         while !reply.starts_with('4') && Instant::now() < deadline {
             reply = machine.submit(&ledger, &ledger.recipient("waits"));
         }
-        assert!(reply.starts_with("452") || reply.starts_with("451"), "{start}: {reply}");
+        // 454 where not even the records could be opened without room: sled writes as it opens.
+        let later = ["451", "452", "454"];
+        assert!(later.iter().any(|code| reply.starts_with(code)), "{start}: {reply}");
         // Whether a stop finds room or not, only what was acknowledged counts.
         let next = ledger.accepted.lock().expect("ledger").last().cloned().expect("some");
         ledger.stop(&machine.world, &next);

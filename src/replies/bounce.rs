@@ -6,6 +6,7 @@ use super::decode::{Letter, Part};
 use super::delivery_status::{self, Reported};
 use super::notice::Notice;
 use crate::config;
+use crate::mail::{Refusal, RefusalRules, Status, refusal};
 use serde::Serialize;
 
 /// Most recipients taken from one bounce.
@@ -24,6 +25,22 @@ pub struct Bounced {
     pub permanent: bool,
     /// What was said, on one line.
     pub reason: String,
+}
+
+impl Bounced {
+    /// The status that it is passed on with, and what it means. What was refused for the moment until
+    /// somebody's patience ended is given up, while its address may be right.
+    pub(super) fn meaning(&self, rules: &RefusalRules) -> (Status, Refusal) {
+        let given = self.status.as_deref().and_then(|status| status.parse::<Status>().ok());
+        let code = refusal::quoted_code(&self.reason);
+        let is_transient =
+            given.is_some_and(|status| status.class == 4) || code.is_some_and(|c| c / 100 == 4);
+        let status = given.filter(|status| status.class == 5).unwrap_or(Status::new(5, 0, 0));
+        let mut meaning =
+            rules.read(code.filter(|code| code / 100 == 5), Some(status), &self.reason);
+        meaning.dead_address &= !is_transient;
+        (status, meaning)
+    }
 }
 
 /// Reads a bounce; `None` where the message is none.
@@ -83,7 +100,7 @@ pub(super) fn code(text: &str) -> Option<String> {
     let words = text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
     let mut words = words.filter(|word| !word.is_empty());
     words
-        .find(|word| word.parse::<crate::mail::Status>().is_ok_and(|status| status.class != 2))
+        .find(|word| word.parse::<Status>().is_ok_and(|status| status.class != 2))
         .map(str::to_owned)
 }
 
@@ -111,6 +128,24 @@ mod tests {
             451 4.3.0 no; write to help@b.example\r\nTo: eve@b.example\r\n\r\n\
             --- Below this line is a copy of the message.\r\n\r\nbob@b.example\r\n";
         assert_eq!(words(&format!("{DAEMON}sorry"), notice), permanent("ann@b.example"));
+    }
+
+    #[test]
+    fn what_was_refused_for_the_moment_until_it_expired_is_no_dead_address() {
+        let is_dead = |status: Option<&str>, reason: &str| {
+            let (status, reason) = (status.map(str::to_owned), reason.to_owned());
+            let bounced =
+                Bounced { address: "ann@b.example".into(), status, permanent: true, reason };
+            let (status, meaning) = bounced.meaning(&RefusalRules::default());
+            assert_eq!(status.class, 5, "it was given up");
+            meaning.dead_address
+        };
+        assert!(is_dead(Some("5.1.1"), "smtp; 550 5.1.1 user unknown"));
+        assert!(is_dead(None, "550 user unknown"));
+        assert!(!is_dead(Some("4.1.1"), "smtp; 450 4.1.1 user unknown"));
+        assert!(!is_dead(Some("4.4.7"), "message expired: user unknown"));
+        assert!(!is_dead(Some("5.0.0"), "smtp; 450 user unknown in local recipient table"));
+        assert!(!is_dead(None, "450 unverified address: user unknown"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::events::message::{Accepted, Origin};
 use crate::events::record::{Evidence, Grounds, Reason, Rule, Scope, Source, Trust};
 use crate::mail::{
     Address, Answer, Domain, MessageId, RecipientNumber, Refusal, ReversePath, Status, TlsDemand,
-    Verdict, refusal,
+    Verdict,
 };
 use crate::policy::{Death, Policy, Settled, Token, site_of};
 use crate::queue::{self, Queue, Said, Stop};
@@ -338,7 +338,7 @@ impl Desk {
     }
 
     /// A remote says late that a copy could not be delivered. Only its return path's token proves that
-    /// we sent it.
+    /// we sent it. Where no person is given nobody is stopped: it is told to the sender alone.
     pub(super) async fn bounced(
         &self,
         reading: &Reading,
@@ -350,12 +350,9 @@ impl Desk {
         if !bounced.permanent {
             return Ok(None);
         }
-        let given = bounced.status.as_deref().and_then(|status| status.parse::<Status>().ok());
-        let status = given.filter(|status| status.class == 5).unwrap_or(Status::new(5, 0, 0));
-        let rules = self.parts.config.delivery.refusals();
-        let code = refusal::quoted_code(&bounced.reason);
-        let Refusal { class, dead_address: is_dead } =
-            rules.read(code.filter(|code| code / 100 == 5), Some(status), &bounced.reason);
+        let (status, meaning) = bounced.meaning(&self.parts.config.delivery.refusals());
+        let Refusal { class, dead_address: is_dead } = meaning;
+        let is_dead = is_dead && person.is_some();
         let to = message.recipients.get(number.0 as usize).map(|to| &to.address);
         if let Some((person, to)) = person.filter(|_| is_dead).zip(to) {
             let mut evidence = evidence(reading, Source::Bounce, Some(&person));

@@ -1,5 +1,6 @@
 //! What comes back along the return path of a copy that went to several at once: its token names the
-//! message, and what is said must name the recipient.
+//! message, and what is said must name the recipient. All who got the copy know the path: whoever writes along
+//! it is believed enough to tell the sender, and not enough to stop anybody's mail.
 
 use super::bounce::Bounced;
 use super::classify::{Kind, Wish};
@@ -25,10 +26,9 @@ impl Desk {
                 for bounced in &read.recipients {
                     let Some(number) = who(&message, one, &bounced.address) else { continue };
                     is_named = true;
-                    let person = self.copied(&message, number).map_err(|fault| fault.answer())?;
-                    self.bounced(reading, message.clone(), number, person, bounced).await?;
+                    self.bounced(reading, message.clone(), number, None, bounced).await?;
                 }
-                Ok(if is_named { None } else { for_the_sender(&read.recipients, &message) })
+                Ok(if is_named { None } else { for_the_sender(&read.recipients, &message, one) })
             }
             Kind::Complaint => self.complaint(reading, None).await,
             Kind::Person => {
@@ -82,9 +82,14 @@ pub(super) fn who(
 
 /// Where nobody we know is named, nobody is suppressed; the sender reads it. Such a copy, and so what is
 /// returned of it, holds no token that would act for a recipient.
-fn for_the_sender(bounced: &[Bounced], message: &Accepted) -> Option<Forward> {
+fn for_the_sender(
+    bounced: &[Bounced],
+    message: &Accepted,
+    one: RecipientNumber,
+) -> Option<Forward> {
     let is_final = bounced.is_empty() || bounced.iter().any(|one| one.permanent);
-    let mailbox = message.sender.address().filter(|_| is_final)?.clone();
+    let is_wanted = is_final && message.notify(one).failure;
+    let mailbox = message.sender.address().filter(|_| is_wanted)?.clone();
     let origin =
         Origin::Letter { account: message.origin.account(), stream: message.origin.stream() };
     Some(Forward { mailbox, origin, report: false })
@@ -94,7 +99,7 @@ fn for_the_sender(bounced: &[Bounced], message: &Accepted) -> Option<Forward> {
 mod tests {
     use super::*;
     use crate::events::message::Recipient;
-    use crate::mail::dsn::{Dsn, OfRecipient};
+    use crate::mail::dsn::{Dsn, Notify, OfRecipient};
     use crate::mail::{AccountId, MessageId, RecipientHash, ReversePath, Timestamp, TlsDemand};
     use crate::spool::Body;
 
@@ -148,10 +153,20 @@ mod tests {
             reason: String::new(),
         };
         let to = |bounced: &[Bounced]| {
-            for_the_sender(bounced, &message()).map(|letter| letter.mailbox.to_string())
+            let letter = for_the_sender(bounced, &message(), RecipientNumber(1));
+            letter.map(|letter| letter.mailbox.to_string())
         };
         assert_eq!(to(&[]).as_deref(), Some("a@acme.example"));
         assert_eq!(to(&[bounced(false), bounced(true)]).as_deref(), Some("a@acme.example"));
         assert_eq!(to(&[bounced(false)]), None);
+        let mut unwanted = message();
+        let never = OfRecipient {
+            notify: Some(Notify { failure: false, ..Notify::DEFAULT }),
+            original: None,
+        };
+        let recipients = vec![(RecipientNumber(1), never)];
+        unwanted.dsn = Some(Box::new(Dsn { recipients, ..Dsn::default() }));
+        assert_eq!(for_the_sender(&[], &unwanted, RecipientNumber(1)), None, "NOTIFY=NEVER");
+        assert!(for_the_sender(&[], &unwanted, RecipientNumber(0)).is_some());
     }
 }

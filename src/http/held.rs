@@ -10,6 +10,7 @@ use crate::policy::{Recall, Verb};
 use crate::queue::Selector;
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -84,12 +85,13 @@ pub(super) struct Decided {
     site: Option<String>,
 }
 
-/// Applies or drops a page of what is held for a site; `more` says whether to ask again.
+/// Applies or drops a page of what is held for a site; `more` says whether to ask again. 202 where a message
+/// to one who was just stopped may still arrive.
 pub(super) async fn decide(
     State(parts): State<Parts>,
     Path(verb): Path<String>,
     Draft(decided): Draft<Decided>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<(StatusCode, Json<Value>), Problem> {
     let kind = match verb.as_str() {
         "apply" => Verb::Apply,
         "drop" => Verb::Drop,
@@ -119,11 +121,17 @@ pub(super) async fn decide(
     let released = work.await.map_err(|fault| broken(&fault))??;
     tracing::info!(target: "relent::http", verb, site = name, count = released.count,
         stopped = released.stopped.len(), "the operator decided about held suppressions");
-    Ok(Json(json!({
+    let mut done = json!({
         "count": released.count,
         "stopped": released.stopped.len(),
         "more": released.more,
-    })))
+    });
+    if !released.in_flight {
+        return Ok((StatusCode::OK, Json(done)));
+    }
+    let text = "recorded; one message may still arrive: the same again settles the rest";
+    done["detail"] = text.into();
+    Ok((StatusCode::ACCEPTED, Json(done)))
 }
 
 /// Which stops of dead addresses to lift.

@@ -97,17 +97,17 @@ enum Answer {
 
 /// What follows for the records.
 enum Change {
-    /// An address is dead.
-    Dead(Death),
-    /// What was counted against an address is forgotten.
-    Alive(AccountId, RecipientHash),
+    /// An address is dead; whether its site's share has counted it.
+    Dead(Death, bool),
+    /// What was counted against an address, or is held of this site, is forgotten.
+    Alive(AccountId, RecipientHash, String),
 }
 
 impl Change {
     fn whose(&self) -> (AccountId, RecipientHash) {
         match self {
-            Self::Dead(death) => (death.account, death.hash),
-            Self::Alive(account, hash) => (*account, *hash),
+            Self::Dead(death, _) => (death.account, death.hash),
+            Self::Alive(account, hash, _) => (*account, *hash),
         }
     }
 }
@@ -169,7 +169,7 @@ impl Policy {
         let (site, is_dead) = match &answer {
             Answer::Taken(_, _, site) | Answer::Refused(site) => (site.as_str(), false),
             Answer::Dead(death, true) => (death.site.as_str(), true),
-            Answer::Dead(death, false) => return Some(Change::Dead(death.clone())),
+            Answer::Dead(death, false) => return Some(Change::Dead(death.clone(), false)),
         };
         while let Err(fault) = shares.count(&self.store, &self.settings, (site, is_dead)) {
             if matches!(fault, StoreFault::Damaged(_)) && self.store.ready().is_ok() {
@@ -179,13 +179,17 @@ impl Policy {
             self.pause(&fault.to_string()).await;
         }
         match answer {
-            Answer::Dead(death, _) => Some(Change::Dead(death)),
+            Answer::Dead(death, _) => Some(Change::Dead(death, true)),
             Answer::Refused(_) => None,
-            Answer::Taken(account, hash, _) => match self.has_counted(account, hash) {
-                Ok(false) => None,
-                // A row that cannot be read is met again in the transaction, which says so.
-                Ok(true) | Err(_) => Some(Change::Alive(account, hash)),
-            },
+            Answer::Taken(account, hash, site) => {
+                let counted = self.has_counted(account, hash);
+                let held = || leap::may_be_held(&self.store, &site, (account, hash));
+                match counted.and_then(|counted| Ok(counted || held()?)) {
+                    Ok(false) => None,
+                    // A row that cannot be read is met again in the transaction, which says so.
+                    Ok(true) | Err(_) => Some(Change::Alive(account, hash, site)),
+                }
+            }
         }
     }
 
@@ -199,10 +203,10 @@ impl Policy {
     ) -> Result<(), StoreFault> {
         let (settings, changed) = (self.settings.clone(), shares.changed());
         let (is_new, buried, site) = match change {
-            Change::Alive(account, hash) => {
-                let (account, hash) = (*account, *hash);
+            Change::Alive(account, hash, site) => {
+                let (whose, site) = ((*account, *hash), site.clone());
                 let done = self.store.transact(move |t| {
-                    revive(t, account, hash)?;
+                    revive(t, whose, &site)?;
                     leap::put(t, &changed);
                     Cursor(past).put(t, NAME);
                     Ok(Ok::<_, Infallible>(()))
@@ -210,11 +214,16 @@ impl Policy {
                 let Ok(()) = done.await?;
                 return Ok(());
             }
-            Change::Dead(death) => {
+            Change::Dead(death, is_counted) => {
                 let (death, share) = (death.clone(), shares.of(&death.site));
+                let is_counted = *is_counted;
                 let site = death.site.clone();
                 let done = self.store.transact(move |t| {
-                    let settled = leap::settle(t, (&death, share), &settings)?;
+                    let settled = if is_counted {
+                        leap::settle(t, (&death, share), &settings)?
+                    } else {
+                        (leap::settle_uncounted(t, &death, &settings)?, false)
+                    };
                     leap::put(t, &changed);
                     Cursor(past).put(t, NAME);
                     Ok(Ok::<_, Infallible>(settled))
@@ -584,6 +593,45 @@ mod tests {
         cross(&rig, end).await;
         assert!(is_stopped(&rig, &stream, "new@b.example"));
         assert!(rig.policy.alarms().expect("store").is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_no_share_counts_leaves_the_operators_decision_alone() {
+        let home = tempfile::tempdir().expect("a folder");
+        let rig = rig(home.path());
+        let stream = stream(&rig).await;
+        leap(&rig, &stream, 30).await;
+        decide(&rig, Verb::Drop).await;
+        let late = event(&rig, &stream, (40, "late@site.example"), ("[192.0.2.1]", DEAD, 3000));
+        let end = spooled(&rig, &late).await;
+        cross(&rig, end).await;
+        assert!(rig.policy.alarms().expect("store").is_empty());
+        assert!(is_stopped(&rig, &stream, "late@site.example"));
+        let counted = event(&rig, &stream, (41, "next@b.example"), (MX, DEAD, 4000));
+        let end = spooled(&rig, &counted).await;
+        cross(&rig, end).await;
+        assert!(rig.policy.alarms().expect("store").is_empty(), "the share was dropped as well");
+    }
+
+    #[tokio::test]
+    async fn who_gets_mail_while_the_stop_is_held_is_held_no_more() {
+        let home = tempfile::tempdir().expect("a folder");
+        let permit_wait_max = config::Span(Duration::ZERO);
+        let rig = rig_with(home.path(), config::Queue { permit_wait_max, ..Default::default() });
+        let stream = stream(&rig).await;
+        leap(&rig, &stream, 30).await;
+        let held = rig.policy.alarms().expect("store")[0].held;
+        let taken = event(&rig, &stream, (50, "dead29@b.example"), (MX, Outcome::Delivered, 3000));
+        let end = spooled(&rig, &taken).await;
+        cross(&rig, end).await;
+        assert_eq!(rig.policy.alarms().expect("store")[0].held, held - 1);
+        let writing = Address::parse("dead28@b.example").expect("address");
+        let permit = rig.policy.permit(&stream, &writing).expect("store");
+        let page = rig.policy.decide_held("site.example", Verb::Apply).await.expect("store");
+        assert_eq!((page.count, page.in_flight), (held - 1, true), "a dot is being written");
+        drop(permit);
+        assert!(!is_stopped(&rig, &stream, "dead29@b.example"));
+        assert!(is_stopped(&rig, &stream, "dead28@b.example"));
     }
 
     async fn decide(rig: &Rig, verb: Verb) -> u64 {

@@ -3,7 +3,7 @@
 
 use super::change;
 use super::desk::{Policy, key};
-use super::leap::Alarm;
+use super::leap;
 use super::record::{HardBounce, RecipientRecord, Settled, Suppression};
 use crate::config;
 use crate::events::record::{Evidence, Grounds, Reason, Rule, Scope, Source, Trust};
@@ -140,11 +140,7 @@ impl Policy {
     pub async fn bounced(&self, death: Death) -> Result<(Buried, Settled), StoreFault> {
         let (owner, hash, settings) = (death.account, death.hash, self.settings.clone());
         let done = self.store.transact(move |t| {
-            let buried = match Alarm::standing(t, &death.site)? {
-                Some(alarm) => alarm.hold(t, &death, &settings)?,
-                None => bury(t, &death, &settings)?,
-            };
-            Ok(Ok::<_, Infallible>(buried))
+            Ok(Ok::<_, Infallible>(leap::settle_uncounted(t, &death, &settings)?))
         });
         let Ok(buried) = done.await?;
         metrics::counter!("relent_hard_bounces_total", "outcome" => buried.name()).increment(1);
@@ -170,13 +166,14 @@ impl Policy {
     }
 }
 
-/// Forgets what was counted, since mail was taken. Bounces that came by mail stay: their servers take
-/// everything first.
+/// Forgets what was counted, or is held, since mail was taken at this site. Bounces that came by mail stay:
+/// their servers take everything first.
 pub(super) fn revive(
     t: &mut Transaction<'_>,
-    account: AccountId,
-    hash: RecipientHash,
+    (account, hash): (AccountId, RecipientHash),
+    site: &str,
 ) -> Result<(), StoreFault> {
+    leap::let_go(t, site, (account, hash))?;
     if let Some(mut kept) = t.get::<RecipientRecord>(&key(account, hash))? {
         kept.hard_bounces.retain(|known| known.is_late);
         t.put(&key(account, hash), &kept);

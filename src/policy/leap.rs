@@ -5,7 +5,9 @@
 use super::death::{Buried, Death, bury};
 use super::desk::Policy;
 use super::permit::Key;
+use super::record::Settled;
 use crate::config;
+use crate::events::record::Source;
 use crate::mail::{AccountId, Address, RecipientHash, Timestamp};
 use crate::store::{Record, Store, StoreFault, Table, Transaction};
 use serde::{Deserialize, Serialize};
@@ -116,9 +118,12 @@ fn site_key(site: &str) -> Vec<u8> {
     [site.as_bytes(), b"\0"].concat()
 }
 
+fn held_at(site: &str, (account, hash): (AccountId, RecipientHash)) -> Vec<u8> {
+    [&site_key(site)[..], &super::desk::key(account, hash)].concat()
+}
+
 fn held_key(death: &Death) -> Vec<u8> {
-    let place = super::desk::key(death.account, death.hash);
-    [&site_key(&death.site)[..], &place].concat()
+    held_at(&death.site, (death.account, death.hash))
 }
 
 impl Alarm {
@@ -247,6 +252,50 @@ pub(super) fn settle(
     Ok((bury(t, death, settings)?, false))
 }
 
+/// What a dead address comes to that was not counted: no share says anything of it, so that it neither
+/// raises an alarm nor ends what the operator's decision about one has left for the next count.
+pub(super) fn settle_uncounted(
+    t: &mut Transaction<'_>,
+    death: &Death,
+    settings: &config::Queue,
+) -> Result<Buried, StoreFault> {
+    match Alarm::standing(t, &death.site)? {
+        Some(alarm) => alarm.hold(t, death, settings),
+        None => bury(t, death, settings),
+    }
+}
+
+/// Whether a stop may be held for a recipient of a site, which a delivery lets go.
+pub(super) fn may_be_held(
+    store: &Store,
+    site: &str,
+    whose: (AccountId, RecipientHash),
+) -> Result<bool, StoreFault> {
+    let alarm = store.get::<Alarm>(&alarm_key(site))?;
+    if alarm.is_none_or(|alarm| alarm.end.is_some()) {
+        return Ok(false);
+    }
+    Ok(store.get::<HeldStop>(&held_at(site, whose))?.is_some())
+}
+
+/// Lets a held stop go, since the site has taken mail for its recipient meanwhile. What came as a bounce by
+/// mail stays held: such servers take everything first.
+pub(super) fn let_go(
+    t: &mut Transaction<'_>,
+    site: &str,
+    whose: (AccountId, RecipientHash),
+) -> Result<(), StoreFault> {
+    let place = held_at(site, whose);
+    let Some(mut alarm) = Alarm::standing(t, site)? else { return Ok(()) };
+    let held = t.get::<HeldStop>(&place)?;
+    if held.is_some_and(|HeldStop(death)| death.evidence.source != Source::Bounce) {
+        t.remove::<HeldStop>(&place);
+        alarm.held = alarm.held.saturating_sub(1);
+        t.put(&alarm_key(site), &alarm);
+    }
+    Ok(())
+}
+
 /// What became of a page of held stops.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Released {
@@ -256,6 +305,8 @@ pub struct Released {
     pub stopped: Vec<(AccountId, RecipientHash, Address)>,
     /// Whether more of the site are held.
     pub more: bool,
+    /// Whether a message to one of them may still arrive: its last bytes were being written.
+    pub in_flight: bool,
 }
 
 impl Policy {
@@ -327,12 +378,12 @@ impl Policy {
             t.put(&place, &alarm);
             Ok(Ok(released))
         });
-        let Ok(released) = done.await?;
+        let Ok(mut released) = done.await?;
         let place = |(account, hash, _): &(AccountId, RecipientHash, Address)| -> Key {
             super::desk::key(*account, *hash)
         };
         let keys = released.stopped.iter().map(place).collect();
-        self.settle_all(keys).await;
+        released.in_flight = self.settle_all(keys).await == Settled::WithDotInFlight;
         self.show_alarms();
         Ok(released)
     }

@@ -243,10 +243,8 @@ fn kept(head: &[u8], back: Back) -> Vec<u8> {
     for field in header::fields(head).unwrap_or_default() {
         let known = ["from", "to", "cc", "subject", "date", "message-id"];
         if back != Back::Known || known.iter().any(|name| field.is(name)) {
-            match std::str::from_utf8(field.raw) {
-                Ok(text) => kept.extend(redacted(text).into_bytes()),
-                Err(_) => kept.extend_from_slice(field.raw),
-            }
+            // A byte that is no UTF-8 beside a token must not carry it past.
+            kept.extend(redacted(&String::from_utf8_lossy(field.raw)).into_bytes());
         }
     }
     kept
@@ -428,6 +426,16 @@ mod tests {
         }
         let report = report("b@b.example", Some("mx[192.0.2.1]:25"), &format!("550 u-{token}"));
         assert!(!report.contains(&token[..50]) && report.contains("smtp; 550 u-..."), "{report}");
+    }
+
+    #[test]
+    fn a_field_that_is_no_utf8_comes_back_without_tokens_too() {
+        let token = "abcdefghijklmnopqrstuvwxyz234567".repeat(2)[..61].to_owned();
+        let head = [b"Subject: \xe9 u-", token.as_bytes(), b"\r\n"].concat();
+        for back in [Back::Known, Back::Header] {
+            let text = String::from_utf8(kept(&head, back)).expect("text");
+            assert_eq!(text, "Subject: \u{fffd} u-…\r\n");
+        }
     }
 
     #[test]

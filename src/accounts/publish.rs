@@ -2,9 +2,9 @@
 //! what is advised.
 
 use super::sending_domain::{DkimAlgorithm, DkimKey, HostUse, KeyStage, SendingDomain};
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_POOL};
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// A DNS record to publish.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,8 @@ pub struct Ours {
     pub reply_domain: String,
     /// The host of unsubscribe pages where a domain has none of its own.
     pub page_host: String,
-    /// The addresses that mail leaves from, where settings name them; else those of the hostname.
+    /// The addresses that mail leaves from, of all pools. Where there is none, or an unspecified one, mail
+    /// leaves from those of the hostname too.
     pub sources: Vec<IpAddr>,
 }
 
@@ -72,20 +73,35 @@ impl Ours {
         let url = config.http.public_url.as_deref().unwrap_or(&config.hostname);
         let host = url.split_once("://").map_or(url, |(_, rest)| rest);
         let host = host.split(['/', ':']).next().unwrap_or_default();
+        let delivery = &config.delivery;
+        let pooled = delivery.pools.iter().flatten().flat_map(|(_, pool)| &pool.sources);
+        let mut sources = delivery.source_addresses.clone();
+        sources.extend(pooled.map(|source| source.address));
+        // What no pool serves leaves from whichever address the system chooses.
+        let is_pooled =
+            delivery.pools.iter().flatten().any(|(name, _)| name.as_str() == DEFAULT_POOL);
+        if delivery.source_addresses.is_empty() && !is_pooled && !sources.is_empty() {
+            sources.push(Ipv4Addr::UNSPECIFIED.into());
+        }
         Self {
             hostname: config.hostname.clone(),
             reply_domain: config.reply_domain().to_owned(),
             page_host: host.to_owned(),
-            sources: config.delivery.source_addresses.clone(),
+            sources,
         }
     }
 
     /// The SPF record of a name from which mail of ours comes.
     fn spf(&self, end: &str) -> String {
-        if self.hostname == self.reply_domain {
-            return format!("v=spf1 a:{} {end}", self.hostname);
+        let mut spf = format!("v=spf1 a:{}", self.hostname);
+        if self.hostname != self.reply_domain {
+            spf.push_str(&format!(" include:{}", self.reply_domain));
         }
-        format!("v=spf1 a:{} include:{} {end}", self.hostname, self.reply_domain)
+        for address in self.sources.iter().filter(|address| !address.is_unspecified()) {
+            let kind = if address.is_ipv4() { "ip4" } else { "ip6" };
+            spf.push_str(&format!(" {kind}:{address}"));
+        }
+        format!("{spf} {end}")
     }
 }
 
@@ -169,5 +185,25 @@ impl SendingDomain {
                 vec![links]
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_of_every_pool_stand_in_the_spf_record() {
+        let text = "hostname = \"relay.example\"\n[delivery.pools.bulk]\n\
+                    sources = [{ address = \"192.0.2.1\" }, { address = \"2001:db8::1\" }]\n";
+        let mut config: Config = toml::from_str(text).expect("settings");
+        let ours = Ours::of(&config);
+        assert!(ours.spf("~all").ends_with(" ip4:192.0.2.1 ip6:2001:db8::1 ~all"), "{ours:?}");
+        assert!(ours.sources.iter().any(IpAddr::is_unspecified), "the system chooses for the rest");
+        config.delivery.pools = None;
+        config.delivery.source_addresses = vec![IpAddr::from([192, 0, 2, 9])];
+        let ours = Ours::of(&config);
+        assert!(ours.spf("-all").ends_with(" ip4:192.0.2.9 -all"), "{ours:?}");
+        assert_eq!(ours.sources.len(), 1);
     }
 }

@@ -22,6 +22,8 @@ const SEEN_MAX: usize = 500;
 /// Longest look at our own names, and at one record after that: together less than a request may take.
 const OURS_MAX: Duration = Duration::from_secs(8);
 const LOOK_MAX: Duration = Duration::from_secs(15);
+/// Domains that are looked at at a time.
+const TOGETHER: usize = 8;
 /// Most records that are shown of what was found at one name.
 const SEEN_RECORDS_MAX: usize = 10;
 
@@ -83,10 +85,10 @@ impl Here {
             addresses.extend(resolver.addresses(name).await.unwrap_or_default());
         }
         let pages = resolver.addresses(&ours.page_host).await.unwrap_or_default();
-        let mut sources = ours.sources.clone();
-        sources.retain(|address| !address.is_unspecified());
-        if sources.is_empty() {
-            sources = resolver.addresses(&ours.hostname).await.unwrap_or_default();
+        let (any, mut sources): (Vec<_>, Vec<_>) =
+            ours.sources.iter().copied().partition(IpAddr::is_unspecified);
+        if sources.is_empty() || !any.is_empty() {
+            sources.extend(resolver.addresses(&ours.hostname).await.unwrap_or_default());
         }
         Self { names, addresses, pages: pages.into_iter().collect(), sources }
     }
@@ -119,7 +121,7 @@ impl Look {
 /// One look at all records of a domain.
 struct Lookup<'a> {
     resolver: &'a dyn Resolver,
-    here: Here,
+    here: &'a Here,
     domain: &'a SendingDomain,
 }
 
@@ -266,15 +268,15 @@ impl Lookup<'_> {
 }
 
 /// One look among others.
-type Looking<'a> = Pin<Box<dyn Future<Output = Checked> + Send + 'a>>;
+type Looking<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Awaits all at once, so that name servers that do not answer cost their time once.
-async fn all(mut looks: Vec<Looking<'_>>) -> Vec<Checked> {
-    let mut done: Vec<Option<Checked>> = looks.iter().map(|_| None).collect();
+async fn all<T>(mut looks: Vec<Looking<'_, T>>) -> Vec<T> {
+    let mut done: Vec<Option<T>> = looks.iter().map(|_| None).collect();
     poll_fn(|context| {
         for (look, done) in looks.iter_mut().zip(&mut done).filter(|(_, done)| done.is_none()) {
-            if let Poll::Ready(checked) = look.as_mut().poll(context) {
-                *done = Some(checked);
+            if let Poll::Ready(found) = look.as_mut().poll(context) {
+                *done = Some(found);
             }
         }
         if done.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
@@ -321,13 +323,23 @@ impl Accounts {
         account: AccountId,
         name: &Domain,
     ) -> Result<Verified, AccountFault> {
-        let domain = self.domain(account, name)?.ok_or_else(|| unknown(name))?;
         let here = Here::of(resolver, ours).await;
+        self.verify_from(&here, (resolver, ours, kept), account, name).await
+    }
+
+    async fn verify_from(
+        &self,
+        here: &Here,
+        (resolver, ours, kept): (&dyn Resolver, &Ours, Duration),
+        account: AccountId,
+        name: &Domain,
+    ) -> Result<Verified, AccountFault> {
+        let domain = self.domain(account, name)?.ok_or_else(|| unknown(name))?;
         let lookup = Lookup { resolver, here, domain: &domain };
         let looks = domain
             .records(ours)
             .into_iter()
-            .map(|wanted| -> Looking<'_> { Box::pin(lookup.check_in_time(wanted)) });
+            .map(|wanted| -> Looking<'_, _> { Box::pin(lookup.check_in_time(wanted)) });
         let records = all(looks.collect()).await;
         let found = |purpose: Purpose, name: &str| {
             let mut of = records.iter().filter(|checked| checked.wanted.purpose == purpose);
@@ -364,7 +376,8 @@ impl Accounts {
 
     /// Looks at every domain that waits for something to be published, or has hosts of its own; how many
     /// came to something. A domain that nobody has proved is left to its owner's `domain verify`. A host in
-    /// use that leads elsewhere now is told of and stays in use: its name servers may only be mended.
+    /// use that leads elsewhere now is told of and stays in use: its name servers may only be mended. Those
+    /// that wait come first, a few at a time; where one cannot be looked at the others are.
     ///
     /// # Errors
     /// The store.
@@ -374,41 +387,73 @@ impl Accounts {
         ours: &Ours,
         kept: Duration,
     ) -> Result<u64, AccountFault> {
-        let mut count = 0;
+        let mut meant = Vec::new();
         for account in self.accounts()? {
             for domain in self.domains(account.id)? {
                 let has_hosts = domain.hosts != DomainHosts::default();
-                if !domain.may_send() || !(domain.waits() || has_hosts) {
-                    continue;
+                if domain.may_send() && (domain.waits() || has_hosts) {
+                    meant.push((account.id, account.name.clone(), domain));
                 }
-                let looked = self.verify_domain(resolver, ours, kept, account.id, &domain.name);
-                let looked = looked.await?;
-                let is_used = |name: &str| {
-                    let hosts = HostUse::ALL.iter().filter_map(|host_use| domain.host(*host_use));
-                    hosts.into_iter().any(|host| host.as_str() == name)
-                };
-                for checked in looked.records.iter().filter(|checked| !checked.found) {
-                    if let Some(problem) = &checked.problem
-                        && is_used(&checked.wanted.record.name)
-                    {
-                        tracing::warn!(
-                            target: "relent::accounts", account = account.name,
-                            domain = %domain.name, host = checked.wanted.record.name, problem,
-                            "a host that is in use may not lead here any more"
-                        );
-                    }
-                }
-                let now = self.domain(account.id, &domain.name)?;
-                if now.is_some_and(|now| now.keys != domain.keys || now.hosts != domain.hosts) {
-                    count += 1;
-                    tracing::info!(
-                        target: "relent::accounts", account = account.name, domain = %domain.name,
-                        "what was waited for is published: its new keys or hosts are used"
-                    );
+            }
+        }
+        meant.sort_by_key(|(_, _, domain)| !domain.waits());
+        let here = Here::of(resolver, ours).await;
+        let asked = (resolver, ours, kept);
+        let mut count = 0;
+        for together in meant.chunks(TOGETHER) {
+            let looks = together.iter().map(|(account, name, domain)| -> Looking<'_, _> {
+                Box::pin(self.look_after(&here, asked, (*account, name), domain))
+            });
+            for (looked, (_, account, domain)) in
+                all(looks.collect()).await.into_iter().zip(together)
+            {
+                match looked {
+                    Ok(came) => count += u64::from(came),
+                    Err(AccountFault::Store(fault)) => return Err(fault.into()),
+                    // It was removed or changed meanwhile.
+                    Err(fault) => tracing::warn!(
+                        target: "relent::accounts", account, domain = %domain.name, %fault,
+                        "a sending domain was not looked up"
+                    ),
                 }
             }
         }
         Ok(count)
+    }
+
+    /// Looks at one domain; whether it came to something.
+    async fn look_after(
+        &self,
+        here: &Here,
+        asked: (&dyn Resolver, &Ours, Duration),
+        (account, account_name): (AccountId, &str),
+        domain: &SendingDomain,
+    ) -> Result<bool, AccountFault> {
+        let looked = self.verify_from(here, asked, account, &domain.name).await?;
+        let is_used = |name: &str| {
+            let hosts = HostUse::ALL.iter().filter_map(|host_use| domain.host(*host_use));
+            hosts.into_iter().any(|host| host.as_str() == name)
+        };
+        for checked in looked.records.iter().filter(|checked| !checked.found) {
+            if let Some(problem) = &checked.problem
+                && is_used(&checked.wanted.record.name)
+            {
+                tracing::warn!(
+                    target: "relent::accounts", account = account_name,
+                    domain = %domain.name, host = checked.wanted.record.name, problem,
+                    "a host that is in use may not lead here any more"
+                );
+            }
+        }
+        let now = self.domain(account, &domain.name)?;
+        let came = now.is_some_and(|now| now.keys != domain.keys || now.hosts != domain.hosts);
+        if came {
+            tracing::info!(
+                target: "relent::accounts", account = account_name, domain = %domain.name,
+                "what was waited for is published: its new keys or hosts are used"
+            );
+        }
+        Ok(came)
     }
 }
 

@@ -75,13 +75,15 @@ pub struct Outage {
 }
 
 impl Outage {
-    /// How long something that is due since then has waited between attempts that failed.
+    /// How long something that is due since then has waited between attempts that failed. Of an outage before a
+    /// restart few moments are known: no wait is longer than from when it was due to the last attempt.
     #[must_use]
     pub fn waited(&self, due: Timestamp) -> Duration {
-        let all = self.waits.last().map_or(Duration::ZERO, |(_, waited)| *waited);
+        let Some((last, all)) = self.waits.last().copied() else { return Duration::ZERO };
         let later = self.waits.partition_point(|(at, _)| *at < due);
         let before = later.checked_sub(1).and_then(|place| self.waits.get(place));
         all.saturating_sub(before.map_or(Duration::ZERO, |(_, waited)| *waited))
+            .min(last.since(due))
     }
 }
 
@@ -158,7 +160,7 @@ mod tests {
         let at = |minutes: u64| Timestamp(0).after(minute * u32::try_from(minutes).expect("few"));
         let said =
             Said { relay: None, status: Status::new(4, 4, 1), text: String::new(), class: None };
-        let outage = Outage {
+        let mut outage = Outage {
             until: at(30),
             said,
             failures: 3,
@@ -166,7 +168,12 @@ mod tests {
         };
         assert_eq!(outage.waited(at(5)), minute * 6);
         assert_eq!(outage.waited(at(10)), minute * 6);
-        assert_eq!(outage.waited(at(12)), minute * 5);
+        assert_eq!(outage.waited(at(12)), minute * 4);
         assert_eq!(outage.waited(at(20)), Duration::ZERO);
+        // As it comes back after a restart, with its beginning and its last attempt alone.
+        outage.waits.remove(1);
+        assert_eq!(outage.waited(at(5)), minute * 6);
+        assert_eq!(outage.waited(at(15)), minute, "it waited no longer than it was there");
+        assert_eq!(outage.waited(at(16)), Duration::ZERO);
     }
 }

@@ -397,8 +397,12 @@ impl Lanes {
                 Wake::Lane(lane) => {
                     let suspended =
                         self.lanes.get(lane as usize).and_then(|lane| lane.suspended.as_ref());
-                    if suspended.is_some() && bar(suspended, now).is_none() {
-                        self.suspend_lane(lane, None);
+                    match bar(suspended, now) {
+                        // Set back with the clock; the operator's word holds until its moment.
+                        Some(Bar::Until(until)) => drop(self.wakes.insert((until, who))),
+                        Some(Bar::Closed) => {}
+                        None if suspended.is_some() => self.suspend_lane(lane, None),
+                        None => {}
                     }
                 }
             }

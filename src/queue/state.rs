@@ -551,6 +551,15 @@ mod tests {
         state.promote(Timestamp(50));
         assert_eq!(state.turn(Timestamp(50)), Some(big.clone()));
         assert_eq!(taken(&mut state, &big, 50), [1, 3]);
+        // The clock goes back, and is looked at before the moment that the operator named.
+        state.lanes.suspend(vec![word("one.example", Some(500))]);
+        state.add(message(6, "a@one.example"), None, Sequence(6), Timestamp(60));
+        assert!(!state.has_gone_back(Timestamp(400)) && state.has_gone_back(Timestamp(100)));
+        assert_eq!(state.promote(Timestamp(300)), Some(Timestamp(500)));
+        assert_eq!(state.turn(Timestamp(300)), None);
+        state.promote(Timestamp(500));
+        assert_eq!(state.turn(Timestamp(500)), Some(big.clone()));
+        assert_eq!(taken(&mut state, &big, 500), [6]);
         // By one of its servers, and what comes while it holds.
         state.lanes.suspend(vec![word("*.big.example", None)]);
         state.add(message(4, "a@two.example"), None, Sequence(4), Timestamp(60));

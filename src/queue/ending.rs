@@ -3,7 +3,8 @@
 use super::blot::blot;
 use super::embedded::{CHUNK, Embedded};
 use super::report::{self, Back, Kind, Report};
-use super::state::{Key, Stand, Then};
+use super::shelf::Item;
+use super::state::{Key, Stand, State, Then};
 use super::{Queue, Said};
 use crate::events::message::{Accepted, MessageEvent, Origin, Outcome, Recipient};
 use crate::mail::{RecipientNumber, RefusalClass, Status, Timestamp, Verdict, header};
@@ -249,7 +250,18 @@ impl Embedded {
         outcome: Outcome,
         said: Said,
     ) -> Result<bool, SpoolFault> {
-        let Some((message, stood, attempts)) = self.claim(key) else {
+        self.end_free_if(key, outcome, said, |_, _| true).await
+    }
+
+    /// The same, where the item may still be ended at the moment it is taken for that.
+    pub(super) async fn end_free_if(
+        &self,
+        key: Key,
+        outcome: Outcome,
+        said: Said,
+        may: impl FnOnce(&State, &Item) -> bool + Send,
+    ) -> Result<bool, SpoolFault> {
+        let Some((message, stood, attempts)) = self.claim_if(key, may) else {
             return Ok(false);
         };
         let written = self.conclude(&message, key.1, outcome, attempts, said).await;
@@ -262,7 +274,16 @@ impl Embedded {
     }
 
     fn claim(&self, key: Key) -> Option<(Arc<Accepted>, Stand, u32)> {
+        self.claim_if(key, |_, _| true)
+    }
+
+    fn claim_if(
+        &self,
+        key: Key,
+        may: impl FnOnce(&State, &Item) -> bool,
+    ) -> Option<(Arc<Accepted>, Stand, u32)> {
         let mut state = self.state();
+        state.item(key).filter(|item| may(&state, item))?;
         let message = state.message(key.0)?;
         let (stood, attempts) = state.claim(key)?;
         Some((message, stood, attempts))

@@ -607,6 +607,14 @@ impl Lanes {
         word(&lane.suspended).or_else(|| word(&berth.suspended)).or_else(|| outage(berth, now))
     }
 
+    /// Whether the operator lets nothing go to a domain.
+    pub(super) fn is_suspended(&self, at: u32, now: Timestamp) -> bool {
+        let Some(lane) = self.lanes.get(at as usize) else { return false };
+        let berth = self.berths.get(lane.site as usize);
+        let words = [lane.suspended.as_ref(), berth.and_then(|berth| berth.suspended.as_ref())];
+        words.into_iter().any(|word| bar(word, now).is_some())
+    }
+
     /// The outage of a domain's site.
     pub(super) fn outage(&self, at: u32) -> Option<Arc<Outage>> {
         let lane = self.lanes.get(at as usize)?;

@@ -3,7 +3,8 @@
 
 use super::Outage;
 use super::embedded::Embedded;
-use super::state::{Key, Stand};
+use super::shelf::Item;
+use super::state::{Key, Stand, State};
 use crate::events::message::{Accepted, Outcome};
 use crate::mail::{AccountId, RecipientNumber, Status, Timestamp};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 const SLICE: usize = 500;
 
 /// One that may have waited for too long, or whose sender may be told that it is late.
-struct Late {
+pub(super) struct Late {
     key: Key,
     message: Arc<Accepted>,
     attempts: u32,
@@ -38,7 +39,7 @@ impl Embedded {
     }
 
     /// Looks at so many of what is due for a domain, of an account; the line turns by as many.
-    fn slice(&self, lane: u32, account: AccountId, count: usize) -> Vec<Late> {
+    pub(super) fn slice(&self, lane: u32, account: AccountId, count: usize) -> Vec<Late> {
         let mut found = Vec::new();
         let settings = &self.config.queue;
         let least = settings.expiry.0.min(settings.marketing_expiry.0) / 2;
@@ -62,12 +63,20 @@ impl Embedded {
     }
 
     /// Ends it, or tells its sender, where that is due; whether it ended.
-    async fn settle(&self, late: Late) -> bool {
+    pub(super) async fn settle(&self, late: Late) -> bool {
         let Late { key, message, attempts, outage } = late;
         let (now, plan) = (self.world.clock.now(), self.plan(&message));
         let waited = plan.waited(attempts).max(outage.waited(message.due()));
         let mut said = outage.said.clone();
-        if !self.has_waited(&message, &plan, waited, now) {
+        // What the operator holds, or lets nothing go to, ends by no outage.
+        let may_end = |state: &State, item: &Item| {
+            item.stand == Stand::Queued && !state.lanes.is_suspended(item.destination, now)
+        };
+        let is_free = {
+            let state = self.state();
+            state.item(key).is_some_and(|item| may_end(&state, item))
+        };
+        if !is_free || !self.has_waited(&message, &plan, waited, now) {
             if self.warning(&message, RecipientNumber(key.1)).is_some_and(|at| at <= now) {
                 self.warn(&message, key, attempts, said).await;
             }
@@ -76,7 +85,8 @@ impl Embedded {
         let attempts = attempts.saturating_add(outage.failures);
         said.status = Status::new(5, 4, 7);
         said.text = format!("given up after {attempts} attempts: {}", said.text);
-        let ended = self.end_free(key, Outcome::Failed { dead_address: false }, said).await;
+        let outcome = Outcome::Failed { dead_address: false };
+        let ended = self.end_free_if(key, outcome, said, may_end).await;
         ended.unwrap_or_else(|fault| {
             tracing::warn!(target: "relent::queue", id = %key.0, recipient = key.1, %fault,
                 "what has expired could not be ended, and waits on");

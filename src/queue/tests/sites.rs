@@ -115,6 +115,28 @@ async fn a_lease_that_is_given_back_untried_goes_before_what_came_later() {
 }
 
 #[tokio::test]
+async fn what_the_operator_holds_does_not_expire() {
+    let home = tempfile::tempdir().expect("a folder");
+    let rig = open_with(home.path(), clock(), settings());
+    let (_, stream) = rig.stream().await;
+    rig.accept(&stream, 1, "app@acme.example", &["one@a.example"]).await;
+    rig.turn(rig.config.queue.expiry.0 * 2);
+    rig.queue.pause(&site("a.example"), Some(outage(&rig, 400)));
+    // Held after it was looked at, and before it is ended.
+    let (lane, account, count) = rig.queue.state().lanes.waiting_out()[0];
+    let late = rig.queue.slice(lane, account, count);
+    assert_eq!((count, late.len()), (1, 1));
+    assert_eq!(rig.queue.hold(Selector::All, true).await.expect("held"), 1);
+    for late in late {
+        assert!(!rig.queue.settle(late).await);
+    }
+    assert_eq!((rig.queue.expire().await, rig.waiting().await), (0, 1));
+    rig.queue.hold(Selector::All, false).await.expect("released");
+    assert_eq!(due(&rig).await, None, "it waits for its site");
+    assert_eq!(rig.queue.expire().await, 1);
+}
+
+#[tokio::test]
 async fn what_the_operator_suspended_waits_and_does_not_expire() {
     let home = tempfile::tempdir().expect("a folder");
     let rig = open_with(home.path(), clock(), settings());
@@ -127,6 +149,10 @@ async fn what_the_operator_suspended_waits_and_does_not_expire() {
     assert_eq!((due(&rig).await, rig.queue.expire().await), (None, 0));
     let why = rig.queue.list(Selector::All, 9).await.remove(0).why;
     assert_eq!(why, "a.example is suspended by the operator: ask them");
+    // Nor while nobody can reach its site either.
+    rig.queue.pause(&site("a.example"), Some(outage(&rig, 400)));
+    assert_eq!((rig.queue.expire().await, rig.waiting().await), (0, 1));
+    rig.queue.pause(&site("a.example"), None);
     rig.queue.suspend(Vec::new());
     assert_eq!(due(&rig).await, Some(site("a.example")));
 }

@@ -43,6 +43,8 @@ sections! {
         port: u16 = 443,
         /// Longest time for the fetch of one policy.
         fetch_timeout: Span = Span::seconds(60),
+        /// Longest time that mail waits for the fetch; past it the policy that is kept holds, or the mail is put off.
+        fetch_wait: Span = Span::seconds(10),
         /// Pause after a fetch that failed.
         retry_delay: Span = Span::minutes(5),
         /// Largest policy read.

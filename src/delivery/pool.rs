@@ -160,6 +160,7 @@ impl Delivery {
         if tokio::time::timeout(longest, workers.wait()).await.is_err() {
             tracing::warn!(count = workers.len(), "attempts were still under way at the stop");
         }
+        self.security.policies.stop();
         self.sources.save().await;
     }
 

@@ -13,8 +13,10 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 /// Records read at a time.
 const PAGE: usize = 500;
@@ -54,18 +56,22 @@ pub(in crate::delivery) struct Found {
     pub(in crate::delivery) policy: Option<(Arc<Policy>, String)>,
     /// Why there is none, or none newer, though the domain says so.
     pub(in crate::delivery) fault: Option<PolicyFault>,
+    /// There may be one soon: it is still being fetched.
+    pub(in crate::delivery) is_awaited: bool,
 }
 
 impl Found {
     fn of(kept: Option<Kept>) -> Self {
         let policy =
             kept.and_then(|kept| Some((Arc::new(Policy::read(&kept.text).ok()?), kept.text)));
-        Self { policy, fault: None }
+        Self { policy, fault: None, is_awaited: false }
     }
 }
 
 /// When a fetch failed last, and why.
 type Failed = Option<(Duration, PolicyFault)>;
+/// Who holds it may fetch a domain's policy.
+type Door = OwnedMutexGuard<Failed>;
 
 /// All policies.
 pub(in crate::delivery) struct Policies {
@@ -77,6 +83,7 @@ pub(in crate::delivery) struct Policies {
     doors: Mutex<HashMap<Domain, Arc<tokio::sync::Mutex<Failed>>>>,
     fetches: Semaphore,
     count: AtomicU64,
+    stopped: CancellationToken,
 }
 
 impl Policies {
@@ -88,14 +95,15 @@ impl Policies {
     ) -> Arc<Self> {
         let fetches = Semaphore::new(settings.fetches_max as usize);
         let count = AtomicU64::new(0);
-        let new = Self { settings, store, world, web, doors: Mutex::default(), fetches, count };
+        let (doors, stopped) = (Mutex::default(), CancellationToken::new());
+        let new = Self { settings, store, world, web, doors, fetches, count, stopped };
         if let Ok(all) = new.all() {
             new.count.store(all.len() as u64, Ordering::Relaxed);
         }
         Arc::new(new)
     }
 
-    /// What there is for a domain now.
+    /// What there is for a domain now. A fetch that takes long, or waits for its turn, goes on alone.
     pub(in crate::delivery) async fn find(self: &Arc<Self>, domain: &Domain) -> Found {
         if !self.settings.enabled {
             return Found::default();
@@ -109,17 +117,32 @@ impl Policies {
             //# sender's cache, the sender MUST apply that cached policy.
             (None, kept) => Found::of(kept),
             (Some(id), Some(kept)) if kept.id == id => {
-                if self.is_old(&kept) {
-                    let (all, domain) = (self.clone(), domain.clone());
-                    tokio::spawn(async move { all.fetch(&domain, &id, true).await });
+                // Where somebody stands at the door it is being fetched.
+                if self.is_old(&kept)
+                    && let Ok(door) = self.door(domain).try_lock_owned()
+                    && self.failed(&door).is_none()
+                {
+                    drop(self.begin(door, domain, id));
                 }
                 Found::of(Some(kept))
             }
-            (Some(id), kept) => match self.fetch(domain, &id, false).await {
-                Ok(new) => Found::of(Some(new)),
-                Err(fault) => Found { fault: Some(fault), ..Found::of(kept) },
-            },
+            (Some(id), kept) => {
+                let found = timeout(self.settings.fetch_wait.0, self.fetched(domain, id)).await;
+                match found {
+                    Ok(Ok(new)) => Found::of(Some(new)),
+                    // A fetch that the stop of the relay ends says nothing of the domain.
+                    Ok(Err(fault)) if !self.stopped.is_cancelled() => {
+                        Found { fault: Some(fault), ..Found::of(kept) }
+                    }
+                    _ => Found { is_awaited: kept.is_none(), ..Found::of(kept) },
+                }
+            }
         }
+    }
+
+    /// Ends all fetches that are under way.
+    pub(in crate::delivery) fn stop(&self) {
+        self.stopped.cancel();
     }
 
     /// The policy that is kept for a domain, while it lasts.
@@ -128,9 +151,11 @@ impl Policies {
         found.ok().flatten().filter(|kept| self.ends(kept).0 > self.world.clock.now().0)
     }
 
+    /// How long a policy holds: no shorter than the pause between two fetches, or one that says 0 would be
+    /// fetched for each message.
     fn life(&self, kept: &Kept) -> Duration {
         let age = Policy::read(&kept.text).map_or(Duration::ZERO, |policy| policy.max_age);
-        age.min(self.settings.age_max.0)
+        age.min(self.settings.age_max.0).max(self.settings.retry_delay.0)
     }
 
     fn ends(&self, kept: &Kept) -> Timestamp {
@@ -142,38 +167,68 @@ impl Policies {
         self.world.clock.now().since(kept.fetched) > self.life(kept) / 2
     }
 
-    async fn fetch(&self, domain: &Domain, id: &str, anew: bool) -> Result<Kept, PolicyFault> {
-        let door = self.door(domain);
-        let mut failed = door.lock().await;
-        // Whoever held the door before us may have fetched it.
-        if let Some(kept) = self.kept(domain)
-            && kept.id == id
-            && !(anew && self.is_old(&kept))
-        {
+    /// The policy that the domain's record names, by us or by who stands at the door before us.
+    async fn fetched(self: &Arc<Self>, domain: &Domain, id: String) -> Result<Kept, PolicyFault> {
+        let door = self.door(domain).lock_owned().await;
+        if let Some(kept) = self.kept(domain).filter(|kept| kept.id == id) {
             return Ok(kept);
         }
-        let pause = self.settings.retry_delay.0;
-        if let Some((at, fault)) = &*failed
-            && self.world.clock.steady().saturating_sub(*at) < pause
-        {
-            return Err(fault.clone());
+        if let Some(fault) = self.failed(&door) {
+            return Err(fault);
         }
-        let turn = self.fetches.acquire().await;
+        let fetch = self.begin(door, domain, id).await;
+        fetch.unwrap_or_else(|fault| Err(PolicyFault::Fetch(fault.to_string())))
+    }
+
+    /// Why it cannot be fetched, where that was tried lately.
+    fn failed(&self, door: &Door) -> Option<PolicyFault> {
+        let (at, fault) = door.as_ref()?;
+        let passed = self.world.clock.steady().saturating_sub(*at);
+        (passed < self.settings.retry_delay.0).then(|| fault.clone())
+    }
+
+    /// Fetches a policy, whether or not anybody waits for it: there is one such fetch for each door.
+    fn begin(
+        self: &Arc<Self>,
+        door: Door,
+        domain: &Domain,
+        id: String,
+    ) -> JoinHandle<Result<Kept, PolicyFault>> {
+        let (all, domain) = (self.clone(), domain.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = all.stopped.cancelled() => Err(PolicyFault::Fetch("the relay stops".into())),
+                fetched = all.fetch(door, &domain, id) => fetched,
+            }
+        })
+    }
+
+    async fn fetch(
+        &self,
+        mut door: Door,
+        domain: &Domain,
+        id: String,
+    ) -> Result<Kept, PolicyFault> {
         let limit = self.settings.fetch_timeout.0;
-        let late = |_| Err(PolicyFault::Fetch(format!("no answer within {limit:?}")));
-        let fetched = timeout(limit, self.text(domain)).await.unwrap_or_else(late);
-        drop(turn);
+        let patience = limit.max(self.settings.retry_delay.0);
+        let fetched = match timeout(patience, self.fetches.acquire()).await {
+            Ok(_turn) => {
+                let late = |_| Err(PolicyFault::Fetch(format!("no answer within {limit:?}")));
+                timeout(limit, self.text(domain)).await.unwrap_or_else(late)
+            }
+            Err(_) => Err(PolicyFault::Fetch(format!("no turn within {patience:?}"))),
+        };
         match fetched {
             Ok(text) => {
-                *failed = None;
+                *door = None;
                 let now = self.world.clock.now();
-                let kept = Kept { id: id.to_owned(), text, fetched: now };
+                let kept = Kept { id, text, fetched: now };
                 self.keep(domain, kept.clone()).await;
                 Ok(kept)
             }
             Err(fault) => {
                 tracing::info!(target: "relent::delivery", %domain, %fault, "no MTA-STS policy");
-                *failed = Some((self.world.clock.steady(), fault.clone()));
+                *door = Some((self.world.clock.steady(), fault.clone()));
                 Err(fault)
             }
         }
@@ -266,5 +321,96 @@ impl Policies {
             after = Some(last.clone());
             all.extend(page.into_iter().map(|(key, kept)| (key, self.ends(&kept))));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::{DnsFault, Resolver, Route};
+    use crate::tls;
+    use async_trait::async_trait;
+    use std::net::IpAddr;
+    use std::time::Instant;
+
+    /// All domains say that they have a policy, and none of their web servers is ever found.
+    #[derive(Default)]
+    struct Dead {
+        asked: AtomicU64,
+    }
+
+    #[async_trait]
+    impl Resolver for Dead {
+        async fn route(&self, _domain: &Domain) -> Result<Route, DnsFault> {
+            Ok(Route::NullMx)
+        }
+        async fn addresses(&self, _host: &str) -> Result<Vec<IpAddr>, DnsFault> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            std::future::pending().await
+        }
+        async fn texts(&self, _name: &str) -> Result<Vec<String>, DnsFault> {
+            Ok(vec!["v=STSv1; id=1".into()])
+        }
+    }
+
+    fn policies(folder: &tempfile::TempDir) -> (Arc<Policies>, Arc<Dead>) {
+        let (world, dead) = (World::real(), Arc::new(Dead::default()));
+        let settings = config::MtaSts {
+            fetch_wait: "50ms".parse().expect("a duration"),
+            fetches_max: 1,
+            ..config::MtaSts::default()
+        };
+        let web = Arc::new(Web {
+            resolver: dead.clone(),
+            network: world.network.clone(),
+            tls: tls::Client::load(&config::Tls::default()).expect("authorities"),
+            allow_private: true,
+            own: Vec::new(),
+        });
+        let store = Store::open(folder.path(), &config::Store::default(), &world);
+        (Policies::new(settings, store, world, web), dead)
+    }
+
+    fn kept(id: &str, age: u64, fetched: Timestamp) -> Kept {
+        let text = format!("version: STSv1\nmode: enforce\nmx: mx.example\nmax_age: {age}\n");
+        Kept { id: id.into(), text, fetched }
+    }
+
+    #[tokio::test]
+    async fn dead_web_servers_stop_no_mail_to_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (policies, dead) = policies(&folder);
+        let now = policies.world.clock.now();
+        let known = Domain::parse("known.example").expect("a domain");
+        policies.keep(&known, kept("0", 86_400, now)).await;
+        let begun = Instant::now();
+        for name in ["a.example", "b.example", "c.example", "a.example"] {
+            let found = policies.find(&Domain::parse(name).expect("a domain")).await;
+            assert!(found.is_awaited && found.policy.is_none(), "{name}: {found:?}");
+        }
+        // What is kept holds until what is newer comes.
+        let found = policies.find(&known).await;
+        assert!(!found.is_awaited && found.policy.is_some(), "{found:?}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert!(dead.asked.load(Ordering::Relaxed) <= 1, "one fetch at a time");
+        policies.stop();
+        // Nobody stays at the doors.
+        for name in ["a.example", "b.example", "known.example"] {
+            drop(policies.door(&Domain::parse(name).expect("a domain")).lock_owned().await);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_policy_that_lasts_no_time_is_not_fetched_for_each_message() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (policies, dead) = policies(&folder);
+        let now = policies.world.clock.now();
+        let domain = Domain::parse("hasty.example").expect("a domain");
+        policies.keep(&domain, kept("1", 0, now)).await;
+        for _ in 0..3 {
+            let found = policies.find(&domain).await;
+            assert!(found.policy.is_some() && !found.is_awaited, "{found:?}");
+        }
+        assert_eq!(dead.asked.load(Ordering::Relaxed), 0);
     }
 }

@@ -44,6 +44,8 @@ pub(in crate::delivery) struct DomainRule {
     pub(in crate::delivery) sts: Option<(Arc<Policy>, String)>,
     /// Why there is none, though the domain says that it has one.
     pub(in crate::delivery) fault: Option<PolicyFault>,
+    /// Whether one may be had soon.
+    pub(in crate::delivery) is_awaited: bool,
 }
 
 /// What a connection must be.
@@ -103,12 +105,13 @@ impl Security {
     pub(in crate::delivery) async fn domain(&self, domain: &Domain) -> DomainRule {
         let own = self.settings.tls_policies.get(domain.as_str());
         let word = own.copied().unwrap_or(self.settings.tls);
-        let (mut sts, mut fault) = (None, None);
+        let (mut sts, mut fault, mut is_awaited) = (None, None, false);
         if matches!(word, TlsPolicy::Opportunistic | TlsPolicy::Encrypt) {
             let found = self.policies.find(domain).await;
-            (sts, fault) = (found.policy, found.fault);
+            (sts, fault, is_awaited) = (found.policy, found.fault, found.is_awaited);
         }
-        DomainRule { domain: domain.clone(), word, is_overridden: own.is_some(), sts, fault }
+        let (domain, is_overridden) = (domain.clone(), own.is_some());
+        DomainRule { domain, word, is_overridden, sts, fault, is_awaited }
     }
 
     /// What mail demands of a host that the domain's mail goes to. `is_proven` says whether DNSSEC proves
@@ -151,6 +154,11 @@ impl Security {
             };
             let text = format!("{says} dane-only, and of {host} {lacks}");
             return Err(Denied { kind: PolicyKind::Tlsa, failure: "dane-required", text });
+        }
+        if rule.is_awaited {
+            let text = format!("the MTA-STS policy of {} is still being fetched", rule.domain);
+            let failure = "sts-policy-fetch-error";
+            return Err(Denied { kind: PolicyKind::Sts, failure, text });
         }
         let Some((policy, text)) = matching else {
             let need = match rule.word {

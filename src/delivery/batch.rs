@@ -4,8 +4,33 @@
 use super::Delivery;
 use super::outcome::{Relay, Stage, attempt};
 use crate::events::message::Accepted;
-use crate::mail::{Domain, RecipientNumber, Reply};
+use crate::mail::{Domain, MessageId, RecipientNumber, Reply};
 use crate::queue::{Attempt, Lease};
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+/// Most messages of which it is remembered that their recipients go one by one.
+const SINGLY_MAX: usize = 1000;
+
+/// Messages whose recipients go one by one from now on.
+#[derive(Default)]
+pub(super) struct Singly(Mutex<VecDeque<MessageId>>);
+
+impl Singly {
+    fn note(&self, message: MessageId) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.contains(&message) {
+            all.push_back(message);
+        }
+        if all.len() > SINGLY_MAX {
+            all.pop_front();
+        }
+    }
+
+    fn holds(&self, message: MessageId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&message)
+    }
+}
 
 /// The recipients of a transaction.
 pub(super) struct Batch {
@@ -19,6 +44,8 @@ pub(super) struct Batch {
     ended: Vec<(Lease, Attempt)>,
     /// The number that the return path names.
     pub(super) number: RecipientNumber,
+    /// Whether those who are open must be asked about one by one.
+    is_split: bool,
 }
 
 /// What the server says of one recipient.
@@ -39,7 +66,7 @@ impl Batch {
             [only] => only.recipient,
             [] => RecipientNumber(0),
         };
-        Self { open, taken: 0, refused: Vec::new(), ended: Vec::new(), number }
+        Self { open, taken: 0, refused: Vec::new(), ended: Vec::new(), number, is_split: false }
     }
 
     /// Whose fate is open.
@@ -97,8 +124,19 @@ impl Batch {
         self.taken = 0;
     }
 
-    /// The same end for all whom the server has taken.
+    /// Whom it is for go one by one from now on: nobody was taken, or refused.
+    pub(super) fn split(&mut self) {
+        self.forget();
+        self.is_split = true;
+    }
+
+    /// The same end for all whom the server has taken. A refusal of several that says that an address is
+    /// gone does not say whose: each is asked about alone.
     pub(super) fn end_taken(&mut self, end: &Attempt) {
+        if self.taken > 1 && matches!(end, Attempt::Failed { dead_address: true, .. }) {
+            (self.taken, self.is_split) = (0, true);
+            return;
+        }
         let taken = self.open.drain(..self.taken);
         self.ended.extend(taken.map(|lease| (lease, end.clone())));
         self.taken = 0;
@@ -172,12 +210,23 @@ impl Delivery {
         let along = std::mem::take(&mut lease.along);
         let mut open = vec![lease];
         // The copy has the last word; who is not sent it with this one is due again at once.
-        if !along.is_empty() && self.is_shared(&open[0]) {
+        let may_share = !along.is_empty() && !self.singly.holds(open[0].message.id);
+        if may_share && self.is_shared(&open[0]) {
             for other in along {
                 open.extend(self.judged(other).await);
             }
         }
         Batch::new(open)
+    }
+
+    /// Lets whom a batch leaves open go one by one, where that is to be; they are due again at once.
+    pub(super) fn scatter(&self, batch: &mut Batch) {
+        if batch.is_split
+            && let Some(message) = batch.first().map(|lease| lease.message.id)
+        {
+            self.singly.note(message);
+            batch.open.clear();
+        }
     }
 
     /// Writes down how recipients ended; says whether that could be recorded.

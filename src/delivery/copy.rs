@@ -17,6 +17,8 @@ pub(super) const UNIT: u64 = 1024;
 pub(super) struct Copy {
     /// Header section and body.
     pub(super) bytes: Vec<u8>,
+    /// Whether an address in it is signed for its recipient alone.
+    pub(super) is_personal: bool,
     _memory: Option<OwnedSemaphorePermit>,
     _used: Amount,
 }
@@ -29,6 +31,13 @@ pub(super) struct Marks {
     pub(super) unsubscribe: Option<(String, String)>,
     /// Where replies go.
     pub(super) reply_to: Option<String>,
+}
+
+impl Marks {
+    /// Whether they are signed for one recipient.
+    fn are_personal(&self) -> bool {
+        self.unsubscribe.is_some() || self.reply_to.is_some()
+    }
 }
 
 impl Delivery {
@@ -44,6 +53,7 @@ impl Delivery {
         let memory = self.memory.clone().acquire_many_owned(units).await.ok();
         let used = self.levels.memory.take(u64::from(units) * UNIT);
         let spooled = self.spooled(message).await?;
+        let mut is_personal = false;
         let bytes = match &message.origin {
             Origin::Submission { account, stream, .. } => {
                 let fault = |f: crate::store::StoreFault| f.to_string();
@@ -58,12 +68,13 @@ impl Delivery {
                     None => None,
                 };
                 let marks = marks(&self.parts, lease, &stream, domain.as_deref())?;
+                is_personal = marks.are_personal();
                 marked(&spooled, &marks, domain.as_deref())?
             }
             Origin::Answer { account, .. } => self.answer(*account, message, spooled)?,
             Origin::Report { .. } | Origin::Letter { .. } => spooled,
         };
-        Ok(Copy { bytes, _memory: memory, _used: used })
+        Ok(Copy { bytes, is_personal, _memory: memory, _used: used })
     }
 
     /// Our words to a person, signed where the host they come from, or one above it, is a sending
@@ -102,7 +113,7 @@ impl Delivery {
         }
         let stream = self.parts.accounts.stream_by_id(stream).ok().flatten();
         let marks = stream.and_then(|stream| marks(&self.parts, lease, &stream, None).ok());
-        marks.is_some_and(|marks| marks.unsubscribe.is_none() && marks.reply_to.is_none())
+        marks.is_some_and(|marks| !marks.are_personal())
     }
 
     /// The envelope's sender of a leased item's copy, which names the recipient of that number.

@@ -48,6 +48,7 @@ use crate::store::Store;
 use crate::telemetry::Level;
 use crate::tls;
 use crate::world::World;
+use batch::Singly;
 use pool::Pool;
 use reach::Families;
 use reports::Tally;
@@ -93,6 +94,7 @@ pub struct Delivery {
     /// One change of suspensions at a time.
     suspending: tokio::sync::Mutex<()>,
     slots: Arc<Slots>,
+    singly: Singly,
     workers: Arc<Semaphore>,
     memory: Arc<Semaphore>,
     memory_units: u32,
@@ -128,6 +130,7 @@ impl Delivery {
             pool: Pool::default(),
             sites: Sites::new(parts.shaping.clone()),
             suspending: tokio::sync::Mutex::default(),
+            singly: Singly::default(),
             slots: Slots::new(settings.connections_max),
             workers: Arc::new(Semaphore::new(settings.attempts_max.max(1) as usize)),
             memory: Arc::new(Semaphore::new(memory_units as usize)),

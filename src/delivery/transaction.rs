@@ -67,6 +67,12 @@ impl Delivery {
                 return self.taken_back(on).await;
             }
         };
+        if copy.is_personal && batch.is_shared() && batch.taken().len() > 1 {
+            // The stream has been changed since it was asked: the others must not get this one's address.
+            drop(copy);
+            batch.split();
+            return self.taken_back(on).await;
+        }
         if let Some(attempt) = unfit(on, &first.message, copy.bytes.len() as u64) {
             batch.forget();
             return Ended::Unfit(attempt);

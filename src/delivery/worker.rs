@@ -119,6 +119,7 @@ impl Delivery {
             }
             let begun = self.begin();
             let ended = self.transact(&mut dialog, &mut batch).await;
+            self.scatter(&mut batch);
             batch.ended().for_each(|attempt| self.heard(site, begun, attempt));
             // Who is still open when the connection ends is due again at once.
             let attempt = match ended {

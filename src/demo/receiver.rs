@@ -67,6 +67,8 @@ pub enum Fault {
     Recipient(String, String),
     /// Answers the dot with this line and keeps nothing.
     Dot(String),
+    /// Answers the dot with this line, and keeps nothing, where a recipient contains the text.
+    DotFor(String, String),
     /// Keeps the message and closes the connection without an answer to the dot.
     SilentAfterDot,
     /// Closes the connection when DATA or BDAT comes.
@@ -495,6 +497,9 @@ impl Session {
         }
         let refusal = self.shared.fault(|fault| match fault {
             Fault::Dot(reply) => Some(reply.clone()),
+            Fault::DotFor(text, reply) => {
+                mail.recipients.iter().any(|to| to.contains(text)).then(|| reply.clone())
+            }
             _ => None,
         });
         if let Some(reply) = refusal {

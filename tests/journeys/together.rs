@@ -145,6 +145,25 @@ async fn what_is_said_of_the_message_is_said_to_all_whom_it_was_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dead_address_of_several_is_found_out_one_by_one() {
+    for offers in [Vec::new(), vec![Fault::Offer("CHUNKING".into())]] {
+        let world = world("", LOG).await;
+        let dead = Fault::DotFor("p1@".into(), "550 5.1.1 user unknown".into());
+        world.receiver.misbehave([vec![dead], offers].concat());
+        let to = people(4);
+        send(&world, "notices", &to, "To four");
+        for (place, person) in to.iter().enumerate() {
+            let fate = fate(&world, person).await;
+            let expected = if place == 1 { "failed 5.1.1" } else { "delivered" };
+            assert!(fate.starts_with(expected), "{person}: {fate}");
+        }
+        let mailbox = all_done(&world).await;
+        let news = |mail: &&Received| mail.recipients[0] != "news@acme.example";
+        assert!(mailbox.iter().filter(news).all(|mail| mail.recipients.len() == 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reply_too_many_makes_no_answer_certain() {
     let world = world("connection_idle = \"0s\"", LOG).await;
     let stale = "250 2.1.5 ok\r\n550 5.1.1 stale";

@@ -11,10 +11,60 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// How soon after it has moved a domain that moves again is restless, and how long it is a site by itself then.
+const RESTLESS: Duration = Duration::from_secs(60);
+const APART: Duration = Duration::from_secs(3600);
+/// Most domains whose moves are remembered.
+const MOVES_MAX: usize = 10_000;
+
+/// When a domain moved last, and to which site.
+struct Move {
+    at: Duration,
+    to: Site,
+    /// It has moved again too soon: its servers are others at each look.
+    is_restless: bool,
+}
+
+/// Domains that have moved from one site to another of late.
+#[derive(Default)]
+pub(super) struct Moves(Mutex<HashMap<Domain, Move>>);
+
+impl Moves {
+    fn all(&self) -> MutexGuard<'_, HashMap<Domain, Move>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a domain moves so often that it is a site by itself for now.
+    fn is_restless(&self, domain: &Domain, now: Duration) -> bool {
+        let all = self.all();
+        let fits = |last: &Move| last.is_restless && now.saturating_sub(last.at) < APART;
+        all.get(domain).is_some_and(fits)
+    }
+
+    /// Notes a move; whether the domain is restless by it. Of what was under way to the old site more than
+    /// one may find out about the same move.
+    fn note(&self, domain: &Domain, to: &Site, now: Duration) -> bool {
+        let mut all = self.all();
+        if all.len() >= MOVES_MAX && !all.contains_key(domain) {
+            all.retain(|_, last| last.is_restless && now.saturating_sub(last.at) < APART);
+            if all.len() >= MOVES_MAX {
+                all.clear();
+            }
+        }
+        let last = all.get(domain);
+        let is_same = last.is_some_and(|last| last.to == *to);
+        let is_soon = last.is_some_and(|last| now.saturating_sub(last.at) < RESTLESS);
+        let is_restless = is_soon && !is_same;
+        all.insert(domain.clone(), Move { at: now, to: to.clone(), is_restless });
+        is_restless
+    }
+}
+
 /// All sites that something is known of, and the shaping file.
 pub(super) struct Sites {
     all: Mutex<HashMap<Site, Standing>>,
     shaping: Mutex<Arc<Shaping>>,
+    moves: Moves,
     /// Sites whose outage has changed since it was written down.
     pub(super) changed: Mutex<HashSet<Site>>,
 }
@@ -24,6 +74,7 @@ impl Sites {
         Self {
             all: Mutex::default(),
             shaping: Mutex::new(Arc::new(shaping)),
+            moves: Moves::default(),
             changed: Mutex::default(),
         }
     }
@@ -56,11 +107,13 @@ impl Sites {
 
 impl Delivery {
     /// The site of a domain with these servers. A domain with a table of its own in the shaping file is a site
-    /// by itself, and so is one with more servers than are looked at: which of them were seen is chance.
+    /// by itself, and so is one with more servers than are looked at: which of them were seen is chance. So is
+    /// one whose servers are others at each look.
     pub(super) fn site_of(&self, domain: &Domain, hosts: &[String]) -> Site {
         let most = self.parts.config.dns.mx_hosts_max as usize;
         let is_whole = !hosts.is_empty() && hosts.len() < most.max(2);
-        if !is_whole || self.sites.shaping().is_apart(domain) {
+        let is_restless = self.sites.moves.is_restless(domain, self.steady());
+        if !is_whole || is_restless || self.sites.shaping().is_apart(domain) {
             return Site::of(domain);
         }
         Site::among(hosts.iter().map(String::as_str))
@@ -112,7 +165,16 @@ impl Delivery {
     /// Whether a domain's mail waits in the queue of another site than the one its servers are; it does not
     /// any more.
     pub(super) fn moved(&self, domain: &Domain, hosts: &[String], site: &Site) -> bool {
-        let right = self.site_of(domain, hosts);
+        let mut right = self.site_of(domain, hosts);
+        let own = Site::of(domain);
+        if right != *site
+            && right != own
+            && *site != own
+            && self.sites.moves.note(domain, &right, self.steady())
+        {
+            tracing::info!(%domain, "its servers are others at each look: it is a site by itself for now");
+            right = own;
+        }
         if right == *site {
             self.with_site(site, |standing| {
                 // The servers of a site by itself may be others today.

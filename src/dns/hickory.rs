@@ -207,12 +207,16 @@ impl HickoryResolver {
     }
 }
 
+/// How long an answer is kept whatever it says itself: what one attempt has found out holds for the next.
+const KEPT_MIN: Duration = Duration::from_secs(5);
+
 /// How long is asked, and how much is kept.
 fn bound(options: &mut ResolverOpts, settings: &config::Dns) {
     // Two attempts, which together take no longer than the setting says.
     options.attempts = 1;
     options.timeout = settings.timeout.0 / 2;
     options.cache_size = u64::from(settings.cache_entries_max);
+    options.positive_min_ttl = Some(KEPT_MIN.min(settings.cache_ttl_max.0));
     options.positive_max_ttl = Some(settings.cache_ttl_max.0);
     options.negative_max_ttl = Some(settings.cache_ttl_max.0);
     options.use_hosts_file = ResolveHosts::Never;

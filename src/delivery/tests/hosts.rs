@@ -8,6 +8,7 @@ use crate::queue::{Queue, Selector};
 use async_trait::async_trait;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,24 @@ impl Resolver for Hosts {
     }
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsFault> {
         host.parse().map(|address| vec![address]).map_err(|_| DnsFault("no address".into()))
+    }
+    async fn texts(&self, _name: &str) -> Result<Vec<String>, DnsFault> {
+        Ok(Vec::new())
+    }
+}
+
+/// Another host at each look.
+#[derive(Default)]
+struct Shifty(AtomicU64);
+
+#[async_trait]
+impl Resolver for Shifty {
+    async fn route(&self, _domain: &Domain) -> Result<Route, DnsFault> {
+        let name = format!("mx{}.there.example", self.0.fetch_add(1, Ordering::Relaxed));
+        Ok(Route::Hosts(vec![MailHost { preference: 0, name }]))
+    }
+    async fn addresses(&self, _host: &str) -> Result<Vec<IpAddr>, DnsFault> {
+        Ok(vec![HERE])
     }
     async fn texts(&self, _name: &str) -> Result<Vec<String>, DnsFault> {
         Ok(Vec::new())
@@ -113,4 +132,17 @@ async fn a_refused_sender_is_the_answer_though_the_server_hangs_up_on_the_rest()
     assert_eq!(outcome, Outcome::Failed { dead_address: false });
     assert!(said.starts_with("5.7.1 550"), "{said}");
     assert!(house.queue.list(Selector::All, 10).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_domain_whose_hosts_are_others_at_each_look_is_tried_as_a_site_by_itself() {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let resolver = Arc::new(Shifty::default());
+    let house = house_at(server, resolver.clone(), Vec::new(), Arc::default()).await;
+    let (outcome, said) = outcome(&house).await;
+    assert_eq!(outcome, Outcome::Delivered, "{said}");
+    let looks = resolver.0.load(Ordering::Relaxed);
+    assert!(looks < 10, "{looks} looks for one message");
+    let domain = Domain::parse("there.example").expect("a domain");
+    assert_eq!(house.queue.site(&domain), Some(crate::queue::Site::of(&domain)));
 }

@@ -98,7 +98,7 @@ impl Meter {
             (taken, is_short.then_some(Sent { day, count: count.reserved }))
         };
         if let Some(sent) = reserve
-            && let Err(fault) = self.write(source.address, sent).await
+            && let Err(fault) = self.write(source.address, sent, false).await
         {
             // Mail does not wait for a figure; a restart may then send so much more today.
             tracing::warn!(address = %source.address, %fault, "what it sends today is not written down");
@@ -106,9 +106,15 @@ impl Meter {
         usize::try_from(taken).unwrap_or(wanted)
     }
 
-    async fn write(&self, address: IpAddr, sent: Sent) -> Result<(), StoreFault> {
+    /// Writes a count down: an exact one whatever stands there, a block only where it is more. Of two blocks
+    /// taken at a time the smaller may come last.
+    async fn write(&self, address: IpAddr, sent: Sent, is_exact: bool) -> Result<(), StoreFault> {
         let put = self.store.transact(move |t| {
-            t.put(key(address).as_bytes(), &sent);
+            let kept = t.get::<Sent>(key(address).as_bytes())?;
+            let is_more = kept.is_none_or(|kept| (kept.day, kept.count) < (sent.day, sent.count));
+            if is_exact || is_more {
+                t.put(key(address).as_bytes(), &sent);
+            }
             Ok(Ok::<(), Infallible>(()))
         });
         put.await.map(|_| ())
@@ -119,7 +125,7 @@ impl Meter {
         let counts: Vec<_> =
             self.counts().iter().map(|(address, count)| (*address, count.sent)).collect();
         for (address, sent) in counts {
-            if let Err(fault) = self.write(address, sent).await {
+            if let Err(fault) = self.write(address, sent, true).await {
                 tracing::warn!(%address, %fault, "what it sent today is not written down");
             }
         }
@@ -138,6 +144,21 @@ mod tests {
             "address = \"192.0.2.1\"\nwarm_up_from = \"2026-11-01\"\nwarm_up = [{quota}, 5]"
         );
         toml::from_str(&text).expect("a source")
+    }
+
+    #[tokio::test]
+    async fn a_smaller_block_that_is_written_last_takes_nothing_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path(), &config::Store::default(), &World::real());
+        let (meter, source) = (Meter::new(store.clone()), source(1000));
+        for count in [40, 20] {
+            let block = Sent { day: DAY, count };
+            meter.write(source.address, block, false).await.expect("written");
+        }
+        assert_eq!(Meter::new(store.clone()).left(&source, DAY), 960);
+        let exact = Sent { day: DAY, count: 21 };
+        meter.write(source.address, exact, true).await.expect("written");
+        assert_eq!(Meter::new(store).left(&source, DAY), 979);
     }
 
     #[tokio::test]

@@ -51,13 +51,15 @@ pub(super) enum Broken {
     Refused(Refused),
     /// There is no address to send from whose warm-up leaves room today.
     Spent,
+    /// An address of ours to send from is lacking: no word about the server.
+    NoSource(String),
 }
 
 impl std::fmt::Display for Broken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Said(reply) => reply.fmt(f),
-            Self::Lost(why) => f.write_str(why),
+            Self::Lost(why) | Self::NoSource(why) => f.write_str(why),
             Self::Tls(breach) | Self::Insecure(breach) => write!(f, "TLS: {}", breach.text),
             Self::Refused(why) => why.fmt(f),
             Self::Spent => f.write_str("no address to send from has room today"),

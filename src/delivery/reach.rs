@@ -28,8 +28,8 @@ pub(super) struct Link {
     pub(super) source: Source,
 }
 
-/// A connection that is being opened: to where, and what came of it.
-type Opening<'a> = Pin<Box<dyn Future<Output = (Target, Result<Link, Broken>)> + Send + 'a>>;
+/// A connection that is being opened: to where, and what comes of it.
+type Opening<'a> = (Target, Pin<Box<dyn Future<Output = Result<Link, Broken>> + Send + 'a>>);
 
 /// Families of addresses to which this machine has no route, as far as was found lately: they are tried
 /// last.
@@ -80,9 +80,8 @@ async fn first_of<'a>(running: &mut Vec<Opening<'a>>) -> Option<(Target, Result<
     }
     std::future::poll_fn(|cx| {
         for place in 0..running.len() {
-            if let Poll::Ready(done) = running[place].as_mut().poll(cx) {
-                drop(running.swap_remove(place));
-                return Poll::Ready(Some(done));
+            if let Poll::Ready(done) = running[place].1.as_mut().poll(cx) {
+                return Poll::Ready(Some((running.swap_remove(place).0, done)));
             }
         }
         Poll::Pending
@@ -108,14 +107,21 @@ impl Delivery {
     ) -> Option<Link> {
         let delay = self.parts.config.delivery.connect_fallback_delay.0;
         let (host, pool) = (target.host.clone(), targets.pool);
-        let mut running: Vec<Opening<'_>> = vec![Box::pin(self.opened(target, slot, pool))];
+        let opening = |target: Target, slot: Slot| -> Opening<'_> {
+            (target.clone(), Box::pin(self.opened(target, slot, pool)))
+        };
+        let mut running = vec![opening(target, slot)];
         let mut is_room = true;
         loop {
             let may_add = is_room && running.len() < AT_A_TIME && targets.has_more_of(&host);
             tokio::select! {
                 biased;
                 done = first_of(&mut running) => match done? {
-                    (_, Ok(link)) => return Some(link),
+                    (_, Ok(link)) => {
+                        // The one that lost may be asked yet, where the winner turns away.
+                        running.into_iter().for_each(|(target, _)| targets.put_back(target));
+                        return Some(link);
+                    }
                     (target, Err(broken)) => self.passed_over(targets, &target, &broken),
                 },
                 () = sleep(delay), if may_add => {
@@ -123,7 +129,7 @@ impl Delivery {
                         is_room = false;
                         continue;
                     };
-                    running.push(Box::pin(self.opened(next.0, next.1, pool)));
+                    running.push(opening(next.0, next.1));
                 }
             }
             if running.is_empty() {
@@ -135,6 +141,9 @@ impl Delivery {
     /// The host's next address with a place for its connection, where one is free.
     async fn another(&self, targets: &mut Targets, host: &MailHost) -> Option<(Target, Slot)> {
         let to = targets.peek_of(host)?;
+        if !self.slots.are_plenty() {
+            return None; // the dead, of whom there may be many, would hold two places each
+        }
         let servers = Server::both(&host.name, to.ip());
         // No waiting, and nobody has to make room: it is one more than is needed.
         let place = self.slots.take(servers, |_| {});
@@ -142,20 +151,10 @@ impl Delivery {
         Some((targets.take_of(host)?, slot))
     }
 
-    async fn opened(
-        &self,
-        target: Target,
-        slot: Slot,
-        pool: PoolNumber,
-    ) -> (Target, Result<Link, Broken>) {
-        let source = match self.source(pool, target.to) {
-            Ok(source) => source,
-            Err(broken) => return (target, Err(broken)),
-        };
-        match self.socket(target.to, &source).await {
-            Ok(socket) => (target.clone(), Ok(Link { target, slot, socket, source })),
-            Err(broken) => (target, Err(broken)),
-        }
+    async fn opened(&self, target: Target, slot: Slot, pool: PoolNumber) -> Result<Link, Broken> {
+        let source = self.source(pool, target.to)?;
+        let socket = self.socket(target.to, &source).await?;
+        Ok(Link { target, slot, socket, source })
     }
 
     /// The address to connect from.
@@ -163,7 +162,7 @@ impl Delivery {
         let chosen = self.sources.choose(pool, to.is_ipv4(), self.parts.world.clock.now());
         chosen.map_err(|why| match why {
             NoSource::Family => {
-                Broken::Lost(format!("{to}: there is no address of its family to send from"))
+                Broken::NoSource(format!("{to}: there is no address of its family to send from"))
             }
             NoSource::Spent => Broken::Spent,
         })
@@ -184,6 +183,10 @@ impl Delivery {
                 // Whether it is the address to send from that is lacking, or the way, is not told apart.
                 if source.address().is_none() && is_no_route(&fault) {
                     self.families.note(to.ip(), Some(Instant::now()));
+                }
+                let is_ours = fault.kind() == io::ErrorKind::AddrNotAvailable;
+                if let Some(own) = source.address().filter(|_| is_ours) {
+                    return Err(Broken::NoSource(format!("{to}: from {own}: {fault}")));
                 }
                 return Err(lost(fault.to_string()));
             }

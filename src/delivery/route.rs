@@ -108,6 +108,12 @@ impl Targets {
         self.addresses.pop_front()
     }
 
+    /// Gives an address back that was taken and not tried to its end.
+    pub(super) fn put_back(&mut self, target: Target) {
+        self.tries += 1;
+        self.addresses.push_front(target);
+    }
+
     /// Why none of them did.
     fn end(&self) -> Attempt {
         self.last.clone().unwrap_or_else(|| {
@@ -298,6 +304,13 @@ impl Delivery {
             return targets.failed(Attempt::Waits { said, until });
         }
         tracing::debug!(relay, fault = %why, "server not used");
+        if matches!(why, Broken::NoSource(_)) {
+            if targets.last.is_none() {
+                // What another address of it said outweighs what we lack ourselves.
+                targets.failed(later(Some(&relay), Status::new(4, 4, 5), why.to_string()));
+            }
+            return;
+        }
         targets.failed(match why {
             Broken::Said(reply) => {
                 let relay = Relay::new(relay, &self.parts.config.delivery);

@@ -29,6 +29,7 @@ impl Server {
 /// All places.
 pub(super) struct Slots {
     all: Arc<Semaphore>,
+    most: usize,
     share: u32,
     servers: Mutex<HashMap<Server, Use>>,
     freed: Notify,
@@ -85,6 +86,7 @@ impl Slots {
         let most = most.max(1);
         Arc::new(Self {
             all: Arc::new(Semaphore::new(most as usize)),
+            most: most as usize,
             share: (most / SHARE).max(1),
             servers: Mutex::default(),
             freed: Notify::new(),
@@ -99,6 +101,11 @@ impl Slots {
     /// Most connections to one server, or to one domain.
     pub(super) fn share(&self) -> u32 {
         self.share
+    }
+
+    /// Whether at least half of all places are free: only then may an attempt that waits take a second one.
+    pub(super) fn are_plenty(&self) -> bool {
+        self.all.available_permits() * 2 >= self.most
     }
 
     /// Whether somebody may wait for the place of this connection.
@@ -184,6 +191,13 @@ mod tests {
         assert!(again[0].is_some() && again[1].is_none(), "a third to one address");
         assert!(take("other.example", 9).await.is_some());
         drop(held);
-        assert!(take("slow.example", 3).await.is_some());
+        let third = take("slow.example", 3).await;
+        assert!(
+            third.is_some() && slots.are_plenty(),
+            "it, one of `other`'s, one of `a`'s: half are free"
+        );
+        let more =
+            [take("c.example", 4).await, take("d.example", 5).await, take("e.example", 6).await];
+        assert!(more.iter().all(Option::is_some) && !slots.are_plenty());
     }
 }

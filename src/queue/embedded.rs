@@ -74,6 +74,11 @@ impl Drop for Guard {
     }
 }
 
+/// Most attempts at sites that were never reached.
+fn doubtful_max(settings: &crate::config::Delivery) -> u32 {
+    (settings.attempts_max.min(settings.connections_max) / 2).max(1)
+}
+
 impl Embedded {
     /// Rebuilds the queue from the spool.
     ///
@@ -88,9 +93,10 @@ impl Embedded {
     ) -> Result<Arc<Self>, SpoolFault> {
         let now = world.clock.now();
         // One attempt finds out about a site of which nothing is known; of those never reached there are
-        // half of all attempts at most, so that however many are dead, others have their share.
+        // half of all attempts at most, and of all connections, since each holds one while nobody answers:
+        // however many are dead, others have their share.
         let unknown = Limits { connections: 1, interval: None, proven: false };
-        let state = State::new(unknown, config.delivery.attempts_max / 2);
+        let state = State::new(unknown, doubtful_max(&config.delivery));
         let mut state = rebuild(&spool, now, state)?;
         // The clock may have been ahead when the waits were recorded.
         state.draw_near(now.after(longest(&config)));

@@ -2,6 +2,7 @@
 //! here is told to the queue, which hands out what is due accordingly.
 
 use super::Delivery;
+use super::batch::Batch;
 use super::route::Targets;
 use super::standing::Standing;
 use crate::config::{Shape, Shaping};
@@ -228,6 +229,17 @@ impl Delivery {
         });
     }
 
+    /// Learns from a transaction: one message that was taken, for however many, and every refusal.
+    pub(super) fn heard_all(&self, site: &Site, begun: Duration, batch: &Batch) {
+        let mut is_taken = false;
+        for attempt in batch.ended() {
+            if !matches!(attempt, Attempt::Delivered(_)) || !std::mem::replace(&mut is_taken, true)
+            {
+                self.heard(site, begun, attempt);
+            }
+        }
+    }
+
     /// A server of the site has been reached, for this domain.
     pub(super) fn reached(&self, site: &Site, domain: &Domain) {
         let steady = self.steady();
@@ -349,6 +361,7 @@ impl Delivery {
             return Some(lease);
         }
         let begun = self.begin();
+        let pool = targets.pool;
         *targets = match self.targets(&domain).await {
             Ok(targets) => targets,
             Err(attempt) => {
@@ -356,6 +369,8 @@ impl Delivery {
                 return None;
             }
         };
+        // The connection is from that pool, and so is the next where this server turns away.
+        targets.pool = pool;
         // Dropped, the lease is due at once: where it belongs, or by a new connection.
         let is_its = targets.names.iter().any(|name| is_same(name, host));
         (!self.moved(&domain, &targets.names, site) && is_its).then_some(lease)

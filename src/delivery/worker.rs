@@ -7,7 +7,7 @@ use super::pool::Place;
 use super::route::Targets;
 use super::transaction::Ended;
 use crate::events::message::{Accepted, Origin};
-use crate::mail::Status;
+use crate::mail::{RefusalClass, Status};
 use crate::policy::Judgement;
 use crate::queue::{Attempt, Lease, Site};
 use crate::store::StoreFault;
@@ -15,6 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 /// Most items of other pools that a connection passes over for one of its own.
 const LOOKED_MAX: usize = 16;
+
+/// Whether an attempt's end says in words that this is too much.
+fn is_rate(attempt: &Attempt) -> bool {
+    matches!(attempt, Attempt::Deferred(said) | Attempt::Failed { said, .. }
+        if said.class == Some(RefusalClass::RateLimit))
+}
 
 impl Delivery {
     /// Serves a site, beginning with `lease`, until there is no more to do.
@@ -120,7 +126,8 @@ impl Delivery {
             let begun = self.begin();
             let ended = self.transact(&mut dialog, &mut batch).await;
             self.scatter(&mut batch);
-            batch.ended().for_each(|attempt| self.heard(site, begun, attempt));
+            self.heard_all(site, begun, &batch);
+            let mut is_word = true;
             // Who is still open when the connection ends is due again at once.
             let attempt = match ended {
                 Ended::Usable => {
@@ -151,15 +158,18 @@ impl Delivery {
                 }
                 Ended::Elsewhere(attempt) => {
                     if std::mem::take(&mut reused) {
-                        // It had enough of the connection, not of the message.
+                        // It had enough of the connection, not of the message, nor of our pace unless it says so.
                         targets.again(dialog.target.clone());
+                        is_word = is_rate(&attempt);
                     }
                     Some(attempt)
                 }
                 Ended::Unfit(attempt) => Some(attempt),
             };
             if let Some(attempt) = attempt {
-                self.heard(site, begun, &attempt);
+                if is_word {
+                    self.heard(site, begun, &attempt);
+                }
                 targets.failed(attempt);
             }
             drop(dialog);

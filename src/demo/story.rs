@@ -58,14 +58,23 @@ async fn tell(folder: &std::path::Path, keep: bool) -> Result<()> {
 
     title("6. The record, and what has become of the mail that waited");
     say(&indent(&lab.done(&["suppression", "show", "acme", ANN]).await?));
-    let stopped = queue_when(&lab, |list| !list.contains(ANN)).await;
+    let of_acme = |line: &str| line.contains(ANN) && line.contains("news@acme.example");
+    let stopped = queue_when(&lab, |list| !list.lines().any(of_acme)).await;
     stopped.context("mail still waits for Ann")?;
     lab.receiver.misbehave(Vec::new());
     let before = lab.receiver.mailbox().len();
     lab.done(&["queue", "retry", "--all"]).await?;
-    let after = lab.receiver.wait(Duration::from_secs(3), |all| all.len() > before).await;
+    let answered = lab.receiver.wait(Duration::from_secs(10), |all| all.len() > before).await;
+    let confirmation = answered.and_then(|all| all.into_iter().next_back());
+    let confirmation = confirmation.context("nobody confirmed to Ann what was stopped")?;
+    let is_ours = confirmation.sender.is_empty();
+    ensure!(is_ours && confirmation.recipients == [ANN], "mail for Ann left after her stop");
+    let after = lab.receiver.wait(Duration::from_secs(3), |all| all.len() > before + 1).await;
     ensure!(after.is_none(), "mail for Ann left after her stop");
-    say("   nothing waits for her any more, and nothing has left since");
+    say(
+        "   nothing of acme's waits for her any more, and nothing has left since but this, for her:\n",
+    );
+    say(&indent(&mail_body(&confirmation.message)));
 
     title("7. The application tries again");
     submit(&lab, &password, "Autumn news", &[ANN], &[false]).await?;

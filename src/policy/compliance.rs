@@ -334,7 +334,7 @@ fn subject(fields: &[Field<'_>], stream: &Stream) -> Vec<Finding> {
         ));
     }
     if stream.rules.ad_label && stream.kind == StreamKind::Marketing && !is_labelled(text) {
-        let text = "Subject does not begin with \"AD\" or \"广告\", as advertising to China must: put it first";
+        let text = "Subject does not begin with \"AD\" or its Chinese form (U+5E7F U+544A), as advertising to China must: put it first";
         findings.push(policy("ad_label_missing", text, "互联网电子邮件服务管理办法 第十三条"));
     }
     findings

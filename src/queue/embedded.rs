@@ -503,6 +503,12 @@ impl Queue for Embedded {
         let mut state = self.state();
         let (mut count, mut lanes) = (0, HashSet::new());
         for key in state.select(&selector, usize::MAX) {
+            // What its sender wants to leave later is not the operator's to send before.
+            if state.item(key).is_some_and(|item| item.next_at > now && item.attempts == 0)
+                && state.wanted(key).is_some_and(|at| at > now)
+            {
+                continue;
+            }
             let Some(item) = state.item_mut(key) else {
                 continue;
             };

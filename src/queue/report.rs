@@ -215,8 +215,10 @@ impl Report<'_> {
         };
         add("Action", action);
         add("Status", &said.status.to_string());
-        if let Some(relay) = &said.relay {
-            add("Remote-MTA", &format!("dns; {}", relay.split('[').next().unwrap_or_default()));
+        // A report that came by mail names no host, only the address that brought it.
+        let host = said.relay.as_deref().and_then(|relay| relay.split('[').next());
+        if let Some(host) = host.filter(|host| !host.is_empty()) {
+            add("Remote-MTA", &format!("dns; {host}"));
         }
         // A diagnostic code is what a mail server said (RFC 3464 §2.3.6); our own words are none.
         let words = clean(&said.text);

@@ -221,11 +221,17 @@ impl State {
         }
         let stand = self.item(key).map(|item| item.stand);
         if stand == Some(Stand::Held) {
-            self.schedule(key, now);
+            let at = self.wanted(key).map_or(now, |at| at.max(now));
+            self.schedule(key, at);
         }
         if let Some(item) = self.item_mut(key) {
             item.then = None;
         }
+    }
+
+    /// Before when an item's sender wants it not to leave.
+    pub(super) fn wanted(&self, key: Key) -> Option<Timestamp> {
+        self.message(key.0)?.not_before
     }
 
     /// Takes an item that no attempt holds, so that its end can be written: where it stood, and after how

@@ -578,6 +578,11 @@ async fn mail_for_later_is_due_then_after_a_restart_too() {
     draft.not_before = Some(rig.clock.now().after(rig.config.queue.expiry.0 * 2));
     rig.enqueue(draft).await;
     assert!(rig.lease("a.example").await.is_empty());
+    for held in [true, false] {
+        assert_eq!(rig.queue.hold(Selector::All, held).await.ok(), Some(1));
+    }
+    assert_eq!(rig.queue.retry(Selector::All).await, 0);
+    assert!(rig.lease("a.example").await.is_empty(), "the operator sends nothing too early");
     let rig = rig.restart().await;
     rig.turn(rig.config.queue.expiry.0 * 2 - Duration::from_secs(1));
     assert!(rig.lease("a.example").await.is_empty());

@@ -106,12 +106,12 @@ impl RefusalRules {
             matches!((status.subject, status.detail), (1, 2 | 7 | 8) | (2, 2 | 3) | (3 | 4 | 6, _))
         });
         let contradicts = |rule: &&Rule| {
-            is_elsewhere && rule.class == RefusalClass::InvalidMailbox && !rule.names_status()
+            is_elsewhere && rule.class == RefusalClass::InvalidMailbox && !rule.names(status)
         };
         // Under 5.7 mail is refused for what somebody has decided, in whatever words.
         let is_decided = status.is_some_and(|status| status.subject == 7);
         let (class, is_dead) = match rule.filter(|rule| !contradicts(rule)) {
-            Some(rule) => (rule.class, rule.dead && (!is_decided || rule.names_status())),
+            Some(rule) => (rule.class, rule.dead && (!is_decided || rule.names(status))),
             None => (of_codes(code, status), status.is_some_and(Status::is_dead_address)),
         };
         Refusal { class, dead_address: is_final && is_dead }
@@ -119,9 +119,11 @@ impl RefusalRules {
 }
 
 impl Rule {
-    /// Whether it is for certain enhanced codes.
-    fn names_status(&self) -> bool {
-        self.code.iter().any(|code| code.contains('.'))
+    /// Whether it is for this enhanced code.
+    fn names(&self, status: Option<Status>) -> bool {
+        let enhanced = status.map(|status| format!("{status}.")).unwrap_or_default();
+        let mut codes = self.code.iter().filter(|code| code.contains('.'));
+        codes.any(|code| enhanced.starts_with(&format!("{code}.")))
     }
 
     fn is_in(&self, text: &str) -> bool {
@@ -135,12 +137,8 @@ impl Rule {
             (None, Some(status)) => status.class.to_string(),
             (None, None) => String::new(),
         };
-        let enhanced = status.map(|status| format!("{status}.")).unwrap_or_default();
-        self.code.is_empty()
-            || self.code.iter().any(|code| match code.contains('.') {
-                true => enhanced.starts_with(&format!("{code}.")),
-                false => digits.starts_with(code.as_str()),
-            })
+        let of_reply = |code: &String| !code.contains('.') && digits.starts_with(code.as_str());
+        self.code.is_empty() || self.names(status) || self.code.iter().any(of_reply)
     }
 }
 

@@ -304,3 +304,27 @@ async fn old_keys_sign_until_new_ones_are_published_and_are_dropped_in_their_tim
     let none = accounts.rotate_keys(acme.id, &name, DkimChoice::None).await;
     assert!(matches!(none, Err(AccountFault::Refused(_))));
 }
+
+#[tokio::test]
+async fn all_domains_that_wait_are_looked_at_however_many_there_are() {
+    const COUNT: u64 = 11;
+    let home = tempfile::tempdir().expect("a folder");
+    let accounts = rig(home.path());
+    let acme = accounts.add_account("acme").await.expect("account");
+    let (ours, mut records) = (ours("reply.example"), Vec::new());
+    for number in 0..COUNT {
+        let name = Domain::parse(&format!("d{number}.example")).expect("domain");
+        let made = accounts.add_domain(acme.id, &name, true, DkimChoice::Ed25519, &[]);
+        made.await.expect("domain");
+        let rotated = accounts.rotate_keys(acme.id, &name, DkimChoice::Ed25519).await;
+        let wanted = rotated.expect("new keys").records(&ours).into_iter();
+        records.extend(wanted.map(|one| (one.record.name, Rdata::Txt(one.record.value))));
+    }
+    let server = NameServer::start(([127, 0, 0, 1], 0).into(), &records).expect("a port");
+    let settings = config::Dns { nameservers: vec![server.address()], ..config::Dns::default() };
+    let resolver = HickoryResolver::new(&settings).expect("a resolver");
+    let looked = accounts.look_after_domains(&*resolver, &ours, Duration::ZERO).await;
+    assert_eq!(looked.expect("a round"), COUNT);
+    let looked = accounts.look_after_domains(&*resolver, &ours, Duration::ZERO).await;
+    assert_eq!(looked.expect("a round"), 0, "none waits any more");
+}

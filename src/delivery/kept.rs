@@ -274,22 +274,37 @@ impl Delivery {
     }
 
     /// Looks after sites until told to stop: outages are written down, slowed sites recover, and what waits
-    /// for sites out of reach expires.
+    /// for sites out of reach expires, however long that takes: it keeps neither of the others waiting.
     pub(super) async fn look_after(&self, shutdown: &CancellationToken) {
+        let expired = async {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = self.expire() => {}
+            }
+        };
+        tokio::join!(expired, self.keep_until(shutdown));
+    }
+
+    /// Has what waited for too long end, time and again.
+    async fn expire(&self) {
+        loop {
+            tokio::time::sleep(KEEP_INTERVAL * EXPIRE_EVERY).await;
+            let ended = self.parts.queue.expire().await;
+            if ended > 0 {
+                tracing::info!(ended, "given up for sites that nobody reaches");
+            }
+        }
+    }
+
+    async fn keep_until(&self, shutdown: &CancellationToken) {
         let mut ticks = tokio::time::interval(KEEP_INTERVAL);
-        for count in 1_u32.. {
+        loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 _ = ticks.tick() => {}
             }
             self.keep().await;
             self.recover();
-            if count.is_multiple_of(EXPIRE_EVERY) {
-                let ended = self.parts.queue.expire().await;
-                if ended > 0 {
-                    tracing::info!(ended, "given up for sites that nobody reaches");
-                }
-            }
         }
         self.keep().await;
     }

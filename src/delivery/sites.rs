@@ -371,9 +371,17 @@ impl Delivery {
         };
         // The connection is from that pool, and so is the next where this server turns away.
         targets.pool = pool;
-        // Dropped, the lease is due at once: where it belongs, or by a new connection.
+        // Not of this connection, the lease is due at once: where it belongs, or by a new connection, in the
+        // place that it has taken of the site's pace.
         let is_its = targets.names.iter().any(|name| is_same(name, host));
-        (!self.moved(&domain, &targets.names, site) && is_its).then_some(lease)
+        if self.moved(&domain, &targets.names, site) {
+            return None;
+        }
+        if is_its {
+            return Some(lease);
+        }
+        self.finish(lease, Attempt::Untried).await;
+        None
     }
 
     /// Most messages over one connection to a site.

@@ -260,7 +260,9 @@ impl Delivery {
             }
             of_others.push(lease);
         }
-        drop(of_others);
+        for lease in of_others {
+            self.finish(lease, Attempt::Untried).await;
+        }
         if self.slots.are_wanted(&servers) || self.workers.available_permits() == 0 {
             // Somebody else may need the place.
             return None;

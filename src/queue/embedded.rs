@@ -34,7 +34,7 @@ type Last = (String, Option<RefusalClass>);
 
 /// The queue of one node.
 pub struct Embedded {
-    own: Weak<Self>,
+    pub(super) own: Weak<Self>,
     pub(super) spool: Spool,
     pub(super) policy: Policy,
     pub(super) accounts: Accounts,
@@ -379,7 +379,8 @@ impl Queue for Embedded {
         }
         let now = self.world.clock.now();
         let Some((outcome, said)) = self.decide(&lease, attempt, now) else {
-            return Ok(()); // untried: the guard makes it due
+            self.pass_over(key, lease.generation, None); // untried
+            return Ok(());
         };
         let waits = matches!(outcome, Outcome::Deferred { .. });
         let late = (waits && self.is_late(&lease, now)).then(|| said.clone());

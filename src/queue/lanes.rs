@@ -469,6 +469,16 @@ impl Lanes {
         }
     }
 
+    /// It did not leave after all.
+    pub(super) fn refund(&mut self, at: u32) {
+        if let Some(lane) = self.lanes.get(at as usize)
+            && let Some(berth) = self.berths.get_mut(lane.site as usize)
+            && let Some(interval) = berth.limits.interval
+        {
+            berth.next = berth.next.saturating_sub(short(interval));
+        }
+    }
+
     /// Lets a domain belong to a site from now on; whether that is another than before.
     pub(super) fn join(&mut self, domain: &Domain, site: &Site) -> bool {
         let Some(at) = self.find(domain) else { return false };
@@ -634,12 +644,20 @@ impl Lanes {
         lines
     }
 
-    /// The first of a line goes to its end; which that is.
-    pub(super) fn rotate(&mut self, at: u32, account: AccountId) -> Option<Place> {
-        let line = self.lanes.get_mut(at as usize)?.lines.get_mut(&account)?;
-        let place = line.pop_front()?;
-        line.push_back(place);
-        Some(place)
+    /// The first of a line.
+    pub(super) fn first(&self, at: u32, account: AccountId) -> Option<Place> {
+        self.lanes.get(at as usize)?.lines.get(&account)?.front().copied()
+    }
+
+    /// The first of a line goes to its end, or away. A line's last stays: with it goes the line's turn.
+    pub(super) fn rotate(&mut self, at: u32, account: AccountId, stays: bool) {
+        let lane = self.lanes.get_mut(at as usize);
+        if let Some(line) = lane.and_then(|lane| lane.lines.get_mut(&account))
+            && let Some(place) = line.pop_front()
+            && (stays || line.is_empty())
+        {
+            line.push_back(place);
+        }
     }
 
     /// The sites that mail goes to, or of which something is said.

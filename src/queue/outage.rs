@@ -7,10 +7,14 @@ use super::shelf::Item;
 use super::state::{Key, Stand, State};
 use crate::events::message::{Accepted, Outcome};
 use crate::mail::{AccountId, RecipientNumber, Status, Timestamp};
+use std::collections::HashSet;
 use std::sync::Arc;
+use tokio::task::JoinSet;
 
 /// Items looked at under one lock.
 const SLICE: usize = 500;
+/// Items that are ended, or whose senders are told, at a time.
+const SETTLED_MAX: usize = 64;
 
 /// One that may have waited for too long, or whose sender may be told that it is late.
 pub(super) struct Late {
@@ -29,9 +33,7 @@ impl Embedded {
             while left > 0 {
                 let count = left.min(SLICE);
                 left -= count;
-                for late in self.slice(lane, account, count) {
-                    ended += u64::from(self.settle(late).await);
-                }
+                ended += self.settle_all(self.slice(lane, account, count)).await;
                 tokio::task::yield_now().await;
             }
         }
@@ -40,18 +42,17 @@ impl Embedded {
 
     /// Looks at so many of what is due for a domain, of an account; the line turns by as many.
     pub(super) fn slice(&self, lane: u32, account: AccountId, count: usize) -> Vec<Late> {
-        let mut found = Vec::new();
+        let (mut found, mut seen) = (Vec::new(), HashSet::new());
         let settings = &self.config.queue;
         let least = settings.expiry.0.min(settings.marketing_expiry.0) / 2;
         let mut state = self.state();
         let Some(outage) = state.lanes.outage(lane) else { return found };
         let may_expire = outage.waited(Timestamp(0)) >= least;
         for _ in 0..count {
-            let Some(place) = state.lanes.rotate(lane, account) else { break };
-            let Some((key, item)) = state.item_at(place) else { continue };
-            let waits = item.stand == Stand::Queued && item.destination == lane;
-            // Only what may have waited for long enough is read.
-            if !waits || (item.warned && item.attempts == 0 && !may_expire) {
+            let Some(turned) = state.rotate(lane, account) else { break };
+            let Some((key, item)) = turned else { continue };
+            // Only what may have waited for long enough is read; one in its line twice, once.
+            if (item.warned && item.attempts == 0 && !may_expire) || !seen.insert(key) {
                 continue;
             }
             let attempts = item.attempts;
@@ -60,6 +61,22 @@ impl Embedded {
             }
         }
         found
+    }
+
+    /// Settles them, so many at a time that their records share their syncs.
+    async fn settle_all(&self, late: Vec<Late>) -> u64 {
+        let Some(queue) = self.own.upgrade() else { return 0 };
+        let (mut tasks, mut late, mut ended) = (JoinSet::new(), late.into_iter(), 0);
+        loop {
+            for late in late.by_ref().take(SETTLED_MAX.saturating_sub(tasks.len())) {
+                let queue = queue.clone();
+                tasks.spawn(async move { queue.settle(late).await });
+            }
+            match tasks.join_next().await {
+                Some(settled) => ended += u64::from(settled.unwrap_or(false)),
+                None => return ended,
+            }
+        }
     }
 
     /// Ends it, or tells its sender, where that is due; whether it ended.

@@ -149,12 +149,18 @@ impl Embedded {
             match quiet.and_then(|quiet| quiet.end(now)) {
                 Some(end) => {
                     let end = Some(self.after_quiet(end));
-                    self.give_back(lease.key(), lease.generation, end);
+                    self.pass_over(lease.key(), lease.generation, end);
                 }
                 None => awake.push(lease),
             }
         }
         awake
+    }
+
+    /// Ends a lease of which its site saw nothing: the place in its pace is another's.
+    pub(super) fn pass_over(&self, key: Key, generation: u64, at: Option<Timestamp>) {
+        self.state().refund(key, generation);
+        self.give_back(key, generation, at);
     }
 
     /// Why a queued item of a stream waits, where that is for quiet hours: those of now, or those before

@@ -77,10 +77,6 @@ impl State {
         self.shelf.item_mut(key)
     }
 
-    pub(super) fn item_at(&mut self, place: Place) -> Option<(Key, &mut Item)> {
-        self.shelf.item_at(place)
-    }
-
     pub(super) fn items(&self) -> impl Iterator<Item = (Key, &Item)> {
         self.shelf.items()
     }
@@ -275,6 +271,31 @@ impl State {
             self.lanes.returned(at);
         }
         true
+    }
+
+    /// Gives what a lease took of its site's pace to another, where it is the item's.
+    pub(super) fn refund(&mut self, key: Key, generation: u64) {
+        if let Some(item) = self.shelf.item(key)
+            && item.stand == Stand::Active(generation)
+            && !item.is_along
+        {
+            self.lanes.refund(item.destination);
+        }
+    }
+
+    /// The first in a line goes to its end, unless its item is no longer there or has come to wait elsewhere;
+    /// the item, where it waits.
+    pub(super) fn rotate(&mut self, lane: u32, account: AccountId) -> Option<Option<(Key, &Item)>> {
+        let place = self.lanes.first(lane, account)?;
+        let waiting = self
+            .shelf
+            .item_at(place)
+            .filter(|(_, item)| item.stand == Stand::Queued && item.destination == lane);
+        let found = waiting.map(|(key, item)| (key, (item.next_at, place)));
+        // What is on the timer comes back to the line by it.
+        let stays = found.is_some_and(|(_, timed)| !self.timer.contains(&timed));
+        self.lanes.rotate(lane, account, stays);
+        Some(found.and_then(|(key, _)| self.shelf.item(key).map(|item| (key, item))))
     }
 
     /// Removes an ended item; the message's place in the log once all its recipients have ended.

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::mail::RefusalClass;
+use crate::queue::Outage;
 use crate::world::{Disk, DiskFile, SystemDisk};
 use std::io;
 
@@ -129,6 +130,33 @@ async fn in_quiet_hours_a_streams_mail_waits_and_others_go() {
     rig.turn(Duration::from_millis(1));
     let leases = rig.lease("a.example").await;
     assert!(leases.iter().any(|lease| lease.message.id.0 == [1; 12]));
+}
+
+#[tokio::test]
+async fn what_is_not_tried_takes_no_place_in_its_sites_pace() {
+    let home = tempfile::tempdir().expect("a folder");
+    let rig = rig(home.path());
+    let (account, news) = rig.stream().await;
+    let asleep = rig.another(&account, "asleep", StreamKind::Transactional, Some(nights())).await;
+    let to: Vec<String> = (0..30).map(|number| format!("a{number}@a.example")).collect();
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    rig.accept(&asleep, 1, "", &to).await;
+    rig.accept(&news, 2, "", &["two@a.example"]).await;
+    rig.accept(&news, 3, "", &["three@a.example"]).await;
+    let slow = site("a.example");
+    let interval = Some(Duration::from_secs(60));
+    rig.queue.shape(&slow, Limits { connections: 10, interval, proven: true });
+    for attempt in [Attempt::Untried, Attempt::Delivered(said("250 ok"))] {
+        let mut leases = rig.queue.lease(&slow, 10).await;
+        assert_eq!(leases.len(), 1);
+        let lease = leases.remove(0);
+        assert_eq!(lease.message.id, MessageId([2; 12]));
+        rig.queue.finish(lease, attempt).await.expect("finished");
+    }
+    assert!(rig.queue.lease(&slow, 10).await.is_empty(), "what left did so in its place");
+    rig.turn(Duration::from_secs(60));
+    let leases = rig.queue.lease(&slow, 10).await;
+    assert_eq!(leases[0].message.id, MessageId([3; 12]));
 }
 
 #[tokio::test]
@@ -259,6 +287,33 @@ async fn many_items_end_in_few_writes() {
     assert_eq!(rig.waiting().await, 0);
     let rig = rig.restart().await;
     assert_eq!(rig.waiting().await, 0);
+}
+
+#[tokio::test]
+async fn many_items_expire_in_few_writes_and_leave_nothing_in_line() {
+    let home = tempfile::tempdir().expect("a folder");
+    let (clock, syncs) = (clock(), Arc::new(AtomicU64::new(0)));
+    let disk = Arc::new(Counting(syncs.clone()));
+    let world = World { clock: clock.clone(), disk, ..World::real() };
+    let rig = open_in(world, home.path(), clock, settings());
+    let (_, stream) = rig.stream().await;
+    let to: Vec<String> = (0..600).map(|number| format!("a{number}@a.example")).collect();
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    let began = rig.clock.now();
+    rig.accept(&stream, 1, "", &to).await;
+    let long = rig.config.queue.expiry.0 * 2;
+    rig.turn(long);
+    let now = rig.clock.now();
+    let waits = vec![(began, Duration::ZERO), (now, long)];
+    let outage = Outage { until: now.after(HOUR), said: said("no answer"), failures: 99, waits };
+    rig.queue.pause(&site("a.example"), Some(outage));
+    let before = syncs.load(Ordering::SeqCst);
+    assert_eq!(rig.queue.expire().await, 600);
+    let count = syncs.load(Ordering::SeqCst) - before;
+    assert!(count < 150, "{count} syncs");
+    assert_eq!((rig.waiting().await, rig.queue.expire().await), (0, 0));
+    let lines = rig.queue.state().lanes.waiting_out();
+    assert!(lines.iter().all(|(_, _, count)| *count <= 1), "{lines:?}");
 }
 
 #[tokio::test]

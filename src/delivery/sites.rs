@@ -160,7 +160,7 @@ impl Delivery {
     fn tell(&self, site: &Site, standing: &Standing) {
         let queue = &self.parts.queue;
         queue.shape(site, standing.limits(self.slots.share()));
-        queue.pause(site, standing.outage().cloned());
+        queue.pause(site, standing.outage_at(self.parts.world.clock.now()));
     }
 
     /// Whether a domain's mail waits in the queue of another site than the one its servers are; it does not

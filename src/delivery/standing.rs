@@ -13,6 +13,8 @@ const ANSWERS_MAX: usize = 5;
 /// How far back "lately" reaches, and how many messages say something about a pace.
 const LATELY: Duration = Duration::from_secs(60);
 const LATELY_MIN: u32 = 10;
+/// The pause where the shaping file names none.
+const PAUSE: Duration = Duration::from_secs(3600);
 /// Pauses remembered of one outage.
 const WAITS_MAX: usize = 512;
 
@@ -85,6 +87,16 @@ impl Standing {
     /// Since when nobody could reach it.
     pub(super) fn outage(&self) -> Option<&Outage> {
         self.outage.as_ref()
+    }
+
+    /// The outage as it holds at a moment: its pause ends within the longest that there is, however far ahead
+    /// the clock was when it began.
+    pub(super) fn outage_at(&self, now: Timestamp) -> Option<Outage> {
+        let mut outage = self.outage.clone()?;
+        let pauses = self.shape.suspend_pauses.iter().map(|pause| pause.0);
+        let longest = pauses.max().unwrap_or(PAUSE);
+        outage.until = outage.until.min(now.after(longest));
+        Some(outage)
     }
 
     /// Times in a row that nobody could reach it.
@@ -265,7 +277,7 @@ impl Standing {
         };
         let pauses = &self.shape.suspend_pauses;
         let place = (place as usize).min(pauses.len().saturating_sub(1));
-        pauses.get(place).map_or(Duration::from_secs(3600), |pause| pause.0)
+        pauses.get(place).map_or(PAUSE, |pause| pause.0)
     }
 
     /// Takes up an outage of the process before.
@@ -404,6 +416,13 @@ mod tests {
         let outage = site.outage().expect("an outage");
         let all = 30 + 30 + 60 + 300 + 900 + 1800 + 3600 + 3600;
         assert_eq!(outage.waited(Timestamp(0)).as_secs(), all);
+        // The clock was set right meanwhile, by two hours.
+        let hour = SECOND * 3600;
+        let until = outage.until;
+        let earlier = Timestamp(until.0 - 7_200_000);
+        let held = site.outage_at(earlier).expect("an outage").until;
+        assert_eq!(held, earlier.after(hour));
+        assert_eq!(site.outage_at(earlier.after(hour)).expect("an outage").until, until);
         assert!(site.open(Timestamp(0)));
         assert!(site.reached(SECOND * 99) && site.outage().is_none());
         assert_eq!(site.limits(50).connections, 10);

@@ -16,6 +16,20 @@ async fn proven(lab: &mut Lab, name: &str) -> (Receiver, Identity, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn records_that_cannot_be_used_do_not_undo_a_policy() {
+    let mut lab = Lab::start("", "").await;
+    let (server, identity, place) = proven(&mut lab, "both").await;
+    let Rdata::Tlsa(record) = tlsa(1, &identity.chain[0]) else { unreachable!("a TLSA record") };
+    lab.publish(&place, Rdata::Tlsa(Tlsa { usage: 1, ..record }));
+    lab.policy("both.example", "1", &super::enforce("mx.both.example"));
+    let to = "ann@both.example";
+    lab.send(&[to]);
+    let fate = lab.fate(to).await;
+    assert!(fate.starts_with("deferred 4.7.5 ") && fate.contains("MTA-STS"), "{fate}");
+    assert_eq!(took(&server, to), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_whom_dns_names_is_sent_to_and_no_other() {
     let mut lab = Lab::start("", "").await;
     let other = super::Authority::new("Other").issue(&["mx.other.example"]);

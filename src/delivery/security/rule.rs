@@ -142,7 +142,11 @@ impl Security {
         }
         if is_proven && addresses_proven {
             let found = self.dane(rule, host).await?;
-            if let Some(found) = found {
+            // Records that cannot be used ask for less than a policy that is obeyed, or may be soon.
+            let enforces = matching.is_some_and(|(policy, _)| policy.mode == Mode::Enforce);
+            let yields =
+                |found: &HostRule| found.need == Need::Encrypted && (enforces || rule.is_awaited);
+            if let Some(found) = found.filter(|found| !yields(found)) {
                 return Ok(vouched(found));
             }
         }

@@ -10,6 +10,7 @@ use super::wire::{Wire, discard, look};
 use crate::config;
 use crate::mail::{Domain, Reply};
 use crate::smtp::{Capabilities, DotStuffer, ReplyParser, chunks};
+use rustls::HandshakeKind;
 use rustls::pki_types::ServerName;
 use std::future::poll_fn;
 use std::io;
@@ -203,6 +204,7 @@ impl Dialog {
             chain: session.peer_certificates().unwrap_or_default().to_vec(),
             version: named(session.protocol_version().and_then(|v| v.as_str()).map(Into::into)),
             cipher: named(session.negotiated_cipher_suite().map(|s| format!("{:?}", s.suite()))),
+            is_resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
         });
         self.wire = Box::new(stream);
         self.parser = ReplyParser::new();

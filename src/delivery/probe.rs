@@ -208,7 +208,7 @@ impl Delivery {
 
     async fn probe_address(&self, target: &Target, rule: &HostRule, probe: &mut AddressProbe) {
         let (config, limits) = (&self.parts.config, &self.parts.config.delivery);
-        let connector = self.security.connector(rule);
+        let connector = self.security.connector(rule, true);
         let opened = async {
             let source = self.source(PoolNumber::default(), target.to)?;
             let socket = self.socket(target.to, &source).await?;

@@ -356,7 +356,8 @@ impl Delivery {
         let Link { target, slot, socket, source } = link;
         let name = source.hostname().unwrap_or(&config.hostname).to_owned();
         let here = socket.local_addr().ok().map(|here| here.ip());
-        let connector = self.security.connector(rule);
+        let must_be = message.tls == TlsDemand::Required;
+        let connector = self.security.connector(rule, must_be);
         let opened = Dialog::open(socket, &target, &name, limits, connector).await;
         let count = |failed: Option<&Breach>| {
             // Mail that asks for nothing says nothing of a policy; reports of this are such mail.
@@ -367,7 +368,7 @@ impl Delivery {
             }
         };
         let mut dialog = match opened {
-            Err(Broken::Tls(breach)) if rule.need == Need::Offered => {
+            Err(Broken::Tls(breach)) if rule.need == Need::Offered && !must_be => {
                 count(Some(&breach));
                 let (relay, fault) = (target.relay(), breach.text);
                 tracing::info!(relay, fault, "TLS did not come about: sending without");

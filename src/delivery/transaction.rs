@@ -39,8 +39,8 @@ impl Delivery {
         if let Some(attempt) = unfit(on, message, message.body.length) {
             return Ended::Unfit(attempt);
         }
-        if let Some(attempt) = self.keeps_from(on, batch).await {
-            return Ended::Unfit(attempt);
+        if let Some(ended) = self.keeps_from(on, batch).await {
+            return ended;
         }
         match self.envelope(on, batch).await {
             Ok(Heard::Recipients(answers)) => batch.answered(&on.relay, answers),

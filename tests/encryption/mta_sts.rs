@@ -191,3 +191,18 @@ async fn mail_that_demands_more_does_not_go_over_a_connection_made_for_less() {
     assert_eq!(took(&server, "ann@strict.example"), None);
     assert_eq!(took(&server, "dan@strict.example"), None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_that_demands_tls_does_not_wait_because_a_connection_is_in_the_clear() {
+    let settings = "connections_per_site_max = 1\ntls_policies = { \"open.example\" = \"none\" }";
+    let mut lab = Lab::start(settings, "").await;
+    let identity = lab.authority.issue(&["mx.shared.example"]);
+    let server =
+        lab.server("mx.shared.example", &["open.example", "strict.example"], &identity).await;
+    lab.policy("strict.example", "1", &enforce("mx.shared.example"));
+    for (to, is_encrypted) in [("ann@open.example", false), ("ann@strict.example", true)] {
+        lab.send(&[to]);
+        assert!(lab.fate(to).await.starts_with("delivered"), "{:?}", lab.fates(to));
+        assert_eq!(took(&server, to), Some(is_encrypted), "{to}");
+    }
+}

@@ -6,6 +6,7 @@ use crate::support::PATIENCE;
 use crate::support::client::{Client, letter};
 use mail_send::SmtpClientBuilder;
 use relent::demo::receiver::{Fault, Step};
+use relent::dns::Rdata;
 
 /// What a server says to EHLO over TLS that demands the same of the next.
 fn offers_it() -> Fault {
@@ -128,4 +129,21 @@ async fn mail_that_need_not_be_encrypted_goes_on_whatever_the_policy() {
     assert!(!mail.tls && String::from_utf8_lossy(&mail.message).contains("TLS-Required: No"));
     lab.send(&["carol@strict.example"]);
     assert!(lab.fate("carol@strict.example").await.starts_with("deferred 4.7.5 "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_that_must_be_encrypted_waits_while_starttls_fails() {
+    let mut lab = Lab::start(BRIEF, "").await;
+    let identity = lab.authority.issue(&["mx.busy.example"]);
+    let server = lab.server("mx.busy.example", &["busy.example"], &identity).await;
+    // DNSSEC vouches for the server, and no policy demands TLS of it.
+    lab.publish("busy.example", Rdata::Proven);
+    server.misbehave(vec![Fault::Answer(Step::StartTls, "454 4.7.0 not now".into())]);
+    let to = "ann@busy.example";
+    let said = submit(&lab, " REQUIRETLS", to, letter("Wait").trim_end()).await;
+    assert!(said.starts_with("250"), "{said}");
+    let fate = lab.fate(to).await;
+    assert!(fate.starts_with("deferred 4.7.10 "), "{fate}");
+    server.misbehave(vec![offers_it()]);
+    assert!(server.message_to(to, PATIENCE).await.is_some_and(|mail| mail.tls));
 }

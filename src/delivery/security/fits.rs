@@ -5,6 +5,7 @@ use super::super::Delivery;
 use super::super::batch::Batch;
 use super::super::dialog::Dialog;
 use super::super::outcome::{later, ours};
+use super::super::transaction::Ended;
 use super::{Breach, Denied, HostRule, Need, PolicyKind};
 use crate::dns::{MailHost, Route};
 use crate::events::message::Accepted;
@@ -13,17 +14,17 @@ use crate::queue::Attempt;
 use crate::tls::Demand;
 
 impl Delivery {
-    /// Why a connection may not carry a message to the first of its recipients; none where it may. Others
-    /// whose domain demands more than it is are left out.
+    /// How a message to the first of its recipients ends that a connection may not carry; none where it may.
+    /// Others whose domain demands more than it is are left out.
     pub(in crate::delivery) async fn keeps_from(
         &self,
         on: &mut Dialog,
         batch: &mut Batch,
-    ) -> Option<Attempt> {
+    ) -> Option<Ended> {
         let message = batch.first()?.message.clone();
         for (place, domain) in batch.domains().iter().enumerate() {
             match self.falls_short(on, &message, domain).await {
-                Some(attempt) if place == 0 => return Some(attempt),
+                Some(ended) if place == 0 => return Some(ended),
                 Some(_) => batch.leave_out(domain),
                 None => {}
             }
@@ -31,35 +32,38 @@ impl Delivery {
         None
     }
 
-    /// Why a connection may not carry a message to a domain; none where it may.
-    async fn falls_short(
-        &self,
-        on: &mut Dialog,
-        message: &Accepted,
-        to: &Domain,
-    ) -> Option<Attempt> {
+    /// How a message to a domain ends that a connection may not carry; none where it may. What was made for
+    /// less, in the clear or with certificates of an earlier day, says nothing of the server: a new connection,
+    /// made for this message, does.
+    async fn falls_short(&self, on: &mut Dialog, message: &Accepted, to: &Domain) -> Option<Ended> {
         if message.tls == TlsDemand::Optional {
             return None;
         }
+        let is_resumed = on.secured.as_ref().is_some_and(|secured| secured.is_resumed);
+        let is_for_less = on.begun > 0 && (is_resumed || on.secured.is_none());
         let rule = if on.rule_of.as_ref() == Some(to) {
             on.rule.clone()
         } else {
             let found = match self.rule_for(to, &on.target.host).await {
                 Ok(rule) => rule,
-                Err(denied) => return Some(refused(&on.relay, &denied)),
+                Err(denied) => return Some(Ended::Unfit(refused(&on.relay, &denied))),
             };
             if let Err(breach) = self.security.holds(&found.need, on.secured.as_ref()) {
-                return Some(breached(&on.relay, &found, &breach));
+                let attempt = breached(&on.relay, &found, &breach);
+                return Some(if is_for_less { Ended::Again } else { Ended::Unfit(attempt) });
             }
             let found = std::sync::Arc::new(found);
             // Mail of the same domain often follows.
             (on.rule_of, on.rule) = (Some(to.clone()), found.clone());
             found
         };
-        if message.tls == TlsDemand::Required {
-            return self.fails_required(on, &rule);
+        if message.tls != TlsDemand::Required {
+            return None;
         }
-        None
+        if is_for_less {
+            return Some(Ended::Again);
+        }
+        self.fails_required(on, &rule).map(Ended::Unfit)
     }
 
     /// What mail to a domain demands of a host to which a connection stands.

@@ -36,6 +36,8 @@ pub(super) struct Secured {
     pub(super) version: String,
     /// The cipher suite.
     pub(super) cipher: String,
+    /// It goes on from an earlier session, whose certificates it shows.
+    pub(super) is_resumed: bool,
 }
 
 /// How a connection falls short of what mail demands.
@@ -90,11 +92,17 @@ impl Security {
         checked.map_err(|fault| Breach::of(&fault))
     }
 
-    /// How to make a connection that may have to be this.
-    pub(super) fn connector(&self, rule: &HostRule) -> Option<&tokio_rustls::TlsConnector> {
+    /// How to make a connection that may have to be this; with `anew`, one that shows its certificates now.
+    pub(super) fn connector(
+        &self,
+        rule: &HostRule,
+        anew: bool,
+    ) -> Option<&tokio_rustls::TlsConnector> {
+        let shown = Demand::Named(Vec::new());
         let demand = match (&rule.need, &rule.tested) {
             (Need::Clear, _) => return None,
             (Need::Proven(demand), _) | (_, Some(demand)) => demand,
+            (Need::Offered | Need::Encrypted, None) if anew => &shown,
             (Need::Offered | Need::Encrypted, None) => &Demand::Nobody,
         };
         Some(self.client.connector(demand))

@@ -127,7 +127,13 @@ impl HickoryResolver {
         let mut full = Name::from_ascii(name).map_err(unreadable)?;
         full.set_fqdn(true);
         let late = |_| DnsFault(format!("{kind} of {name}: no answer in {:?}", self.longest));
-        let lookup = tokio::time::timeout(self.longest, self.resolver.lookup(full.clone(), kind));
+        let lookup = tokio::time::timeout(self.longest, async {
+            match self.resolver.lookup(full.clone(), kind).await {
+                // The question was lost on our side of the wire, as happens when much is asked at once.
+                Err(why) if !is_answer(&why) => self.resolver.lookup(full.clone(), kind).await,
+                found => found,
+            }
+        });
         let negative = |code| match code {
             ResponseCode::NXDomain => Ok(Found::NoName),
             ResponseCode::NoError => Ok(Found::Records(Vec::new(), false)),
@@ -209,6 +215,10 @@ impl HickoryResolver {
 
 /// How long an answer is kept whatever it says itself: what one attempt has found out holds for the next.
 const KEPT_MIN: Duration = Duration::from_secs(5);
+/// Whether a fault is what name servers say, or that they say nothing.
+const fn is_answer(fault: &NetError) -> bool {
+    matches!(fault, NetError::Dns(_) | NetError::Timeout)
+}
 
 /// How long is asked, and how much is kept.
 fn bound(options: &mut ResolverOpts, settings: &config::Dns) {
@@ -335,6 +345,23 @@ impl Resolver for HickoryResolver {
         Ok(Proven { found: read.take(TLSA_MAX).collect(), is_secure })
     }
 
+    async fn expanded(&self, host: &str) -> Result<Option<String>, DnsFault> {
+        let mut last: Option<String> = None;
+        for _ in 0..ALIASES_MAX {
+            let name = last.as_deref().unwrap_or(host);
+            let next = match self.find(name, RecordType::CNAME).await? {
+                Found::Records(records, true) => records.into_iter().find_map(|data| match data {
+                    RData::CNAME(next) => Some(next.0.to_ascii()),
+                    _ => None,
+                }),
+                _ => None,
+            };
+            let Some(next) = next else { return Ok(last) };
+            last = Some(next.trim_end_matches('.').to_ascii_lowercase());
+        }
+        Ok(None)
+    }
+
     async fn texts(&self, name: &str) -> Result<Vec<String>, DnsFault> {
         let Found::Records(records, _) = self.find(name, RecordType::TXT).await? else {
             return Ok(Vec::new());
@@ -435,6 +462,13 @@ mod tests {
         let found = resolver.tlsa("mx.proven.example", 25).await.expect("an answer");
         assert_eq!((found.found, found.is_secure), (vec![tlsa], true));
         assert!(resolver.tlsa("mx.proven.example", 26).await.is_err());
+    }
+
+    #[test]
+    fn only_what_is_no_answer_is_asked_once_more() {
+        assert!(!is_answer(&NetError::from("receiver was canceled")));
+        assert!(!is_answer(&NetError::Busy));
+        assert!(is_answer(&NetError::Timeout));
     }
 
     #[tokio::test]

@@ -77,6 +77,11 @@ pub trait Resolver: Send + Sync + 'static {
     async fn proven_addresses(&self, host: &str) -> Result<Proven<Vec<IpAddr>>, DnsFault> {
         self.addresses(host).await.map(Proven::unproven)
     }
+    /// The name that a host's aliases lead to (RFC 7672 §2.2.2), where every one of them is proven; none where
+    /// it has none.
+    async fn expanded(&self, _host: &str) -> Result<Option<String>, DnsFault> {
+        Ok(None)
+    }
     /// The TLSA records of a host's port (RFC 6698 §3); empty: there are none.
     async fn tlsa(&self, _host: &str, _port: u16) -> Result<Proven<Vec<Tlsa>>, DnsFault> {
         Ok(Proven::unproven(Vec::new()))

@@ -220,6 +220,11 @@ async fn what_is_signed_from_the_root_down_is_proven() {
     for host in ["twin.example", "mx.dane.example", "twin.example"] {
         assert_eq!(lab.addresses(host).await, Ok((1, true)), "{host}");
     }
+    let expanded = |host| lab.resolver.expanded(host);
+    assert_eq!(expanded("twin.example").await, Ok(Some("mx.dane.example".into())));
+    for host in ["mx.dane.example", "alias.example", "uncle.example"] {
+        assert_eq!(expanded(host).await, Ok(None), "{host}");
+    }
     let tlsa = lab.resolver.tlsa("mx.dane.example", 25).await.expect("an answer");
     let wanted = Tlsa { usage: 3, selector: 1, matching: 1, data: vec![7; 32] };
     assert_eq!((tlsa.found, tlsa.is_secure), (vec![wanted], true));

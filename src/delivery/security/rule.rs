@@ -5,7 +5,7 @@ use super::Security;
 use super::policies::PolicyFault;
 use super::sts::{Mode, Policy};
 use crate::config::TlsPolicy;
-use crate::dns::Proven;
+use crate::dns::{DnsFault, Proven};
 use crate::mail::{Domain, Tlsa};
 use crate::tls::{Demand, usable};
 use serde::{Deserialize, Serialize};
@@ -200,12 +200,25 @@ impl Security {
     /// What a host's TLSA records demand; none where it has none. A lookup that fails may hide them: the
     /// host is passed over until it does not (RFC 7672 §2.1.1).
     async fn dane(&self, rule: &DomainRule, host: &str) -> Result<Option<HostRule>, Denied> {
-        let found = self.resolver.tlsa(host, self.settings.port).await.map_err(|fault| Denied {
+        let unknown = |fault: DnsFault| Denied {
             kind: PolicyKind::Tlsa,
             failure: "dnssec-invalid",
             text: format!("its TLSA records cannot be looked up: {fault}"),
-        })?;
-        let Proven { found: records, is_secure: true } = found else { return Ok(None) };
+        };
+        let mut names = vec![host.to_owned(), rule.domain.to_string()];
+        let expanded = self.resolver.expanded(host).await.map_err(unknown)?;
+        // Behind an alias, the records of where it leads go before its own (RFC 7672 §2.2.3).
+        let places = expanded.into_iter().chain([host.to_owned()]);
+        let mut records = Vec::new();
+        for place in places {
+            let found = self.resolver.tlsa(&place, self.settings.port).await.map_err(unknown)?;
+            if let Proven { found, is_secure: true } = found
+                && !found.is_empty()
+            {
+                (records, names) = (found, with(names, place));
+                break;
+            }
+        }
         if records.is_empty() {
             return Ok(None);
         }
@@ -217,7 +230,6 @@ impl Security {
                 format!("DANE: the TLSA records of {host}, none of which can be used"),
             )
         } else {
-            let names = vec![host.to_owned(), rule.domain.to_string()];
             (
                 Need::Proven(Demand::Dane(records, names)),
                 format!("DANE: the TLSA records of {host}"),
@@ -226,4 +238,12 @@ impl Security {
         let patterns = vec![host.to_owned()];
         Ok(Some(HostRule { policy, patterns, ..HostRule::new(need, PolicyKind::Tlsa, why) }))
     }
+}
+
+/// The names that an authority may vouch for, with the one whose TLSA records count.
+fn with(mut names: Vec<String>, place: String) -> Vec<String> {
+    if !names.contains(&place) {
+        names.push(place);
+    }
+    names
 }

@@ -13,6 +13,7 @@ use crate::spool::Body;
 use ring::digest::{SHA256, digest};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,8 @@ const AGAIN: Duration = Duration::from_secs(3600);
 const POST: Duration = Duration::from_secs(60);
 /// Most bytes of an answer to that.
 const ANSWER_MAX: usize = 64 << 10;
+/// Domains that are reported to at a time.
+const AT_ONCE: usize = 8;
 
 impl Delivery {
     /// Saves what is counted, and reports what is over, until told to stop.
@@ -43,9 +46,27 @@ impl Delivery {
             self.tally.save().await;
             let now = self.parts.world.clock.now();
             if now >= due {
-                let is_done = self.report_past().await;
+                let Some(is_done) = self.report_and_save(&shutdown).await else {
+                    return self.tally.save().await;
+                };
                 let next = self.round(now.after(DAY));
                 due = if is_done { next } else { now.after(AGAIN).min(next) };
+            }
+        }
+    }
+
+    /// Reports what is over, and goes on saving what is counted, since a round may take long; none where it
+    /// is told to stop.
+    async fn report_and_save(self: &Arc<Self>, shutdown: &CancellationToken) -> Option<bool> {
+        let delay = self.parts.config.tls_reports.save_delay.0;
+        let round = self.report_past();
+        tokio::pin!(round);
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return None,
+                is_done = &mut round => return Some(is_done),
+                () = tokio::time::sleep(delay) => self.tally.save().await,
             }
         }
     }
@@ -59,7 +80,7 @@ impl Delivery {
     }
 
     /// Reports the days that are over; whether none of them is left.
-    pub(in crate::delivery) async fn report_past(&self) -> bool {
+    pub(in crate::delivery) async fn report_past(self: &Arc<Self>) -> bool {
         let (mut after, mut is_done) = (None, true);
         loop {
             let page = match self.tally.past(after.as_ref()) {
@@ -71,18 +92,36 @@ impl Delivery {
             };
             let Some((last, _)) = page.last() else { return is_done };
             after = Some(last.clone());
+            let mut tasks = JoinSet::new();
             for (key, day) in page {
-                if self.report_day(&key, &day).await {
-                    self.tally.forget(key).await;
-                } else {
-                    is_done = false;
+                if tasks.len() >= AT_ONCE {
+                    is_done &= tasks.join_next().await.is_none_or(|ended| ended.unwrap_or(false));
                 }
+                let all = self.clone();
+                tasks.spawn(async move { all.report_key(key, day).await });
+            }
+            while let Some(ended) = tasks.join_next().await {
+                is_done &= ended.unwrap_or(false);
             }
         }
     }
 
-    /// Reports a domain's day; false where it is worth another try.
-    async fn report_day(&self, key: &Key, day: &Day) -> bool {
+    /// Reports a domain's day and forgets it, or keeps for another try who has been told; whether that is over.
+    async fn report_key(&self, key: Key, mut day: Day) -> bool {
+        let mut told = Vec::new();
+        let is_over = self.report_day(&key, &day, &mut told).await;
+        if is_over {
+            self.tally.forget(key).await;
+        } else if !told.is_empty() {
+            day.told.extend(told);
+            self.tally.keep(key, day).await;
+        }
+        is_over
+    }
+
+    /// Reports a domain's day to those who have not been told, and notes who has; false where it is worth
+    /// another try.
+    async fn report_day(&self, key: &Key, day: &Day, told: &mut Vec<String>) -> bool {
         let Some((date, name)) = key.split_once('/') else { return true };
         let Ok(domain) = Domain::parse(name) else { return true };
         let now = self.parts.world.clock.now();
@@ -106,19 +145,21 @@ impl Delivery {
         let packed = report.packed();
         let mut is_done = true;
         for to in destinations(&records).into_iter().take(settings.addresses_max as usize) {
-            let (sent, where_to) = match &to {
-                Destination::Mail(address) => {
-                    (self.mail_report(&report, &packed, address).await, address.to_string())
+            let where_to = to.to_string();
+            if day.told.contains(&where_to) {
+                continue;
+            }
+            let sent = match &to {
+                Destination::Mail(address) => self.mail_report(&report, &packed, address).await,
+                Destination::Web(host, port, path) => {
+                    self.post_report(&packed, (host, *port, path)).await
                 }
-                Destination::Web(host, port, path) => (
-                    self.post_report(&packed, (host, *port, path)).await,
-                    format!("https://{host}"),
-                ),
             };
             match sent {
                 Ok(()) => {
                     tracing::info!(target: "relent::delivery", %domain, date, to = where_to,
                         "TLS report sent");
+                    told.push(where_to);
                 }
                 Err(fault) => {
                     tracing::info!(target: "relent::delivery", %domain, date, to = where_to, fault,

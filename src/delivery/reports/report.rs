@@ -7,6 +7,7 @@ use data_encoding::BASE64;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
+use std::fmt;
 use std::io::Write;
 
 /// Characters of a line of base64.
@@ -34,6 +35,15 @@ pub(super) enum Destination {
     Mail(Address),
     /// Host, port, and path with query.
     Web(String, u16, String),
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mail(address) => address.fmt(f),
+            Self::Web(host, port, path) => write!(f, "https://{host}:{port}{path}"),
+        }
+    }
 }
 
 /// What the record at `_smtp._tls` asks for: none unless exactly one begins as it must (RFC 8460 §3).

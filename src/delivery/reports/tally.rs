@@ -6,7 +6,7 @@ use crate::mail::Domain;
 use crate::store::{Record, Store, StoreFault, Table};
 use crate::world::World;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -57,10 +57,24 @@ pub(super) struct Counts {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Day {
     pub(super) policies: BTreeMap<PolicyKind, Counts>,
+    /// Who of those that the domain names has the report already.
+    pub(super) told: BTreeSet<String>,
+}
+
+/// A day as version 1 has it.
+#[derive(Serialize, Deserialize)]
+struct Untold {
+    policies: BTreeMap<PolicyKind, Counts>,
 }
 
 impl Record for Day {
     const TABLE: Table = Table::TlsTally;
+    const VERSION: u8 = 2;
+
+    fn decode_old(version: u8, bytes: &[u8]) -> Option<Self> {
+        let old: Untold = (version == 1).then(|| postcard::from_bytes(bytes).ok())??;
+        Some(Self { policies: old.policies, told: BTreeSet::new() })
+    }
 }
 
 /// A day and a domain: `2026-11-26/example.com`.
@@ -214,6 +228,17 @@ impl Tally {
         Ok(named.take_while(|(key, _)| *key < today).collect())
     }
 
+    /// Keeps a day that is over, and who has been told of it.
+    pub(super) async fn keep(&self, key: Key, day: Day) {
+        let written = self.store.transact(move |t| {
+            t.put(key.as_bytes(), &day);
+            Ok(Ok::<_, Infallible>(()))
+        });
+        if let Err(fault) = written.await {
+            tracing::warn!(target: "relent::delivery", %fault, "a TLS report may be sent twice");
+        }
+    }
+
     /// Forgets a day of a domain.
     pub(super) async fn forget(&self, key: Key) {
         let removed = self.store.transact(move |t| {
@@ -223,5 +248,20 @@ impl Tally {
         if let Err(fault) = removed.await {
             tracing::warn!(target: "relent::delivery", %fault, "a TLS report may be sent twice");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_of_an_earlier_version_has_been_told_to_nobody() {
+        let counts = Counts { successes: 3, ..Counts::default() };
+        let old = Untold { policies: BTreeMap::from([(PolicyKind::Sts, counts)]) };
+        let bytes = postcard::to_allocvec(&old).expect("encoded");
+        let day = Day::decode_old(1, &bytes).expect("a day");
+        assert_eq!(day.policies[&PolicyKind::Sts].successes, 3);
+        assert!(day.told.is_empty() && Day::decode_old(3, &bytes).is_none());
     }
 }

@@ -123,3 +123,41 @@ async fn a_day_that_is_over_is_told_to_the_domain_that_asks_for_it_once() {
     running.await.expect("ends");
     assert_eq!(house.queue.summary().await.queued, 0, "no other report waits");
 }
+
+/// The same, and there is a second address, of a web server that nobody finds.
+struct AsksTwice;
+
+#[async_trait]
+impl Resolver for AsksTwice {
+    async fn route(&self, domain: &Domain) -> Result<Route, DnsFault> {
+        Asks.route(domain).await
+    }
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsFault> {
+        if host == "web.example" { Ok(Vec::new()) } else { Asks.addresses(host).await }
+    }
+    async fn texts(&self, name: &str) -> Result<Vec<String>, DnsFault> {
+        let one = Asks.texts(name).await?;
+        Ok(one.into_iter().map(|text| text + ",https://web.example/tls").collect())
+    }
+}
+
+#[tokio::test]
+async fn who_has_a_report_does_not_get_it_again_because_another_cannot_be_reached() {
+    let day: Timestamp = "2026-11-26T12:00:00Z".parse().expect("a moment");
+    let clock = Arc::new(Turned(AtomicU64::new(day.0), SystemClock::new()));
+    let script = Script { clock: Some(clock.clone()), tls: Some(None), ..Script::default() };
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let mut house = house_at(server, Arc::new(AsksTwice), Vec::new(), Arc::new(script)).await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(house.delivery.clone().run(stop.clone()));
+    sent(&mut house, "ann").await;
+    house.delivery.tally.save().await;
+    clock.0.fetch_add(86_400_000, Ordering::SeqCst);
+    assert!(!house.delivery.report_past().await, "one of two has it");
+    house.hear("RCPT TO:<tls@there.example>").await;
+    house.hear(".").await;
+    stop.cancel();
+    running.await.expect("ends");
+    assert!(!house.delivery.report_past().await, "the other has it not");
+    assert_eq!(house.queue.summary().await.queued, 0, "no other report waits");
+}

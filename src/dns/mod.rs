@@ -77,8 +77,8 @@ pub trait Resolver: Send + Sync + 'static {
     async fn proven_addresses(&self, host: &str) -> Result<Proven<Vec<IpAddr>>, DnsFault> {
         self.addresses(host).await.map(Proven::unproven)
     }
-    /// The name that a host's aliases lead to (RFC 7672 §2.2.2), where every one of them is proven; none where
-    /// it has none.
+    /// The name that a host's aliases lead to (RFC 7672 §2.2.2), as far as they are proven; none where it has
+    /// none.
     async fn expanded(&self, _host: &str) -> Result<Option<String>, DnsFault> {
         Ok(None)
     }

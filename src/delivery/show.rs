@@ -171,12 +171,15 @@ impl Delivery {
         };
         let names: Vec<String> = hosts.iter().map(|host| host.name.clone()).collect();
         let (site, shaping) = (self.site_of(domain, &names), self.sites.shaping());
+        let servers = Site::among(names.iter().map(String::as_str));
         let seen = if names.is_empty() { vec![domain.as_str().to_owned()] } else { names };
         let apart = shaping.is_apart(domain);
         let (shape, sources) =
             shaping.of(Some(domain).filter(|_| apart), &seen.iter().map(String::as_str));
         let suspensions = self.suspensions()?;
-        let concerns = |word: &Suspension| word.name == domain.as_str() || word.holds(&site);
+        let concerns = |word: &Suspension| {
+            word.name == domain.as_str() || word.holds(&site) || word.holds(&servers)
+        };
         let views = self.parts.queue.sites(DOMAINS_MAX);
         let view = views.iter().find(|view| view.site == site);
         let all = self.sites.all();

@@ -3,6 +3,7 @@
 
 use super::Delivery;
 use super::batch::Batch;
+use super::outcome::ours;
 use super::route::Targets;
 use super::standing::Standing;
 use crate::config::{Shape, Shaping};
@@ -11,6 +12,10 @@ use crate::queue::{Attempt, Lease, Said, Site};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// How long mail waits that a suspension by a server's name keeps from a site that does not name it, until that
+/// is looked at again.
+const SUSPENDED_LOOK: Duration = Duration::from_secs(60);
 
 /// How soon after it has moved a domain that moves again is restless, and how long it is a site by itself then.
 const RESTLESS: Duration = Duration::from_secs(60);
@@ -358,6 +363,10 @@ impl Delivery {
     ) -> Option<Lease> {
         let domain = lease.domain()?.clone();
         if targets.domain == domain {
+            if let Some(attempt) = self.suspended(site, targets) {
+                self.finish(lease, attempt).await;
+                return None;
+            }
             return Some(lease);
         }
         let begun = self.begin();
@@ -382,6 +391,21 @@ impl Delivery {
         }
         self.finish(lease, Attempt::Untried).await;
         None
+    }
+
+    /// The operator's word that nothing goes to one of these servers, where the site does not name them: a
+    /// domain that stands apart. The queue knows it by its own name alone.
+    pub(super) fn suspended(&self, site: &Site, targets: &Targets) -> Option<Attempt> {
+        if *site != Site::of(&targets.domain)
+            || site.hosts().eq(targets.names.iter().map(String::as_str))
+        {
+            return None;
+        }
+        let servers = Site::among(targets.names.iter().map(String::as_str));
+        let word = self.suspensions().ok()?.into_iter().find(|word| word.holds(&servers))?;
+        let looked = self.parts.world.clock.now().after(SUSPENDED_LOOK);
+        let until = word.until.map_or(looked, |until| until.min(looked));
+        Some(Attempt::Waits { said: ours(None, Status::new(4, 4, 5), word.said()), until })
     }
 
     /// Most messages over one connection to a site.

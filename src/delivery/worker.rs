@@ -51,6 +51,10 @@ impl Delivery {
         if self.moved(&domain, &targets.names, &site) {
             return; // the lease is due at once, in its site's turn
         }
+        if let Some(attempt) = self.suspended(&site, &targets) {
+            self.finish(lease, attempt).await;
+            return;
+        }
         targets.pool = pool;
         let mut dialog = match self.connect(&mut targets, &lease.message, &shutdown).await {
             Ok(dialog) => dialog,

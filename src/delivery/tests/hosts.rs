@@ -54,6 +54,23 @@ impl Resolver for Shifty {
     }
 }
 
+/// More hosts than are looked at.
+struct Many;
+
+#[async_trait]
+impl Resolver for Many {
+    async fn route(&self, _domain: &Domain) -> Result<Route, DnsFault> {
+        let host = |number| MailHost { preference: 0, name: format!("mx{number}.big.example") };
+        Ok(Route::Hosts((0..1000).map(host).collect()))
+    }
+    async fn addresses(&self, _host: &str) -> Result<Vec<IpAddr>, DnsFault> {
+        Ok(vec![HERE])
+    }
+    async fn texts(&self, _name: &str) -> Result<Vec<String>, DnsFault> {
+        Ok(Vec::new())
+    }
+}
+
 /// How the first attempt at a message to Ann ended: the outcome, and its status with the text.
 async fn outcome(house: &House) -> (Outcome, String) {
     house.accept("ann").await;
@@ -145,4 +162,33 @@ async fn a_domain_whose_hosts_are_others_at_each_look_is_tried_as_a_site_by_itse
     assert!(looks < 10, "{looks} looks for one message");
     let domain = Domain::parse("there.example").expect("a domain");
     assert_eq!(house.queue.site(&domain), Some(crate::queue::Site::of(&domain)));
+}
+
+#[tokio::test]
+async fn a_server_that_is_suspended_gets_nothing_of_a_domain_that_stands_apart() {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let mut house = house_at(server, Arc::new(Many), Vec::new(), Arc::default()).await;
+    house.delivery.suspend("*.big.example", None, "trouble").await.expect("suspended");
+    let domain = Domain::parse("there.example").expect("a domain");
+    let shown = house.delivery.site(&domain).await.expect("a site");
+    assert_eq!((shown.suspensions.len(), shown.site.as_str()), (1, "there.example"));
+    house.accept("ann").await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(house.delivery.clone().run(stop.clone()));
+    let waits = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            let waiting = house.queue.list(Selector::All, 1).await;
+            if waiting.iter().any(|item| item.state == "queued" && item.why.contains("suspended")) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    waits.await.expect("it waits");
+    assert!(house.heard.try_recv().is_err(), "nothing was said to the server");
+    house.delivery.resume("*.big.example").await.expect("resumed");
+    assert_eq!(house.queue.retry(Selector::All).await, 1);
+    house.hear(".").await;
+    stop.cancel();
+    running.await.expect("ends");
 }

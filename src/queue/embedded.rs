@@ -74,11 +74,6 @@ impl Drop for Guard {
     }
 }
 
-/// Most attempts at sites that were never reached.
-fn doubtful_max(settings: &crate::config::Delivery) -> u32 {
-    (settings.attempts_max.min(settings.connections_max) / 2).max(1)
-}
-
 impl Embedded {
     /// Rebuilds the queue from the spool.
     ///
@@ -96,7 +91,8 @@ impl Embedded {
         // half of all attempts at most, and of all connections, since each holds one while nobody answers:
         // however many are dead, others have their share.
         let unknown = Limits { connections: 1, interval: None, proven: false };
-        let state = State::new(unknown, doubtful_max(&config.delivery));
+        let most = config.delivery.attempts_max.min(config.delivery.connections_max);
+        let state = State::new(unknown, most / 2);
         let mut state = rebuild(&spool, now, state)?;
         // The clock may have been ahead when the waits were recorded.
         state.draw_near(now.after(longest(&config)));

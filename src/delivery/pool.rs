@@ -7,7 +7,8 @@ use crate::queue::{Attempt, Lease, Site};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,6 +19,8 @@ const REST: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Pool {
     sites: Mutex<HashMap<Site, Crew>>,
+    /// A worker has left, whose connection is closed.
+    left: Notify,
 }
 
 #[derive(Default)]
@@ -26,6 +29,8 @@ struct Crew {
     workers: u32,
     /// Workers that have reached a server.
     connected: u32,
+    /// Workers that may hold a connection.
+    seated: u32,
     /// Connected workers without work.
     idle: VecDeque<Idle>,
 }
@@ -42,10 +47,19 @@ struct Idle {
 pub(super) struct Place {
     delivery: Arc<Delivery>,
     site: Site,
+    seated: bool,
     connected: bool,
 }
 
 impl Place {
+    /// One more worker of a site.
+    pub(super) fn new(delivery: &Arc<Delivery>, site: Site) -> Self {
+        let mut sites = delivery.pool.sites();
+        sites.entry(site.clone()).or_default().workers += 1;
+        drop(sites);
+        Self { delivery: Arc::clone(delivery), site, seated: false, connected: false }
+    }
+
     /// Counts the worker as one that has reached a server.
     pub(super) fn connected(&mut self) {
         if !self.connected {
@@ -62,10 +76,13 @@ impl Drop for Place {
         if let Some(crew) = sites.get_mut(&self.site) {
             crew.workers -= 1;
             crew.connected -= u32::from(self.connected);
+            crew.seated -= u32::from(self.seated);
             if crew.workers == 0 {
                 sites.remove(&self.site);
             }
         }
+        drop(sites);
+        self.delivery.pool.left.notify_waiters();
     }
 }
 
@@ -122,6 +139,19 @@ impl Pool {
         self.sites().get(site).map_or(0, |crew| crew.workers)
     }
 
+    /// Lets a worker connect, where its site has fewer connections than `most`; else ends one that is idle.
+    fn seat(&self, place: &mut Place, most: u32) -> bool {
+        let mut sites = self.sites();
+        let Some(crew) = sites.get_mut(&place.site) else { return true };
+        if place.seated || crew.seated < most {
+            crew.seated += u32::from(!std::mem::replace(&mut place.seated, true));
+            return true;
+        }
+        crew.idle.retain(|idle| !idle.work.is_closed());
+        crew.idle.pop_front();
+        false
+    }
+
     /// Ends the longest idle connection of some site, to the server named or to any: its place
     /// is needed.
     pub(super) fn evict(&self, whose: Option<&[Server; 2]>) {
@@ -157,7 +187,7 @@ impl Delivery {
         tokio::join!(dispatched, self.look_after(&shutdown));
         workers.close();
         let longest = self.parts.config.process.drain_timeout.0;
-        if tokio::time::timeout(longest, workers.wait()).await.is_err() {
+        if timeout(longest, workers.wait()).await.is_err() {
             tracing::warn!(count = workers.len(), "attempts were still under way at the stop");
         }
         self.security.policies.stop();
@@ -204,16 +234,35 @@ impl Delivery {
         lease: Lease,
         permit: OwnedSemaphorePermit,
     ) {
-        let mut sites = self.pool.sites();
-        sites.entry(site.clone()).or_default().workers += 1;
-        drop(sites);
-        let place = Place { delivery: Arc::clone(self), site: site.clone(), connected: false };
+        let place = Place::new(self, site.clone());
         let (delivery, shutdown) = (Arc::clone(self), shutdown.clone());
         let used = self.levels.attempts.take(1);
         workers.spawn(async move {
             delivery.work(site, lease, place, shutdown).await;
             drop((permit, used));
         });
+    }
+
+    /// Waits until a worker may connect. A connection that is idle, or says goodbye, holds no lease and is one to
+    /// the server all the same. No: there was none within `delivery.slot_wait_max`.
+    pub(super) async fn seated(&self, place: &mut Place, shutdown: &CancellationToken) -> bool {
+        let waiting = async {
+            loop {
+                let left = self.pool.left.notified();
+                tokio::pin!(left);
+                left.as_mut().enable();
+                if self.pool.seat(place, self.connections_max(&place.site)) {
+                    return;
+                }
+                // The site may be given more meanwhile.
+                let _ = timeout(REST, left).await;
+            }
+        };
+        let longest = self.parts.config.delivery.slot_wait_max.0;
+        tokio::select! {
+            () = shutdown.cancelled() => false,
+            seated = timeout(longest, waiting) => seated.is_ok(),
+        }
     }
 
     /// Ends a lease; says whether that could be recorded.

@@ -422,9 +422,14 @@ impl Delivery {
 
     /// Whether a site has more connections than it may.
     pub(super) fn is_crowded(&self, site: &Site) -> bool {
+        self.pool.workers(site) > self.connections_max(site)
+    }
+
+    /// Most connections to a site now.
+    pub(super) fn connections_max(&self, site: &Site) -> u32 {
         let share = self.slots.share();
-        let most = self.sites.all().get(site).map(|standing| standing.limits(share).connections);
-        most.is_some_and(|most| self.pool.workers(site) > most)
+        let all = self.sites.all();
+        all.get(site).map_or(u32::MAX, |standing| standing.limits(share).connections)
     }
 
     /// Takes another shaping file: what it says holds from now on.

@@ -1,5 +1,8 @@
 //! Mail from the queue to a scripted mail server over loopback.
 
+use super::pool::Place;
+use super::slots::Server;
+use super::sources::PoolNumber;
 use super::{Delivery, Parts};
 use crate::accounts::{Accounts, StreamDraft, StreamKind, StreamRules};
 use crate::config::{Config, Shaping};
@@ -10,7 +13,7 @@ use crate::mail::{
     AccountId, Address, Domain, MessageId, ReversePath, StreamId, Timestamp, TlsDemand,
 };
 use crate::policy::{Policy, Subject};
-use crate::queue::{Embedded, Queue};
+use crate::queue::{Embedded, Queue, Site};
 use crate::spool::{Body, Spool};
 use crate::store::Store;
 use crate::world::{Clock, World};
@@ -21,6 +24,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio_util::sync::CancellationToken;
 
 mod fallback;
@@ -348,4 +352,27 @@ async fn a_reply_lost_after_the_dot_is_tried_again_and_said_to_be_in_doubt() {
     assert_eq!(waiting.len(), 1);
     let last = waiting[0].last.clone().unwrap_or_default();
     assert!(last.contains("possible duplicate"), "{last}");
+}
+
+#[tokio::test]
+async fn a_site_has_no_more_connections_than_it_may_though_some_are_idle() {
+    let house = house(Arc::default()).await;
+    let (delivery, stop) = (&house.delivery, CancellationToken::new());
+    let site = Site::of(&Domain::parse("there.example").expect("a domain"));
+    // Never reached, it may have one.
+    delivery.with_site(&site, |_| true);
+    let moment = Duration::from_millis(50);
+    let mut first = Place::new(delivery, site.clone());
+    let mut second = Place::new(delivery, site.clone());
+    assert!(delivery.seated(&mut first, &stop).await);
+    let mut idle = delivery.pool.idle(
+        &site,
+        PoolNumber::default(),
+        Server::both("mx.example", [192, 0, 2, 1].into()),
+    );
+    let waiting = tokio::time::timeout(moment, delivery.seated(&mut second, &stop));
+    assert!(waiting.await.is_err(), "the first is connected");
+    assert!(idle.try_recv().is_err_and(|why| why == TryRecvError::Closed), "and is told to go");
+    drop(first);
+    assert!(delivery.seated(&mut second, &stop).await);
 }

@@ -56,6 +56,9 @@ impl Delivery {
             return;
         }
         targets.pool = pool;
+        if !self.seated(&mut place, &shutdown).await {
+            return; // due again at once, as is what was given back for another connection
+        }
         let mut dialog = match self.connect(&mut targets, &lease.message, &shutdown).await {
             Ok(dialog) => dialog,
             Err(Attempt::Untried) => return,

@@ -3,6 +3,7 @@
 use super::{House, Script, house_in};
 use crate::dns::{DnsFault, MailHost, Resolver, Route};
 use crate::mail::Domain;
+use crate::queue::{Queue, Selector};
 use crate::world::{Network, SystemNetwork, World};
 use async_trait::async_trait;
 use std::io;
@@ -126,4 +127,32 @@ async fn a_family_that_leads_nowhere_is_tried_last_the_next_time() {
     assert_eq!(asked, ["::1".parse::<IpAddr>().expect("one"), [127, 0, 0, 1].into()]);
     takes(&mut house).await;
     assert_eq!(*network.asked.lock().expect("asked"), [IpAddr::from([127, 0, 0, 1])]);
+}
+
+#[tokio::test]
+async fn an_address_that_we_lack_to_send_from_is_no_word_about_the_site() {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let host = Arc::new(Host(vec![[127, 0, 0, 1].into()]));
+    let set = |delivery: &mut crate::config::Delivery| {
+        delivery.source_addresses = vec!["2001:db8::1".parse().expect("an address")];
+    };
+    let script = Arc::new(Script::default());
+    let house = house_in(World::real(), server, host, Vec::new(), script, set).await;
+    house.accept("ann").await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(house.delivery.clone().run(stop.clone()));
+    let last = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            let waiting = house.queue.list(Selector::All, 1).await;
+            if let Some(last) = waiting.into_iter().find_map(|item| item.last) {
+                return last;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    let last = last.await.expect("an attempt");
+    assert!(last.contains("no address of its family"), "{last}");
+    assert!(house.delivery.sites.all().values().all(|standing| standing.failures() == 0));
+    stop.cancel();
+    running.await.expect("ends");
 }

@@ -178,7 +178,8 @@ async fn a_server_that_is_suspended_gets_nothing_of_a_domain_that_stands_apart()
     let waits = tokio::time::timeout(Duration::from_secs(20), async {
         loop {
             let waiting = house.queue.list(Selector::All, 1).await;
-            if waiting.iter().any(|item| item.state == "queued" && item.why.contains("suspended")) {
+            let last = waiting.first().and_then(|item| item.last.as_deref());
+            if last.is_some_and(|last| last.contains("suspended by the operator")) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -1,5 +1,6 @@
 //! The queue of one node: in memory, rebuilt from the spool.
 
+use super::history::find;
 use super::state::{Key, Stand, State, Then};
 use super::{
     Attempt, Draft, ItemView, Lease, Limits, Outage, Queue, Said, Selector, Site, SiteView,
@@ -683,24 +684,4 @@ impl Queue for Embedded {
     fn read(&self, body: &Body) -> BodyReader {
         self.spool.reader(body)
     }
-}
-
-/// Reads what one of the keys of `events` names, newest first, on a blocking thread, until `each` says
-/// false.
-async fn find<T: Send + 'static>(
-    spool: Spool,
-    key: u64,
-    mut each: impl FnMut(MessageEvent, &mut Vec<T>) -> bool + Send + 'static,
-) -> Vec<T> {
-    let read = move || {
-        let mut found = Vec::new();
-        let outcome = spool.find(key, |record| {
-            MessageEvent::decode(&record).is_none_or(|event| each(event, &mut found))
-        });
-        if let Err(fault) = outcome {
-            tracing::error!(target: "relent::queue", %fault, "what was asked for may be incomplete");
-        }
-        found
-    };
-    tokio::task::spawn_blocking(read).await.unwrap_or_default()
 }

@@ -9,12 +9,10 @@ use crate::config::{Config, Shaping};
 use crate::dns::{DnsFault, MailHost, Resolver, Route};
 use crate::events::message::{Accepted, Origin, Recipient, owner};
 use crate::events::record::{Evidence, Reason, Scope, Source};
-use crate::mail::{
-    AccountId, Address, Domain, MessageId, ReversePath, StreamId, Timestamp, TlsDemand,
-};
+use crate::mail::{AccountId, Address, Domain, MessageId, ReversePath, StreamId, Timestamp};
 use crate::policy::{Policy, Subject};
 use crate::queue::{Embedded, Queue, Site};
-use crate::spool::{Body, Spool};
+use crate::spool::Spool;
 use crate::store::Store;
 use crate::world::{Clock, World};
 use async_trait::async_trait;
@@ -229,29 +227,17 @@ impl House {
         let mut body = self.queue.body();
         let text = b"From: a@acme.example\r\nSubject: hi\r\n\r\n.dot\r\n";
         body.write(text).await.expect("room");
-        let draft = Accepted {
-            id: MessageId([0; 12]),
-            origin: Origin::Submission {
+        let draft = Accepted::new(
+            MessageId([0; 12]),
+            Origin::Submission {
                 account: self.account,
                 stream: self.stream,
                 credential: "app".into(),
             },
-            sender: ReversePath::Null,
-            recipients: vec![Recipient {
-                hash: crate::mail::RecipientHash([7; 16]),
-                address: address.clone(),
-            }],
-            body: Body::default(),
-            at: Timestamp(0),
-            from: None,
-            smtputf8: false,
-            eight_bit: false,
-            refused: Vec::new(),
-            not_before: None,
-            dsn: None,
-            tls: TlsDemand::default(),
-            reply_to: None,
-        };
+            ReversePath::Null,
+            vec![Recipient { hash: crate::mail::RecipientHash([7; 16]), address: address.clone() }],
+            Timestamp(0),
+        );
         self.queue.enqueue(draft, body).await.expect("accepted");
         address
     }

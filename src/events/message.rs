@@ -132,6 +132,34 @@ impl Letters {
 }
 
 impl Accepted {
+    /// A message in ASCII that is due at once and of which nothing else is known; its body is still to
+    /// come.
+    #[must_use]
+    pub fn new(
+        id: MessageId,
+        origin: Origin,
+        sender: ReversePath,
+        recipients: Vec<Recipient>,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            origin,
+            sender,
+            recipients,
+            body: Body::default(),
+            at,
+            from: None,
+            smtputf8: false,
+            eight_bit: false,
+            refused: Vec::new(),
+            not_before: None,
+            dsn: None,
+            tls: TlsDemand::default(),
+            reply_to: None,
+        }
+    }
+
     /// Of what the sender is told, about this recipient.
     #[must_use]
     pub fn notify(&self, number: RecipientNumber) -> Notify {
@@ -314,20 +342,16 @@ mod tests {
 
     fn accepted(refused: Vec<RecipientNumber>, not_before: Option<Timestamp>) -> MessageEvent {
         MessageEvent::Accepted(Accepted {
-            id: MessageId([3; 12]),
-            origin: Origin::Letter { account: AccountId(1), stream: None },
-            sender: ReversePath::Null,
-            recipients: Vec::new(),
-            body: Body::default(),
-            at: Timestamp(5),
-            from: None,
-            smtputf8: false,
             eight_bit: true,
             refused,
             not_before,
-            dsn: None,
-            tls: TlsDemand::Policy,
-            reply_to: None,
+            ..Accepted::new(
+                MessageId([3; 12]),
+                Origin::Letter { account: AccountId(1), stream: None },
+                ReversePath::Null,
+                Vec::new(),
+                Timestamp(5),
+            )
         })
     }
 

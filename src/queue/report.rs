@@ -8,7 +8,6 @@ use crate::events::message::{Accepted, Origin, Recipient};
 use crate::mail::charset::encoded;
 use crate::mail::dsn::{Returned, escaped, xtext};
 use crate::mail::{Address, MessageId, RecipientNumber, ReversePath, Timestamp, TlsDemand, header};
-use crate::spool::Body;
 
 /// Where a field of a delivery status is folded.
 const LINE_MAX: usize = 78;
@@ -73,24 +72,21 @@ impl Report<'_> {
     pub(super) fn draft(&self, recipient: Recipient) -> Accepted {
         let message = self.message;
         Accepted {
-            id: self.id(),
-            origin: Origin::Report { account: message.origin.account(), about: message.id },
-            sender: ReversePath::Null,
-            recipients: vec![recipient],
-            body: Body::default(),
-            at: self.now,
             from: Address::new("MAILER-DAEMON", self.hostname).ok(),
             smtputf8: self.sender.needs_smtputf8(),
             eight_bit: true,
-            refused: Vec::new(),
-            not_before: None,
-            dsn: None,
             // What had to be encrypted on its way there has to be on its way back (RFC 8689 §5).
             tls: match message.tls {
                 TlsDemand::Required => TlsDemand::Required,
                 TlsDemand::Policy | TlsDemand::Optional => TlsDemand::Policy,
             },
-            reply_to: None,
+            ..Accepted::new(
+                self.id(),
+                Origin::Report { account: message.origin.account(), about: message.id },
+                ReversePath::Null,
+                vec![recipient],
+                self.now,
+            )
         }
     }
 
@@ -337,22 +333,13 @@ mod tests {
         let recipients = ["first@b.example", failed]
             .map(|to| Recipient { address: address(to), hash: RecipientHash([0; 16]) });
         let sender = address("a@a.example");
-        let message = Accepted {
-            id: MessageId([7; 12]),
-            origin: Origin::Letter { account: AccountId(1), stream: None },
-            sender: ReversePath::Mailbox(sender.clone()),
-            recipients: recipients.to_vec(),
-            body: Body::default(),
-            at: Timestamp(0),
-            from: None,
-            smtputf8: false,
-            eight_bit: false,
-            refused: Vec::new(),
-            not_before: None,
-            dsn: None,
-            tls: TlsDemand::default(),
-            reply_to: None,
-        };
+        let message = Accepted::new(
+            MessageId([7; 12]),
+            Origin::Letter { account: AccountId(1), stream: None },
+            ReversePath::Mailbox(sender.clone()),
+            recipients.to_vec(),
+            Timestamp(0),
+        );
         let said = Said {
             relay: relay.map(str::to_owned),
             status: Status::new(5, 1, 1),

@@ -406,34 +406,24 @@ impl State {
 mod tests {
     use super::*;
     use crate::events::message::{Origin, Recipient};
-    use crate::mail::{AccountId, Address, ReversePath, TlsDemand};
+    use crate::mail::{AccountId, Address, ReversePath};
     use crate::queue::Suspension;
-    use crate::spool::Body;
 
     fn message(id: u8, to: &str) -> Accepted {
         of(1, id, to)
     }
 
     fn of(account: u32, id: u8, to: &str) -> Accepted {
-        Accepted {
-            id: MessageId([id; 12]),
-            origin: Origin::Letter { account: AccountId(account), stream: None },
-            sender: ReversePath::Null,
-            recipients: vec![Recipient {
+        Accepted::new(
+            MessageId([id; 12]),
+            Origin::Letter { account: AccountId(account), stream: None },
+            ReversePath::Null,
+            vec![Recipient {
                 address: Address::parse(to).expect("an address"),
                 hash: RecipientHash([0; 16]),
             }],
-            body: Body::default(),
-            at: Timestamp(0),
-            from: None,
-            smtputf8: false,
-            eight_bit: false,
-            refused: Vec::new(),
-            not_before: None,
-            dsn: None,
-            tls: TlsDemand::default(),
-            reply_to: None,
-        }
+            Timestamp(0),
+        )
     }
 
     fn state(connections: u32) -> State {

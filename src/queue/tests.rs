@@ -8,11 +8,9 @@ use crate::config::Config;
 use crate::events::message::{MessageEvent, Origin, Outcome, Recipient, owner};
 use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::dsn::{Dsn, Notify, OfRecipient};
-use crate::mail::{
-    Address, Domain, MessageId, RecipientNumber, ReversePath, Status, Timestamp, TlsDemand,
-};
+use crate::mail::{Address, Domain, MessageId, RecipientNumber, ReversePath, Status, Timestamp};
 use crate::policy::{Judgement, Policy, Subject};
-use crate::spool::{Body, Durability, Kind, Sequence, Spool, SpoolFault};
+use crate::spool::{Durability, Kind, Sequence, Spool, SpoolFault};
 use crate::store::Store;
 use crate::world::{Clock, World};
 use std::path::{Path, PathBuf};
@@ -154,26 +152,17 @@ impl Rig {
             "" => ReversePath::Null,
             text => ReversePath::Mailbox(Address::parse(text).expect("address")),
         };
-        Draft {
-            id: MessageId([number; 12]),
-            origin: Origin::Submission {
+        Draft::new(
+            MessageId([number; 12]),
+            Origin::Submission {
                 account: stream.account,
                 stream: stream.id,
                 credential: "app".into(),
             },
             sender,
-            recipients: to.iter().map(recipient).collect(),
-            body: Body::default(),
-            at: self.clock.now(),
-            from: None,
-            smtputf8: false,
-            eight_bit: false,
-            refused: Vec::new(),
-            not_before: None,
-            dsn: None,
-            tls: TlsDemand::default(),
-            reply_to: None,
-        }
+            to.iter().map(recipient).collect(),
+            self.clock.now(),
+        )
     }
 
     async fn enqueue(&self, draft: Draft) -> MessageId {

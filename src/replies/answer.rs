@@ -11,11 +11,9 @@ use super::limits::Counted;
 use crate::accounts::Stream;
 use crate::events::message::{Accepted, MessageEvent, Origin, Recipient};
 use crate::events::record::Scope;
-use crate::mail::{
-    AccountId, Address, MessageId, RecipientHash, RecipientNumber, ReversePath, TlsDemand,
-};
+use crate::mail::{AccountId, Address, MessageId, RecipientHash, RecipientNumber, ReversePath};
 use crate::policy::{Subject, Token, UNDO_AGE_MAX};
-use crate::spool::{Body, SpoolFault};
+use crate::spool::SpoolFault;
 use crate::store::StoreFault;
 
 /// Why nothing was said.
@@ -268,20 +266,16 @@ impl Desk {
         };
         let bytes = sheet.bytes();
         let draft = Accepted {
-            id,
-            origin: Origin::Answer { account: stream.account, stream: stream.id },
-            sender: ReversePath::Null,
             smtputf8: to.needs_smtputf8(),
-            recipients: vec![Recipient { address: to, hash }],
-            body: Body::default(),
-            at: now,
             from: Some(from.clone()),
             eight_bit: !bytes.is_ascii(),
-            refused: Vec::new(),
-            not_before: None,
-            dsn: None,
-            tls: TlsDemand::default(),
-            reply_to: None,
+            ..Accepted::new(
+                id,
+                Origin::Answer { account: stream.account, stream: stream.id },
+                ReversePath::Null,
+                vec![Recipient { address: to, hash }],
+                now,
+            )
         };
         let mut body = parts.queue.body();
         body.write(&bytes).await?;

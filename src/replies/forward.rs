@@ -7,7 +7,6 @@ use super::desk::{Act, Desk, Forward, Reading};
 use super::destination::{Person, refuse};
 use crate::events::message::{Accepted, Letters, MessageEvent, Origin, Recipient};
 use crate::mail::{Address, Answer, MessageId, ReversePath, Status, header};
-use crate::spool::Body;
 
 /// Most events of mail to a person that are looked through for the message that is answered.
 const EVENTS_MAX: usize = 200;
@@ -101,20 +100,16 @@ impl Desk {
             parts.accounts.hash(origin.account(), &mailbox).map_err(|fault| fault.answer())?;
         let sender = if report { incoming.sender.clone() } else { ReversePath::Null };
         let draft = Accepted {
-            id: MessageId::new(now, chance),
-            origin,
-            sender,
             smtputf8: mailbox.needs_smtputf8(),
-            recipients: vec![Recipient { address: mailbox, hash }],
-            body: Body::default(),
-            at: now,
-            from: None,
             eight_bit: !incoming.message.is_ascii(),
-            refused: Vec::new(),
-            not_before: None,
-            dsn: None,
             tls: incoming.tls,
-            reply_to: None,
+            ..Accepted::new(
+                MessageId::new(now, chance),
+                origin,
+                sender,
+                vec![Recipient { address: mailbox, hash }],
+                now,
+            )
         };
         let mut body = parts.queue.body();
         body.write(head.as_bytes()).await.map_err(|fault| fault.answer())?;

@@ -100,8 +100,7 @@ mod tests {
     use super::*;
     use crate::events::message::Recipient;
     use crate::mail::dsn::{Dsn, Notify, OfRecipient};
-    use crate::mail::{AccountId, MessageId, RecipientHash, ReversePath, Timestamp, TlsDemand};
-    use crate::spool::Body;
+    use crate::mail::{AccountId, MessageId, RecipientHash, ReversePath, Timestamp};
 
     fn message() -> Accepted {
         let to = |address: &str| Recipient {
@@ -112,24 +111,14 @@ mod tests {
         let wishes = OfRecipient { notify: None, original };
         let recipients = vec![(RecipientNumber(1), wishes)];
         Accepted {
-            id: MessageId([1; 12]),
-            origin: Origin::Letter { account: AccountId(1), stream: None },
-            sender: ReversePath::Mailbox(Address::parse("a@acme.example").expect("an address")),
-            recipients: vec![
-                to("Ann@There.example"),
-                to("bob@there.example"),
-                to("eve@elsewhere.example"),
-            ],
-            body: Body::default(),
-            at: Timestamp(0),
-            from: None,
-            smtputf8: false,
-            eight_bit: false,
-            refused: Vec::new(),
-            not_before: None,
             dsn: Some(Box::new(Dsn { recipients, ..Dsn::default() })),
-            tls: TlsDemand::default(),
-            reply_to: None,
+            ..Accepted::new(
+                MessageId([1; 12]),
+                Origin::Letter { account: AccountId(1), stream: None },
+                ReversePath::Mailbox(Address::parse("a@acme.example").expect("an address")),
+                vec![to("Ann@There.example"), to("bob@there.example"), to("eve@elsewhere.example")],
+                Timestamp(0),
+            )
         }
     }
 

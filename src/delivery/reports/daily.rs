@@ -9,7 +9,6 @@ use super::tally::{Day, Key};
 use crate::accounts::SendingDomain;
 use crate::events::message::{Accepted, Origin, Recipient};
 use crate::mail::{AccountId, Address, Domain, MessageId, ReversePath, Timestamp, TlsDemand};
-use crate::spool::Body;
 use ring::digest::{SHA256, digest};
 use std::sync::Arc;
 use std::time::Duration;
@@ -189,21 +188,18 @@ impl Delivery {
         let hash = parts.accounts.hash(account, to).map_err(|fault| fault.to_string())?;
         let name = digest(&SHA256, format!("{} {to}", report.id()).as_bytes());
         let draft = Accepted {
-            id: MessageId(name.as_ref()[..12].try_into().expect("32 bytes")),
-            origin: Origin::Letter { account, stream: None },
-            sender: ReversePath::Null,
-            recipients: vec![Recipient { address: to.clone(), hash }],
-            body: Body::default(),
-            at: now,
             from: Some(report.by.sender.clone()),
             smtputf8: to.needs_smtputf8(),
             eight_bit: !message.is_ascii(),
-            refused: Vec::new(),
-            not_before: None,
-            dsn: None,
             // A report about TLS that fails goes on though it fails, and is not counted (RFC 8460 §3).
             tls: TlsDemand::Optional,
-            reply_to: None,
+            ..Accepted::new(
+                MessageId(name.as_ref()[..12].try_into().expect("32 bytes")),
+                Origin::Letter { account, stream: None },
+                ReversePath::Null,
+                vec![Recipient { address: to.clone(), hash }],
+                now,
+            )
         };
         let mut body = parts.queue.body();
         body.write(&message).await.map_err(|fault| fault.to_string())?;

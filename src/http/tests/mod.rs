@@ -9,10 +9,10 @@ use crate::config::{Config, Size, Span};
 use crate::dns::{DnsFault, Resolver, Route};
 use crate::events::message::{Accepted, Origin, Recipient, owner};
 use crate::events::record::{Evidence, Reason, Scope, Source};
-use crate::mail::{Address, Domain, MessageId, ReversePath, Timestamp, TlsDemand};
+use crate::mail::{Address, Domain, MessageId, ReversePath, Timestamp};
 use crate::policy::{Policy, Subject, Token};
 use crate::queue::Embedded;
-use crate::spool::{Body, Spool};
+use crate::spool::Spool;
 use crate::store::Store;
 use crate::world::World;
 use async_trait::async_trait;
@@ -140,26 +140,17 @@ impl House {
         let hash = self.parts.accounts.hash(self.stream.account, &self.ann).expect("hash");
         let mut chance = [0; 6];
         self.parts.world.chance.fill(&mut chance);
-        let draft = Accepted {
-            id: MessageId::new(Timestamp(1), chance),
-            origin: Origin::Submission {
+        let draft = Accepted::new(
+            MessageId::new(Timestamp(1), chance),
+            Origin::Submission {
                 account: self.stream.account,
                 stream: self.stream.id,
                 credential: "app".into(),
             },
-            sender: ReversePath::Null,
-            recipients: vec![Recipient { address: self.ann.clone(), hash }],
-            body: Body::default(),
-            at: self.parts.world.clock.now(),
-            from: None,
-            smtputf8: false,
-            eight_bit: false,
-            refused: Vec::new(),
-            not_before: None,
-            dsn: None,
-            tls: TlsDemand::default(),
-            reply_to: None,
-        };
+            ReversePath::Null,
+            vec![Recipient { address: self.ann.clone(), hash }],
+            self.parts.world.clock.now(),
+        );
         let mut body = self.parts.queue.body();
         body.write(b"Subject: news\r\n\r\nnews\r\n").await.expect("body");
         self.parts.queue.enqueue(draft, body).await.expect("accepted")

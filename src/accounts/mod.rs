@@ -5,7 +5,6 @@ mod account;
 mod credential;
 mod hash;
 mod language;
-mod quiet;
 mod quiet_hours;
 mod record;
 mod stream;

@@ -6,31 +6,7 @@ use super::show::{self, Column, Table};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-/// Which waiting mail is meant.
-#[derive(Debug, Args)]
-#[group(multiple = false)]
-pub(super) struct Selector {
-    /// One message.
-    #[arg(value_name = "ID")]
-    pub(super) message: Option<String>,
-    /// One recipient's mail, whoever sends.
-    #[arg(long, visible_alias = "recipient")]
-    pub(super) address: Option<String>,
-    /// Mail to a domain.
-    #[arg(long)]
-    pub(super) domain: Option<String>,
-    /// An account's mail.
-    #[arg(long)]
-    pub(super) account: Option<String>,
-    /// A stream's mail.
-    #[arg(long, value_name = "ACCOUNT/STREAM", value_parser = stream_target)]
-    pub(super) stream: Option<Target>,
-    /// Everything, as without a choice.
-    #[arg(long)]
-    pub(super) all: bool,
-}
-
-/// Which waiting mail a verb acts on: one must be named.
+/// Which waiting mail is meant: one of these, which a verb that acts cannot do without.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct Chosen {
@@ -54,12 +30,30 @@ pub(super) struct Chosen {
     pub(super) all: bool,
 }
 
+impl Chosen {
+    /// What is named, by its name in the API.
+    fn named(&self) -> [(&'static str, Option<&str>); 5] {
+        let (account, stream) = match &self.stream {
+            Some(target) => (Some(target.account.as_str()), target.stream.as_deref()),
+            None => (self.account.as_deref(), None),
+        };
+        [
+            ("message", self.message.as_deref()),
+            ("address", self.address.as_deref()),
+            ("domain", self.domain.as_deref()),
+            ("account", account),
+            ("stream", stream),
+        ]
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum QueueVerb {
-    /// List mail that waits.
+    /// List mail that waits: all of it, where nothing is chosen.
+    #[command(mut_group("Chosen", |group| group.required(false)))]
     List {
         #[command(flatten)]
-        selector: Selector,
+        chosen: Option<Chosen>,
         /// Most lines.
         #[arg(long)]
         limit: Option<u32>,
@@ -140,18 +134,12 @@ const ITEMS_MAX: u32 = 10_000;
 /// `relent queue …`
 pub(super) async fn queue(client: &Client, verb: QueueVerb) -> Result<(), Fault> {
     match verb {
-        QueueVerb::List { selector, limit, form } => {
+        QueueVerb::List { chosen, limit, form } => {
             let most = limit.unwrap_or(ITEMS_MAX).clamp(1, ITEMS_MAX);
             let limit = most.to_string();
-            let asked = [
-                ("message", selector.message.as_deref()),
-                ("address", selector.address.as_deref()),
-                ("domain", selector.domain.as_deref()),
-                ("account", whose(selector.account.as_deref(), selector.stream.as_ref()).0),
-                ("stream", whose(None, selector.stream.as_ref()).1),
-                ("all", selector.all.then_some("true")),
-                ("limit", Some(limit.as_str())),
-            ];
+            let mut asked = chosen.iter().flat_map(Chosen::named).collect::<Vec<_>>();
+            asked.push(("all", chosen.iter().any(|chosen| chosen.all).then_some("true")));
+            asked.push(("limit", Some(limit.as_str())));
             let count = show::listing(client, "/queue", &asked, &ITEM, form.json).await?;
             if u32::try_from(count).is_ok_and(|count| count >= most) {
                 show::aside(&format!(
@@ -180,15 +168,8 @@ async fn act(
     chosen: &Chosen,
     form: Form,
 ) -> Result<(), Fault> {
-    let (account, stream) = whose(chosen.account.as_deref(), chosen.stream.as_ref());
     let mut body = json!({});
-    for (key, value) in [
-        ("message", chosen.message.as_deref()),
-        ("address", chosen.address.as_deref()),
-        ("domain", chosen.domain.as_deref()),
-        ("account", account),
-        ("stream", stream),
-    ] {
+    for (key, value) in chosen.named() {
         if let Some(value) = value {
             body[key] = value.into();
         }
@@ -210,29 +191,12 @@ async fn act(
     }
 }
 
-/// The account and stream that are meant.
-fn whose<'a>(
-    account: Option<&'a str>,
-    stream: Option<&'a Target>,
-) -> (Option<&'a str>, Option<&'a str>) {
-    match stream {
-        Some(target) => (Some(target.account.as_str()), target.stream.as_deref()),
-        None => (account, None),
-    }
-}
-
 /// All there is to know of what waits; of a message that waits, its recipients that have ended too.
 async fn show(client: &Client, chosen: &Chosen, form: Form) -> Result<(), Fault> {
-    let (account, stream) = whose(chosen.account.as_deref(), chosen.stream.as_ref());
     let limit = ITEMS_MAX.to_string();
-    let asked = query(&[
-        ("message", chosen.message.as_deref()),
-        ("address", chosen.address.as_deref()),
-        ("domain", chosen.domain.as_deref()),
-        ("account", account),
-        ("stream", stream),
-        ("limit", Some(limit.as_str())),
-    ]);
+    let mut asked = chosen.named().to_vec();
+    asked.push(("limit", Some(limit.as_str())));
+    let asked = query(&asked);
     let found = client.get(&format!("/queue{asked}")).await?;
     let mut items = show::items(&found, "items").to_vec();
     if items.is_empty()

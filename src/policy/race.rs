@@ -1,12 +1,9 @@
 //! Opt-outs raced against senders, judged by a ledger outside: after the acknowledgement, no dot.
 
-use super::{Policy, Subject};
-use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind, StreamRules};
-use crate::config;
+use super::Subject;
+use crate::accounts::Stream;
 use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::Address;
-use crate::store::Store;
-use crate::world::World;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Threads that write dots, all of them for every recipient.
@@ -41,21 +38,7 @@ fn people(count: usize, stream: &Stream) -> Vec<Raced> {
 /// heed the last look or do not.
 async fn race(opt_outs: usize, heeds: bool) -> (usize, usize) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let world = World::real();
-    let store = Store::open(folder.path(), &config::Store::default(), &world);
-    let accounts = Accounts::new(store.clone(), world.clone());
-    let policy = Policy::new(accounts.clone(), store, world, &config::Queue::default());
-    let account = accounts.add_account("acme").await.expect("account");
-    let draft = StreamDraft {
-        name: "news".into(),
-        kind: StreamKind::Marketing,
-        consent_required: Some(false),
-        honour_opt_out: false,
-        reply_to: None,
-        rules: StreamRules::default(),
-    };
-    let stream = accounts.add_stream(account.id, draft).await;
-    let stream = stream.expect("stream");
+    let (accounts, policy, stream) = super::tests::rig(folder.path()).await;
     accounts.make_keys().await.expect("keys");
     let people = people(opt_outs, &stream);
     let (late, timely) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -83,7 +66,7 @@ async fn race(opt_outs: usize, heeds: bool) -> (usize, usize) {
                 .expect("runtime");
             runtime.block_on(async {
                 let stops = together.iter().map(|raced| {
-                    let (policy, account) = (policy.clone(), account.id);
+                    let (policy, account) = (policy.clone(), stream.account);
                     let (subject, scope) = (raced.subject.clone(), raced.scope);
                     let evidence = Evidence {
                         source: Source::OneClick,

@@ -1,7 +1,7 @@
 //! What comes back: replies, unsubscribes by mail, letters, bounces, complaints, and what is no word
 //! of the person at all.
 
-use super::{answer, delivered, field, reply_address};
+use super::{answer, delivered, field, inbound, reply_address};
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World};
 use relent::demo::receiver::{Fault, Received};
@@ -22,17 +22,13 @@ async fn newsletter(world: &World) -> (Client, Received) {
 
 /// The answer to RCPT of the next submission to Ann on a stream.
 fn next(world: &World, stream: &str) -> String {
-    let user = format!("app/{stream}");
-    let mut app = Client::login(world.ports.submission[0], &user, &world.password);
-    app.say("MAIL FROM:<news@acme.example>");
-    app.say(&format!("RCPT TO:<{ANN}>"))
+    super::next(world, stream, ANN)
 }
 
-/// A whole message to one of our addresses; the relay's reply to the dot, or the first refusal.
-fn inbound(world: &World, from: &str, to: &str, message: &str) -> String {
-    let mut mx = Client::connect(world.ports.inbound[0]);
-    mx.say("EHLO mx.reader.example");
-    mx.submit(from, &[to], message)
+/// A stream besides, for which nobody need have agreed.
+fn add_offers(world: &World) {
+    let rules = ["--kind", "marketing", "--consent", "not-required"];
+    world.done(&[&["stream", "add", "acme", "offers"][..], &rules].concat());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,16 +71,7 @@ async fn an_answer_of_r_stops_the_account_and_what_waits() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_of_t_stops_the_stream_alone_and_may_be_said_twice() {
     let world = World::start().await;
-    world.done(&[
-        "stream",
-        "add",
-        "acme",
-        "offers",
-        "--kind",
-        "marketing",
-        "--consent",
-        "not-required",
-    ]);
+    add_offers(&world);
     let (_, mail) = newsletter(&world).await;
     for _ in 0..2 {
         let said = answer(&world, ANN, &reply_address(&mail).to_uppercase(), "退订");
@@ -103,16 +90,7 @@ async fn the_words_of_the_settings_and_of_a_stream_are_obeyed() {
                  [replies.words.streams.\"acme/newsletter\"]\ndrop = [\"stop\"]\n\
                  reject_stops = \"stream\"\n";
     let world = World::with(words).await;
-    world.done(&[
-        "stream",
-        "add",
-        "acme",
-        "offers",
-        "--kind",
-        "marketing",
-        "--consent",
-        "not-required",
-    ]);
+    add_offers(&world);
     let (_, mail) = newsletter(&world).await;
     for dropped in ["TD", "STOP"] {
         answer(&world, ANN, &reply_address(&mail), &format!("{dropped}{QUOTE}"));

@@ -23,6 +23,7 @@ mod together;
 mod trust;
 mod watchdog;
 
+use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World};
 use relent::demo::receiver::Received;
 
@@ -42,13 +43,38 @@ pub fn reply_address(mail: &Received) -> String {
 
 /// A person's answer, in plain text, to an address of ours; the relay's reply to the dot.
 fn answer(world: &World, from: &str, to: &str, text: &str) -> String {
-    let mut client = crate::support::client::Client::connect(world.ports.inbound[0]);
-    client.say("EHLO mx.reader.example");
     let message = format!(
         "From: <{from}>\r\nTo: <{to}>\r\nSubject: Re: News\r\nMIME-Version: 1.0\r\n\
          Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{text}\r\n"
     );
-    client.submit(from, &[to], &message)
+    inbound(world, from, to, &message)
+}
+
+/// A message as another mail server brings it; the relay's reply to the dot.
+fn inbound(world: &World, sender: &str, to: &str, message: &str) -> String {
+    let mut mx = Client::connect(world.ports.inbound[0]);
+    mx.say("EHLO mx.reader.example");
+    mx.submit(sender, &[to], message)
+}
+
+/// One message of the newsletter to people who have agreed, and the copy of each.
+async fn newsletter(world: &World, to: &[&str]) -> Vec<Received> {
+    to.iter().for_each(|to| world.agree(to));
+    let mut app = Client::login(world.ports.submission[0], "app/newsletter", &world.password);
+    assert!(app.submit("news@acme.example", to, &letter("One")).starts_with("250"));
+    let mut copies = Vec::new();
+    for to in to {
+        copies.push(delivered(world, to).await);
+    }
+    copies
+}
+
+/// The answer to RCPT of the next submission on a stream.
+fn next(world: &World, stream: &str, to: &str) -> String {
+    let mut app =
+        Client::login(world.ports.submission[0], &format!("app/{stream}"), &world.password);
+    app.say("MAIL FROM:<news@acme.example>");
+    app.say(&format!("RCPT TO:<{to}>"))
 }
 
 pub async fn delivered(world: &World, to: &str) -> Received {

@@ -2,8 +2,9 @@
 //! bounce that comes later finds whom it is about.
 
 use super::hostile::{answer, fate, fates, is_done, submit, until};
+use super::inbound;
 use crate::support::World;
-use crate::support::client::{Client, letter};
+use crate::support::client::letter;
 use relent::demo::receiver::{Fault, Received, Step};
 
 const LOG: &str = "[log]\njson = true\n";
@@ -198,13 +199,6 @@ async fn one_who_stops_before_the_dot_is_left_out_and_the_others_get_theirs() {
         assert_eq!(fates(&world, person).len(), 1);
         assert!(fate(&world, person).await.starts_with(expected), "{person}");
     }
-}
-
-/// A whole message to one of our addresses; the relay's reply to the dot, or the first refusal.
-fn inbound(world: &World, from: &str, to: &str, message: &str) -> String {
-    let mut mx = Client::connect(world.ports.inbound[0]);
-    mx.say("EHLO mx.reader.example");
-    mx.submit(from, &[to], message)
 }
 
 fn report(kind: &str, part: &str, fields: &str, original: &str) -> String {

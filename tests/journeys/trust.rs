@@ -1,10 +1,10 @@
 //! Whose words are these? Answers to all, plain addresses, people who come back, and forgeries that change
 //! nothing.
 
-use super::{delivered, reply_address, settled};
+use super::{inbound, newsletter, next, reply_address, settled};
 use crate::support::World;
 use crate::support::authentic::{BROKEN, SENT, SIGNED, SILENT, signed};
-use crate::support::client::{Client, letter};
+use crate::support::client::Client;
 use relent::demo::receiver::Received;
 use relent::mail::Timestamp;
 use std::time::SystemTime;
@@ -13,35 +13,10 @@ use std::time::SystemTime;
 const PLAIN: &str = "acme.newsletter@reply.relent.example";
 const ALL: [&str; 6] = ["From", "To", "Cc", "Subject", "Date", "Message-ID"];
 
-/// One message of the newsletter to people who have agreed, and the copy of each.
-async fn newsletter(world: &World, to: &[&str]) -> Vec<Received> {
-    to.iter().for_each(|to| world.agree(to));
-    let mut app = Client::login(world.ports.submission[0], "app/newsletter", &world.password);
-    assert!(app.submit("news@acme.example", to, &letter("One")).starts_with("250"));
-    let mut copies = Vec::new();
-    for to in to {
-        copies.push(delivered(world, to).await);
-    }
-    copies
-}
-
-/// The answer to RCPT of the next submission on the newsletter.
-fn next(world: &World, to: &str) -> String {
-    let mut app = Client::login(world.ports.submission[0], "app/newsletter", &world.password);
-    app.say("MAIL FROM:<news@acme.example>");
-    app.say(&format!("RCPT TO:<{to}>"))
-}
-
 fn is_stopped(world: &World, to: &str) -> bool {
-    let said = next(world, to);
+    let said = next(world, "newsletter", to);
     assert!(said.starts_with("250") || said.starts_with("550 5.7.1"), "{said}");
     said.starts_with("550")
-}
-
-fn inbound(world: &World, sender: &str, to: &str, message: &str) -> String {
-    let mut mx = Client::connect(world.ports.inbound[0]);
-    mx.say("EHLO mx.reader.example");
-    mx.submit(sender, &[to], message)
 }
 
 /// The moment now, as a Date field has it, so many seconds from now.

@@ -3,6 +3,7 @@
 use super::Delivery;
 use super::batch::{Answer, Batch};
 use super::dialog::{Broken, Dialog};
+use crate::mail::dsn;
 use crate::mail::{Address, Reply, Status, TlsDemand};
 use crate::queue::Lease;
 
@@ -143,16 +144,7 @@ fn wishes(batch: &Batch, lease: &Lease, to: &Address) -> String {
 /// another extension.
 fn original(to: &Address) -> Option<String> {
     let text = to.to_string();
-    text.is_ascii().then(|| format!("rfc822;{}", xtext(&text)))
-}
-
-/// RFC 3461 §4: `+`, `=` and what is not printable are written as `+` and two digits.
-fn xtext(text: &str) -> String {
-    let one = |b: u8| match b {
-        b'!'..=b'~' if b != b'+' && b != b'=' => char::from(b).to_string(),
-        _ => format!("+{b:02X}"),
-    };
-    text.bytes().map(one).collect()
+    text.is_ascii().then(|| format!("rfc822;{}", dsn::to_xtext(&text)))
 }
 
 /// Whether a reply to RCPT says that the transaction has enough recipients, which the next may have room

@@ -136,6 +136,16 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
+/// ASCII text as xtext (RFC 3461 §4): `+`, `=` and what is not printable are written as `+` and two digits.
+#[must_use]
+pub fn to_xtext(text: &str) -> String {
+    let one = |b: u8| match b {
+        b'!'..=b'~' if b != b'+' && b != b'=' => char::from(b).to_string(),
+        _ => format!("+{b:02X}"),
+    };
+    text.bytes().map(one).collect()
+}
+
 /// What xtext stands for (RFC 3461 §4): printable ASCII, which is all that a report may repeat.
 #[must_use]
 pub fn xtext(text: &str) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// A control group, or none where this machine lets us make none.
@@ -15,7 +16,10 @@ impl Group {
         let first = PathBuf::from("/sys/fs/cgroup/cpuacct");
         let is_second = !first.is_dir();
         let root = if is_second { PathBuf::from("/sys/fs/cgroup") } else { first };
-        let folder = root.join(format!("relent_bench_{name}"));
+        // Two relays may run side by side, and each is ended by its group.
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let (run, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = root.join(format!("relent_bench_{name}_{run}_{count}"));
         let made = std::fs::create_dir(&folder).is_ok() || folder.is_dir();
         let usable = made && folder.join("cgroup.procs").exists();
         Self { folder: usable.then_some(folder), is_second }

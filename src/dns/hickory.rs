@@ -128,11 +128,12 @@ impl HickoryResolver {
         full.set_fqdn(true);
         let late = |_| DnsFault(format!("{kind} of {name}: no answer in {:?}", self.longest));
         let lookup = tokio::time::timeout(self.longest, async {
-            match self.resolver.lookup(full.clone(), kind).await {
-                // The question was lost on our side of the wire, as happens when much is asked at once.
-                Err(why) if !is_answer(&why) => self.resolver.lookup(full.clone(), kind).await,
-                found => found,
-            }
+            let found = self.ask(&full, kind).await;
+            let is_secure = match &found {
+                Ok(lookup) => self.is_proven(lookup, &full, kind).await?,
+                Err(_) => false,
+            };
+            found.map(|lookup| (lookup, is_secure))
         });
         let negative = |code| match code {
             ResponseCode::NXDomain => Ok(Found::NoName),
@@ -140,8 +141,7 @@ impl HickoryResolver {
             code => Err(DnsFault(format!("{kind} of {name}: {code}"))),
         };
         match lookup.await.map_err(late)? {
-            Ok(lookup) => {
-                let is_secure = self.is_proven(&lookup, &full, kind).await;
+            Ok((lookup, is_secure)) => {
                 let records = lookup.answers().iter().map(|record| record.data.clone());
                 let records = records.filter(|data| data.record_type() == kind).collect();
                 Ok(Found::Records(records, is_secure))
@@ -155,14 +155,40 @@ impl HickoryResolver {
         }
     }
 
+    /// Asks until there is an answer; the caller knows how long. A question that went under with a connection
+    /// shared with others, or found no place in one as happens when much is asked at once, is asked again;
+    /// one that was lost otherwise is asked once more.
+    async fn ask(&self, name: &Name, kind: RecordType) -> Result<Lookup, NetError> {
+        let mut pause = WAY_PAUSE;
+        let mut was_lost = false;
+        loop {
+            match self.resolver.lookup(name.clone(), kind).await {
+                Err(why) if has_no_way(&why) => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(WAY_PAUSE_MAX);
+                }
+                Err(why) if !was_lost && !is_answer(&why) => was_lost = true,
+                found => return found,
+            }
+        }
+    }
+
     /// Whether an answer to a question about `name` is proven, from the name to the records.
-    async fn is_proven(&self, lookup: &Lookup, name: &Name, kind: RecordType) -> bool {
+    ///
+    /// # Errors
+    /// What would prove it cannot be had now.
+    async fn is_proven(
+        &self,
+        lookup: &Lookup,
+        name: &Name,
+        kind: RecordType,
+    ) -> Result<bool, NetError> {
         match self.proof {
-            Proof::Nobodys => return false,
+            Proof::Nobodys => return Ok(false),
             // One answer to this very question: what was put together here is of several.
             Proof::Theirs => {
                 let is_whole = lookup.query().name() == name;
-                return is_whole && lookup.message().metadata.authentic_data;
+                return Ok(is_whole && lookup.message().metadata.authentic_data);
             }
             Proof::Ours => {}
         }
@@ -174,22 +200,26 @@ impl HickoryResolver {
             let mut records = here(lookup.answers());
             if records.is_empty() {
                 // The alias was left out, since what it leads to was known already.
-                let link = self.resolver.lookup(owner.clone(), RecordType::CNAME).await;
-                records = link.map(|link| here(link.answers())).unwrap_or_default();
+                match self.ask(&owner, RecordType::CNAME).await {
+                    Ok(link) => records = here(link.answers()),
+                    Err(NetError::Dns(DnsError::NoRecordsFound(_))) => {}
+                    Err(NetError::Dns(DnsError::Nsec { proof, .. })) if proof.is_insecure() => {}
+                    Err(why) => return Err(why),
+                }
             }
             let is_sound = |record: &Record| record.proof.is_secure();
             let mut found = records.iter().filter(|record| record.record_type() == kind).peekable();
             if found.peek().is_some() {
-                return found.all(is_sound);
+                return Ok(found.all(is_sound));
             }
             let alias = records.iter().find_map(|record| match &record.data {
                 RData::CNAME(next) if is_sound(record) => Some(next.0.clone()),
                 _ => None,
             });
-            let Some(next) = alias else { return false };
+            let Some(next) = alias else { return Ok(false) };
             owner = next;
         }
-        false
+        Ok(false)
     }
 
     /// What follows for a domain without mail host and address. An alias that leads in a loop, or to a
@@ -215,6 +245,17 @@ impl HickoryResolver {
 
 /// How long an answer is kept whatever it says itself: what one attempt has found out holds for the next.
 const KEPT_MIN: Duration = Duration::from_secs(5);
+/// How long a question without a way to the name server waits at first, and at most: each pause is twice the
+/// last.
+const WAY_PAUSE: Duration = Duration::from_millis(20);
+const WAY_PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// Whether a fault is one of the connection: it is full, or it broke, for which the library has both of the
+/// other names.
+const fn has_no_way(fault: &NetError) -> bool {
+    matches!(fault, NetError::Busy | NetError::NoConnections | NetError::Truncated)
+}
+
 /// Whether a fault is what name servers say, or that they say nothing.
 const fn is_answer(fault: &NetError) -> bool {
     matches!(fault, NetError::Dns(_) | NetError::Timeout)
@@ -469,6 +510,57 @@ mod tests {
         assert!(!is_answer(&NetError::from("receiver was canceled")));
         assert!(!is_answer(&NetError::Busy));
         assert!(is_answer(&NetError::Timeout));
+    }
+
+    /// A way to a name server on which the first connections of TCP break, so many of them.
+    async fn broken(server: std::net::SocketAddr, mut breaks: usize) -> std::net::SocketAddr {
+        let (udp, tcp) = loop {
+            let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let address = tcp.local_addr().expect("bound");
+            if let Ok(udp) = tokio::net::UdpSocket::bind(address).await {
+                break (udp, tcp);
+            }
+        };
+        let address = tcp.local_addr().expect("bound");
+        tokio::spawn(async move {
+            let mut question = [0; 4096];
+            while let Ok((length, from)) = udp.recv_from(&mut question).await {
+                let way = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+                way.send_to(&question[..length], server).await.expect("sent");
+                let mut answer = [0; 4096];
+                let length = way.recv(&mut answer).await.expect("an answer");
+                udp.send_to(&answer[..length], from).await.expect("sent");
+            }
+        });
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = tcp.accept().await {
+                if breaks > 0 {
+                    breaks -= 1;
+                    // The question is not read: the other side sees a reset.
+                    let _ = stream.readable().await;
+                    continue;
+                }
+                tokio::spawn(async move {
+                    let mut way = tokio::net::TcpStream::connect(server).await.expect("open");
+                    let _ = tokio::io::copy_bidirectional(&mut stream, &mut way).await;
+                });
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_connection_to_the_name_server_that_breaks_is_made_anew() {
+        let hosts = (0..60).map(|at| Rdata::Mx(10, format!("a-mail-server-{at}.example")));
+        let records: Vec<_> = hosts.map(|host| ("large.example".to_owned(), host)).collect();
+        let server = NameServer::start(([127, 0, 0, 1], 0).into(), &records).expect("a port");
+        let settings = config::Dns {
+            nameservers: vec![broken(server.address(), 5).await],
+            ..config::Dns::default()
+        };
+        let resolver = HickoryResolver::new(&settings).expect("a resolver");
+        let route = resolver.route(&Domain::parse("large.example").expect("a domain")).await;
+        assert!(matches!(&route, Ok(Route::Hosts(_))), "{route:?}");
     }
 
     #[tokio::test]

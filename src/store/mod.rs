@@ -57,11 +57,37 @@ pub enum Table {
     DeadShare,
     /// Stops held for the operator by site, account and recipient hash.
     HeldStop,
+    /// What an account shows of itself to the people it writes to.
+    AccountPage,
+    /// How much an account may send.
+    AccountLimit,
+    /// Members by account and number.
+    Member,
+    /// Members' numbers by the address they log in with.
+    MemberName,
+    /// Sessions of members by the digest of their secret.
+    Session,
+    /// Invitations by the digest of their secret.
+    Invitation,
+    /// Webhooks by account and number.
+    Webhook,
+    /// Calls of webhooks that have not been answered, by webhook, recipient and sequence.
+    WebhookCall,
+    /// Calls that were given up, until they are redelivered.
+    WebhookDead,
+    /// The chain of what was done and by whom, by sequence: digests alone.
+    Audit,
+    /// What the entries of the chain say, each with its salt, until erased.
+    AuditPayload,
+    /// Requests that were done, by credential and key, with their answers.
+    IdempotencyKey,
+    /// Confirmations that were asked for, by recipient and day.
+    ConsentRequest,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 27] = [
         Self::Meta,
         Self::Account,
         Self::AccountName,
@@ -76,6 +102,19 @@ impl Table {
         Self::TlsTally,
         Self::DeadShare,
         Self::HeldStop,
+        Self::AccountPage,
+        Self::AccountLimit,
+        Self::Member,
+        Self::MemberName,
+        Self::Session,
+        Self::Invitation,
+        Self::Webhook,
+        Self::WebhookCall,
+        Self::WebhookDead,
+        Self::Audit,
+        Self::AuditPayload,
+        Self::IdempotencyKey,
+        Self::ConsentRequest,
     ];
 
     /// Its name in the engine.
@@ -96,6 +135,19 @@ impl Table {
             Self::TlsTally => "tls_tally",
             Self::DeadShare => "dead_share",
             Self::HeldStop => "held_stop",
+            Self::AccountPage => "account_page",
+            Self::AccountLimit => "account_limit",
+            Self::Member => "member",
+            Self::MemberName => "member_name",
+            Self::Session => "session",
+            Self::Invitation => "invitation",
+            Self::Webhook => "webhook",
+            Self::WebhookCall => "webhook_call",
+            Self::WebhookDead => "webhook_dead",
+            Self::Audit => "audit",
+            Self::AuditPayload => "audit_payload",
+            Self::IdempotencyKey => "idempotency_key",
+            Self::ConsentRequest => "consent_request",
         }
     }
 }

@@ -2,9 +2,12 @@
 //! store; changes are one transaction each.
 
 mod account;
+mod colour;
 mod credential;
 mod hash;
 mod language;
+mod page;
+mod picture;
 mod quiet_hours;
 mod record;
 mod stream;
@@ -20,8 +23,13 @@ mod verify;
 mod tests;
 
 pub use account::Accounts;
+pub use colour::{CONTRAST_MIN, Colour, ColourFault};
 pub use domain::NewHost;
 pub use language::Language;
+pub use page::{
+    AccountPage, DISPLAY_NAME_MAX, GROUND_DARK, GROUND_LIGHT, Logo, LogoName, PageChange,
+};
+pub use picture::{Picture, PictureFault, PictureKind, SIDE_MAX, picture};
 pub use publish::{DnsRecord, Ours, Purpose, Wanted};
 pub use quiet_hours::{QuietHours, QuietHoursFault};
 pub use record::{

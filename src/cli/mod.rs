@@ -14,6 +14,7 @@ mod export;
 mod held;
 mod import;
 mod local;
+mod look;
 mod queue;
 mod recipients;
 mod rows;

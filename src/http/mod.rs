@@ -17,6 +17,7 @@ mod person;
 mod unsubscribe;
 
 mod account;
+mod account_page;
 mod answers;
 mod consent;
 mod credential;

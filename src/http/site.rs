@@ -1,7 +1,7 @@
 //! The two faces: which routes each has, and what binds every request: a size, a time, headers.
 
 use super::{
-    account, answers, consent, credential, domain, explain, findings, health, held, import,
+    account, account_page, answers, consent, credential, domain, explain, findings, health, held, import,
     outgoing::{self, Outgoing},
     person::Lookups,
     problem::Problem,
@@ -20,7 +20,7 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Extension, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
@@ -80,6 +80,11 @@ pub fn admin(parts: Parts) -> Site {
     let routes = Router::new()
         .route("/api/v1/accounts", get(account::list).post(account::add))
         .route(account, get(account::show).patch(account::set))
+        .route(&below("page"), get(account_page::show).patch(account_page::change))
+        .route(
+            &below("page/logo"),
+            put(account_page::put_logo).delete(account_page::remove_logo),
+        )
         .route(&below("streams"), get(stream::list).post(stream::add))
         .route(
             &below("streams/{stream}"),

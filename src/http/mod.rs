@@ -12,9 +12,7 @@ mod held;
 mod vitals;
 
 mod form;
-mod page;
-mod person;
-mod unsubscribe;
+mod recipient;
 
 mod account;
 mod account_page;

@@ -1,5 +1,6 @@
 //! The routes over real sockets, with a real store and spool in a temporary folder.
 
+mod browser;
 mod choices;
 mod looks;
 mod operator;

@@ -1,5 +1,6 @@
 //! `/api/v1/accounts`.
 
+use super::by::By;
 use super::problem::{Draft, Problem};
 use super::site::Parts;
 use crate::accounts::{Account, Language};
@@ -26,7 +27,7 @@ pub(super) struct NewAccount {
 }
 
 pub(super) async fn add(
-    State(parts): State<Parts>,
+    By(parts): By,
     Draft(draft): Draft<NewAccount>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let account = parts.accounts.add_account(&draft.name).await?;
@@ -42,7 +43,7 @@ pub(super) struct Change {
 }
 
 pub(super) async fn set(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path(name): Path<String>,
     Draft(change): Draft<Change>,
 ) -> Result<Json<Value>, Problem> {

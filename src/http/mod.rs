@@ -16,6 +16,8 @@ mod page;
 mod person;
 mod unsubscribe;
 
+mod by;
+
 mod account;
 mod answers;
 mod consent;

@@ -5,6 +5,7 @@
 //! 3 the daemon cannot be reached.
 
 mod arguments;
+mod audit;
 mod cells;
 mod classify;
 mod client;

@@ -428,6 +428,8 @@ sections! {
     Retention {
         /// Events of messages: accepted, delivered, failed, stopped.
         events: Span = Span::minutes(30 * 24 * 60),
+        /// What the entries of the audit chain say; the chain itself stays.
+        audit: Span = Span::minutes(3650 * 24 * 60),
     }
 
     /// `[health]`: when the process is well enough for systemd's watchdog and for /readyz.

@@ -20,6 +20,7 @@ mod by;
 
 mod account;
 mod answers;
+mod audit;
 mod consent;
 mod credential;
 mod domain;

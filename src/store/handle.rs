@@ -145,6 +145,30 @@ impl Store {
         rows.into_iter().map(typed).collect()
     }
 
+    /// The same, with nothing in place of what cannot be read: for who asks whether rows are whole.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn examine<R: Record>(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Option<R>)>, StoreFault> {
+        let rows = self.shared.engine()?.scan(R::TABLE, prefix, after, limit)?;
+        let read = |(key, value): Row| {
+            let record = decode(&key, &value).ok();
+            (key, record)
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+
+    /// The engine itself, past all guards: for tests that damage rows.
+    #[cfg(test)]
+    pub fn engine(&self) -> Arc<dyn Engine> {
+        self.shared.engine().expect("it is open")
+    }
+
     /// Runs `change` in the committer and answers once it is durable. `change` may refuse with its
     /// own error: then nothing of it is written. Several changes share one commit.
     ///

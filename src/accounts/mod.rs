@@ -5,6 +5,7 @@ mod account;
 mod credential;
 mod hash;
 mod language;
+mod permission;
 mod quiet_hours;
 mod record;
 mod stream;
@@ -22,6 +23,7 @@ mod tests;
 pub use account::Accounts;
 pub use domain::NewHost;
 pub use language::Language;
+pub use permission::{Role, Row, TABLE, right};
 pub use publish::{DnsRecord, Ours, Purpose, Wanted};
 pub use quiet_hours::{QuietHours, QuietHoursFault};
 pub use record::{

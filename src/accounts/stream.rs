@@ -1,6 +1,7 @@
 //! Streams: the named kinds of mail of an account. A number is never used again.
 
 use super::account::{Accounts, PAGE, check_name, number};
+use super::limit::{Thing, count, room};
 use super::record::{
     AccountFault, Login, Stream, StreamAnswers, StreamDraft, StreamKind, StreamNumber, StreamRules,
 };
@@ -30,7 +31,7 @@ impl Accounts {
         draft: StreamDraft,
     ) -> Result<Stream, AccountFault> {
         check_name("a stream", &draft.name)?;
-        let created = self.world.clock.now();
+        let (created, settings) = (self.world.clock.now(), self.settings.clone());
         self.store
             .transact(move |t| {
                 let place = key(account, &draft.name);
@@ -39,6 +40,11 @@ impl Accounts {
                         "there is a stream `{}` already: `relent stream list ACCOUNT` shows all",
                         draft.name
                     ))));
+                }
+                let present = count::<StreamNumber>(t, account)?;
+                if let Err(fault) = room(t, &settings.accounts, (account, Thing::Stream, present))?
+                {
+                    return Ok(Err(fault));
                 }
                 let id = StreamId(number(t, "stream")?);
                 let marketing = draft.kind == StreamKind::Marketing;

@@ -1,6 +1,5 @@
 //! `relent account set`: what an account may have and send.
 
-use super::client::Fault;
 use crate::config::Size;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -30,8 +29,9 @@ pub(super) enum YesNo {
     No,
 }
 
-/// What may be set of an account; `none` takes its own limit away, so that the settings' holds.
+/// What may be set of an account, one thing at least; `none` takes its own limit away, so that the settings' holds.
 #[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
 pub(super) struct Changes {
     /// The language in which its senders are told what became of their mail: en, zh, ja, ko, de, fr,
     /// es, pt, it, nl, ru or pl.
@@ -77,7 +77,7 @@ pub(super) struct Changes {
 
 impl Changes {
     /// The body that asks for them.
-    pub(super) fn body(self) -> Result<Value, Fault> {
+    pub(super) fn body(self) -> Value {
         let mut body = json!({});
         let limits = [
             ("recipients_per_day", self.recipients_per_day),
@@ -105,10 +105,6 @@ impl Changes {
         if let Some(answer) = self.require_totp {
             body["require_totp"] = (answer == YesNo::Yes).into();
         }
-        if body == json!({}) {
-            let text = "name what changes, as in --recipients-per-day 10000; --help shows all";
-            return Err(Fault::Usage(text.into()));
-        }
-        Ok(body)
+        body
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn account(client: &Client, verb: AccountVerb) -> Result<(), Fa
             one(&client.get(&path(&["accounts", &name])).await?, &WHOLE_ACCOUNT, form)?;
         }
         AccountVerb::Set { name, changes, form } => {
-            let set = client.patch(&path(&["accounts", &name]), &changes.body()?).await?;
+            let set = client.patch(&path(&["accounts", &name]), &changes.body()).await?;
             tell(&set, form, &format!("account {name} changed"))?;
         }
         AccountVerb::Suspend { name, text, form } => {

@@ -5,9 +5,12 @@ mod account;
 mod credential;
 mod hash;
 mod language;
+mod limit;
+mod permission;
 mod quiet_hours;
 mod record;
 mod stream;
+mod usage;
 
 mod domain;
 mod key;
@@ -22,6 +25,8 @@ mod tests;
 pub use account::Accounts;
 pub use domain::NewHost;
 pub use language::Language;
+pub use limit::{AccountRules, Limits, RulesChange, Suspension, Thing};
+pub use permission::{Role, Row, TABLE, right};
 pub use publish::{DnsRecord, Ours, Purpose, Wanted};
 pub use quiet_hours::{QuietHours, QuietHoursFault};
 pub use record::{
@@ -31,4 +36,5 @@ pub use record::{
 pub use sending_domain::{
     DkimAlgorithm, DkimChoice, DkimKey, DomainHosts, Host, HostUse, KeyStage, SendingDomain,
 };
+pub use usage::TooFast;
 pub use verify::{Checked, Verified};

@@ -8,6 +8,7 @@ mod confirmations;
 mod dsn;
 mod full_disk;
 mod hostile;
+mod limits;
 mod lists;
 mod main_job;
 mod names;

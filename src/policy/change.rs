@@ -6,7 +6,7 @@ use super::record::{
     Consent, ConsentState, History, RecipientRecord, Settled, Subject, Suppression,
 };
 use crate::accounts::Stream;
-use crate::events::record::{Change, Evidence, Grounds, Reason, RecordEvent, Scope};
+use crate::events::record::{Change, Circumstances, Evidence, Grounds, Reason, RecordEvent, Scope};
 use crate::mail::{AccountId, Address, RecipientHash, Timestamp};
 use crate::store::{StoreFault, Transaction};
 use std::convert::Infallible;
@@ -17,19 +17,29 @@ pub(super) fn record(
     place: (AccountId, RecipientHash),
     (change, evidence, at): (Change, Evidence, Timestamp),
 ) -> Result<u64, StoreFault> {
-    record_on(t, place, (change, evidence, at), None)
+    note(t, place, (change, evidence, at), (None, None))
 }
 
 /// The same, with the grounds of what mail that came in changed.
 pub(super) fn record_on(
     t: &mut Transaction<'_>,
-    (account, hash): (AccountId, RecipientHash),
+    place: (AccountId, RecipientHash),
     (change, evidence, at): (Change, Evidence, Timestamp),
     grounds: Option<Grounds>,
 ) -> Result<u64, StoreFault> {
+    note(t, place, (change, evidence, at), (grounds, None))
+}
+
+fn note(
+    t: &mut Transaction<'_>,
+    (account, hash): (AccountId, RecipientHash),
+    (change, evidence, at): (Change, Evidence, Timestamp),
+    (grounds, circumstances): (Option<Grounds>, Option<Box<Circumstances>>),
+) -> Result<u64, StoreFault> {
     let sequence = t.count("records")?;
     let grounds = grounds.map(Box::new);
-    let event = RecordEvent { sequence, account, hash, change, evidence, at, grounds };
+    let event =
+        RecordEvent { sequence, account, hash, change, evidence, at, grounds, circumstances };
     t.put(&sequence.to_be_bytes(), &event);
     let place = [&key(account, hash)[..], &sequence.to_be_bytes()].concat();
     t.put(&place, &History(sequence));
@@ -57,7 +67,9 @@ pub(super) fn stop_on(
     let same = |s: &Suppression| s.scope == scope && s.reason == reason;
     if let Some(standing) = kept.suppressions.iter().find(|s| same(s)) {
         // A consent later than the stop may outrank it: the stop must then be made anew.
-        let later = |consent: &Consent| consent.sequence > standing.sequence;
+        let later = |consent: &Consent| {
+            consent.state == ConsentState::Granted && consent.sequence > standing.sequence
+        };
         let becomes_own =
             stop.evidence.source.is_own_act() && !standing.evidence.source.is_own_act();
         if !becomes_own && !kept.consents.iter().any(later) {
@@ -92,18 +104,21 @@ pub(super) fn agree(
     (mut kept, address): (RecipientRecord, Address),
     mut made: Consent,
     now: Timestamp,
-) -> Result<(), StoreFault> {
+) -> Result<u64, StoreFault> {
     let stream = made.stream;
     kept.address.get_or_insert(address);
     let change = match made.state {
         ConsentState::Granted => Change::Granted { stream },
-        _ => Change::Withdrawn { stream },
+        ConsentState::Pending => Change::Requested { stream },
+        ConsentState::Withdrawn | ConsentState::Expired => Change::Withdrawn { stream },
     };
-    made.sequence = record(t, (owner, hash), (change, made.evidence.clone(), now))?;
+    let event = (change, made.evidence.clone(), now);
+    made.sequence = note(t, (owner, hash), event, (None, made.circumstances.clone()))?;
+    let sequence = made.sequence;
     kept.consents.retain(|consent| consent.stream != stream);
     kept.consents.push(made);
     t.put(&key(owner, hash), &kept);
-    Ok(())
+    Ok(sequence)
 }
 
 impl RecipientRecord {
@@ -259,14 +274,15 @@ impl Policy {
         stream: &Stream,
         address: &Address,
         (state, at): (ConsentState, Timestamp),
-        evidence: Evidence,
+        (evidence, circumstances): (Evidence, Circumstances),
     ) -> Result<RecipientHash, StoreFault> {
         let (owner, stream) = (stream.account, stream.id);
         let hash = self.accounts.hash(owner, address)?;
         let (address, now) = (address.clone(), self.world.clock.now());
         let done = self.store.transact(move |t| {
             let kept = t.get::<RecipientRecord>(&key(owner, hash))?.unwrap_or_default();
-            let made = Consent { stream, state, evidence, at, sequence: 0 };
+            let circumstances = circumstances.kept();
+            let made = Consent { stream, state, evidence, at, sequence: 0, circumstances };
             agree(t, (owner, hash), (kept, address), made, now)?;
             Ok(Ok::<_, Infallible>(()))
         });
@@ -285,8 +301,21 @@ impl Policy {
         at: Timestamp,
         evidence: Evidence,
     ) -> Result<(), StoreFault> {
-        let state = (ConsentState::Granted, at);
-        self.consent(stream, address, state, evidence).await?;
+        self.grant_under(stream, address, at, (evidence, Circumstances::default())).await
+    }
+
+    /// The same, with what the person had before them.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn grant_under(
+        &self,
+        stream: &Stream,
+        address: &Address,
+        at: Timestamp,
+        proof: (Evidence, Circumstances),
+    ) -> Result<(), StoreFault> {
+        self.consent(stream, address, (ConsentState::Granted, at), proof).await?;
         Ok(())
     }
 
@@ -303,7 +332,8 @@ impl Policy {
         evidence: Evidence,
     ) -> Result<Settled, StoreFault> {
         let state = (ConsentState::Withdrawn, at);
-        let hash = self.consent(stream, address, state, evidence).await?;
+        let proof = (evidence, Circumstances::default());
+        let hash = self.consent(stream, address, state, proof).await?;
         Ok(self.settle(stream.account, hash).await)
     }
 }

@@ -2,6 +2,7 @@
 //! store; changes are one transaction each.
 
 mod account;
+mod consent_term;
 mod credential;
 mod hash;
 mod language;
@@ -23,6 +24,7 @@ mod verify;
 mod tests;
 
 pub use account::Accounts;
+pub use consent_term::{ConsentTerm, ConsentTermFault};
 pub use domain::NewHost;
 pub use language::Language;
 pub use limit::{AccountRules, Limits, RulesChange, Suspension, Thing};

@@ -5,6 +5,7 @@ mod bad_input;
 mod caps;
 mod chunks;
 mod confirmations;
+mod consents;
 mod dsn;
 mod full_disk;
 mod hostile;

@@ -2,8 +2,10 @@
 
 use super::language::Language;
 use super::limit::{AccountRules, Limits};
+use super::password::Hasher;
 use super::record::{Account, AccountFault, AccountNumber, AccountRecord};
-use super::usage::{TooFast, Usage};
+use super::spent::{Spent, TooFast};
+use super::throttle::Throttle;
 use crate::config::{self, Config};
 use crate::mail::AccountId;
 use crate::store::{Store, StoreFault, Transaction};
@@ -19,7 +21,20 @@ pub struct Accounts {
     pub(super) store: Store,
     pub(super) world: World,
     pub(super) settings: Arc<Settings>,
-    usage: Arc<Usage>,
+    spent: Arc<Spent>,
+    pub(super) door: Arc<Door>,
+}
+
+/// What guards the logins of members.
+pub(super) struct Door {
+    pub(super) throttle: Throttle,
+    pub(super) hasher: Hasher,
+}
+
+impl Door {
+    fn new(settings: &config::Members) -> Arc<Self> {
+        Arc::new(Self { throttle: Throttle::default(), hasher: Hasher::new(settings) })
+    }
 }
 
 /// The settings that bind accounts and those who log in.
@@ -57,14 +72,17 @@ impl Accounts {
     /// The accounts that `store` holds.
     #[must_use]
     pub fn new(store: Store, world: World) -> Self {
-        let usage = Arc::new(Usage::new(store.clone()));
-        Self { store, world, settings: Arc::default(), usage }
+        let spent = Arc::new(Spent::new(store.clone()));
+        let settings = Arc::<Settings>::default();
+        let door = Door::new(&settings.members);
+        Self { store, world, settings, spent, door }
     }
 
     /// The same, bound by these settings rather than by the defaults.
     #[must_use]
     pub fn under(mut self, config: &Config) -> Self {
         let (accounts, members) = (config.accounts.clone(), config.members.clone());
+        self.door = Door::new(&members);
         self.settings = Arc::new(Settings { accounts, members });
         self
     }
@@ -74,7 +92,7 @@ impl Accounts {
     /// # Errors
     /// Which limit is reached, and when it frees.
     pub fn begin_message(&self, account: AccountId, limits: &Limits) -> Result<(), TooFast> {
-        self.usage.begin(account, limits, self.world.clock.steady())
+        self.spent.begin(account, limits, self.world.clock.steady())
     }
 
     /// To how many recipients an account has sent today.
@@ -82,7 +100,7 @@ impl Accounts {
     /// # Errors
     /// The store.
     pub fn sent_today(&self, account: AccountId, rules: &AccountRules) -> Result<u64, StoreFault> {
-        self.usage.sent(account, rules.day(self.world.clock.now()))
+        self.spent.sent(account, rules.day(self.world.clock.now()))
     }
 
     /// Counts recipients that are to be sent to today, all or none: whether there is room for them.
@@ -97,17 +115,17 @@ impl Accounts {
     ) -> Result<bool, StoreFault> {
         let day = rules.day(self.world.clock.now());
         let limit = rules.limits.clone().or(&self.settings.accounts).recipients_per_day;
-        self.usage.take((account, day), wanted, limit).await
+        self.spent.take((account, day), wanted, limit).await
     }
 
     /// Takes back recipients that were counted and are not sent to.
     pub fn give_recipients_back(&self, account: AccountId, rules: &AccountRules, unsent: u64) {
-        self.usage.give_back(account, rules.day(self.world.clock.now()), unsent);
+        self.spent.give_back(account, rules.day(self.world.clock.now()), unsent);
     }
 
     /// Writes down what accounts have used, before the store is closed.
-    pub async fn save_usage(&self) {
-        self.usage.save().await;
+    pub async fn save_spent(&self) {
+        self.spent.save().await;
     }
 
     /// Adds an account.

@@ -7,9 +7,11 @@ use super::record::{Account, AccountFault, AccountNumber, AccountRecord};
 use super::spent::{Spent, TooFast};
 use super::throttle::Throttle;
 use crate::config::{self, Config};
+use crate::events::{Act, Actor, Author};
 use crate::mail::AccountId;
 use crate::store::{Store, StoreFault, Transaction};
 use crate::world::World;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 /// Rows read from the store at a time.
@@ -20,6 +22,8 @@ pub(super) const PAGE: usize = 1000;
 pub struct Accounts {
     pub(super) store: Store,
     pub(super) world: World,
+    /// In whose name changes are made.
+    pub(super) author: Author,
     pub(super) settings: Arc<Settings>,
     spent: Arc<Spent>,
     pub(super) door: Arc<Door>,
@@ -72,10 +76,35 @@ impl Accounts {
     /// The accounts that `store` holds.
     #[must_use]
     pub fn new(store: Store, world: World) -> Self {
-        let spent = Arc::new(Spent::new(store.clone()));
+        let (author, spent) = (Author::new(world.clone()), Arc::new(Spent::new(store.clone())));
         let settings = Arc::<Settings>::default();
         let door = Door::new(&settings.members);
-        Self { store, world, settings, spent, door }
+        Self { store, world, author, settings, spent, door }
+    }
+
+    /// The same, with changes made in somebody's name: each is an entry of the audit chain, in its own
+    /// transaction.
+    #[must_use]
+    pub fn by(&self, actor: Actor) -> Self {
+        Self { author: self.author.by(actor), ..self.clone() }
+    }
+
+    /// In whose name changes are made.
+    #[must_use]
+    pub fn author(&self) -> &Author {
+        &self.author
+    }
+
+    /// Writes an act into the audit chain that changes no record here: mail that was held, a site that was
+    /// suspended.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn write_act(&self, act: Act) -> Result<u64, StoreFault> {
+        let author = self.author.clone();
+        let written = self.store.transact(move |t| Ok(Ok::<_, Infallible>(author.write(t, act)?)));
+        let Ok(sequence) = written.await?;
+        Ok(sequence)
     }
 
     /// The same, bound by these settings rather than by the defaults.
@@ -142,6 +171,7 @@ impl Accounts {
         let mut hash_key = [0; 32];
         self.world.chance.fill(&mut hash_key);
         let (name, created) = (name.to_owned(), self.world.clock.now());
+        let author = self.author.clone();
         self.store
             .transact(move |t| {
                 if t.get::<AccountNumber>(name.as_bytes())?.is_some() {
@@ -154,6 +184,7 @@ impl Accounts {
                 let account = Account { id, name, created, language: Language::default() };
                 let record = AccountRecord { account: account.clone(), hash_key };
                 t.put(&id.0.to_be_bytes(), &record);
+                author.write(t, Act::new(id, "account.added").about(&account.name))?;
                 Ok(Ok(account))
             })
             .await?
@@ -169,7 +200,7 @@ impl Accounts {
         language: Language,
     ) -> Result<Account, AccountFault> {
         let id = self.account(name)?.id;
-        let named = name.to_owned();
+        let (named, author) = (name.to_owned(), self.author.clone());
         self.store
             .transact(move |t| {
                 let place = id.0.to_be_bytes();
@@ -178,6 +209,8 @@ impl Accounts {
                 };
                 record.account.language = language;
                 t.put(&place, &record);
+                let act = Act::new(id, "account.changed").about(&record.account.name);
+                author.write(t, act.with("language", language.name()))?;
                 Ok(Ok(record.account))
             })
             .await?

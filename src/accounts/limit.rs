@@ -4,6 +4,7 @@
 use super::account::{Accounts, PAGE};
 use super::record::{Account, AccountFault};
 use crate::config;
+use crate::events::Act;
 use crate::mail::{AccountId, Timestamp};
 use crate::store::{Record, StoreFault, Table, Transaction};
 use jiff::civil::Date;
@@ -291,7 +292,7 @@ impl Accounts {
         if let Some(Some(zone)) = &mut change.zone {
             *zone = zone_named(zone)?;
         }
-        self.change_rules(name, |rules| {
+        self.change_rules(name, "account.limited", |rules| {
             change.apply(rules);
             Ok(())
         })
@@ -312,7 +313,7 @@ impl Accounts {
         }
         let (since, text) = (self.world.clock.now(), text.trim().to_owned());
         let named = name.to_owned();
-        self.change_rules(name, move |rules| {
+        self.change_rules(name, "account.suspended", move |rules| {
             if let Some(suspended) = &rules.suspended {
                 return Err(AccountFault::Refused(format!(
                     "the account is suspended since {} already: `relent account resume {named}` ends \
@@ -331,7 +332,7 @@ impl Accounts {
     /// # Errors
     /// There is no such account, or it is not suspended; the store.
     pub async fn resume(&self, name: &str) -> Result<AccountRules, AccountFault> {
-        self.change_rules(name, |rules| match rules.suspended.take() {
+        self.change_rules(name, "account.resumed", |rules| match rules.suspended.take() {
             Some(_) => Ok(()),
             None => Err(AccountFault::Refused("the account is not suspended".into())),
         })
@@ -341,9 +342,11 @@ impl Accounts {
     async fn change_rules(
         &self,
         name: &str,
+        kind: &'static str,
         change: impl FnOnce(&mut AccountRules) -> Result<(), AccountFault> + Send + 'static,
     ) -> Result<AccountRules, AccountFault> {
-        let Account { id, .. } = self.account(name)?;
+        let Account { id, name, .. } = self.account(name)?;
+        let author = self.author.clone();
         self.store
             .transact(move |t| {
                 let place = id.0.to_be_bytes();
@@ -352,6 +355,8 @@ impl Accounts {
                     return Ok(Err(fault));
                 }
                 t.put(&place, &rules);
+                let why = rules.suspended.as_ref().map(|suspended| suspended.text.as_str());
+                author.write(t, Act::new(id, kind).about(name).with("suspended", why))?;
                 Ok(Ok(rules))
             })
             .await?

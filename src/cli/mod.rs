@@ -6,6 +6,7 @@
 
 mod account;
 mod arguments;
+mod audit;
 mod cells;
 mod classify;
 mod client;

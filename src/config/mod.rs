@@ -3,6 +3,7 @@
 
 mod check;
 mod encryption;
+mod keeping;
 mod load;
 mod members;
 mod pools;
@@ -15,6 +16,7 @@ pub mod unit;
 mod words;
 
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
+pub use keeping::Audit;
 pub use load::ConfigFault;
 pub use members::{Accounts, Members};
 pub use pools::{DEFAULT_POOL, Day, Pool, Pools, Source, day_of};
@@ -75,6 +77,8 @@ pub struct Config {
     pub spool: Spool,
     /// The records: accounts, streams, suppressions, consents.
     pub store: Store,
+    /// The chain of what was done and by whom.
+    pub audit: Audit,
     /// How long what has happened is kept.
     pub retention: Retention,
     /// When the process is well enough for systemd's watchdog and for /readyz.
@@ -107,6 +111,7 @@ impl Default for Config {
             http: Http::default(),
             spool: Spool::default(),
             store: Store::default(),
+            audit: Audit::default(),
             retention: Retention::default(),
             health: Health::default(),
             log: Log::default(),

@@ -138,7 +138,8 @@ pub async fn start(config: Config) -> Result<Running> {
     let admin = listeners::admin(&config.listen.admin).await?;
     let sockets = Listeners::open(&config.listen)?;
     let follower = crossing::run(spool.clone(), policy.clone(), stop.clone());
-    let (looked_after, ours) = ((accounts.clone(), resolver.clone()), accounts.clone());
+    let looked_after = (accounts.clone(), store.clone(), resolver.clone());
+    let ours = accounts.clone();
     let shaping = Shaping::load(&config.delivery).context("[delivery] shaping")?;
     let delivery = Delivery::new(delivery::Parts {
         config: config.clone(),

@@ -1,5 +1,6 @@
 //! `/api/v1/accounts`: what an account is, may have and send, and has used of that; its suspension.
 
+use super::by::By;
 use super::named;
 use super::problem::{Draft, Problem};
 use super::site::Parts;
@@ -64,7 +65,7 @@ pub(super) struct NewAccount {
 }
 
 pub(super) async fn add(
-    State(parts): State<Parts>,
+    By(parts): By,
     Draft(draft): Draft<NewAccount>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let account = parts.accounts.add_account(&draft.name).await?;
@@ -171,7 +172,7 @@ fn language(text: &str) -> Result<Language, Problem> {
 }
 
 pub(super) async fn set(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path(name): Path<String>,
     Draft(change): Draft<Change>,
 ) -> Result<Json<Value>, Problem> {
@@ -205,7 +206,7 @@ pub(super) struct Why {
 }
 
 pub(super) async fn suspend(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path(name): Path<String>,
     Draft(why): Draft<Why>,
 ) -> Result<Json<Value>, Problem> {
@@ -216,7 +217,7 @@ pub(super) async fn suspend(
 }
 
 pub(super) async fn resume(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     parts.accounts.resume(&name).await?;

@@ -1,7 +1,7 @@
 //! The two faces: which routes each has, and what binds every request: a size, a time, headers.
 
 use super::{
-    account, answers, consent, credential, domain, explain, findings, health, held, import,
+    account, answers, audit, consent, credential, domain, explain, findings, health, held, import,
     outgoing::{self, Outgoing},
     person::Lookups,
     problem::Problem,
@@ -118,6 +118,10 @@ pub fn admin(parts: Parts) -> Site {
                 ))),
         )
         .route("/api/v1/delivery/probe/{domain}", post(outgoing::probe))
+        .route("/api/v1/audit", get(audit::list))
+        .route("/api/v1/audit/head", get(audit::head))
+        .route("/api/v1/audit/verify", get(audit::verify))
+        .route("/api/v1/audit/{sequence}", get(audit::show))
         .route("/api/v1/queue", get(waiting::list))
         .route("/api/v1/queue/summary", get(waiting::summary))
         .route("/api/v1/queue/{verb}", post(waiting::act))

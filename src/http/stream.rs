@@ -1,5 +1,6 @@
 //! `/api/v1/accounts/{account}/streams`.
 
+use super::by::By;
 use super::named;
 use super::problem::{Draft, Problem};
 use super::site::Parts;
@@ -82,7 +83,7 @@ pub(super) struct NewStream {
 }
 
 pub(super) async fn add(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path(account): Path<String>,
     Draft(draft): Draft<NewStream>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
@@ -124,7 +125,7 @@ pub(super) async fn show(
 }
 
 pub(super) async fn set(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path((account, name)): Path<(String, String)>,
     Draft(rules): Draft<Rules>,
 ) -> Result<Json<Value>, Problem> {
@@ -139,7 +140,7 @@ pub(super) async fn set(
 }
 
 pub(super) async fn remove(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path((account, name)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let account = parts.accounts.account(&account)?;

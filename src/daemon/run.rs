@@ -235,7 +235,7 @@ impl Running {
             tracing::warn!(target: "relent::daemon", "drain time is over: closing what is left");
             self.tasks.abort_all();
         }
-        self.accounts.save_usage().await;
+        self.accounts.save_spent().await;
         self.spool.close().await;
         self.store.close().await;
         // Answered until here: a drain takes its time.

@@ -82,7 +82,7 @@ pub struct TooFast {
 }
 
 /// What all accounts have used.
-pub(super) struct Usage {
+pub(super) struct Spent {
     store: Store,
     rates: Mutex<HashMap<AccountId, [Bucket; 2]>>,
     days: Mutex<HashMap<AccountId, Count>>,
@@ -92,7 +92,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Usage {
+impl Spent {
     /// Counts that go on from what is written down.
     pub(super) fn new(store: Store) -> Self {
         Self { store, rates: Mutex::default(), days: Mutex::default() }
@@ -254,14 +254,14 @@ mod tests {
     #[tokio::test]
     async fn messages_come_no_faster_than_they_may() {
         let folder = tempfile::tempdir().expect("a folder");
-        let usage = Usage::new(store(&folder));
+        let spent = Spent::new(store(&folder));
         let limits = Limits {
             messages_per_second: Some(2),
             messages_per_minute: Some(5),
             ..Limits::default()
         };
         let ms = Duration::from_millis;
-        let begin = |at: u64| usage.begin(ACME, &limits, ms(1000 + at));
+        let begin = |at: u64| spent.begin(ACME, &limits, ms(1000 + at));
         assert_eq!((begin(0), begin(0)), (Ok(()), Ok(())));
         let wait = ms(500);
         assert_eq!(begin(0), Err(TooFast { limit: 2, period: "second", wait }));
@@ -272,24 +272,24 @@ mod tests {
         assert_eq!(begin(2500), Err(TooFast { limit: 5, period: "minute", wait: ms(9500) }));
         assert_eq!(begin(12_000), Ok(()));
         assert!(begin(12_000).is_err());
-        assert_eq!(usage.begin(AccountId(2), &limits, ms(1000)), Ok(()), "another account");
+        assert_eq!(spent.begin(AccountId(2), &limits, ms(1000)), Ok(()), "another account");
         // A limit that is taken away is none.
-        assert_eq!(usage.begin(ACME, &Limits::default(), ms(13_001)), Ok(()));
+        assert_eq!(spent.begin(ACME, &Limits::default(), ms(13_001)), Ok(()));
     }
 
     #[tokio::test]
     async fn a_crash_costs_a_part_of_the_day_and_never_exceeds_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let (store, limit) = (store(&folder), Some(1000));
-        let usage = Usage::new(store.clone());
+        let spent = Spent::new(store.clone());
         for _ in 0..30 {
-            assert!(usage.take((ACME, DAY), 1, limit).await.expect("counted"));
+            assert!(spent.take((ACME, DAY), 1, limit).await.expect("counted"));
         }
-        assert_eq!(usage.sent(ACME, DAY).expect("known"), 30);
-        assert!(!usage.take((ACME, DAY), 971, limit).await.expect("asked"), "all or none");
-        assert_eq!(usage.sent(ACME, DAY).expect("known"), 30);
+        assert_eq!(spent.sent(ACME, DAY).expect("known"), 30);
+        assert!(!spent.take((ACME, DAY), 971, limit).await.expect("asked"), "all or none");
+        assert_eq!(spent.sent(ACME, DAY).expect("known"), 30);
         // As after a crash: what was reserved counts.
-        let after = Usage::new(store.clone());
+        let after = Spent::new(store.clone());
         let known = after.sent(ACME, DAY).expect("known");
         assert!((30..=50).contains(&known), "{known}");
         let mut sent = 30;
@@ -298,12 +298,12 @@ mod tests {
         }
         assert!((970..=1000).contains(&sent), "{sent}");
         // As after a stop in good order, and on the next day.
-        let next = Usage::new(store.clone());
+        let next = Spent::new(store.clone());
         assert!(next.take((ACME, DAY + 1), 3, limit).await.expect("counted"));
         next.give_back(ACME, DAY + 1, 1);
         next.give_back(ACME, DAY, 1);
         next.save().await;
-        let last = Usage::new(store);
+        let last = Spent::new(store);
         assert_eq!(last.sent(ACME, DAY + 1).expect("known"), 2);
         assert!(last.take((ACME, DAY + 1), 998, limit).await.expect("counted"));
         assert!(!last.take((ACME, DAY + 1), 1, limit).await.expect("asked"));

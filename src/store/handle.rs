@@ -143,6 +143,15 @@ impl Store {
         rows.into_iter().map(typed).collect()
     }
 
+    /// What a named counter has come to; see [`Transaction::count`].
+    ///
+    /// # Errors
+    /// Any [`StoreFault`].
+    pub fn counted(&self, counter: &str) -> Result<u64, StoreFault> {
+        let counted = self.get::<Counter>(format!("count/{counter}").as_bytes())?;
+        Ok(counted.map_or(0, |count| count.0))
+    }
+
     /// Runs `change` in the committer and answers once it is durable. `change` may refuse with its
     /// own error: then nothing of it is written. Several changes share one commit.
     ///

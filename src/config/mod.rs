@@ -3,7 +3,9 @@
 
 mod check;
 mod encryption;
+mod keeping;
 mod load;
+mod members;
 mod pools;
 mod refusals;
 mod section;
@@ -15,7 +17,9 @@ mod webhooks;
 mod words;
 
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
+pub use keeping::Audit;
 pub use load::ConfigFault;
+pub use members::{Accounts, Members};
 pub use pools::{DEFAULT_POOL, Day, Pool, Pools, Source, day_of};
 pub use refusals::RefusalFile;
 pub use section::{
@@ -63,6 +67,10 @@ pub struct Config {
     pub replies: Replies,
     /// The domains that accounts send from.
     pub domains: Domains,
+    /// What an account may have and send that has no limits of its own.
+    pub accounts: Accounts,
+    /// People who log in: passwords, sessions, invitations.
+    pub members: Members,
     /// What is held against a message in the check of what large mailbox providers demand.
     pub compliance: Compliance,
     /// Pages and API.
@@ -73,6 +81,8 @@ pub struct Config {
     pub spool: Spool,
     /// The records: accounts, streams, suppressions, consents.
     pub store: Store,
+    /// The chain of what was done and by whom.
+    pub audit: Audit,
     /// How long what has happened is kept.
     pub retention: Retention,
     /// When the process is well enough for systemd's watchdog and for /readyz.
@@ -99,11 +109,14 @@ impl Default for Config {
             tls_reports: TlsReports::default(),
             replies: Replies::default(),
             domains: Domains::default(),
+            accounts: Accounts::default(),
+            members: Members::default(),
             compliance: Compliance::default(),
             http: Http::default(),
             webhooks: Webhooks::default(),
             spool: Spool::default(),
             store: Store::default(),
+            audit: Audit::default(),
             retention: Retention::default(),
             health: Health::default(),
             log: Log::default(),

@@ -19,7 +19,7 @@ mod process;
 mod senders;
 mod silence;
 mod sites;
-mod submission;
+pub mod submission;
 mod time;
 mod together;
 mod trust;

@@ -4,8 +4,10 @@ use super::account::Accounts;
 use super::colour::Colour;
 use super::picture::{Picture, picture};
 use super::record::{Account, AccountFault};
+use crate::events::Act;
 use crate::mail::AccountId;
 use crate::store::{Record, StoreFault, Table};
+use data_encoding::HEXLOWER;
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +82,16 @@ pub struct PageChange {
     pub colour_dark: Option<Option<Colour>>,
 }
 
+/// A page as its entries in the audit chain show it.
+fn described(account: AccountId, page: &AccountPage) -> Act {
+    let logo = page.logo.map(|logo| HEXLOWER.encode(&logo.digest));
+    Act::new(account, "account.page_changed")
+        .with("display_name", page.display_name.clone())
+        .with("colour", page.colour.map(String::from))
+        .with("colour_dark", page.colour_dark.map(String::from))
+        .with("logo", logo)
+}
+
 /// A name that people can read: on one line, and without marks that turn what follows it around.
 fn checked_name(name: &str) -> Result<String, AccountFault> {
     let name = name.trim();
@@ -125,7 +137,8 @@ impl Accounts {
         name: &str,
         change: PageChange,
     ) -> Result<AccountPage, AccountFault> {
-        let place = self.account(name)?.id.0.to_be_bytes();
+        let account = self.account(name)?.id;
+        let (place, author) = (account.0.to_be_bytes(), self.author.clone());
         let display_name = match change.display_name {
             Some(Some(shown)) => Some(Some(checked_name(&shown)?)),
             other => other,
@@ -143,6 +156,7 @@ impl Accounts {
                     page.colour_dark = colour;
                 }
                 t.put(&place, &page);
+                author.write(t, described(account, &page))?;
                 Ok(Ok(page))
             })
             .await?
@@ -178,7 +192,7 @@ impl Accounts {
             }
             None => None,
         };
-        let place = account.0.to_be_bytes();
+        let (place, author) = (account.0.to_be_bytes(), self.author.clone());
         self.store
             .transact(move |t| {
                 let mut page = t.get::<AccountPage>(&place)?.unwrap_or_default();
@@ -190,6 +204,7 @@ impl Accounts {
                     page.logo = Some(name);
                 }
                 t.put(&place, &page);
+                author.write(t, described(account, &page))?;
                 Ok(Ok(page))
             })
             .await?

@@ -3,7 +3,7 @@
 use super::arguments::Form;
 use super::client::{Client, Fault, path};
 use super::sender_arguments::Look;
-use super::senders::{ACCOUNT, put, tell};
+use super::senders::{WHOLE_ACCOUNT, put, tell};
 use super::show::{self, Column};
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ pub(super) async fn show(client: &Client, name: &str, form: Form) -> Result<(), 
         let kind = logo["media_type"].as_str().unwrap_or_default();
         page["logo"] = json!(format!("{kind}, {sides}"));
     }
-    show::put(&(show::fields(&account, &ACCOUNT) + &show::fields(&page, &SHOWN)))?;
+    show::put(&(show::fields(&account, &WHOLE_ACCOUNT) + &show::fields(&page, &SHOWN)))?;
     notes(&account["page"])
 }
 
@@ -46,11 +46,11 @@ fn notes(page: &Value) -> Result<(), Fault> {
     Ok(())
 }
 
-/// `relent account set`
+/// `relent account set`: what the account may have and send, then what it shows.
 pub(super) async fn set(
     client: &Client,
     name: &str,
-    language: Option<String>,
+    changes: Value,
     look: Look,
     form: Form,
 ) -> Result<(), Fault> {
@@ -64,12 +64,6 @@ pub(super) async fn set(
         let value = value.map(|value| if value.is_empty() { Value::Null } else { value.into() });
         put(&mut body, key, value);
     }
-    let is_page = body != json!({});
-    if !is_page && language.is_none() && look.logo.is_none() {
-        let text =
-            "name what changes: --language, --display-name, --logo, --colour or --colour-dark";
-        return Err(Fault::Usage(text.into()));
-    }
     // Read before anything is changed.
     let logo = match look.logo.as_deref() {
         None => None,
@@ -78,10 +72,10 @@ pub(super) async fn set(
             Fault::Refused(format!("--logo {file}: {fault}; nothing was changed"))
         })?)),
     };
-    if let Some(language) = language {
-        client.patch(&path(&["accounts", name]), &json!({"language": language})).await?;
+    if changes != json!({}) {
+        client.patch(&path(&["accounts", name]), &changes).await?;
     }
-    if is_page {
+    if body != json!({}) {
         client.patch(&path(&["accounts", name, "page"]), &body).await?;
     }
     let place = path(&["accounts", name, "page", "logo"]);

@@ -1,5 +1,6 @@
 //! `/api/v1/accounts/{account}/page`: what an account shows of itself to the people it writes to.
 
+use super::by::By;
 use super::problem::{Draft, Problem};
 use super::site::Parts;
 use crate::accounts::{AccountPage, Colour, GROUND_DARK, GROUND_LIGHT, LogoName, PageChange};
@@ -96,7 +97,7 @@ pub(super) async fn show(
 }
 
 pub(super) async fn change(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path(name): Path<String>,
     Draft(wanted): Draft<Change>,
 ) -> Result<Json<View>, Problem> {
@@ -111,7 +112,7 @@ pub(super) async fn change(
 }
 
 pub(super) async fn put_logo(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path(name): Path<String>,
     file: Bytes,
 ) -> Result<Json<View>, Problem> {
@@ -119,7 +120,7 @@ pub(super) async fn put_logo(
 }
 
 pub(super) async fn remove_logo(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path(name): Path<String>,
 ) -> Result<Json<View>, Problem> {
     logo(&parts, &name, None).await

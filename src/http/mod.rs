@@ -14,9 +14,12 @@ mod vitals;
 mod form;
 mod recipient;
 
+mod by;
+
 mod account;
 mod account_page;
 mod answers;
+mod audit;
 mod consent;
 mod credential;
 mod domain;

@@ -70,8 +70,8 @@ pub(super) struct Known {
 }
 
 /// What a stream is to a person whose records these are.
-fn state(stream: &Stream, view: &RecipientView) -> State {
-    match judge(stream, &view.suppressions, &view.consents) {
+fn state(stream: &Stream, view: &RecipientView, now: Timestamp) -> State {
+    match judge(stream, &view.suppressions, &view.consents, now) {
         Judgement::Clear if stream.can_be_stopped() => State::Comes,
         Judgement::Clear => State::Always,
         Judgement::Suppressed(stop) => match (stop.scope, stop.reason) {
@@ -203,11 +203,11 @@ fn streams(
             note(stream, None);
         }
     }
-    let mut streams = Vec::new();
+    let (mut streams, now) = (Vec::new(), parts.world.clock.now());
     for (id, last) in found {
         let Some(stream) = parts.accounts.stream_by_id(id)? else { continue };
         if stream.account == person.account.id && stream.removed.is_none() {
-            let state = state(&stream, view);
+            let state = state(&stream, view, now);
             streams.push(Had { stream, state, last });
         }
         if streams.len() >= parts.config.http.page_streams_max as usize {

@@ -2,7 +2,9 @@
 //! constant time.
 
 use super::account::{Accounts, PAGE, check_name};
+use super::limit::{Thing, room};
 use super::record::{AccountFault, Credential, Login, Refusal, ScramVerifier, Stream};
+use crate::events::Act;
 use crate::mail::{AccountId, StreamId};
 use crate::store::StoreFault;
 use data_encoding::BASE64URL_NOPAD;
@@ -76,8 +78,14 @@ impl Accounts {
             refuse,
             created: self.world.clock.now(),
         };
-        let nobody = self.nobody();
+        let (nobody, author) = (self.nobody(), self.author.clone());
+        let settings = self.settings.clone();
+        // Counted outside: they lie under their names, and a scan of all must not stand in the way of stops.
+        let present = self.credentials(account)?.len();
         let made = self.store.transact(move |t| {
+            if let Err(fault) = room(t, &settings.accounts, (account, Thing::Credential, present))? {
+                return Ok(Err(fault));
+            }
             if let Some(other) = t.get::<Credential>(credential.name.as_bytes())? {
                 let longer = format!("{}-{}", owner.name, credential.name);
                 let taken = t.get::<Credential>(longer.as_bytes())?.is_some();
@@ -90,6 +98,9 @@ impl Accounts {
                 credential.name = longer;
             }
             t.put(credential.name.as_bytes(), &credential);
+            let streams: Vec<u32> = credential.streams.iter().map(|stream| stream.0).collect();
+            let act = Act::new(account, "credential.added").about(&credential.name);
+            author.write(t, act.with("streams", streams))?;
             if t.get::<Credential>(NOBODY)?.is_none() {
                 t.put(NOBODY, &nobody);
             }
@@ -143,7 +154,7 @@ impl Accounts {
         account: AccountId,
         name: &str,
     ) -> Result<(), AccountFault> {
-        let name = name.to_owned();
+        let (name, author) = (name.to_owned(), self.author.clone());
         self.store
             .transact(move |t| {
                 let found = t.get::<Credential>(name.as_bytes())?;
@@ -151,6 +162,7 @@ impl Accounts {
                     return Ok(Err(unknown(&name)));
                 }
                 t.remove::<Credential>(name.as_bytes());
+                author.write(t, Act::new(account, "credential.removed").about(&name))?;
                 Ok(Ok(()))
             })
             .await?

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use super::audit::AuditVerb;
 use super::delivery::DeliveryVerb;
 use super::export::Outgoing;
 use super::held::{HeldVerb, Recall};
@@ -86,6 +87,9 @@ pub(super) enum Verb {
     /// Mail that goes out, and the servers it goes to.
     #[command(subcommand)]
     Delivery(DeliveryVerb),
+    /// What was done, and by whom.
+    #[command(subcommand)]
+    Audit(AuditVerb),
     /// The records on disk, while the daemon is stopped.
     #[command(subcommand)]
     Store(StoreVerb),
@@ -411,6 +415,12 @@ mod tests {
             "relent queue hold --domain b.example",
             "relent queue cancel --address a@b.example",
             "relent store recover",
+            "relent audit verify --head 7:ab --json",
+            "relent audit verify --offline",
+            "relent audit list --account acme --actor operator:root --kind stream --since 2026-03-01 --json",
+            "relent audit show 7",
+            "relent audit export --until 2026-03-01",
+            "relent audit head",
             "relent delivery site b.example --json",
             "relent delivery suspend *.mx.example --for 2h --reason enough",
             "relent delivery resume b.example",

@@ -1,5 +1,6 @@
 //! What may be typed about those who send: accounts, credentials, sending domains, streams.
 
+use super::account::Changes;
 use super::arguments::Form;
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -28,10 +29,25 @@ pub(super) enum AccountVerb {
     Set {
         /// Its name.
         name: String,
-        /// The language in which its senders are told what became of their mail: en, zh, ja, ko, de, fr,
-        /// es, pt, it, nl, ru or pl.
+        #[command(flatten)]
+        changes: Changes,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Let an account send nothing: submissions are refused, and what is queued waits.
+    Suspend {
+        /// Its name.
+        name: String,
+        /// What its applications are told.
         #[arg(long)]
-        language: String,
+        text: Option<String>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Let a suspended account send again.
+    Resume {
+        /// Its name.
+        name: String,
         #[command(flatten)]
         form: Form,
     },

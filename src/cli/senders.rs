@@ -11,6 +11,17 @@ use serde_json::{Value, json};
 
 const ACCOUNT: [Column; 4] =
     [("ID", "id"), ("NAME", "name"), ("LANGUAGE", "language"), ("SINCE", "created")];
+const WHOLE_ACCOUNT: [Column; 9] = [
+    ("ID", "id"),
+    ("NAME", "name"),
+    ("LANGUAGE", "language"),
+    ("SINCE", "created"),
+    ("ZONE", "zone"),
+    ("SUSPENDED", "suspended"),
+    ("REQUIRES TOTP", "require_totp"),
+    ("LIMITS", "limits"),
+    ("USED", "used"),
+];
 const CREDENTIAL: [Column; 4] =
     [("NAME", "name"), ("STREAMS", "streams"), ("REFUSE", "refuse"), ("SINCE", "created")];
 const DOMAIN: [Column; 3] = [("NAME", "name"), ("TRUSTED", "trusted"), ("VERIFIED", "verified")];
@@ -57,12 +68,20 @@ pub(super) async fn account(client: &Client, verb: AccountVerb) -> Result<(), Fa
             show::listing(client, "/accounts", &[], &ACCOUNT, form.json).await?;
         }
         AccountVerb::Show { name, form } => {
-            one(&client.get(&path(&["accounts", &name])).await?, &ACCOUNT, form)?;
+            one(&client.get(&path(&["accounts", &name])).await?, &WHOLE_ACCOUNT, form)?;
         }
-        AccountVerb::Set { name, language, form } => {
-            let body = json!({"language": language});
-            let set = client.patch(&path(&["accounts", &name]), &body).await?;
+        AccountVerb::Set { name, changes, form } => {
+            let set = client.patch(&path(&["accounts", &name]), &changes.body()).await?;
             tell(&set, form, &format!("account {name} changed"))?;
+        }
+        AccountVerb::Suspend { name, text, form } => {
+            let body = json!({"text": text});
+            let set = client.post(&path(&["accounts", &name, "suspend"]), &body).await?;
+            tell(&set, form, &format!("account {name} suspended"))?;
+        }
+        AccountVerb::Resume { name, form } => {
+            let set = client.post(&path(&["accounts", &name, "resume"]), &json!({})).await?;
+            tell(&set, form, &format!("account {name} sends again"))?;
         }
     }
     Ok(())

@@ -26,10 +26,17 @@ const ZERO: &[&str] = &[
     "tls_reports.spread",
     "dns.cache_entries_max",
     "dns.cache_ttl_max",
+    "webhooks.connection_idle",
+    "webhooks.events_delay",
+    "webhooks.secret_overlap",
+    "webhooks.drain_timeout",
     "spool.free_space_min",
     "spool.reserve_size",
     "spool.live_percent_min",
     "spool.mark_delay",
+    "accounts.messages_per_second_max",
+    "accounts.messages_per_minute_max",
+    "accounts.recipients_per_day_max",
     "process.drain_timeout",
     "process.threads",
 ];
@@ -90,11 +97,18 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         let reason = format!("{found} is no share in percent: write 0 to 100, as in 2");
         return refuse("queue.dead_share_norm_min_percent", reason);
     }
+    if config.webhooks.retry_delays.is_empty() {
+        let reason = "it is empty: name at least one pause, as in [\"5s\"]";
+        return refuse("webhooks.retry_delays", reason.into());
+    }
     if let Some((key, reason)) = names(config).or_else(|| pools::check(config)) {
         return refuse(key, reason);
     }
     if let Some((key, reason)) = config.replies.words.fault() {
         return refuse(&format!("replies.words.{key}"), reason);
+    }
+    if let Some((key, reason)) = super::members::fault(&config.members) {
+        return refuse(key, reason);
     }
     if config.store.url.is_some() {
         let reason = "the engine keeps its files in data_dir and has no server: leave `url` out";
@@ -291,6 +305,9 @@ mod tests {
             ("tls.certificate", "[tls]\ncertificate = \"c.pem\""),
             ("tls.key", "[tls]\nkey = \"k.pem\""),
             ("spool.live_percent_min", "[spool]\nlive_percent_min = 91"),
+            ("members.password_memory", "[members]\npassword_memory = \"18MB\""),
+            ("members.password_passes", "[members]\npassword_passes = 1"),
+            ("members.session_idle_max", "[members]\nsession_idle_max = \"2d\""),
             ("queue.retry_delays", "[queue]\nretry_delays = []"),
             ("queue.retry_delays", "[queue]\nretry_delays = [\"5m\", \"0s\"]"),
             ("queue.retry_jitter_percent", "[queue]\nretry_jitter_percent = 101"),

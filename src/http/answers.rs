@@ -1,5 +1,6 @@
 //! `/api/v1/accounts/{account}/streams/{stream}/answers`: what people who write to a stream are answered.
 
+use super::by::By;
 use super::named;
 use super::problem::{Draft, Problem};
 use super::site::Parts;
@@ -70,7 +71,7 @@ pub(super) async fn show(
 }
 
 pub(super) async fn change(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path((account, name)): Path<(String, String)>,
     Draft(wanted): Draft<Change>,
 ) -> Result<Json<Value>, Problem> {

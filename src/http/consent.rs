@@ -1,5 +1,6 @@
 //! `/api/v1/consents`: agreements with where they come from, and their end.
 
+use super::by::By;
 use super::named::{self, Said};
 use super::problem::{Asked, Draft, Problem};
 use super::site::Parts;
@@ -69,7 +70,7 @@ fn stated(
 }
 
 pub(super) async fn grant(
-    State(parts): State<Parts>,
+    By(parts): By,
     Draft(draft): Draft<Change>,
 ) -> Result<Json<Value>, Problem> {
     let stream = named::stream(&parts, &draft.account, &draft.stream)?;
@@ -90,7 +91,7 @@ pub(super) async fn grant(
 }
 
 pub(super) async fn withdraw(
-    State(parts): State<Parts>,
+    By(parts): By,
     Draft(draft): Draft<Change>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let stream = named::stream(&parts, &draft.account, &draft.stream)?;

@@ -1,5 +1,6 @@
 //! `/api/v1/accounts/{account}/credentials`: the password is shown once, when it is made.
 
+use super::by::By;
 use super::named;
 use super::problem::{Draft, Problem};
 use super::site::Parts;
@@ -25,7 +26,7 @@ pub(super) struct NewCredential {
 }
 
 pub(super) async fn add(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path(account): Path<String>,
     Draft(draft): Draft<NewCredential>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
@@ -68,7 +69,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn remove(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path((account, name)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let account = parts.accounts.account(&account)?;

@@ -1,5 +1,6 @@
 //! `/api/v1/accounts/{account}/domains`: what to publish, and whether it was found.
 
+use super::by::By;
 use super::named;
 use super::problem::{Draft, Problem};
 use super::site::Parts;
@@ -125,7 +126,7 @@ pub(super) struct NewDomain {
 }
 
 pub(super) async fn add(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path(account): Path<String>,
     Draft(draft): Draft<NewDomain>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
@@ -165,7 +166,7 @@ pub(super) async fn show(
 }
 
 pub(super) async fn set(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path((account, name)): Path<(String, String)>,
     Draft(hosts): Draft<Hosts>,
 ) -> Result<Json<Value>, Problem> {
@@ -187,7 +188,7 @@ pub(super) struct Rotation {
 }
 
 pub(super) async fn rotate(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path((account, name)): Path<(String, String)>,
     Draft(draft): Draft<Rotation>,
 ) -> Result<Json<Value>, Problem> {
@@ -203,7 +204,7 @@ pub(super) async fn rotate(
 }
 
 pub(super) async fn remove(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path((account, name)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let account = parts.accounts.account(&account)?;
@@ -217,7 +218,7 @@ pub(super) async fn remove(
 }
 
 pub(super) async fn verify(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path((account, name)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let account = parts.accounts.account(&account)?;

@@ -11,6 +11,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// Most record events shown of each kind of subject.
 const RECORDS_MAX: usize = 1000;
@@ -26,7 +27,7 @@ pub(super) struct Wanted {
     recipient: Option<String>,
 }
 
-fn record(parts: &Parts, event: &RecordEvent) -> Result<Value, Problem> {
+fn record(parts: &Parts, event: &RecordEvent, entry: Option<u64>) -> Result<Value, Problem> {
     let (change, (scope, stream), reason) = match event.change {
         Change::Suppressed { scope, reason } => {
             ("suppressed", named::scope(parts, scope)?, Some(reason))
@@ -47,6 +48,7 @@ fn record(parts: &Parts, event: &RecordEvent) -> Result<Value, Problem> {
     let shown = event.circumstances.as_deref();
     Ok(json!({
         "event": event.sequence,
+        "entry": entry,
         "at": event.at.to_string(),
         "change": change,
         "scope": scope,
@@ -94,21 +96,28 @@ fn message(event: &MessageEvent) -> Value {
     }
 }
 
-/// What happened to the records that concern an address: its own and its domain's, here and globally.
+/// What happened to the records that concern an address, its own and its domain's, here and globally: each
+/// with the entry of the audit chain that tells of it.
 fn history(
     parts: &Parts,
     account: AccountId,
     address: &Address,
-) -> Result<Vec<RecordEvent>, Problem> {
+) -> Result<Vec<(RecordEvent, Option<u64>)>, Problem> {
     let person = Subject::Address(address.clone());
     let domain = Subject::Domain(address.domain().clone());
     let mut events = Vec::new();
     for owner in [account, AccountId::INSTALLATION] {
         for subject in [&person, &domain] {
-            events.extend(parts.policy.history(owner, subject, RECORDS_MAX)?);
+            let entries = parts.policy.entries(owner, subject, RECORDS_MAX)?;
+            let entries: HashMap<u64, u64> = entries.into_iter().collect();
+            let found = parts.policy.history(owner, subject, RECORDS_MAX)?.into_iter();
+            events.extend(found.map(|event| {
+                let entry = entries.get(&event.sequence).copied();
+                (event, entry)
+            }));
         }
     }
-    events.sort_by_key(|event| event.sequence);
+    events.sort_by_key(|(event, _)| event.sequence);
     Ok(events)
 }
 
@@ -142,8 +151,8 @@ pub(super) async fn explain(
     let view = parts.policy.view(stream.account, &subject)?;
     let consents = consent::items(&parts, Some(recipient), &view, None)?;
     let mut records = Vec::new();
-    for event in history(&parts, stream.account, &address)? {
-        records.push(record(&parts, &event)?);
+    for (event, entry) in history(&parts, stream.account, &address)? {
+        records.push(record(&parts, &event, entry)?);
     }
     let events = parts.queue.events_for(stream.account, hash, MESSAGES_MAX).await;
     Ok(Json(json!({

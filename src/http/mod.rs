@@ -16,8 +16,11 @@ mod page;
 mod person;
 mod unsubscribe;
 
+mod by;
+
 mod account;
 mod answers;
+mod audit;
 mod consent;
 mod credential;
 mod domain;

@@ -1,7 +1,7 @@
 //! The two faces: which routes each has, and what binds every request: a size, a time, headers.
 
 use super::{
-    account, answers, consent, credential, domain, explain, findings, health, held, import,
+    account, answers, audit, consent, credential, domain, explain, findings, health, held, import,
     outgoing::{self, Outgoing},
     person::Lookups,
     problem::Problem,
@@ -80,6 +80,8 @@ pub fn admin(parts: Parts) -> Site {
     let routes = Router::new()
         .route("/api/v1/accounts", get(account::list).post(account::add))
         .route(account, get(account::show).patch(account::set))
+        .route(&below("suspend"), post(account::suspend))
+        .route(&below("resume"), post(account::resume))
         .route(&below("streams"), get(stream::list).post(stream::add))
         .route(
             &below("streams/{stream}"),
@@ -116,6 +118,10 @@ pub fn admin(parts: Parts) -> Site {
                 ))),
         )
         .route("/api/v1/delivery/probe/{domain}", post(outgoing::probe))
+        .route("/api/v1/audit", get(audit::list))
+        .route("/api/v1/audit/head", get(audit::head))
+        .route("/api/v1/audit/verify", get(audit::verify))
+        .route("/api/v1/audit/{sequence}", get(audit::show))
         .route("/api/v1/queue", get(waiting::list))
         .route("/api/v1/queue/summary", get(waiting::summary))
         .route("/api/v1/queue/{verb}", post(waiting::act))

@@ -1,5 +1,6 @@
 //! `/api/v1/accounts/{account}/streams`.
 
+use super::by::By;
 use super::named;
 use super::problem::{Draft, Problem};
 use super::site::Parts;
@@ -101,7 +102,7 @@ pub(super) struct NewStream {
 }
 
 pub(super) async fn add(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path(account): Path<String>,
     Draft(draft): Draft<NewStream>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
@@ -144,7 +145,7 @@ pub(super) async fn show(
 }
 
 pub(super) async fn set(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path((account, name)): Path<(String, String)>,
     Draft(rules): Draft<Rules>,
 ) -> Result<Json<Value>, Problem> {
@@ -159,7 +160,7 @@ pub(super) async fn set(
 }
 
 pub(super) async fn remove(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path((account, name)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let account = parts.accounts.account(&account)?;

@@ -1,5 +1,6 @@
 //! `/api/v1/suppressions`: stops by hand, lifted by name and reason, shown with what they rest on.
 
+use super::by::By;
 use super::named::{self, GLOBAL};
 use super::problem::{Asked, Draft, Problem};
 use super::site::Parts;
@@ -47,7 +48,7 @@ fn reach(
 }
 
 pub(super) async fn add(
-    State(parts): State<Parts>,
+    By(parts): By,
     Draft(draft): Draft<Stop>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let (account, scope) = reach(&parts, &draft.account, named::given(draft.stream.as_ref()))?;
@@ -82,7 +83,7 @@ pub(super) fn broken(fault: &tokio::task::JoinError) -> Problem {
 }
 
 pub(super) async fn remove(
-    State(parts): State<Parts>,
+    By(parts): By,
     Draft(draft): Draft<Stop>,
 ) -> Result<Json<Value>, Problem> {
     let (account, scope) = reach(&parts, &draft.account, named::given(draft.stream.as_ref()))?;

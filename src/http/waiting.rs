@@ -1,10 +1,13 @@
 //! `/api/v1/queue`: mail that waits, shown, hurried, held and taken out.
 
+use super::by::By;
 use super::named;
 use super::problem::{Asked, Draft, Problem};
 use super::site::Parts;
 use super::suppression::broken;
+use crate::events::Act;
 use crate::events::message::MessageEvent;
+use crate::mail::AccountId;
 use crate::queue::{ItemView, Selector};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -140,8 +143,27 @@ pub(super) async fn summary(State(parts): State<Parts>) -> Json<Value> {
     }))
 }
 
+/// What is done to the queue, as the audit chain keeps it: of an address that was named, not which.
+fn described(parts: &Parts, verb: &str, wanted: &Wanted) -> Result<Act, Problem> {
+    let kind = match verb {
+        "retry" => "queue.retried",
+        "hold" => "queue.held",
+        "release" => "queue.released",
+        _ => "queue.cancelled",
+    };
+    let account = match named::given(wanted.account.as_ref()) {
+        Some(name) => named::account(parts, name)?,
+        None => AccountId::INSTALLATION,
+    };
+    Ok(Act::new(account, kind)
+        .with("message", named::given(wanted.message.as_ref()))
+        .with("domain", named::given(wanted.domain.as_ref()))
+        .with("stream", named::given(wanted.stream.as_ref()))
+        .with("address", wanted.address.is_some()))
+}
+
 pub(super) async fn act(
-    State(parts): State<Parts>,
+    By(parts): By,
     Path(verb): Path<String>,
     Draft(wanted): Draft<Wanted>,
 ) -> Result<Json<Value>, Problem> {
@@ -154,15 +176,18 @@ pub(super) async fn act(
         let text = format!("`{verb}` is no verb of the queue: retry, hold, release, cancel");
         return Err(Problem::unknown(text));
     }
+    let act = described(&parts, &verb, &wanted)?;
     let (queue, word) = (parts.queue.clone(), verb.clone());
     // On a task of its own: what is begun is done, whether the asker waits or not.
     let work = tokio::spawn(async move {
-        match word.as_str() {
-            "retry" => Ok(queue.retry(selector).await),
-            "hold" => queue.hold(selector, true).await,
-            "release" => queue.hold(selector, false).await,
-            _ => queue.remove(selector, "taken out by the operator").await,
-        }
+        let count = match word.as_str() {
+            "retry" => queue.retry(selector).await,
+            "hold" => queue.hold(selector, true).await?,
+            "release" => queue.hold(selector, false).await?,
+            _ => queue.remove(selector, "taken out by the operator").await?,
+        };
+        parts.accounts.write_act(act.with("count", count)).await?;
+        Ok::<_, Problem>(count)
     });
     let count = work.await.map_err(|fault| broken(&fault))??;
     tracing::info!(target: "relent::http", verb, count, "the operator worked the queue");

@@ -8,7 +8,7 @@ use super::audit::AuditVerb;
 use super::delivery::DeliveryVerb;
 use super::export::Outgoing;
 use super::held::{HeldVerb, Recall};
-use super::import::Incoming;
+use super::import::{Elsewhere, Incoming};
 use super::queue::QueueVerb;
 use super::sender_arguments::{AccountVerb, CredentialVerb, DomainVerb, StreamVerb};
 use crate::mail::Timestamp;
@@ -222,11 +222,14 @@ pub(super) enum SuppressionVerb {
         #[command(flatten)]
         form: Form,
     },
-    /// Stop mail to everybody on a list, CSV or JSON Lines; what stands already is left as it is.
+    /// Stop mail to everybody on a list, CSV or JSON, ours or another service's; what stands already is
+    /// left as it is.
     Import {
         /// An account, a stream of it, or `global`.
         #[arg(value_name = "ACCOUNT[/STREAM]", value_parser = target)]
         target: Target,
+        #[command(flatten)]
+        elsewhere: Elsewhere,
         #[command(flatten)]
         import: Incoming,
     },
@@ -391,6 +394,7 @@ mod tests {
             "relent queue list --all",
             "relent suppression import acme list.csv --report refused.jsonl --json",
             "relent suppression import acme/news - --format jsonl",
+            "relent suppression import acme b.csv --from sendgrid:bounces --group Weekly=news --refused r.csv",
             "relent suppression export global",
             "relent consent import acme/news list.csv --source form --at 2026-03-01 --ip ::1",
             "relent consent export acme/news list.jsonl",
@@ -451,6 +455,8 @@ mod tests {
             "relent consent import acme list.csv",
             "relent suppression import acme",
             "relent suppression import acme list.csv --format xml",
+            "relent suppression import acme list.csv --from sendgird",
+            "relent suppression import acme list.csv --from ses --group news",
             "relent stream add acme news",
             "relent delivery suspend",
             "relent delivery suspend b.example --for soon",

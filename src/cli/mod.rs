@@ -15,14 +15,18 @@ mod explain;
 mod export;
 mod held;
 mod import;
+mod json_items;
 mod local;
 mod look;
+mod progress;
 mod queue;
 mod recipients;
 mod rows;
 mod run;
 mod sender_arguments;
 mod senders;
+mod service_lists;
+mod services;
 mod show;
 
 pub use arguments::Cli;

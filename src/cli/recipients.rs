@@ -85,7 +85,9 @@ pub(super) async fn suppression(client: &Client, verb: SuppressionVerb) -> Resul
             show::listing(client, "/suppressions", &asked, &SUPPRESSION, form.json).await?;
             Ok(())
         }
-        SuppressionVerb::Import { target, import } => import.stops(client, &target).await,
+        SuppressionVerb::Import { target, elsewhere, import } => {
+            import.stops(client, &target, elsewhere).await
+        }
         SuppressionVerb::Export { target, export } => export.stops(client, &target).await,
     }
 }

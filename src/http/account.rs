@@ -178,7 +178,10 @@ pub(super) async fn set(
 ) -> Result<Json<Value>, Problem> {
     change.limits.check()?;
     let language = change.language.as_deref().map(language).transpose()?;
-    parts.accounts.set_limits(&name, change.rules()).await?;
+    let rules = change.rules();
+    if rules != RulesChange::default() {
+        parts.accounts.set_limits(&name, rules).await?;
+    }
     if let Some(language) = language {
         parts.accounts.set_language(&name, language).await?;
     }

@@ -74,7 +74,8 @@ impl Happening {
                             Scope::Account | Scope::Global => None,
                         }
                     }
-                    Change::Granted { stream }
+                    Change::Requested { stream }
+                    | Change::Granted { stream }
                     | Change::Withdrawn { stream }
                     | Change::Asked { stream } => Some(stream),
                 };

@@ -44,6 +44,8 @@ pub enum EventKind {
     RecipientLifted,
     /// Somebody asked in this person's name, whom nothing proved: the person was asked by mail.
     RecipientAsked,
+    /// A person was asked to confirm that they agree.
+    ConsentRequested,
     /// Consent was recorded.
     ConsentGranted,
     /// Consent was withdrawn.
@@ -54,7 +56,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::MessageAccepted,
         Self::MessageDeferred,
         Self::MessageDelivered,
@@ -70,6 +72,7 @@ impl EventKind {
         Self::RecipientComplained,
         Self::RecipientLifted,
         Self::RecipientAsked,
+        Self::ConsentRequested,
         Self::ConsentGranted,
         Self::ConsentWithdrawn,
         Self::WebhookTest,
@@ -94,6 +97,7 @@ impl EventKind {
             Self::RecipientComplained => "recipient.complained",
             Self::RecipientLifted => "recipient.lifted",
             Self::RecipientAsked => "recipient.asked",
+            Self::ConsentRequested => "consent.requested",
             Self::ConsentGranted => "consent.granted",
             Self::ConsentWithdrawn => "consent.withdrawn",
             Self::WebhookTest => "webhook.test",
@@ -137,6 +141,7 @@ impl EventKind {
             Change::Suppressed { reason: Reason::Complaint, .. } => Self::RecipientComplained,
             Change::Suppressed { .. } => Self::RecipientSuppressed,
             Change::Lifted { .. } => Self::RecipientLifted,
+            Change::Requested { .. } => Self::ConsentRequested,
             Change::Granted { .. } => Self::ConsentGranted,
             Change::Withdrawn { .. } => Self::ConsentWithdrawn,
             Change::Asked { .. } => Self::RecipientAsked,

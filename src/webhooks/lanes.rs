@@ -309,9 +309,10 @@ mod tests {
         let evidence =
             Evidence { source: Source::Operator, text: String::new(), ip: None, message: None };
         let change = Change::Granted { stream: StreamId(1) };
-        let (account, grounds) = (AccountId(1), None);
+        let (account, grounds, circumstances) = (AccountId(1), None, None);
+        let (hash, at) = (ANN, NOW);
         let event =
-            RecordEvent { sequence, account, hash: ANN, change, evidence, at: NOW, grounds };
+            RecordEvent { sequence, account, hash, change, evidence, at, grounds, circumstances };
         Happening::Change(Arc::new(event))
     }
 

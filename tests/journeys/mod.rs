@@ -14,6 +14,7 @@ mod lists;
 mod main_job;
 mod names;
 mod operator;
+mod pages;
 mod pools;
 mod process;
 mod senders;

@@ -155,6 +155,20 @@ impl Driver {
         tokio::time::timeout(WAIT_MAX, arrival).await.expect("the next page comes");
     }
 
+    /// Waits until a page of this title is there, without a script in it.
+    pub(super) async fn until_titled(&self, title: &str) {
+        let arrival = async {
+            loop {
+                let seen = self.order("Page.getNavigationHistory", json!({})).await;
+                let last = seen["entries"].as_array().and_then(|all| all.last());
+                if last.is_some_and(|entry| entry["title"] == title) {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(WAIT_MAX, arrival).await.expect("the page comes");
+    }
+
     /// Presses the Tab key.
     pub(super) async fn tab(&self) {
         let keys = json!([{ "type": "keyDown", "value": "\u{e004}" }, { "type": "keyUp", "value": "\u{e004}" }]);

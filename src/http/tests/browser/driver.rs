@@ -183,9 +183,9 @@ impl Driver {
         said.iter().map(|line| line["message"].to_string()).collect()
     }
 
-    /// A picture of the whole page, as PNG.
+    /// A picture of the window, as PNG.
     pub(super) async fn picture(&self) -> Vec<u8> {
-        let how = json!({ "format": "png", "captureBeyondViewport": true });
+        let how = json!({ "format": "png" });
         let made = self.order("Page.captureScreenshot", how).await;
         let text = made["data"].as_str().expect("a picture");
         data_encoding::BASE64.decode(text.as_bytes()).expect("base64")

@@ -2,12 +2,15 @@
 //! store; changes are one transaction each.
 
 mod account;
+mod colour;
 mod consent_term;
 mod credential;
 mod hash;
 mod language;
 mod limit;
+mod page;
 mod permission;
+mod picture;
 mod quiet_hours;
 mod record;
 mod spent;
@@ -34,6 +37,7 @@ mod member_tests;
 mod tests;
 
 pub use account::Accounts;
+pub use colour::{CONTRAST_MIN, Colour, ColourFault};
 pub use consent_term::{ConsentTerm, ConsentTermFault};
 pub use domain::NewHost;
 pub use invitation::{Invitation, InvitationKey, Invited, LinkPurpose};
@@ -41,7 +45,11 @@ pub use language::Language;
 pub use limit::{AccountRules, Limits, RulesChange, Suspension, Thing};
 pub use login::Claim;
 pub use member::{By, MemberFault, MemberId, Person, Place};
+pub use page::{
+    AccountPage, DISPLAY_NAME_MAX, GROUND_DARK, GROUND_LIGHT, Logo, LogoName, PageChange,
+};
 pub use permission::{Role, Row, TABLE, right};
+pub use picture::{Picture, PictureFault, PictureKind, SIDE_MAX, picture};
 pub use publish::{DnsRecord, Ours, Purpose, Wanted};
 pub use quiet_hours::{QuietHours, QuietHoursFault};
 pub use record::{

@@ -17,6 +17,7 @@ mod held;
 mod import;
 mod json_items;
 mod local;
+mod look;
 mod progress;
 mod queue;
 mod recipients;

@@ -25,12 +25,14 @@ pub(super) enum AccountVerb {
         #[command(flatten)]
         form: Form,
     },
-    /// Change an account.
+    /// Change an account, or what it shows of itself on its recipients' pages.
     Set {
         /// Its name.
         name: String,
         #[command(flatten)]
         changes: Changes,
+        #[command(flatten)]
+        look: Look,
         #[command(flatten)]
         form: Form,
     },
@@ -51,6 +53,24 @@ pub(super) enum AccountVerb {
         #[command(flatten)]
         form: Form,
     },
+}
+
+/// What recipients' pages show of an account; "" takes one back.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(super) struct Look {
+    /// The name by which people know it, in place of the account's.
+    #[arg(long, group = "Changes", value_name = "NAME")]
+    pub(super) display_name: Option<String>,
+    /// Its logo: a PNG, JPEG or WebP file.
+    #[arg(long, group = "Changes", value_name = "FILE")]
+    pub(super) logo: Option<String>,
+    /// Its colour, as in #0a6b3d; shown in a shade that can be read.
+    #[arg(long, group = "Changes", value_name = "#RRGGBB")]
+    pub(super) colour: Option<String>,
+    /// Its colour on dark pages, where that is another one.
+    #[arg(long, group = "Changes", value_name = "#RRGGBB")]
+    pub(super) colour_dark: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

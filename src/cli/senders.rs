@@ -2,6 +2,7 @@
 
 use super::arguments::Form;
 use super::client::{Client, Fault, path};
+use super::look;
 use super::sender_arguments::{
     AccountVerb, Compliance, ConsentRule, CredentialVerb, Dkim, DomainVerb, Hosts, Refuse, Rules,
     StreamKind, StreamVerb, Switch,
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 const ACCOUNT: [Column; 4] =
     [("ID", "id"), ("NAME", "name"), ("LANGUAGE", "language"), ("SINCE", "created")];
-const WHOLE_ACCOUNT: [Column; 9] = [
+pub(super) const WHOLE_ACCOUNT: [Column; 9] = [
     ("ID", "id"),
     ("NAME", "name"),
     ("LANGUAGE", "language"),
@@ -67,12 +68,9 @@ pub(super) async fn account(client: &Client, verb: AccountVerb) -> Result<(), Fa
         AccountVerb::List { form } => {
             show::listing(client, "/accounts", &[], &ACCOUNT, form.json).await?;
         }
-        AccountVerb::Show { name, form } => {
-            one(&client.get(&path(&["accounts", &name])).await?, &WHOLE_ACCOUNT, form)?;
-        }
-        AccountVerb::Set { name, changes, form } => {
-            let set = client.patch(&path(&["accounts", &name]), &changes.body()).await?;
-            tell(&set, form, &format!("account {name} changed"))?;
+        AccountVerb::Show { name, form } => look::show(client, &name, form).await?,
+        AccountVerb::Set { name, changes, look, form } => {
+            look::set(client, &name, changes.body(), look, form).await?;
         }
         AccountVerb::Suspend { name, text, form } => {
             let body = json!({"text": text});
@@ -383,11 +381,11 @@ fn one(answer: &Value, columns: &[Column], form: Form) -> Result<(), Fault> {
     if form.json { show::json(answer) } else { show::put(&show::fields(answer, columns)) }
 }
 
-fn tell(answer: &Value, form: Form, said: &str) -> Result<(), Fault> {
+pub(super) fn tell(answer: &Value, form: Form, said: &str) -> Result<(), Fault> {
     if form.json { show::json(answer) } else { show::line(said) }
 }
 
-fn put(body: &mut Value, key: &str, value: Option<impl Into<Value>>) {
+pub(super) fn put(body: &mut Value, key: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         body[key] = value.into();
     }

@@ -14,6 +14,12 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// Most refusals that are counted before an address is suppressed.
 const HARD_BOUNCES_MAX: u32 = 100;
 
+/// Largest logo, so that every engine keeps it as one record.
+const LOGO_SIZE_MOST: u64 = 60 << 10;
+
+/// Most streams of a page of choices, since forms have a limit of fields.
+const PAGE_STREAMS_MOST: u32 = 100;
+
 /// Keys that may be zero; every other number, size and duration is a limit that would let nothing through.
 const ZERO: &[&str] = &[
     "queue.retry_jitter_percent",
@@ -117,6 +123,14 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     if config.spool.live_percent_min > 90 {
         let reason = "it may be at most 90: segments would be written anew without end";
         return refuse("spool.live_percent_min", reason.into());
+    }
+    if config.http.logo_size_max.0 > LOGO_SIZE_MOST {
+        let reason = "it may be at most 60kB: a logo is one record of the store";
+        return refuse("http.logo_size_max", reason.into());
+    }
+    if config.http.page_streams_max > PAGE_STREAMS_MOST {
+        let reason = "it may be at most 100: a form has no more fields";
+        return refuse("http.page_streams_max", reason.into());
     }
     if let Err(reason) = levels(&config.log.level) {
         return refuse("log.level", reason);
@@ -324,6 +338,9 @@ mod tests {
             ("replies.words.drop", "[replies.words]\ndrop = [\"\"]"),
             ("http.public_url", "[http]\npublic_url = \"mail.example.com\""),
             ("http.public_url", "[http]\npublic_url = \"https://mail.example.com/?x\""),
+            ("http.logo_size_max", "[http]\nlogo_size_max = \"61kB\""),
+            ("http.page_streams_max", "[http]\npage_streams_max = 101"),
+            ("http.page_streams_max", "[http]\npage_streams_max = 0"),
             ("store.url", "[store]\nurl = \"postgres://x\""),
             ("submission.message_size_max", "[submission]\nmessage_size_max = \"0MB\""),
             ("inbound.connections_max", "[inbound]\nconnections_max = 0"),

@@ -2,6 +2,7 @@
 //! store; changes are one transaction each.
 
 mod account;
+mod consent_term;
 mod credential;
 mod hash;
 mod language;
@@ -33,6 +34,7 @@ mod member_tests;
 mod tests;
 
 pub use account::Accounts;
+pub use consent_term::{ConsentTerm, ConsentTermFault};
 pub use domain::NewHost;
 pub use invitation::{Invitation, InvitationKey, Invited, LinkPurpose};
 pub use language::Language;

@@ -244,6 +244,10 @@ pub(super) struct Rules {
     /// Subjects must begin with "AD" or "广告", as mail to China must.
     #[arg(long, num_args = 0..=1, default_missing_value = "on")]
     pub(super) ad_label: Option<Switch>,
+    /// How long a consent holds after it was given, as in 24mo, 2y or 90d; `none`: until it is
+    /// withdrawn [default: none].
+    #[arg(long, value_name = "TERM")]
+    pub(super) consent_expires: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -25,11 +25,12 @@ const WHOLE_ACCOUNT: [Column; 9] = [
 const CREDENTIAL: [Column; 4] =
     [("NAME", "name"), ("STREAMS", "streams"), ("REFUSE", "refuse"), ("SINCE", "created")];
 const DOMAIN: [Column; 3] = [("NAME", "name"), ("TRUSTED", "trusted"), ("VERIFIED", "verified")];
-const STREAM: [Column; 10] = [
+const STREAM: [Column; 11] = [
     ("ID", "id"),
     ("NAME", "name"),
     ("KIND", "kind"),
     ("CONSENT REQUIRED", "consent_required"),
+    ("CONSENT EXPIRES", "consent_expires"),
     ("HONOURS OPT-OUT", "honour_opt_out"),
     ("REPLY-TO", "reply_to"),
     ("COMPLIANCE", "compliance"),
@@ -309,7 +310,7 @@ pub(super) async fn stream(client: &Client, verb: StreamVerb) -> Result<(), Faul
             let mut body = json!({});
             put_rules(&mut body, rules);
             if body == json!({}) {
-                let text = "name what changes: --compliance, --quiet-hours or --ad-label";
+                let text = "name what changes: --compliance, --quiet-hours, --ad-label or --consent-expires";
                 return Err(Fault::Usage(text.into()));
             }
             let set = client.patch(&path(&["accounts", &account, "streams", &name]), &body).await?;
@@ -361,6 +362,7 @@ fn put_rules(body: &mut Value, rules: Rules) {
     put(body, "compliance", compliance);
     put(body, "quiet_hours", rules.quiet_hours);
     put(body, "ad_label", rules.ad_label.map(|label| label == Switch::On));
+    put(body, "consent_expires", rules.consent_expires);
 }
 
 /// `TAG=FILE`: a language, and the words in a file.

@@ -26,6 +26,10 @@ const ZERO: &[&str] = &[
     "tls_reports.spread",
     "dns.cache_entries_max",
     "dns.cache_ttl_max",
+    "webhooks.connection_idle",
+    "webhooks.events_delay",
+    "webhooks.secret_overlap",
+    "webhooks.drain_timeout",
     "spool.free_space_min",
     "spool.reserve_size",
     "spool.live_percent_min",
@@ -92,6 +96,10 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         let found = config.queue.dead_share_norm_min_percent;
         let reason = format!("{found} is no share in percent: write 0 to 100, as in 2");
         return refuse("queue.dead_share_norm_min_percent", reason);
+    }
+    if config.webhooks.retry_delays.is_empty() {
+        let reason = "it is empty: name at least one pause, as in [\"5s\"]";
+        return refuse("webhooks.retry_delays", reason.into());
     }
     if let Some((key, reason)) = names(config).or_else(|| pools::check(config)) {
         return refuse(key, reason);

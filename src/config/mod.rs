@@ -13,6 +13,7 @@ pub mod shaping;
 #[cfg(test)]
 mod sheet;
 pub mod unit;
+mod webhooks;
 mod words;
 
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
@@ -27,6 +28,7 @@ pub use section::{
 };
 pub use shaping::{Shape, Shaping};
 pub use unit::{Rate, Size, Span};
+pub use webhooks::Webhooks;
 pub use words::{OwnWords, Stops, Words};
 
 use serde::{Deserialize, Serialize};
@@ -73,6 +75,8 @@ pub struct Config {
     pub compliance: Compliance,
     /// Pages and API.
     pub http: Http,
+    /// Events that go out to programs.
+    pub webhooks: Webhooks,
     /// The log on disk that holds accepted mail.
     pub spool: Spool,
     /// The records: accounts, streams, suppressions, consents.
@@ -109,6 +113,7 @@ impl Default for Config {
             members: Members::default(),
             compliance: Compliance::default(),
             http: Http::default(),
+            webhooks: Webhooks::default(),
             spool: Spool::default(),
             store: Store::default(),
             audit: Audit::default(),

@@ -145,6 +145,15 @@ impl Store {
         rows.into_iter().map(typed).collect()
     }
 
+    /// What a named counter has come to; see [`Transaction::count`].
+    ///
+    /// # Errors
+    /// Any [`StoreFault`].
+    pub fn counted(&self, counter: &str) -> Result<u64, StoreFault> {
+        let counted = self.get::<Counter>(format!("count/{counter}").as_bytes())?;
+        Ok(counted.map_or(0, |count| count.0))
+    }
+
     /// The same, with nothing in place of what cannot be read: for who asks whether rows are whole.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod dkim;
 mod peers;
+mod recipes;
 mod scram;
 
 use crate::journeys::field;

@@ -30,7 +30,7 @@ fn obey(cli: Cli) -> Result<(), Fault> {
         Verb::Demo { keep } => local::demo(keep),
         Verb::Check { changed } => local::check(path, changed),
         Verb::Store(verb) => local::store(&verb, path),
-        Verb::Classify { files, form } => classify::classify(&files, named, form),
+        Verb::Classify { files, tried, form } => classify::classify(&files, named, &tried, form),
         verb => {
             let client = Client::new(&settings(named)?, path);
             tokio::runtime::Builder::new_current_thread()

@@ -119,6 +119,7 @@ pub async fn start(config: Config) -> Result<Running> {
         queue: queue.clone(),
         accounts: accounts.clone(),
         policy: policy.clone(),
+        store: store.clone(),
         authenticator,
         world: world.clone(),
         words: replies::Words::new(&config.replies.words).context("[replies.words]")?,

@@ -15,7 +15,7 @@ pub mod unit;
 mod words;
 
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
-pub use keeping::Audit;
+pub use keeping::{Audit, LogAddresses};
 pub use load::ConfigFault;
 pub use pools::{DEFAULT_POOL, Day, Pool, Pools, Source, day_of};
 pub use refusals::RefusalFile;

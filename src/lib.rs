@@ -13,6 +13,8 @@ pub mod spool;
 pub mod store;
 pub mod tls;
 
+pub mod web;
+
 pub mod accounts;
 pub mod events;
 pub mod policy;

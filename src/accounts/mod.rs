@@ -2,12 +2,16 @@
 //! store; changes are one transaction each.
 
 mod account;
+mod consent_term;
 mod credential;
 mod hash;
 mod language;
+mod limit;
+mod permission;
 mod quiet_hours;
 mod record;
 mod stream;
+mod usage;
 
 mod domain;
 mod key;
@@ -20,8 +24,11 @@ mod verify;
 mod tests;
 
 pub use account::Accounts;
+pub use consent_term::{ConsentTerm, ConsentTermFault};
 pub use domain::NewHost;
 pub use language::Language;
+pub use limit::{AccountRules, Limits, RulesChange, Suspension, Thing};
+pub use permission::{Role, Row, TABLE, right};
 pub use publish::{DnsRecord, Ours, Purpose, Wanted};
 pub use quiet_hours::{QuietHours, QuietHoursFault};
 pub use record::{
@@ -31,4 +38,5 @@ pub use record::{
 pub use sending_domain::{
     DkimAlgorithm, DkimChoice, DkimKey, DomainHosts, Host, HostUse, KeyStage, SendingDomain,
 };
+pub use usage::TooFast;
 pub use verify::{Checked, Verified};

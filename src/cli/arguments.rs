@@ -248,6 +248,20 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     since.map(Timestamp).map_err(|_| "it lies before 1970: write a later time".into())
 }
 
+/// What people had before them when they agreed.
+#[derive(Debug, Default, Args)]
+pub(super) struct Before {
+    /// The words that were agreed to.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) wording: Option<String>,
+    /// Which version of them, as in 2026-03.
+    #[arg(long, value_name = "VERSION")]
+    pub(super) wording_version: Option<String>,
+    /// The program through which it was given.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) user_agent: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum ConsentVerb {
     /// Record that a person has agreed.
@@ -263,6 +277,8 @@ pub(super) enum ConsentVerb {
         /// From which address.
         #[arg(long)]
         ip: Option<IpAddr>,
+        #[command(flatten)]
+        before: Before,
         #[command(flatten)]
         form: Form,
     },
@@ -306,6 +322,8 @@ pub(super) enum ConsentVerb {
         /// From which address, for rows that do not say.
         #[arg(long)]
         ip: Option<IpAddr>,
+        #[command(flatten)]
+        before: Before,
         #[command(flatten)]
         import: Incoming,
     },
@@ -376,6 +394,9 @@ mod tests {
             "relent suppression export global",
             "relent consent import acme/news list.csv --source form --at 2026-03-01 --ip ::1",
             "relent consent export acme/news list.jsonl",
+            "relent consent grant acme/news a@b.example --source form --wording Yes --wording-version 3 --user-agent M",
+            "relent consent import acme/news list.csv --wording Yes --wording-version 3",
+            "relent stream set acme news --consent-expires 24mo",
             "relent explain acme/newsletter --message mail.eml --json",
             "relent account set acme --language zh",
             "relent domain add acme acme.example --return-path bounce.acme.example --reply-host reply.acme.example --link-host link.acme.example",

@@ -35,7 +35,12 @@ pub(super) enum Column {
     At,
     Source,
     Wording,
+    WordingVersion,
+    UserAgent,
+    Asked,
     Ip,
+    /// What a list of ours tells and nobody can bring in: by which way it came, until when it holds.
+    Told,
 }
 
 impl Column {
@@ -50,8 +55,12 @@ impl Column {
             "state" | "status" => Self::State,
             "at" | "created" | "created_at" | "date" | "time" | "timestamp" => Self::At,
             "source" | "detail" | "text" => Self::Source,
-            "wording" => Self::Wording,
+            "wording" | "consent_text" => Self::Wording,
+            "wording_version" | "consent_version" => Self::WordingVersion,
+            "user_agent" | "useragent" | "browser" => Self::UserAgent,
+            "asked" | "asked_at" => Self::Asked,
             "ip" | "ip_address" => Self::Ip,
+            "via" | "expires" | "site" => Self::Told,
             _ => return None,
         })
     }
@@ -65,9 +74,13 @@ impl Column {
             Self::Reason => "reason",
             Self::State => "state",
             Self::At => "at",
-            // The wording of an agreement is evidence as its source is.
-            Self::Source | Self::Wording => "source",
+            Self::Source => "source",
+            Self::Wording => "wording",
+            Self::WordingVersion => "wording_version",
+            Self::UserAgent => "user_agent",
+            Self::Asked => "asked",
             Self::Ip => "ip",
+            Self::Told => "",
         }
     }
 }

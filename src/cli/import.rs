@@ -1,7 +1,7 @@
 //! `relent suppression import` and `relent consent import`: a list is read row by row and handed to the
 //! daemon some thousand rows at a time, so that its length costs no memory, here or there.
 
-use super::arguments::{Form, Target};
+use super::arguments::{Before, Form, Target};
 use super::cells::{self, Column, Format};
 use super::client::{Client, Fault};
 use super::rows::{Cells, Rows};
@@ -37,6 +37,7 @@ pub(super) struct OfAll {
     pub(super) source: Option<String>,
     pub(super) at: Option<String>,
     pub(super) ip: Option<String>,
+    pub(super) before: Before,
 }
 
 /// A list on its way in.
@@ -150,7 +151,9 @@ impl Incoming {
             return Err(Fault::Usage(text));
         }
         let mut rows = self.open(client.limits.import_row_size_max.bytes())?;
-        let needs_source = path.starts_with("/consents") && of_all.source.is_none();
+        let needs_source = path.starts_with("/consents")
+            && of_all.source.is_none()
+            && of_all.before.wording.is_none();
         if needs_source && !rows.may_have(Column::Source) && !rows.may_have(Column::Wording) {
             return Err(Fault::Usage(format!(
                 "{name} has no column `source`, and a consent needs evidence: say where all of them \
@@ -207,6 +210,9 @@ fn envelope(target: &Target, of_all: OfAll) -> String {
         ("source", of_all.source),
         ("at", of_all.at),
         ("ip", of_all.ip),
+        ("wording", of_all.before.wording),
+        ("wording_version", of_all.before.wording_version),
+        ("user_agent", of_all.before.user_agent),
     ] {
         body.extend(value.map(|value| (key.to_owned(), Value::from(value))));
     }
@@ -220,12 +226,7 @@ fn envelope(target: &Target, of_all: OfAll) -> String {
 fn row(line: u64, cells: Cells) -> Option<Value> {
     let mut row = Map::new();
     row.insert("line".into(), line.into());
-    for (column, text) in cells {
-        let text = match row.get(column.key()) {
-            // The source of an agreement and its wording are one piece of evidence.
-            Some(Value::String(first)) => format!("{first}; {text}"),
-            _ => text,
-        };
+    for (column, text) in cells.into_iter().filter(|(column, _)| *column != Column::Told) {
         row.insert(column.key().into(), text.into());
     }
     row.contains_key(Column::Recipient.key()).then_some(Value::Object(row))

@@ -4,6 +4,7 @@
 //! Exit codes: 0 done; 1 refused, not found, or recorded while one message may still arrive; 2 usage;
 //! 3 the daemon cannot be reached.
 
+mod account;
 mod arguments;
 mod audit;
 mod cells;

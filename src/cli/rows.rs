@@ -175,7 +175,8 @@ impl Rows {
         let mut found: Vec<Option<Column>> = Vec::with_capacity(cells.len());
         for name in &cells {
             let column = Column::named(unguarded(name));
-            let is_new = column.is_some_and(|column| !found.contains(&Some(column)));
+            let is_new = |column| column == Column::Told || !found.contains(&Some(column));
+            let is_new = column.is_some_and(is_new);
             found.push(column.filter(|_| is_new));
         }
         if found.contains(&Some(Column::Recipient)) {
@@ -353,7 +354,9 @@ impl Rows {
         let mut found: Cells = Vec::with_capacity(object.len());
         for (name, value) in object {
             let column = Column::named(&name);
-            let Some(column) = column.filter(|c| found.iter().all(|(known, _)| known != c)) else {
+            let is_new =
+                |c: &Column| *c == Column::Told || found.iter().all(|(known, _)| known != c);
+            let Some(column) = column.filter(is_new) else {
                 self.note(&name);
                 continue;
             };

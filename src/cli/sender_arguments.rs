@@ -1,5 +1,6 @@
 //! What may be typed about those who send: accounts, credentials, sending domains, streams.
 
+use super::account::Changes;
 use super::arguments::Form;
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -28,10 +29,25 @@ pub(super) enum AccountVerb {
     Set {
         /// Its name.
         name: String,
-        /// The language in which its senders are told what became of their mail: en, zh, ja, ko, de, fr,
-        /// es, pt, it, nl, ru or pl.
+        #[command(flatten)]
+        changes: Changes,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Let an account send nothing: submissions are refused, and what is queued waits.
+    Suspend {
+        /// Its name.
+        name: String,
+        /// What its applications are told.
         #[arg(long)]
-        language: String,
+        text: Option<String>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Let a suspended account send again.
+    Resume {
+        /// Its name.
+        name: String,
         #[command(flatten)]
         form: Form,
     },
@@ -228,6 +244,10 @@ pub(super) struct Rules {
     /// Subjects must begin with "AD" or "广告", as mail to China must.
     #[arg(long, num_args = 0..=1, default_missing_value = "on")]
     pub(super) ad_label: Option<Switch>,
+    /// How long a consent holds after it was given, as in 24mo, 2y or 90d; `none`: until it is
+    /// withdrawn [default: none].
+    #[arg(long, value_name = "TERM")]
+    pub(super) consent_expires: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

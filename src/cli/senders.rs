@@ -11,14 +11,26 @@ use serde_json::{Value, json};
 
 const ACCOUNT: [Column; 4] =
     [("ID", "id"), ("NAME", "name"), ("LANGUAGE", "language"), ("SINCE", "created")];
+const WHOLE_ACCOUNT: [Column; 9] = [
+    ("ID", "id"),
+    ("NAME", "name"),
+    ("LANGUAGE", "language"),
+    ("SINCE", "created"),
+    ("ZONE", "zone"),
+    ("SUSPENDED", "suspended"),
+    ("REQUIRES TOTP", "require_totp"),
+    ("LIMITS", "limits"),
+    ("USED", "used"),
+];
 const CREDENTIAL: [Column; 4] =
     [("NAME", "name"), ("STREAMS", "streams"), ("REFUSE", "refuse"), ("SINCE", "created")];
 const DOMAIN: [Column; 3] = [("NAME", "name"), ("TRUSTED", "trusted"), ("VERIFIED", "verified")];
-const STREAM: [Column; 10] = [
+const STREAM: [Column; 11] = [
     ("ID", "id"),
     ("NAME", "name"),
     ("KIND", "kind"),
     ("CONSENT REQUIRED", "consent_required"),
+    ("CONSENT EXPIRES", "consent_expires"),
     ("HONOURS OPT-OUT", "honour_opt_out"),
     ("REPLY-TO", "reply_to"),
     ("COMPLIANCE", "compliance"),
@@ -56,12 +68,20 @@ pub(super) async fn account(client: &Client, verb: AccountVerb) -> Result<(), Fa
             show::listing(client, "/accounts", &[], &ACCOUNT, form.json).await?;
         }
         AccountVerb::Show { name, form } => {
-            one(&client.get(&path(&["accounts", &name])).await?, &ACCOUNT, form)?;
+            one(&client.get(&path(&["accounts", &name])).await?, &WHOLE_ACCOUNT, form)?;
         }
-        AccountVerb::Set { name, language, form } => {
-            let body = json!({"language": language});
-            let set = client.patch(&path(&["accounts", &name]), &body).await?;
+        AccountVerb::Set { name, changes, form } => {
+            let set = client.patch(&path(&["accounts", &name]), &changes.body()).await?;
             tell(&set, form, &format!("account {name} changed"))?;
+        }
+        AccountVerb::Suspend { name, text, form } => {
+            let body = json!({"text": text});
+            let set = client.post(&path(&["accounts", &name, "suspend"]), &body).await?;
+            tell(&set, form, &format!("account {name} suspended"))?;
+        }
+        AccountVerb::Resume { name, form } => {
+            let set = client.post(&path(&["accounts", &name, "resume"]), &json!({})).await?;
+            tell(&set, form, &format!("account {name} sends again"))?;
         }
     }
     Ok(())
@@ -290,7 +310,7 @@ pub(super) async fn stream(client: &Client, verb: StreamVerb) -> Result<(), Faul
             let mut body = json!({});
             put_rules(&mut body, rules);
             if body == json!({}) {
-                let text = "name what changes: --compliance, --quiet-hours or --ad-label";
+                let text = "name what changes: --compliance, --quiet-hours, --ad-label or --consent-expires";
                 return Err(Fault::Usage(text.into()));
             }
             let set = client.patch(&path(&["accounts", &account, "streams", &name]), &body).await?;
@@ -342,6 +362,7 @@ fn put_rules(body: &mut Value, rules: Rules) {
     put(body, "compliance", compliance);
     put(body, "quiet_hours", rules.quiet_hours);
     put(body, "ad_label", rules.ad_label.map(|label| label == Switch::On));
+    put(body, "consent_expires", rules.consent_expires);
 }
 
 /// `TAG=FILE`: a language, and the words in a file.

@@ -30,6 +30,9 @@ const ZERO: &[&str] = &[
     "spool.reserve_size",
     "spool.live_percent_min",
     "spool.mark_delay",
+    "accounts.messages_per_second_max",
+    "accounts.messages_per_minute_max",
+    "accounts.recipients_per_day_max",
     "process.drain_timeout",
     "process.threads",
 ];
@@ -95,6 +98,9 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     }
     if let Some((key, reason)) = config.replies.words.fault() {
         return refuse(&format!("replies.words.{key}"), reason);
+    }
+    if let Some((key, reason)) = super::members::fault(&config.members) {
+        return refuse(key, reason);
     }
     if config.store.url.is_some() {
         let reason = "the engine keeps its files in data_dir and has no server: leave `url` out";
@@ -291,6 +297,9 @@ mod tests {
             ("tls.certificate", "[tls]\ncertificate = \"c.pem\""),
             ("tls.key", "[tls]\nkey = \"k.pem\""),
             ("spool.live_percent_min", "[spool]\nlive_percent_min = 91"),
+            ("members.password_memory", "[members]\npassword_memory = \"18MB\""),
+            ("members.password_passes", "[members]\npassword_passes = 1"),
+            ("members.session_idle_max", "[members]\nsession_idle_max = \"2d\""),
             ("queue.retry_delays", "[queue]\nretry_delays = []"),
             ("queue.retry_delays", "[queue]\nretry_delays = [\"5m\", \"0s\"]"),
             ("queue.retry_jitter_percent", "[queue]\nretry_jitter_percent = 101"),

@@ -5,6 +5,7 @@ mod check;
 mod encryption;
 mod keeping;
 mod load;
+mod members;
 mod pools;
 mod refusals;
 mod section;
@@ -17,6 +18,7 @@ mod words;
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
 pub use keeping::{Audit, LogAddresses};
 pub use load::ConfigFault;
+pub use members::{Accounts, Members};
 pub use pools::{DEFAULT_POOL, Day, Pool, Pools, Source, day_of};
 pub use refusals::RefusalFile;
 pub use section::{
@@ -63,6 +65,10 @@ pub struct Config {
     pub replies: Replies,
     /// The domains that accounts send from.
     pub domains: Domains,
+    /// What an account may have and send that has no limits of its own.
+    pub accounts: Accounts,
+    /// People who log in: passwords, sessions, invitations.
+    pub members: Members,
     /// What is held against a message in the check of what large mailbox providers demand.
     pub compliance: Compliance,
     /// Pages and API.
@@ -99,6 +105,8 @@ impl Default for Config {
             tls_reports: TlsReports::default(),
             replies: Replies::default(),
             domains: Domains::default(),
+            accounts: Accounts::default(),
+            members: Members::default(),
             compliance: Compliance::default(),
             http: Http::default(),
             spool: Spool::default(),

@@ -80,6 +80,8 @@ pub fn admin(parts: Parts) -> Site {
     let routes = Router::new()
         .route("/api/v1/accounts", get(account::list).post(account::add))
         .route(account, get(account::show).patch(account::set))
+        .route(&below("suspend"), post(account::suspend))
+        .route(&below("resume"), post(account::resume))
         .route(&below("streams"), get(stream::list).post(stream::add))
         .route(
             &below("streams/{stream}"),

@@ -51,7 +51,7 @@ pub struct Running {
 /// What kept it from starting: which setting or file, and why; or what failed while it ran and only
 /// a new start mends, after the drain.
 pub async fn serve(config: Config) -> Result<()> {
-    telemetry::init_logs(&config.log);
+    telemetry::init_logs(&config.log, &config.data_dir);
     for advice in super::advice(&config) {
         tracing::warn!(target: "relent::delivery", "{advice}");
     }

@@ -61,6 +61,8 @@ pub(super) enum Verb {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         #[command(flatten)]
+        tried: Tried,
+        #[command(flatten)]
         form: Form,
     },
     /// Customers who send.
@@ -346,6 +348,20 @@ pub(super) enum StoreVerb {
     Recover,
 }
 
+/// As whose replies messages are read.
+#[derive(Debug, Args)]
+pub(super) struct Tried {
+    /// With the words that the settings give this stream.
+    #[arg(long, value_name = "ACCOUNT/STREAM")]
+    pub(super) stream: Option<String>,
+    /// As answers to a stream of this kind, which decides what they stop.
+    #[arg(long, value_name = "KIND", default_value = "marketing")]
+    pub(super) stream_kind: super::sender_arguments::StreamKind,
+    /// With these words in place of the settings': a TOML file of what may stand in [replies.words].
+    #[arg(long, value_name = "FILE")]
+    pub(super) words: Option<PathBuf>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -368,6 +384,7 @@ mod tests {
             "relent check --changed",
             "relent explain acme/newsletter ann@reader.example",
             "relent classify a.eml b.eml --json",
+            "relent classify a.eml --stream acme/news --stream-kind transactional --words own.toml",
             "relent account list --json --config x.toml",
             "relent stream add acme news --kind marketing --consent not-required --reply-to a@b.example",
             "relent stream answers acme news --confirm off --language zh-Hant --text de=own.txt --json",
@@ -461,6 +478,8 @@ mod tests {
             "relent delivery suspend",
             "relent delivery suspend b.example --for soon",
             "relent stream answers acme news --confirm perhaps",
+            "relent classify",
+            "relent classify a.eml --stream-kind other",
         ] {
             assert!(!fits(line), "{line}");
         }

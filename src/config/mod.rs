@@ -17,7 +17,7 @@ mod webhooks;
 mod words;
 
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
-pub use keeping::Audit;
+pub use keeping::{Audit, LogAddresses};
 pub use load::ConfigFault;
 pub use members::{Accounts, Members};
 pub use pools::{DEFAULT_POOL, Day, Pool, Pools, Source, day_of};

@@ -2,6 +2,7 @@
 //! `config/relent.toml`; each limit of the house is a key here.
 
 use super::encryption::TlsPolicy;
+use super::keeping::LogAddresses;
 use super::pools::Pools;
 use super::refusals::RefusalFile;
 use super::unit::{Size, Span};
@@ -460,6 +461,8 @@ sections! {
         level: String = "info".into(),
         /// Lines as JSON.
         json: bool = false,
+        /// People's addresses, whatever line names one: "full", "shortened" to a letter and the domain, or "hashed" under a key of the data folder.
+        addresses: LogAddresses = LogAddresses::Full,
     }
 
     /// `[process]`: the process itself.

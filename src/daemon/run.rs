@@ -51,7 +51,7 @@ pub struct Running {
 /// What kept it from starting: which setting or file, and why; or what failed while it ran and only
 /// a new start mends, after the drain.
 pub async fn serve(config: Config) -> Result<()> {
-    telemetry::init_logs(&config.log);
+    telemetry::init_logs(&config.log, &config.data_dir);
     for advice in super::advice(&config) {
         tracing::warn!(target: "relent::delivery", "{advice}");
     }
@@ -119,6 +119,7 @@ pub async fn start(config: Config) -> Result<Running> {
         queue: queue.clone(),
         accounts: accounts.clone(),
         policy: policy.clone(),
+        store: store.clone(),
         authenticator,
         world: world.clone(),
         words: replies::Words::new(&config.replies.words).context("[replies.words]")?,

@@ -2,6 +2,7 @@
 
 use super::language::Language;
 use super::record::{Account, AccountFault, AccountNumber, AccountRecord};
+use super::usage::Uses;
 use crate::mail::AccountId;
 use crate::store::{Store, StoreFault, Transaction};
 use crate::world::World;
@@ -15,6 +16,7 @@ pub(super) const PAGE: usize = 1000;
 pub struct Accounts {
     pub(super) store: Store,
     pub(super) world: World,
+    pub(super) uses: Uses,
 }
 
 /// 1–32 of `a-z0-9-`, or what to do about it.
@@ -34,7 +36,9 @@ pub(super) fn number(transaction: &mut Transaction<'_>, counter: &str) -> Result
         .map_err(|_| StoreFault::Damaged(format!("the counter `{counter}` has run out")))
 }
 
-fn unknown(name: &str) -> AccountFault {
+/// What is said of an account that is not there.
+#[must_use]
+pub fn no_account(name: &str) -> AccountFault {
     AccountFault::Unknown(format!(
         "there is no account `{name}`: `relent account list` shows them, `relent account add {name}` \
          makes one"
@@ -45,7 +49,7 @@ impl Accounts {
     /// The accounts that `store` holds.
     #[must_use]
     pub fn new(store: Store, world: World) -> Self {
-        Self { store, world }
+        Self { store, world, uses: Uses::default() }
     }
 
     /// Adds an account.
@@ -94,7 +98,7 @@ impl Accounts {
             .transact(move |t| {
                 let place = id.0.to_be_bytes();
                 let Some(mut record) = t.get::<AccountRecord>(&place)? else {
-                    return Ok(Err(unknown(&named)));
+                    return Ok(Err(no_account(&named)));
                 };
                 record.account.language = language;
                 t.put(&place, &record);
@@ -130,7 +134,7 @@ impl Accounts {
             Some(AccountNumber(id)) => self.store.get::<AccountRecord>(&id.0.to_be_bytes())?,
             None => None,
         };
-        record.map(|record| record.account).ok_or_else(|| unknown(name))
+        record.map(|record| record.account).ok_or_else(|| no_account(name))
     }
 
     /// An account by number.

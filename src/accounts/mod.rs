@@ -3,11 +3,15 @@
 
 mod account;
 mod credential;
+mod failures;
 mod hash;
 mod language;
+mod network;
 mod quiet_hours;
 mod record;
+mod right;
 mod stream;
+mod usage;
 
 mod domain;
 mod key;
@@ -19,16 +23,22 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use account::Accounts;
+pub use account::{Accounts, no_account};
+pub use credential::{parted, token};
 pub use domain::NewHost;
+pub use failures::{Failures, Pair};
 pub use language::Language;
+pub use network::Network;
 pub use publish::{DnsRecord, Ours, Purpose, Wanted};
 pub use quiet_hours::{QuietHours, QuietHoursFault};
 pub use record::{
-    Account, AccountFault, Compliance, Credential, InstallationKeys, Login, OwnText, Refusal,
-    ScramVerifier, Stream, StreamAnswers, StreamDraft, StreamKind, StreamRules,
+    Account, AccountFault, Compliance, Credential, CredentialDraft, InstallationKeys, LastUse,
+    Login, OwnText, Refusal, ScramVerifier, Stream, StreamAnswers, StreamDraft, StreamKind,
+    StreamRules,
 };
+pub use right::Right;
 pub use sending_domain::{
     DkimAlgorithm, DkimChoice, DkimKey, DomainHosts, Host, HostUse, KeyStage, SendingDomain,
 };
+pub use stream::no_stream;
 pub use verify::{Checked, Verified};

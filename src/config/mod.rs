@@ -1,6 +1,7 @@
 //! Settings: one TOML file, read into types, with a default and a limit for everything. Unknown keys
 //! are refused. What each key means is said at its field and, word for word, in `config/relent.toml`.
 
+mod api;
 mod check;
 mod encryption;
 mod load;
@@ -13,6 +14,7 @@ mod sheet;
 pub mod unit;
 mod words;
 
+pub use api::Api;
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
 pub use load::ConfigFault;
 pub use pools::{DEFAULT_POOL, Day, Pool, Pools, Source, day_of};
@@ -65,6 +67,8 @@ pub struct Config {
     pub compliance: Compliance,
     /// Pages and API.
     pub http: Http,
+    /// The API that programs speak, `/api/v1` on the listeners of `http`.
+    pub api: Api,
     /// The log on disk that holds accepted mail.
     pub spool: Spool,
     /// The records: accounts, streams, suppressions, consents.
@@ -97,6 +101,7 @@ impl Default for Config {
             domains: Domains::default(),
             compliance: Compliance::default(),
             http: Http::default(),
+            api: Api::default(),
             spool: Spool::default(),
             store: Store::default(),
             retention: Retention::default(),

@@ -26,6 +26,7 @@ pub(super) async fn run(
     tokio::join!(
         files(tls, shaping, stop.clone()),
         domains(&config, &accounts, &*resolver, stop.clone()),
+        uses(&config, &accounts, stop.clone()),
         reserve(config.clone(), world, stop)
     );
 }
@@ -51,6 +52,22 @@ async fn domains(
                     tracing::warn!(target: "relent::daemon", %fault, "sending domains were not looked up");
                 }
             }
+        }
+    }
+}
+
+/// Writes down when credentials were used last, and once more at the end.
+async fn uses(config: &Config, accounts: &Accounts, stop: CancellationToken) {
+    loop {
+        let ends = tokio::select! {
+            () = stop.cancelled() => true,
+            () = tokio::time::sleep(config.api.last_use_save.0) => false,
+        };
+        if let Err(fault) = accounts.save_uses().await {
+            tracing::warn!(target: "relent::daemon", %fault, "last uses of credentials were not written down");
+        }
+        if ends {
+            return;
         }
     }
 }

@@ -1,10 +1,12 @@
 //! `/api/v1/accounts`.
 
-use super::problem::{Draft, Problem};
+use super::caller::Caller;
+use super::draft::{Draft, Named};
+use super::problem::Problem;
 use super::site::Parts;
 use crate::accounts::{Account, Language};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -43,15 +45,18 @@ pub(super) struct Change {
 
 pub(super) async fn set(
     State(parts): State<Parts>,
-    Path(name): Path<String>,
+    caller: Caller,
+    Named([name]): Named<1>,
     Draft(change): Draft<Change>,
 ) -> Result<Json<Value>, Problem> {
+    caller.whole_account()?;
+    let name = caller.account(&parts, &name)?.name;
     let language = Language::named(change.language.trim()).ok_or_else(|| {
         let names = Language::ALL.map(Language::name).join(", ");
-        Problem::unfit(format!(
-            "`{}` is no language of reports: use one of {names}",
-            change.language
-        ))
+        Problem::field(
+            "language",
+            format!("`{}` is no language of reports: use one of {names}", change.language),
+        )
     })?;
     let account = parts.accounts.set_language(&name, language).await?;
     tracing::info!(
@@ -68,7 +73,8 @@ pub(super) async fn list(State(parts): State<Parts>) -> Result<Json<Value>, Prob
 
 pub(super) async fn show(
     State(parts): State<Parts>,
-    Path(name): Path<String>,
+    caller: Caller,
+    Named([name]): Named<1>,
 ) -> Result<Json<Value>, Problem> {
-    Ok(Json(view(&parts.accounts.account(&name)?)))
+    Ok(Json(view(&caller.account(&parts, &name)?)))
 }

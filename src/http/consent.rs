@@ -1,7 +1,9 @@
 //! `/api/v1/consents`: agreements with where they come from, and their end.
 
+use super::caller::Caller;
+use super::draft::{Asked, Draft};
 use super::named;
-use super::problem::{Asked, Draft, Problem};
+use super::problem::{AtField, Problem};
 use super::site::Parts;
 use super::suppression::broken;
 use crate::accounts::Stream;
@@ -25,7 +27,8 @@ const PAGE: usize = 100;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
-    account: String,
+    /// Left out, it is the caller's own.
+    account: Option<String>,
     stream: String,
     recipient: String,
     source: Option<String>,
@@ -34,32 +37,40 @@ pub(super) struct Change {
 }
 
 /// When it was, as its source says, and what it rests on.
-fn stated(parts: &Parts, draft: &Change, source: &str) -> Result<(Timestamp, Evidence), Problem> {
-    let at = named::moment(parts.world.clock.now(), named::given(draft.at.as_ref()))?;
+fn stated(
+    parts: &Parts,
+    caller: &Caller,
+    draft: &Change,
+    source: &str,
+) -> Result<(Timestamp, Evidence), Problem> {
+    let at = named::moment(parts.world.clock.now(), named::given(draft.at.as_ref())).at("at")?;
     let ip = named::given(draft.ip.as_ref())
         .map(|text| {
             let read = text.parse::<IpAddr>();
             read.map_err(|_| {
                 let example = "write one as in 192.0.2.7 or 2001:db8::7";
-                Problem::unfit(format!("`{text}` is no IP address: {example}"))
+                Problem::field("ip", format!("`{text}` is no IP address: {example}"))
             })
         })
         .transpose()?;
-    Ok((at, named::evidence(source, ip.map(|ip| ip.to_string()))?))
+    let ip = ip.map(|ip| ip.to_string());
+    Ok((at, named::evidence(caller.source(), source, ip).at("source")?))
 }
 
 pub(super) async fn grant(
     State(parts): State<Parts>,
+    caller: Caller,
     Draft(draft): Draft<Change>,
 ) -> Result<Json<Value>, Problem> {
-    let stream = named::stream(&parts, &draft.account, &draft.stream)?;
-    let address = named::address(&draft.recipient)?;
+    let account = caller.meant(&parts, draft.account.as_ref())?;
+    let stream = caller.stream(&parts, account.id, &draft.stream)?;
+    let address = named::address(&draft.recipient).at("recipient")?;
     let source = named::needed("source", draft.source.as_ref())?;
-    let (at, evidence) = stated(&parts, &draft, source)?;
+    let (at, evidence) = stated(&parts, &caller, &draft, source)?;
     parts.policy.grant(&stream, &address, at, evidence).await?;
     tracing::info!(
-        target: "relent::http", account = draft.account, stream = stream.name,
-        recipient = draft.recipient, "consent recorded by the operator"
+        target: "relent::http", account = account.name, stream = stream.name,
+        recipient = draft.recipient, by = %caller, "consent recorded"
     );
     Ok(Json(json!({
         "recipient": address,
@@ -71,12 +82,14 @@ pub(super) async fn grant(
 
 pub(super) async fn withdraw(
     State(parts): State<Parts>,
+    caller: Caller,
     Draft(draft): Draft<Change>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let stream = named::stream(&parts, &draft.account, &draft.stream)?;
-    let address = named::address(&draft.recipient)?;
+    let account = caller.meant(&parts, draft.account.as_ref())?;
+    let stream = caller.stream(&parts, account.id, &draft.stream)?;
+    let address = named::address(&draft.recipient).at("recipient")?;
     let source = draft.source.as_deref().unwrap_or_default().trim();
-    let (at, evidence) = stated(&parts, &draft, source)?;
+    let (at, evidence) = stated(&parts, &caller, &draft, source)?;
     let hash = parts.accounts.hash(stream.account, &address)?;
     let shown = json!({
         "recipient": address,
@@ -91,8 +104,8 @@ pub(super) async fn withdraw(
     });
     let settled = done.await.map_err(|fault| broken(&fault))??;
     tracing::info!(
-        target: "relent::http", account = draft.account, stream = draft.stream,
-        recipient = draft.recipient, "consent withdrawn by the operator"
+        target: "relent::http", account = account.name, stream = draft.stream,
+        recipient = draft.recipient, by = %caller, "consent withdrawn"
     );
     Ok((named::status(settled), Json(shown)))
 }
@@ -138,24 +151,28 @@ pub(super) fn items(
 
 pub(super) async fn show(
     State(parts): State<Parts>,
+    caller: Caller,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Value>, Problem> {
-    let name = named::needed("account", wanted.account.as_ref())?;
-    let account = parts.accounts.account(name)?;
+    let account = caller.meant(&parts, wanted.account.as_ref())?;
+    let name = &account.name;
     let stream = match named::given(wanted.stream.as_ref()) {
-        Some(name) => Some(parts.accounts.stream(account.id, name)?),
+        Some(name) => Some(caller.stream(&parts, account.id, name)?),
         None => None,
     };
     let Some(recipient) = named::given(wanted.recipient.as_ref()) else {
         let Some(stream) = stream else {
-            return Err(Problem::unfit(
+            return Err(Problem::field(
+                "stream",
                 "name a `recipient`, or the `stream` whose consents to list",
             ));
         };
         return list(&parts, &stream, &wanted);
     };
-    let address = named::address(recipient)?;
+    let address = named::address(recipient).at("recipient")?;
     let view = parts.policy.view(account.id, &Subject::Address(address))?;
+    let mut view = view;
+    view.consents.retain(|consent| caller.sees(Some(consent.stream)));
     let items = items(&parts, Some(recipient), &view, stream.as_ref())?;
     if items.is_empty() {
         let target = wanted.stream.as_deref().unwrap_or("STREAM");
@@ -169,7 +186,7 @@ pub(super) async fn show(
 
 /// Every consent to a stream, page by page.
 fn list(parts: &Parts, stream: &Stream, wanted: &Wanted) -> Result<Json<Value>, Problem> {
-    let after = named::cursor(wanted.after.as_ref())?;
+    let after = named::cursor(wanted.after.as_ref()).at("after")?;
     let limit = wanted.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
     let Page { found, next } = parts.policy.consenting(stream, after, limit)?;
     let next = next.map(|hash| hash.to_string());

@@ -1,15 +1,17 @@
 //! `/api/v1/suppressions/held` and `…/recall`: what a site's fault would make of addresses, held until the
 //! operator decides; and what it has made of them already, lifted again.
 
+use super::caller::Caller;
+use super::draft::{Asked, Draft, Named};
 use super::named;
-use super::problem::{Asked, Draft, Problem};
+use super::problem::Problem;
 use super::site::Parts;
 use super::suppression::broken;
 use crate::mail::{AccountId, RecipientHash, Timestamp};
 use crate::policy::{Recall, Verb};
 use crate::queue::Selector;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -89,7 +91,7 @@ pub(super) struct Decided {
 /// to one who was just stopped may still arrive.
 pub(super) async fn decide(
     State(parts): State<Parts>,
-    Path(verb): Path<String>,
+    Named([verb]): Named<1>,
     Draft(decided): Draft<Decided>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let kind = match verb.as_str() {
@@ -151,9 +153,10 @@ pub(super) struct Recalling {
 /// Lifts what is meant among a page of an account's records; `next` says where to go on.
 pub(super) async fn recall(
     State(parts): State<Parts>,
+    caller: Caller,
     Draft(wanted): Draft<Recalling>,
 ) -> Result<Json<Value>, Problem> {
-    let account = named::account(&parts, &wanted.account)?;
+    let (account, _) = caller.owner(&parts, Some(&wanted.account))?;
     if named::given(wanted.reason.as_ref()).is_some_and(|reason| reason != "hard_bounce") {
         return Err(Problem::unfit(
             "only stops with the reason hard_bounce are lifted many at a time: others are somebody's own \
@@ -170,7 +173,8 @@ pub(super) async fn recall(
     }
     let recall = Recall { site, since, until };
     let after = named::cursor(wanted.after.as_ref())?;
-    let evidence = named::evidence(wanted.text.as_deref().unwrap_or_default(), None)?;
+    let evidence =
+        named::evidence(caller.source(), wanted.text.as_deref().unwrap_or_default(), None)?;
     let evidence = (!wanted.dry_run.unwrap_or(false)).then_some(evidence);
     let is_dry = evidence.is_none();
     // On a task of its own: what is begun is done, whether the asker waits or not.

@@ -1,14 +1,15 @@
 //! `/api/v1/delivery`: the sites that mail goes to, shown, probed, suspended and resumed. The door to delivery,
 //! which this layer does not know.
 
+use super::draft::{Draft, Named};
 use super::named;
-use super::problem::{Draft, Problem};
+use super::problem::Problem;
 use super::site::Parts;
 use crate::mail::{Domain, Timestamp};
 use crate::store::StoreFault;
 use async_trait::async_trait;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
@@ -70,7 +71,7 @@ pub trait Outgoing: Send + Sync + 'static {
 
 pub(super) async fn probe(
     State(parts): State<Parts>,
-    Path(domain): Path<String>,
+    Named([domain]): Named<1>,
 ) -> Result<Json<Value>, Problem> {
     let domain = named::domain(&domain)?;
     // Lookups come before and words after: the answer leaves within the request's time.
@@ -84,7 +85,7 @@ pub(super) async fn list(State(parts): State<Parts>) -> Result<Json<Value>, Prob
 
 pub(super) async fn site(
     State(parts): State<Parts>,
-    Path(domain): Path<String>,
+    Named([domain]): Named<1>,
 ) -> Result<Json<Value>, Problem> {
     let domain = named::domain(&domain)?;
     Ok(Json(parts.outgoing.site(&domain).await?))
@@ -102,7 +103,7 @@ pub(super) struct Wanted {
 
 pub(super) async fn act(
     State(parts): State<Parts>,
-    Path(verb): Path<String>,
+    Named([verb]): Named<1>,
     Draft(wanted): Draft<Wanted>,
 ) -> Result<Json<Value>, Problem> {
     let name = named::needed("name", wanted.name.as_ref())?.to_owned();

@@ -5,6 +5,7 @@ use super::site::Site;
 use crate::telemetry::Level;
 use crate::world::crowd::Crowd;
 use axum::extract::Request;
+use axum::http::HeaderMap;
 use axum::serve::Listener;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -31,6 +32,19 @@ const UPKEEP: Duration = Duration::from_secs(10);
 /// Who is at the other end; nobody knows over a Unix socket.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) Option<IpAddr>);
+
+impl Peer {
+    /// The asker's address on the network. A peer on loopback is the proxy before us, whose word on whom
+    /// it speaks for is taken.
+    pub(super) fn asker(self, headers: &HeaderMap) -> Option<IpAddr> {
+        let ip = self.0?;
+        let named = headers.get_all("x-forwarded-for").iter().next_back();
+        let named = named
+            .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
+            .map(|named: IpAddr| named.to_canonical());
+        Some(named.filter(|_| ip.is_loopback()).unwrap_or(ip))
+    }
+}
 
 /// Serves a site over TCP until `shutdown`, then lets requests under way end.
 pub async fn serve_tcp(listener: TcpListener, site: Site, shutdown: CancellationToken) {

@@ -15,7 +15,6 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use std::net::IpAddr;
 
 /// What a stop came to.
 struct Stopped {
@@ -45,16 +44,10 @@ async fn stop(
     Ok(Stopped { settled, undo })
 }
 
-/// The asker's address on the network. A peer on loopback is the proxy before us, whose word on whom
-/// it speaks for is taken.
+/// The asker's address on the network, where it has one.
 fn asker(peer: Option<Extension<Peer>>, headers: &HeaderMap) -> Option<String> {
-    let Extension(Peer(ip)) = peer?;
-    let ip = ip?;
-    let named = headers.get_all("x-forwarded-for").iter().next_back();
-    let named =
-        named.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-    let ip: IpAddr = named.filter(|_| ip.is_loopback()).unwrap_or(ip);
-    Some(ip.to_string())
+    let Extension(peer) = peer?;
+    peer.asker(headers).map(|ip| ip.to_string())
 }
 
 fn evidence(source: Source, ip: Option<String>) -> Evidence {

@@ -2,6 +2,7 @@
 
 mod operator;
 mod pages;
+mod programs;
 
 use super::{Parts, Site, Vitals, admin, public, serve_tcp, serve_unix};
 use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind, StreamRules};

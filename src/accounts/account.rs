@@ -3,9 +3,11 @@
 use super::language::Language;
 use super::record::{Account, AccountFault, AccountNumber, AccountRecord};
 use super::usage::Uses;
+use crate::events::{Act, Actor, Author};
 use crate::mail::AccountId;
 use crate::store::{Store, StoreFault, Transaction};
 use crate::world::World;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 /// Rows read from the store at a time.
@@ -17,6 +19,8 @@ pub struct Accounts {
     pub(super) store: Store,
     pub(super) world: World,
     pub(super) uses: Uses,
+    /// In whose name changes are made.
+    pub(super) author: Author,
 }
 
 /// 1–32 of `a-z0-9-`, or what to do about it.
@@ -49,7 +53,33 @@ impl Accounts {
     /// The accounts that `store` holds.
     #[must_use]
     pub fn new(store: Store, world: World) -> Self {
-        Self { store, world, uses: Uses::default() }
+        let author = Author::new(world.clone());
+        Self { store, world, uses: Uses::default(), author }
+    }
+
+    /// The same, with changes made in somebody's name: each is an entry of the audit chain, in its own
+    /// transaction.
+    #[must_use]
+    pub fn by(&self, actor: Actor) -> Self {
+        Self { author: self.author.by(actor), ..self.clone() }
+    }
+
+    /// In whose name changes are made.
+    #[must_use]
+    pub fn author(&self) -> &Author {
+        &self.author
+    }
+
+    /// Writes an act into the audit chain that changes no record here: mail that was held, a site that was
+    /// suspended.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn write_act(&self, act: Act) -> Result<u64, StoreFault> {
+        let author = self.author.clone();
+        let written = self.store.transact(move |t| Ok(Ok::<_, Infallible>(author.write(t, act)?)));
+        let Ok(sequence) = written.await?;
+        Ok(sequence)
     }
 
     /// Adds an account.
@@ -66,6 +96,7 @@ impl Accounts {
         let mut hash_key = [0; 32];
         self.world.chance.fill(&mut hash_key);
         let (name, created) = (name.to_owned(), self.world.clock.now());
+        let author = self.author.clone();
         self.store
             .transact(move |t| {
                 if t.get::<AccountNumber>(name.as_bytes())?.is_some() {
@@ -78,6 +109,7 @@ impl Accounts {
                 let account = Account { id, name, created, language: Language::default() };
                 let record = AccountRecord { account: account.clone(), hash_key };
                 t.put(&id.0.to_be_bytes(), &record);
+                author.write(t, Act::new(id, "account.added").about(&account.name))?;
                 Ok(Ok(account))
             })
             .await?
@@ -93,7 +125,7 @@ impl Accounts {
         language: Language,
     ) -> Result<Account, AccountFault> {
         let id = self.account(name)?.id;
-        let named = name.to_owned();
+        let (named, author) = (name.to_owned(), self.author.clone());
         self.store
             .transact(move |t| {
                 let place = id.0.to_be_bytes();
@@ -102,6 +134,8 @@ impl Accounts {
                 };
                 record.account.language = language;
                 t.put(&place, &record);
+                let act = Act::new(id, "account.changed").about(&record.account.name);
+                author.write(t, act.with("language", language.name()))?;
                 Ok(Ok(record.account))
             })
             .await?

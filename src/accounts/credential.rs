@@ -7,6 +7,7 @@ use super::record::{
 };
 use super::right::Right;
 use super::usage;
+use crate::events::Act;
 use crate::mail::AccountId;
 use crate::store::StoreFault;
 use data_encoding::BASE64URL_NOPAD;
@@ -88,7 +89,7 @@ impl Accounts {
             expires,
             networks,
         };
-        let nobody = self.nobody();
+        let (nobody, author) = (self.nobody(), self.author.clone());
         let made = self.store.transact(move |t| {
             if let Some(other) = t.get::<Credential>(credential.name.as_bytes())? {
                 let longer = format!("{}-{}", owner.name, credential.name);
@@ -102,6 +103,9 @@ impl Accounts {
                 credential.name = longer;
             }
             t.put(credential.name.as_bytes(), &credential);
+            let streams: Vec<u32> = credential.streams.iter().map(|stream| stream.0).collect();
+            let act = Act::new(account, "credential.added").about(&credential.name);
+            author.write(t, act.with("streams", streams))?;
             if t.get::<Credential>(NOBODY)?.is_none() {
                 t.put(NOBODY, &nobody);
             }
@@ -167,7 +171,7 @@ impl Accounts {
         account: AccountId,
         name: &str,
     ) -> Result<(), AccountFault> {
-        let name = name.to_owned();
+        let (name, author) = (name.to_owned(), self.author.clone());
         self.store
             .transact(move |t| {
                 let found = t.get::<Credential>(name.as_bytes())?;
@@ -176,6 +180,7 @@ impl Accounts {
                 }
                 t.remove::<Credential>(name.as_bytes());
                 usage::forget(t, &name);
+                author.write(t, Act::new(account, "credential.removed").about(&name))?;
                 Ok(Ok(()))
             })
             .await?

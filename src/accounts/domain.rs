@@ -7,6 +7,7 @@ use super::sending_domain::{
     DkimChoice, DomainHosts, Host, HostUse, KeyStage, KnownHost, SendingDomain,
 };
 use super::verify::Seen;
+use crate::events::Act;
 use crate::mail::{AccountId, Domain, Timestamp};
 use crate::store::{StoreFault, Transaction};
 use std::sync::Arc;
@@ -70,6 +71,24 @@ impl SendingDomain {
     }
 }
 
+/// A domain as its entries in the audit chain show it: of its keys the selectors and stages alone.
+fn described(kind: &'static str, domain: &SendingDomain) -> Act {
+    let keys = domain.keys.iter().map(|key| format!("{} {}", key.selector, key.stage.name()));
+    let told = |host: &Host| match host.found {
+        Some(_) => format!("{}, found", host.name),
+        None => format!("{}, not found yet", host.name),
+    };
+    let host = |host: &Option<Host>| host.as_ref().map(told);
+    Act::new(domain.account, kind)
+        .about(domain.name.as_str())
+        .with("trusted", domain.trusted)
+        .with("verified", domain.verified.is_some())
+        .with("keys", keys.collect::<Vec<_>>())
+        .with("return_path", host(&domain.hosts.return_path))
+        .with("replies", host(&domain.hosts.replies))
+        .with("links", host(&domain.hosts.links))
+}
+
 impl Accounts {
     /// Adds a sending domain with fresh DKIM keys.
     ///
@@ -102,6 +121,7 @@ impl Accounts {
         let keys = tokio::task::spawn_blocking(make).await;
         let keys = keys.map_err(|fault| fault.to_string()).flatten();
         domain.keys = keys.map_err(|fault| no_key(&fault))?;
+        let author = self.author.clone();
         self.store
             .transact(move |t| {
                 let place = place(account, &domain.name);
@@ -112,30 +132,37 @@ impl Accounts {
                     ))));
                 }
                 t.put(&place, &domain);
+                author.write(t, described("domain.added", &domain))?;
                 Ok(Ok(domain))
             })
             .await?
     }
 
-    /// Changes a domain in one transaction.
+    /// Changes a domain in one transaction; what it changes to be seen is an entry of that kind in the
+    /// audit chain.
     async fn change_domain(
         &self,
         account: AccountId,
-        name: &Domain,
+        (kind, name): (&'static str, &Domain),
         change: impl FnOnce(&mut SendingDomain) -> Result<(), AccountFault> + Send + 'static,
     ) -> Result<SendingDomain, AccountFault> {
-        let name = name.clone();
+        let (name, author) = (name.clone(), self.author.clone());
         self.store
             .transact(move |t| {
                 let place = place(account, &name);
                 let Some(mut domain) = t.get::<SendingDomain>(&place)? else {
                     return Ok(Err(unknown(&name)));
                 };
+                let before = described(kind, &domain);
                 if let Err(fault) = change(&mut domain) {
                     return Ok(Err(fault));
                 }
                 t.put(&place, &domain);
                 know(t, &domain)?;
+                let after = described(kind, &domain);
+                if after != before {
+                    author.write(t, after)?;
+                }
                 Ok(Ok(domain))
             })
             .await?
@@ -151,7 +178,8 @@ impl Accounts {
         name: &Domain,
         hosts: Vec<NewHost>,
     ) -> Result<SendingDomain, AccountFault> {
-        self.change_domain(account, name, move |domain| domain.set_hosts(&hosts)).await
+        let change = move |domain: &mut SendingDomain| domain.set_hosts(&hosts);
+        self.change_domain(account, ("domain.changed", name), change).await
     }
 
     /// Makes new keys, which sign once their records are found. Keys that wait already give way to
@@ -188,7 +216,7 @@ impl Accounts {
             domain.keys.extend(keys);
             Ok(())
         };
-        self.change_domain(account, name, change).await
+        self.change_domain(account, ("domain.keys_made", name), change).await
     }
 
     /// Notes what a look at its records found.
@@ -206,7 +234,7 @@ impl Accounts {
             seen.apply(domain, now);
             Ok(())
         };
-        self.change_domain(account, name, change).await.map(|_| ())
+        self.change_domain(account, ("domain.looked_up", name), change).await.map(|_| ())
     }
 
     /// The account's domains by name.
@@ -258,7 +286,7 @@ impl Accounts {
         account: AccountId,
         name: &Domain,
     ) -> Result<(), AccountFault> {
-        let name = name.clone();
+        let (name, author) = (name.clone(), self.author.clone());
         self.store
             .transact(move |t| {
                 let place = place(account, &name);
@@ -266,6 +294,7 @@ impl Accounts {
                     return Ok(Err(unknown(&name)));
                 }
                 t.remove::<SendingDomain>(&place);
+                author.write(t, Act::new(account, "domain.removed").about(name.as_str()))?;
                 Ok(Ok(()))
             })
             .await?

@@ -47,8 +47,10 @@ rights! {
     ConsentsRead = "consents.read",
     /// Record consents and withdraw them.
     ConsentsWrite = "consents.write",
-    /// Ask whether a person may be sent to, and why; export what is held on them.
+    /// Ask whether a person may be sent to, and why.
     RecipientsRead = "recipients.read",
+    /// Export all that the account holds on a person.
+    RecipientsExport = "recipients.export",
     /// Erase what is held on a person.
     RecipientsErase = "recipients.erase",
     /// See messages and what became of them.

@@ -121,6 +121,18 @@ pub enum KeyStage {
     },
 }
 
+impl KeyStage {
+    /// In a word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Signing => "signing",
+            Self::Waiting => "waiting",
+            Self::Retired { .. } => "retired",
+        }
+    }
+}
+
 /// How a DKIM key signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -4,6 +4,7 @@ use super::account::{Accounts, PAGE, check_name, number};
 use super::record::{
     AccountFault, Login, Stream, StreamAnswers, StreamDraft, StreamKind, StreamNumber, StreamRules,
 };
+use crate::events::Act;
 use crate::mail::{AccountId, StreamId};
 use crate::store::StoreFault;
 use std::sync::Arc;
@@ -21,6 +22,27 @@ pub fn no_stream(name: &str) -> AccountFault {
     ))
 }
 
+/// A stream as its entries in the audit chain show it.
+fn described(kind: &'static str, stream: &Stream) -> Act {
+    let rules = &stream.rules;
+    Act::new(stream.account, kind)
+        .about(&stream.name)
+        .with("stream", stream.id.0)
+        .with("kind", shown(stream.kind))
+        .with("consent_required", stream.consent_required)
+        .with("honour_opt_out", stream.honour_opt_out)
+        .with("reply_to", stream.reply_to.as_ref().map(ToString::to_string))
+        .with("quiet_hours", shown(&rules.quiet_hours))
+        .with("compliance", shown(rules.compliance))
+        .with("ad_label", rules.ad_label)
+        .with("answers", shown(&stream.answers))
+}
+
+/// As JSON; nothing where it has no such form.
+fn shown(value: impl serde::Serialize) -> serde_json::Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
 impl Accounts {
     /// Adds a stream.
     ///
@@ -32,7 +54,7 @@ impl Accounts {
         draft: StreamDraft,
     ) -> Result<Stream, AccountFault> {
         check_name("a stream", &draft.name)?;
-        let created = self.world.clock.now();
+        let (created, author) = (self.world.clock.now(), self.author.clone());
         self.store
             .transact(move |t| {
                 let place = key(account, &draft.name);
@@ -59,6 +81,7 @@ impl Accounts {
                 };
                 t.put(&place, &StreamNumber(id));
                 t.put(&id.0.to_be_bytes(), &stream);
+                author.write(t, described("stream.added", &stream))?;
                 Ok(Ok(stream))
             })
             .await?
@@ -125,7 +148,7 @@ impl Accounts {
         name: &str,
         change: impl FnOnce(&mut StreamRules) + Send + 'static,
     ) -> Result<Stream, AccountFault> {
-        let name = name.to_owned();
+        let (name, author) = (name.to_owned(), self.author.clone());
         self.store
             .transact(move |t| {
                 let Some(StreamNumber(id)) = t.get(&key(account, &name))? else {
@@ -136,6 +159,7 @@ impl Accounts {
                 };
                 change(&mut stream.rules);
                 t.put(&id.0.to_be_bytes(), &stream);
+                author.write(t, described("stream.changed", &stream))?;
                 Ok(Ok(stream))
             })
             .await?
@@ -147,6 +171,7 @@ impl Accounts {
     /// There is none; the store.
     pub async fn remove_stream(&self, account: AccountId, name: &str) -> Result<(), AccountFault> {
         let (name, now) = (name.to_owned(), self.world.clock.now());
+        let author = self.author.clone();
         self.store
             .transact(move |t| {
                 let place = key(account, &name);
@@ -154,6 +179,8 @@ impl Accounts {
                     return Ok(Err(no_stream(&name)));
                 };
                 t.remove::<StreamNumber>(&place);
+                let act = Act::new(account, "stream.removed").about(&name);
+                author.write(t, act.with("stream", id.0))?;
                 if let Some(mut stream) = t.get::<Stream>(&id.0.to_be_bytes())? {
                     stream.removed = Some(now);
                     t.put(&id.0.to_be_bytes(), &stream);
@@ -174,6 +201,7 @@ impl Accounts {
         change: impl FnOnce(&mut StreamAnswers) + Send + 'static,
     ) -> Result<Stream, AccountFault> {
         let (place, name) = (key(account, name), name.to_owned());
+        let author = self.author.clone();
         self.store
             .transact(move |t| {
                 let Some(StreamNumber(id)) = t.get(&place)? else {
@@ -184,6 +212,7 @@ impl Accounts {
                 };
                 change(&mut stream.answers);
                 t.put(&id.0.to_be_bytes(), &stream);
+                author.write(t, described("stream.changed", &stream))?;
                 Ok(Ok(stream))
             })
             .await?

@@ -416,6 +416,8 @@ sections! {
         url: Option<String> = None,
         /// Memory for the engine's cache.
         cache: Size = Size::megabytes(16),
+        /// Memory for records that every message asks for, as accounts and streams, kept as they were read.
+        recent_size_max: Size = Size::megabytes(4),
         /// Changes that may wait at a time.
         pending_max: u32 = 4096,
         /// Most changes in one commit.

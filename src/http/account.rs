@@ -1,5 +1,6 @@
 //! `/api/v1/accounts`.
 
+use super::by::By;
 use super::caller::Caller;
 use super::draft::{Draft, Named};
 use super::problem::Problem;
@@ -28,7 +29,7 @@ pub(super) struct NewAccount {
 }
 
 pub(super) async fn add(
-    State(parts): State<Parts>,
+    By(parts): By,
     Draft(draft): Draft<NewAccount>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let account = parts.accounts.add_account(&draft.name).await?;
@@ -44,7 +45,7 @@ pub(super) struct Change {
 }
 
 pub(super) async fn set(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Named([name]): Named<1>,
     Draft(change): Draft<Change>,

@@ -1,5 +1,6 @@
 //! `/api/v1/accounts/{account}/streams/{stream}/answers`: what people who write to a stream are answered.
 
+use super::by::By;
 use super::caller::Caller;
 use super::draft::{Draft, Named};
 use super::problem::{AtField, Problem};
@@ -73,7 +74,7 @@ pub(super) async fn show(
 }
 
 pub(super) async fn change(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Named([account, name]): Named<2>,
     Draft(wanted): Draft<Change>,

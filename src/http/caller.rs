@@ -5,6 +5,7 @@ use super::named::{self, GLOBAL};
 use super::problem::Problem;
 use super::site::Parts;
 use crate::accounts::{Account, Credential, Right, Stream};
+use crate::events::Actor;
 use crate::events::record::Source;
 use crate::mail::{AccountId, StreamId};
 use axum::extract::FromRequestParts;
@@ -55,6 +56,16 @@ impl Caller {
     /// Whether it has the operator's authority.
     pub(super) fn is_operator(&self) -> bool {
         matches!(self, Self::Operator)
+    }
+
+    /// In whose name its changes are made; the operator's user is known to the socket.
+    pub(super) fn actor(&self) -> Actor {
+        match self {
+            Self::Operator => Actor::operator(None),
+            Self::Credential(account, credential) => {
+                Actor::Credential { account: account.id, name: credential.name.clone() }
+            }
+        }
     }
 
     /// By what way its changes come in.

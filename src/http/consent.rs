@@ -1,5 +1,6 @@
 //! `/api/v1/consents`: agreements with where they come from, and their end.
 
+use super::by::By;
 use super::caller::Caller;
 use super::draft::{Asked, Draft};
 use super::named;
@@ -58,7 +59,7 @@ fn stated(
 }
 
 pub(super) async fn grant(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Draft(draft): Draft<Change>,
 ) -> Result<Json<Value>, Problem> {
@@ -81,7 +82,7 @@ pub(super) async fn grant(
 }
 
 pub(super) async fn withdraw(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Draft(draft): Draft<Change>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {

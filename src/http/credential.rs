@@ -1,5 +1,6 @@
 //! `/api/v1/accounts/{account}/credentials`: the password is shown once, when it is made.
 
+use super::by::By;
 use super::caller::Caller;
 use super::draft::{Draft, Named};
 use super::named;
@@ -111,7 +112,7 @@ fn view(parts: &Parts, credential: &Credential) -> Result<Value, Problem> {
 }
 
 pub(super) async fn add(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Named([account]): Named<1>,
     Draft(draft): Draft<NewCredential>,
@@ -144,7 +145,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn remove(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Named([account, name]): Named<2>,
 ) -> Result<Json<Value>, Problem> {

@@ -1,5 +1,6 @@
 //! `/api/v1/accounts/{account}/domains`: what to publish, and whether it was found.
 
+use super::by::By;
 use super::caller::Caller;
 use super::draft::{Draft, Named};
 use super::named;
@@ -131,7 +132,7 @@ pub(super) struct NewDomain {
 }
 
 pub(super) async fn add(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Named([account]): Named<1>,
     Draft(draft): Draft<NewDomain>,
@@ -178,7 +179,7 @@ pub(super) async fn show(
 }
 
 pub(super) async fn set(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Named([account, name]): Named<2>,
     Draft(hosts): Draft<Hosts>,
@@ -202,7 +203,7 @@ pub(super) struct Rotation {
 }
 
 pub(super) async fn rotate(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Named([account, name]): Named<2>,
     Draft(draft): Draft<Rotation>,
@@ -220,7 +221,7 @@ pub(super) async fn rotate(
 }
 
 pub(super) async fn remove(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Named([account, name]): Named<2>,
 ) -> Result<Json<Value>, Problem> {
@@ -236,7 +237,7 @@ pub(super) async fn remove(
 }
 
 pub(super) async fn verify(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Named([account, name]): Named<2>,
 ) -> Result<Json<Value>, Problem> {

@@ -13,6 +13,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// Most record events shown of each kind of subject.
 const RECORDS_MAX: usize = 1000;
@@ -28,7 +29,7 @@ pub(super) struct Wanted {
     recipient: Option<String>,
 }
 
-fn record(parts: &Parts, event: &RecordEvent) -> Result<Value, Problem> {
+fn record(parts: &Parts, event: &RecordEvent, entry: Option<u64>) -> Result<Value, Problem> {
     let (change, (scope, stream), reason) = match event.change {
         Change::Suppressed { scope, reason } => {
             ("suppressed", named::scope(parts, scope)?, Some(reason))
@@ -45,6 +46,7 @@ fn record(parts: &Parts, event: &RecordEvent) -> Result<Value, Problem> {
     let grounds = event.grounds.as_deref();
     Ok(json!({
         "event": event.sequence,
+        "entry": entry,
         "at": event.at.to_string(),
         "change": change,
         "scope": scope,
@@ -88,24 +90,31 @@ fn message(event: &MessageEvent) -> Value {
     }
 }
 
-/// What happened to the records that concern an address: its own and its domain's, here and globally.
-/// The installation's are the operator's to see, and a stream's are theirs who may see the stream.
+/// What happened to the records that concern an address, its own and its domain's, here and globally: each
+/// with the entry of the audit chain that tells of it. The installation's are the operator's to see, and a
+/// stream's are theirs who may see the stream.
 fn history(
     parts: &Parts,
     caller: &Caller,
     account: AccountId,
     address: &Address,
-) -> Result<Vec<RecordEvent>, Problem> {
+) -> Result<Vec<(RecordEvent, Option<u64>)>, Problem> {
     let person = Subject::Address(address.clone());
     let domain = Subject::Domain(address.domain().clone());
     let mut events = Vec::new();
     let owners = [account, AccountId::INSTALLATION];
     for owner in owners.into_iter().take(if caller.is_operator() { 2 } else { 1 }) {
         for subject in [&person, &domain] {
-            events.extend(parts.policy.history(owner, subject, RECORDS_MAX)?);
+            let entries = parts.policy.entries(owner, subject, RECORDS_MAX)?;
+            let entries: HashMap<u64, u64> = entries.into_iter().collect();
+            let found = parts.policy.history(owner, subject, RECORDS_MAX)?.into_iter();
+            events.extend(found.map(|event| {
+                let entry = entries.get(&event.sequence).copied();
+                (event, entry)
+            }));
         }
     }
-    events.retain(|event| match event.change {
+    events.retain(|(event, _)| match event.change {
         Change::Suppressed { scope: Scope::Stream(id), .. }
         | Change::Lifted { scope: Scope::Stream(id), .. }
         | Change::Granted { stream: id }
@@ -113,7 +122,7 @@ fn history(
         | Change::Asked { stream: id } => caller.sees(Some(id)),
         _ => true,
     });
-    events.sort_by_key(|event| event.sequence);
+    events.sort_by_key(|(event, _)| event.sequence);
     Ok(events)
 }
 
@@ -154,8 +163,8 @@ pub(super) async fn explain(
     view.consents.retain(|consent| caller.sees(Some(consent.stream)));
     let consents = consent::items(&parts, Some(recipient), &view, None)?;
     let mut records = Vec::new();
-    for event in history(&parts, &caller, stream.account, &address)? {
-        records.push(record(&parts, &event)?);
+    for (event, entry) in history(&parts, &caller, stream.account, &address)? {
+        records.push(record(&parts, &event, entry)?);
     }
     let mut events = parts.queue.events_for(stream.account, hash, MESSAGES_MAX).await;
     events.retain(|event| caller.sees(event.origin().stream()));

@@ -1,5 +1,6 @@
 //! Before each route of the API: who asks, whether they may, and whether they ask too much.
 
+use super::by::InName;
 use super::caller::Caller;
 use super::gate::{Buckets, Left, seconds};
 use super::problem::{Kind, Problem};
@@ -91,6 +92,7 @@ pub(super) async fn guard(
             let text = format!("this needs the right `{right}`, which the token has not");
             return Problem::forbidden(text).into_response();
         }
+        request.extensions_mut().insert(InName(Arc::new(caller.actor())));
         request.extensions_mut().insert(caller);
     }
     let mut response = next.run(request).await;

@@ -1,6 +1,7 @@
 //! `/api/v1/suppressions/held` and `…/recall`: what a site's fault would make of addresses, held until the
 //! operator decides; and what it has made of them already, lifted again.
 
+use super::by::By;
 use super::caller::Caller;
 use super::draft::{Asked, Draft, Named};
 use super::named;
@@ -90,7 +91,7 @@ pub(super) struct Decided {
 /// Applies or drops a page of what is held for a site; `more` says whether to ask again. 202 where a message
 /// to one who was just stopped may still arrive.
 pub(super) async fn decide(
-    State(parts): State<Parts>,
+    By(parts): By,
     Named([verb]): Named<1>,
     Draft(decided): Draft<Decided>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
@@ -152,7 +153,7 @@ pub(super) struct Recalling {
 
 /// Lifts what is meant among a page of an account's records; `next` says where to go on.
 pub(super) async fn recall(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Draft(wanted): Draft<Recalling>,
 ) -> Result<Json<Value>, Problem> {

@@ -2,6 +2,7 @@
 //! Each request is one transaction; what stands already is not recorded again, so that a request may be
 //! repeated. A row that cannot be meant is refused by its line, and the others are done.
 
+use super::by::By;
 use super::caller::Caller;
 use super::draft::Draft;
 use super::named::{self, GLOBAL};
@@ -17,7 +18,6 @@ use crate::policy::{
 use crate::queue::Selector;
 use crate::store::StoreFault;
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -293,7 +293,7 @@ fn concerned(
 }
 
 pub(super) async fn suppressions(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Draft(batch): Draft<Batch>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
@@ -333,7 +333,7 @@ pub(super) async fn suppressions(
 }
 
 pub(super) async fn consents(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Draft(batch): Draft<Batch>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {

@@ -23,6 +23,8 @@ mod page;
 mod person;
 mod unsubscribe;
 
+mod by;
+
 mod account;
 mod answers;
 mod consent;

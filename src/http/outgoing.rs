@@ -1,11 +1,13 @@
 //! `/api/v1/delivery`: the sites that mail goes to, shown, probed, suspended and resumed. The door to delivery,
 //! which this layer does not know.
 
+use super::by::By;
 use super::draft::{Draft, Named};
 use super::named;
 use super::problem::Problem;
 use super::site::Parts;
-use crate::mail::{Domain, Timestamp};
+use crate::events::Act;
+use crate::mail::{AccountId, Domain, Timestamp};
 use crate::store::StoreFault;
 use async_trait::async_trait;
 use axum::Json;
@@ -102,7 +104,7 @@ pub(super) struct Wanted {
 }
 
 pub(super) async fn act(
-    State(parts): State<Parts>,
+    By(parts): By,
     Named([verb]): Named<1>,
     Draft(wanted): Draft<Wanted>,
 ) -> Result<Json<Value>, Problem> {
@@ -116,17 +118,24 @@ pub(super) async fn act(
     }
     let now = parts.world.clock.now();
     let until = wanted.seconds.map(|seconds| now.after(Duration::from_secs(seconds)));
+    let kind = if verb == "suspend" { "site.suspended" } else { "site.resumed" };
+    let act = Act::new(AccountId::INSTALLATION, kind)
+        .about(&name)
+        .with("until", until.map(|until| until.to_string()))
+        .with("reason", reason.as_str());
     let outgoing = parts.outgoing.clone();
     // On a task of its own: what is begun is done, whether the asker waits or not.
     let work = tokio::spawn(async move {
-        match verb.as_str() {
+        let done = match verb.as_str() {
             "suspend" => outgoing.suspend(&name, until, &reason).await,
             "resume" => outgoing.resume(&name).await,
             _ => {
                 let text = format!("`{verb}` is no verb of delivery: suspend, resume");
                 Err(OutgoingFault::Unknown(text))
             }
-        }
+        }?;
+        parts.accounts.write_act(act).await?;
+        Ok::<_, Problem>(done)
     });
     let done = work.await.map_err(|fault| super::suppression::broken(&fault))?;
     Ok(Json(done?))

@@ -1,9 +1,12 @@
 //! Connections: how many at a time, how long each may live, and how they end when the daemon stops.
 
+use super::by::InName;
 use super::refusal::{close, refuse};
 use super::site::Site;
+use crate::events::Actor;
 use crate::telemetry::Level;
 use crate::world::crowd::Crowd;
+use crate::world::user_of;
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::serve::Listener;
@@ -12,12 +15,12 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -46,21 +49,38 @@ impl Peer {
     }
 }
 
+/// Whether the operator is at the other end, and as which user of the system, as far as it says.
+type Operator = Option<Option<u32>>;
+
+/// The operator, by the user's name. It may stand in a directory far away, so nothing else waits for it.
+async fn named(user: Option<u32>) -> InName {
+    let name = match user {
+        Some(number) => tokio::task::spawn_blocking(move || user_of(number)).await.ok(),
+        None => None,
+    };
+    InName(Arc::new(Actor::operator(name)))
+}
+
 /// Serves a site over TCP until `shutdown`, then lets requests under way end.
 pub async fn serve_tcp(listener: TcpListener, site: Site, shutdown: CancellationToken) {
-    serve(listener, site, shutdown, |from| Peer(Some(from.ip().to_canonical()))).await;
+    let peer = |_: &_, from: &SocketAddr| (Peer(Some(from.ip().to_canonical())), None);
+    serve(listener, site, shutdown, peer).await;
 }
 
 /// Serves a site over a Unix socket until `shutdown`, then lets requests under way end.
 pub async fn serve_unix(listener: UnixListener, site: Site, shutdown: CancellationToken) {
-    serve(listener, site, shutdown, |_| Peer(None)).await;
+    let peer = |io: &UnixStream, _: &_| {
+        let user = io.peer_cred().map(|about| about.uid());
+        (Peer(None), Some(user.ok()))
+    };
+    serve(listener, site, shutdown, peer).await;
 }
 
 async fn serve<L: Listener>(
     mut listener: L,
     site: Site,
     shutdown: CancellationToken,
-    peer: impl Fn(&L::Addr) -> Peer,
+    peer: impl Fn(&L::Io, &L::Addr) -> (Peer, Operator),
 ) {
     let settings = &site.settings;
     let limits = Crowd::new(settings.connections_max, settings.connections_per_address_max);
@@ -74,10 +94,10 @@ async fn serve<L: Listener>(
             _ = upkeep.tick() => site.metrics.run_upkeep(),
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             (mut io, from) = listener.accept() => {
-                let peer = peer(&from);
+                let (peer, operator) = peer(&io, &from);
                 if let Ok(place) = limits.enter(peer.0) {
                     let place = (place, level.take(1));
-                    let talk = converse(io, site.clone(), peer, shutdown.clone());
+                    let talk = converse(io, site.clone(), (peer, operator), shutdown.clone());
                     connections.spawn(async move {
                         talk.await;
                         drop(place);
@@ -100,14 +120,25 @@ async fn serve<L: Listener>(
     while connections.join_next().await.is_some() {}
 }
 
-async fn converse<I>(io: I, site: Site, peer: Peer, shutdown: CancellationToken)
-where
+async fn converse<I>(
+    io: I,
+    site: Site,
+    (peer, operator): (Peer, Operator),
+    shutdown: CancellationToken,
+) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let longest = site.settings.request_timeout.0;
+    let caller = match operator {
+        Some(user) => Some(named(user).await),
+        None => None,
+    };
     let routes = TowerToHyperService::new(site.router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        if let Some(caller) = &caller {
+            request.extensions_mut().insert(caller.clone());
+        }
         routes.call(request)
     });
     let connection = http1::Builder::new()

@@ -1,5 +1,6 @@
 //! `/api/v1/accounts/{account}/streams`.
 
+use super::by::By;
 use super::caller::Caller;
 use super::draft::{Draft, Named};
 use super::named;
@@ -84,7 +85,7 @@ pub(super) struct NewStream {
 }
 
 pub(super) async fn add(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Named([account]): Named<1>,
     Draft(draft): Draft<NewStream>,
@@ -133,7 +134,7 @@ pub(super) async fn show(
 }
 
 pub(super) async fn set(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Named([account, name]): Named<2>,
     Draft(rules): Draft<Rules>,
@@ -150,7 +151,7 @@ pub(super) async fn set(
 }
 
 pub(super) async fn remove(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Named([account, name]): Named<2>,
 ) -> Result<Json<Value>, Problem> {

@@ -1,5 +1,6 @@
 //! `/api/v1/suppressions`: stops by hand, lifted by name and reason, shown with what they rest on.
 
+use super::by::By;
 use super::caller::Caller;
 use super::draft::{Asked, Draft};
 use super::named::{self, GLOBAL};
@@ -52,7 +53,7 @@ fn reach(
 }
 
 pub(super) async fn add(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Draft(draft): Draft<Stop>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
@@ -95,7 +96,7 @@ pub(super) fn broken(fault: &tokio::task::JoinError) -> Problem {
 }
 
 pub(super) async fn remove(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Draft(draft): Draft<Stop>,
 ) -> Result<Json<Value>, Problem> {

@@ -1,5 +1,6 @@
 //! `/api/v1/queue`: mail that waits, shown, hurried, held and taken out.
 
+use super::by::By;
 use super::caller::Caller;
 use super::draft::{Asked, Draft, Named};
 use super::named;
@@ -7,7 +8,9 @@ use super::problem::{AtField, Problem};
 use super::site::Parts;
 use super::suppression::broken;
 use crate::accounts::Account;
+use crate::events::Act;
 use crate::events::message::MessageEvent;
+use crate::mail::AccountId;
 use crate::queue::{ItemView, Selector};
 use axum::Json;
 use axum::extract::State;
@@ -204,8 +207,28 @@ pub(super) async fn summary(State(parts): State<Parts>) -> Json<Value> {
     }))
 }
 
+/// What is done to the queue, as the audit chain keeps it: of an address that was named, not which.
+fn described(parts: &Parts, caller: &Caller, verb: &str, wanted: &Wanted) -> Result<Act, Problem> {
+    let kind = match verb {
+        "retry" => "queue.retried",
+        "hold" => "queue.held",
+        "release" => "queue.released",
+        _ => "queue.cancelled",
+    };
+    let account = match (caller.own(), &wanted.account) {
+        (Some(own), _) => own.id,
+        (None, Some(name)) => caller.owner(parts, Some(name))?.0,
+        (None, None) => AccountId::INSTALLATION,
+    };
+    Ok(Act::new(account, kind)
+        .with("message", named::given(wanted.message.as_ref()))
+        .with("domain", named::given(wanted.domain.as_ref()))
+        .with("stream", named::given(wanted.stream.as_ref()))
+        .with("address", wanted.address.is_some()))
+}
+
 pub(super) async fn act(
-    State(parts): State<Parts>,
+    By(parts): By,
     caller: Caller,
     Named([verb]): Named<1>,
     Draft(wanted): Draft<Wanted>,
@@ -226,15 +249,18 @@ pub(super) async fn act(
         true => "taken out by the operator",
         false => "taken out by its sender",
     };
+    let act = described(&parts, &caller, &verb, &wanted)?;
     let (queue, word) = (parts.queue.clone(), verb.clone());
     // On a task of its own: what is begun is done, whether the asker waits or not.
     let work = tokio::spawn(async move {
-        match word.as_str() {
-            "retry" => Ok(queue.retry(selector).await),
-            "hold" => queue.hold(selector, true).await,
-            "release" => queue.hold(selector, false).await,
-            _ => queue.remove(selector, taken_out).await,
-        }
+        let count = match word.as_str() {
+            "retry" => queue.retry(selector).await,
+            "hold" => queue.hold(selector, true).await?,
+            "release" => queue.hold(selector, false).await?,
+            _ => queue.remove(selector, taken_out).await?,
+        };
+        parts.accounts.write_act(act.with("count", count)).await?;
+        Ok::<_, Problem>(count)
     });
     let count = work.await.map_err(|fault| broken(&fault))??;
     tracing::info!(target: "relent::http", verb, count, by = %caller, "the queue was worked");

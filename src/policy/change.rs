@@ -7,48 +7,75 @@ use super::record::{
 };
 use crate::accounts::Stream;
 use crate::events::record::{Change, Evidence, Grounds, Reason, RecordEvent, Scope};
-use crate::mail::{AccountId, Address, RecipientHash, Timestamp};
+use crate::events::{Act, Author};
+use crate::mail::{AccountId, Address, RecipientHash, StreamId, Timestamp};
 use crate::store::{StoreFault, Transaction};
 use std::convert::Infallible;
 
 /// Writes an event under a fresh number.
 pub(super) fn record(
-    t: &mut Transaction<'_>,
+    (t, author): (&mut Transaction<'_>, &Author),
     place: (AccountId, RecipientHash),
     (change, evidence, at): (Change, Evidence, Timestamp),
 ) -> Result<u64, StoreFault> {
-    record_on(t, place, (change, evidence, at), None)
+    record_on((t, author), place, (change, evidence, at), None)
 }
 
 /// The same, with the grounds of what mail that came in changed.
 pub(super) fn record_on(
-    t: &mut Transaction<'_>,
+    (t, author): (&mut Transaction<'_>, &Author),
     (account, hash): (AccountId, RecipientHash),
     (change, evidence, at): (Change, Evidence, Timestamp),
     grounds: Option<Grounds>,
 ) -> Result<u64, StoreFault> {
     let sequence = t.count("records")?;
+    let act = entry(account, &change, &evidence).of(hash, sequence);
+    let entry = author.write(t, act)?;
     let grounds = grounds.map(Box::new);
     let event = RecordEvent { sequence, account, hash, change, evidence, at, grounds };
     t.put(&sequence.to_be_bytes(), &event);
     let place = [&key(account, hash)[..], &sequence.to_be_bytes()].concat();
-    t.put(&place, &History(sequence));
+    t.put(&place, &History { event: sequence, entry: Some(entry) });
     Ok(sequence)
+}
+
+/// A change as its entry in the audit chain shows it: the wish, and what it rests on.
+fn entry(account: AccountId, change: &Change, evidence: &Evidence) -> Act {
+    let act = |kind, scope, reason: Reason| {
+        let act = Act::new(account, kind).with("reason", reason.name());
+        match scope {
+            Scope::Stream(stream) => act.with("scope", "stream").with("stream", stream.0),
+            Scope::Account => act.with("scope", "account"),
+            Scope::Global => act.with("scope", "global"),
+        }
+    };
+    let of_stream = |kind, stream: StreamId| Act::new(account, kind).with("stream", stream.0);
+    let act = match *change {
+        Change::Suppressed { scope, reason } => act("suppression.made", scope, reason),
+        Change::Lifted { scope, reason } => act("suppression.lifted", scope, reason),
+        Change::Granted { stream } => of_stream("consent.granted", stream),
+        Change::Withdrawn { stream } => of_stream("consent.withdrawn", stream),
+        Change::Asked { stream } => of_stream("recipient.asked", stream),
+    };
+    act.with("source", evidence.source.label())
+        .with("text", evidence.text.as_str())
+        .with("ip", evidence.ip.as_deref())
+        .with("message", evidence.message.map(|message| message.to_string()))
 }
 
 /// Records a stop in a recipient's record, or confirms the one that stands: the number of its event.
 pub(super) fn stop(
-    t: &mut Transaction<'_>,
+    by: (&mut Transaction<'_>, &Author),
     place: (AccountId, RecipientHash),
     kept: RecipientRecord,
     stop: Suppression,
 ) -> Result<u64, StoreFault> {
-    stop_on(t, place, (kept, stop), None)
+    stop_on(by, place, (kept, stop), None)
 }
 
 /// The same, with the grounds on which mail that came in was obeyed.
 pub(super) fn stop_on(
-    t: &mut Transaction<'_>,
+    (t, author): (&mut Transaction<'_>, &Author),
     (owner, hash): (AccountId, RecipientHash),
     (mut kept, mut stop): (RecipientRecord, Suppression),
     grounds: Option<Grounds>,
@@ -66,7 +93,7 @@ pub(super) fn stop_on(
     }
     let change = Change::Suppressed { scope, reason };
     let event = (change, stop.evidence.clone(), stop.at);
-    stop.sequence = record_on(t, (owner, hash), event, grounds)?;
+    stop.sequence = record_on((&mut *t, author), (owner, hash), event, grounds)?;
     let standing = kept.suppressions.iter().find(|s| same(s)).cloned();
     kept.take(same);
     kept.replaced.extend(standing.map(|old| (stop.sequence, old)));
@@ -87,7 +114,7 @@ pub(super) fn owner_of(account: AccountId, scope: Scope) -> (AccountId, Scope) {
 
 /// Puts a consent in a recipient's record in place of the one that stands there for its stream.
 pub(super) fn agree(
-    t: &mut Transaction<'_>,
+    (t, author): (&mut Transaction<'_>, &Author),
     (owner, hash): (AccountId, RecipientHash),
     (mut kept, address): (RecipientRecord, Address),
     mut made: Consent,
@@ -99,7 +126,8 @@ pub(super) fn agree(
         ConsentState::Granted => Change::Granted { stream },
         _ => Change::Withdrawn { stream },
     };
-    made.sequence = record(t, (owner, hash), (change, made.evidence.clone(), now))?;
+    let event = (change, made.evidence.clone(), now);
+    made.sequence = record((&mut *t, author), (owner, hash), event)?;
     kept.consents.retain(|consent| consent.stream != stream);
     kept.consents.push(made);
     t.put(&key(owner, hash), &kept);
@@ -178,11 +206,12 @@ impl Policy {
         let (owner, scope) = owner_of(account, scope);
         let hash = self.place_of(account, owner, &mut subject)?;
         let at = self.world.clock.now();
+        let author = self.author_of(evidence.source);
         let done = self.store.transact(move |t| {
             let mut kept = t.get::<RecipientRecord>(&key(owner, hash))?.unwrap_or_default();
             kept.name(subject);
             let made = Suppression { scope, reason, evidence, at, sequence: 0, site: None };
-            Ok(Ok::<_, Infallible>(stop_on(t, (owner, hash), (kept, made), grounds)?))
+            Ok(Ok::<_, Infallible>(stop_on((t, &author), (owner, hash), (kept, made), grounds)?))
         });
         let event = never(done.await?);
         Ok((event, self.settle(owner, hash).await))
@@ -207,7 +236,7 @@ impl Policy {
             return Ok(false);
         }
         let hash = self.place_of(account, owner, &mut subject)?;
-        let now = self.world.clock.now();
+        let (now, author) = (self.world.clock.now(), self.author_of(evidence.source));
         let done = self.store.transact(move |t| {
             let place = key(owner, hash);
             let mut kept = t.get::<RecipientRecord>(&place)?.unwrap_or_default();
@@ -218,7 +247,7 @@ impl Policy {
                 kept.hard_bounces.clear();
             }
             let change = Change::Lifted { scope, reason };
-            record(t, (owner, hash), (change, evidence, now))?;
+            record((&mut *t, &author), (owner, hash), (change, evidence, now))?;
             t.put(&place, &kept);
             Ok(Ok::<_, Infallible>(true))
         });
@@ -231,7 +260,7 @@ impl Policy {
     /// # Errors
     /// The store.
     pub async fn undo(&self, event: u64, evidence: Evidence) -> Result<bool, StoreFault> {
-        let now = self.world.clock.now();
+        let (now, author) = (self.world.clock.now(), self.author_of(evidence.source));
         let done = self.store.transact(move |t| {
             let past = t.get::<RecordEvent>(&event.to_be_bytes())?;
             let Some(past) = past.filter(|past| past.evidence.source.is_own_act()) else {
@@ -247,7 +276,7 @@ impl Policy {
             };
             kept.suppressions.extend(before);
             let change = Change::Lifted { scope, reason };
-            record(t, (past.account, past.hash), (change, evidence, now))?;
+            record((&mut *t, &author), (past.account, past.hash), (change, evidence, now))?;
             t.put(&place, &kept);
             Ok(Ok::<_, Infallible>(true))
         });
@@ -264,10 +293,11 @@ impl Policy {
         let (owner, stream) = (stream.account, stream.id);
         let hash = self.accounts.hash(owner, address)?;
         let (address, now) = (address.clone(), self.world.clock.now());
+        let author = self.author_of(evidence.source);
         let done = self.store.transact(move |t| {
             let kept = t.get::<RecipientRecord>(&key(owner, hash))?.unwrap_or_default();
             let made = Consent { stream, state, evidence, at, sequence: 0 };
-            agree(t, (owner, hash), (kept, address), made, now)?;
+            agree((t, &author), (owner, hash), (kept, address), made, now)?;
             Ok(Ok::<_, Infallible>(()))
         });
         never(done.await?);

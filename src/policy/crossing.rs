@@ -202,6 +202,7 @@ impl Policy {
         past: Sequence,
     ) -> Result<(), StoreFault> {
         let (settings, changed) = (self.settings.clone(), shares.changed());
+        let author = self.author.clone();
         let (is_new, buried, site) = match change {
             Change::Alive(account, hash, site) => {
                 let (whose, site) = ((*account, *hash), site.clone());
@@ -220,9 +221,9 @@ impl Policy {
                 let site = death.site.clone();
                 let done = self.store.transact(move |t| {
                     let settled = if is_counted {
-                        leap::settle(t, (&death, share), &settings)?
+                        leap::settle((&mut *t, &author), (&death, share), &settings)?
                     } else {
-                        (leap::settle_uncounted(t, &death, &settings)?, false)
+                        (leap::settle_uncounted((&mut *t, &author), &death, &settings)?, false)
                     };
                     leap::put(t, &changed);
                     Cursor(past).put(t, NAME);

@@ -6,6 +6,7 @@ use super::desk::{Policy, key};
 use super::leap;
 use super::record::{HardBounce, RecipientRecord, Settled, Suppression};
 use crate::config;
+use crate::events::Author;
 use crate::events::record::{Evidence, Grounds, Reason, Rule, Scope, Source, Trust};
 use crate::mail::{AccountId, Address, Domain, MessageId, RecipientHash, Timestamp};
 use crate::store::{StoreFault, Transaction};
@@ -81,7 +82,7 @@ fn organisation(host: &str) -> &str {
 
 /// Counts a dead address in its record, or makes it a stop. One message counts once.
 pub(super) fn bury(
-    t: &mut Transaction<'_>,
+    (t, author): (&mut Transaction<'_>, &Author),
     death: &Death,
     settings: &config::Queue,
 ) -> Result<Buried, StoreFault> {
@@ -117,7 +118,7 @@ pub(super) fn bury(
         site: Some(death.site.clone()),
     };
     let grounds = grounds(&stop.evidence);
-    Ok(Buried::Stopped(change::stop_on(t, place, (kept, stop), grounds)?))
+    Ok(Buried::Stopped(change::stop_on((t, author), place, (kept, stop), grounds)?))
 }
 
 /// Of a bounce that came by mail: it is believed for the signed path along which it came.
@@ -139,8 +140,9 @@ impl Policy {
     /// The store.
     pub async fn bounced(&self, death: Death) -> Result<(Buried, Settled), StoreFault> {
         let (owner, hash, settings) = (death.account, death.hash, self.settings.clone());
+        let author = self.author_of(death.evidence.source);
         let done = self.store.transact(move |t| {
-            Ok(Ok::<_, Infallible>(leap::settle_uncounted(t, &death, &settings)?))
+            Ok(Ok::<_, Infallible>(leap::settle_uncounted((t, &author), &death, &settings)?))
         });
         let Ok(buried) = done.await?;
         metrics::counter!("relent_hard_bounces_total", "outcome" => buried.name()).increment(1);

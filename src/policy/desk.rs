@@ -8,7 +8,8 @@ use super::record::{
 };
 use crate::accounts::{Accounts, Stream};
 use crate::config;
-use crate::events::record::{Reason, RecordEvent, Scope};
+use crate::events::record::{Reason, RecordEvent, Scope, Source};
+use crate::events::{Actor, Author};
 use crate::mail::{AccountId, Address, Answer, RecipientHash, Status, Verdict};
 use crate::store::{Store, StoreFault};
 use crate::world::World;
@@ -27,6 +28,8 @@ pub struct Policy {
     pub(super) world: World,
     pub(super) gate: Arc<Gate>,
     pub(super) settings: Arc<config::Queue>,
+    /// In whose name changes are made.
+    pub(super) author: Author,
 }
 
 /// Where a recipient's record lies.
@@ -41,7 +44,21 @@ impl Policy {
     /// Builds the policy over the records.
     #[must_use]
     pub fn new(accounts: Accounts, store: Store, world: World, settings: &config::Queue) -> Self {
-        Self { accounts, store, world, gate: Arc::default(), settings: Arc::new(settings.clone()) }
+        let (gate, settings) = (Arc::default(), Arc::new(settings.clone()));
+        let author = Author::new(world.clone());
+        Self { accounts, store, world, gate, settings, author }
+    }
+
+    /// The same, with changes made in somebody's name: each is an entry of the audit chain, in its own
+    /// transaction. Without one, changes are those of the people whose words they rest on, or Relent's.
+    #[must_use]
+    pub fn by(&self, actor: Actor) -> Self {
+        Self { author: self.author.by(actor), ..self.clone() }
+    }
+
+    /// In whose name a change is made that rests on words from `source`.
+    pub(super) fn author_of(&self, source: Source) -> Author {
+        self.author.by(self.author.actor().or_person(source))
     }
 
     /// The four records that concern an address: its own and its domain's, the account's and global.
@@ -242,10 +259,27 @@ impl Policy {
     ) -> Result<Vec<RecordEvent>, StoreFault> {
         let own = key(account, self.place(account, subject)?);
         let mut events = Vec::new();
-        for (_, History(sequence)) in self.store.scan::<History>(&own, None, limit)? {
-            events.extend(self.store.get::<RecordEvent>(&sequence.to_be_bytes())?);
+        for (_, History { event, .. }) in self.store.scan::<History>(&own, None, limit)? {
+            events.extend(self.store.get::<RecordEvent>(&event.to_be_bytes())?);
         }
         Ok(events)
+    }
+
+    /// The entries of the audit chain that tell of a recipient's records, each with the number of the event
+    /// it tells of, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn entries(
+        &self,
+        account: AccountId,
+        subject: &Subject,
+        limit: usize,
+    ) -> Result<Vec<(u64, u64)>, StoreFault> {
+        let own = key(account, self.place(account, subject)?);
+        let found = self.store.scan::<History>(&own, None, limit)?;
+        let told = |(_, History { event, entry })| Some((event, entry?));
+        Ok(found.into_iter().filter_map(told).collect())
     }
 
     /// Up to `limit` recipients and domains of an account that have a suppression, after the hash given.

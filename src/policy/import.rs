@@ -6,6 +6,7 @@ use super::desk::{Policy, key};
 use super::permit::Key;
 use super::record::{Consent, ConsentState, RecipientRecord, Settled, Subject, Suppression};
 use crate::accounts::Stream;
+use crate::events::Author;
 use crate::events::record::{Evidence, Reason, Scope};
 use crate::mail::{AccountId, Address, RecipientHash, Timestamp};
 use crate::store::{StoreFault, Transaction};
@@ -73,7 +74,7 @@ impl ListedConsent {
 /// Records a stop, unless it stands: true where it was recorded. A consent that came later than the
 /// stop, but is older than what the list says, gives way to it.
 fn bring(
-    t: &mut Transaction<'_>,
+    (t, author): (&mut Transaction<'_>, &Author),
     (owner, hash): (AccountId, RecipientHash),
     row: ListedStop,
     now: Timestamp,
@@ -89,7 +90,7 @@ fn bring(
     }
     kept.name(row.subject);
     let made = Suppression { scope, reason, evidence: row.evidence, at, sequence: 0, site: None };
-    stop(t, (owner, hash), kept, made)?;
+    stop((t, author), (owner, hash), kept, made)?;
     Ok(true)
 }
 
@@ -114,10 +115,11 @@ impl Policy {
         let keys: HashSet<Key> =
             placed.iter().map(|((owner, hash), _)| key(*owner, *hash)).collect();
         let (count, now) = (placed.len() as u64, self.world.clock.now());
+        let author = self.author.clone();
         let done = self.store.transact(move |t| {
             let mut taken = 0;
             for (place, row) in placed {
-                taken += u64::from(bring(t, place, row, now)?);
+                taken += u64::from(bring((&mut *t, &author), place, row, now)?);
             }
             Ok(Ok::<u64, Infallible>(taken))
         });
@@ -147,6 +149,7 @@ impl Policy {
             placed.push((hash, row));
         }
         let (count, now) = (placed.len() as u64, self.world.clock.now());
+        let author = self.author.clone();
         let done = self.store.transact(move |t| {
             let (mut taken, mut withdrawn) = (0, Vec::new());
             for (number, (hash, row)) in placed.into_iter().enumerate() {
@@ -165,7 +168,7 @@ impl Policy {
                 let ListedConsent { address, state, at, evidence } = row;
                 let at = at.unwrap_or(now);
                 let made = Consent { stream, state, evidence, at, sequence: 0 };
-                agree(t, (owner, hash), (kept, address), made, now)?;
+                agree((&mut *t, &author), (owner, hash), (kept, address), made, now)?;
                 taken += 1;
             }
             Ok(Ok::<_, Infallible>((taken, withdrawn)))

@@ -8,6 +8,7 @@ use super::permit::Key;
 use super::record::Settled;
 use crate::config;
 use crate::events::record::Source;
+use crate::events::{Act, Author};
 use crate::mail::{AccountId, Address, RecipientHash, Timestamp};
 use crate::store::{Record, Store, StoreFault, Table, Transaction};
 use serde::{Deserialize, Serialize};
@@ -226,7 +227,7 @@ pub(super) fn put(t: &mut Transaction<'_>, changed: &[(String, Share)]) {
 /// What a dead address comes to where its site has this share: an alarm that is raised, or stands, holds
 /// it. True with it where the alarm is new.
 pub(super) fn settle(
-    t: &mut Transaction<'_>,
+    (t, author): (&mut Transaction<'_>, &Author),
     (death, share): (&Death, Option<Share>),
     settings: &config::Queue,
 ) -> Result<(Buried, bool), StoreFault> {
@@ -249,19 +250,19 @@ pub(super) fn settle(
     if found.is_some() {
         t.remove::<Alarm>(&place);
     }
-    Ok((bury(t, death, settings)?, false))
+    Ok((bury((t, author), death, settings)?, false))
 }
 
 /// What a dead address comes to that was not counted: no share says anything of it, so that it neither
 /// raises an alarm nor ends what the operator's decision about one has left for the next count.
 pub(super) fn settle_uncounted(
-    t: &mut Transaction<'_>,
+    (t, author): (&mut Transaction<'_>, &Author),
     death: &Death,
     settings: &config::Queue,
 ) -> Result<Buried, StoreFault> {
     match Alarm::standing(t, &death.site)? {
         Some(alarm) => alarm.hold(t, death, settings),
-        None => bury(t, death, settings),
+        None => bury((t, author), death, settings),
     }
 }
 
@@ -350,6 +351,7 @@ impl Policy {
     /// The store.
     pub async fn decide_held(&self, site: &str, verb: Verb) -> Result<Released, StoreFault> {
         let (place, settings) = (alarm_key(site), self.settings.clone());
+        let author = self.author.clone();
         let page = self.held(site, None, TOGETHER)?;
         let done = self.store.transact(move |t| {
             let mut released = Released::default();
@@ -366,7 +368,7 @@ impl Policy {
                 t.remove::<HeldStop>(&key);
                 released.count += 1;
                 if verb == Verb::Apply
-                    && let Buried::Stopped(_) = bury(t, &death, &settings)?
+                    && let Buried::Stopped(_) = bury((&mut *t, &author), &death, &settings)?
                 {
                     released.stopped.push((death.account, death.hash, death.address));
                 }
@@ -376,6 +378,12 @@ impl Policy {
             alarm.held = if was_empty { 0 } else { alarm.held.saturating_sub(released.count) };
             alarm.end = (!released.more).then_some(verb);
             t.put(&place, &alarm);
+            let kind = match verb {
+                Verb::Apply => "suppression.held_applied",
+                Verb::Drop => "suppression.held_dropped",
+            };
+            let act = Act::new(AccountId::INSTALLATION, kind).about(&alarm.site);
+            author.write(t, act.with("count", released.count))?;
             Ok(Ok(released))
         });
         let Ok(mut released) = done.await?;

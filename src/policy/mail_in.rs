@@ -43,6 +43,7 @@ impl Policy {
         let (owner, stream) = (stream.account, stream.id);
         let hash = self.accounts.hash(owner, address)?;
         let (address, now) = (address.clone(), self.world.clock.now());
+        let author = self.author_of(evidence.source);
         let done = self.store.transact(move |t| {
             let place = key(owner, hash);
             let mut kept = t.get::<RecipientRecord>(&place)?.unwrap_or_default();
@@ -71,10 +72,10 @@ impl Policy {
             if kept.take(is_own).is_some() {
                 let change = Change::Lifted { scope, reason: Reason::OptOut };
                 let event = (change, evidence.clone(), now);
-                record_on(t, (owner, hash), event, Some(grounds.clone()))?;
+                record_on((&mut *t, &author), (owner, hash), event, Some(grounds.clone()))?;
             }
             let event = (Change::Granted { stream }, evidence.clone(), now);
-            let sequence = record_on(t, (owner, hash), event, Some(grounds))?;
+            let sequence = record_on((&mut *t, &author), (owner, hash), event, Some(grounds))?;
             let (state, at) = (ConsentState::Granted, now);
             kept.consents.retain(|consent| consent.stream != stream);
             kept.consents.push(Consent { stream, state, evidence, at, sequence });
@@ -97,10 +98,10 @@ impl Policy {
         (evidence, grounds): (Evidence, Grounds),
     ) -> Result<(), StoreFault> {
         let (owner, stream) = (stream.account, stream.id);
-        let now = self.world.clock.now();
+        let (now, author) = (self.world.clock.now(), self.author.clone());
         let done = self.store.transact(move |t| {
             let event = (Change::Asked { stream }, evidence, now);
-            record_on(t, (owner, hash), event, Some(grounds))?;
+            record_on((t, &author), (owner, hash), event, Some(grounds))?;
             Ok(Ok::<_, Infallible>(()))
         });
         never(done.await?);

@@ -1,5 +1,7 @@
 //! May we send this to them? Suppression, consent, tokens and permits. It decides and never sends.
 
+#[cfg(test)]
+mod audited;
 mod change;
 pub mod compliance;
 pub mod crossing;

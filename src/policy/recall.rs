@@ -72,6 +72,7 @@ impl Policy {
             return Ok(Recalled { count, next });
         };
         let (recall, now) = (recall.clone(), self.world.clock.now());
+        let author = self.author.clone();
         let done = self.store.transact(move |t| {
             let mut count = 0;
             for hash in meant {
@@ -86,7 +87,7 @@ impl Policy {
                 for (scope, reason) in found {
                     kept.take(|stop| stop.scope == scope && stop.reason == reason);
                     let change = Change::Lifted { scope, reason };
-                    record(t, (account, hash), (change, evidence.clone(), now))?;
+                    record((&mut *t, &author), (account, hash), (change, evidence.clone(), now))?;
                     count += 1;
                 }
                 kept.hard_bounces.clear();

@@ -245,11 +245,21 @@ impl Record for RecordEvent {
 }
 
 /// A record event's number, by account, recipient and itself.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) struct History(pub(super) u64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct History {
+    pub(super) event: u64,
+    /// The entry of the audit chain that tells of it; those from before there was one have none.
+    pub(super) entry: Option<u64>,
+}
 
 impl Record for History {
     const TABLE: Table = Table::RecordHistory;
+    const VERSION: u8 = 2;
+
+    /// Version 1 had no entries.
+    fn decode_old(version: u8, bytes: &[u8]) -> Option<Self> {
+        (version == 1).then(|| postcard::from_bytes(&[bytes, &[0]].concat()).ok())?
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! writes laid on top, and commits the batch once. Who waits is answered after the commit.
 
 use super::engine::{Change, Engine, EngineFault, Row};
+use super::recent::Recent;
 use super::{StoreFault, Table};
 use crate::telemetry::Amount;
 use crate::world::Reserve;
@@ -38,6 +39,7 @@ pub(super) struct Shared {
     pub(super) reserve: Arc<Reserve>,
     /// Whether the disk has failed, which only a new start mends.
     pub(super) broken: watch::Sender<bool>,
+    pub(super) recent: Recent,
 }
 
 /// How the engine stands.
@@ -74,6 +76,21 @@ impl Shared {
                 Err(fault.into())
             }
         }
+    }
+
+    /// One value, as the last acknowledged change left it.
+    pub(super) fn value(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreFault> {
+        // A store that has failed answers nothing, known or not.
+        let engine = self.engine()?;
+        let since = match self.recent.find(table, key) {
+            Ok(value) => return Ok(value),
+            Err(since) => since,
+        };
+        let value = engine.get(table, key)?;
+        if let Some(since) = since {
+            self.recent.keep(table, key, value.as_deref(), since);
+        }
+        Ok(value)
     }
 
     /// Commits the same changes once more, whatever of them is there, to an engine opened anew: past a
@@ -159,6 +176,8 @@ fn work(shared: &Shared, mut batch: Vec<Box<dyn Job>>) {
         Ok(done) => done.map_err(|fault| shared.failed(fault)),
         Err(fault) => Err(fault),
     };
+    // Of what failed nobody knows whether it is there.
+    shared.recent.drop_changed(&changes);
     for job in batch {
         job.answer(committed.clone());
     }

@@ -2,6 +2,7 @@
 
 use super::committer::{self, Job, Overlay, Reopen, Shared, Standing};
 use super::engine::{Engine, EngineFault, Row};
+use super::recent::Recent;
 use super::value::{decode, encode};
 use super::{Record, StoreFault, Table, opening};
 use crate::config;
@@ -56,7 +57,8 @@ impl Store {
         let opened = reopen();
         let (broken, _) = watch::channel(false);
         let closed = Standing::Ended(StoreFault::Closed);
-        let shared = Shared { standing: Mutex::new(closed), reopen, reserve, broken };
+        let recent = Recent::new(settings.recent_size_max.bytes());
+        let shared = Shared { standing: Mutex::new(closed), reopen, reserve, broken, recent };
         let standing = match opened {
             Ok(engine) => Standing::Open(engine.into()),
             Err(fault) => shared.after(&fault),
@@ -117,7 +119,7 @@ impl Store {
     /// # Errors
     /// Any [`StoreFault`]: a value that cannot be decoded is damage, never absence.
     pub fn get<R: Record>(&self, key: &[u8]) -> Result<Option<R>, StoreFault> {
-        let found = self.shared.engine()?.get(R::TABLE, key)?;
+        let found = self.shared.value(R::TABLE, key)?;
         found.map(|bytes| decode(key, &bytes)).transpose()
     }
 
@@ -126,7 +128,7 @@ impl Store {
     /// # Errors
     /// Any [`StoreFault`].
     pub fn has<R: Record>(&self, key: &[u8]) -> Result<bool, StoreFault> {
-        Ok(self.shared.engine()?.get(R::TABLE, key)?.is_some())
+        Ok(self.shared.value(R::TABLE, key)?.is_some())
     }
 
     /// Up to `limit` records whose key begins with `prefix` and is greater than `after`, in order.
@@ -305,6 +307,34 @@ mod tests {
         drop(store);
         let store = open(folder.path());
         assert_eq!(store.transact(count).await.expect("store"), Ok(2));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_reader_never_sees_less_than_was_acknowledged() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = open(folder.path());
+        let acknowledged = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let mut readers = tokio::task::JoinSet::new();
+        for _ in 0..3 {
+            let (store, acknowledged) = (store.clone(), acknowledged.clone());
+            readers.spawn(async move {
+                let mut before = 0;
+                while before < 300 {
+                    before = acknowledged.load(Ordering::SeqCst);
+                    let found = store.get::<Counter>(b"count/records").expect("store");
+                    assert!(found.map_or(0, |count| count.0) >= before, "{before} was said");
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        for number in 1..=300 {
+            let counted = store.transact(|t| Ok(Ok::<_, ()>(t.count("records")?))).await;
+            assert_eq!(counted.expect("store"), Ok(number));
+            acknowledged.store(number, Ordering::SeqCst);
+        }
+        while let Some(read) = readers.join_next().await {
+            read.expect("no reader saw less");
+        }
     }
 
     /// Fails its commits for want of room while told to.

@@ -10,6 +10,7 @@ mod handle;
 mod kind;
 mod mend;
 mod opening;
+mod recent;
 pub mod recover;
 
 mod redb;

@@ -40,6 +40,13 @@ fn hand_over_within(found: &File, to: (u32, u32), depth: u32) -> io::Result<()> 
     Ok(())
 }
 
+/// The name of a user of the system; the number where it has none.
+#[must_use]
+pub fn user_of(number: u32) -> String {
+    let found = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(number));
+    found.ok().flatten().map_or_else(|| number.to_string(), |user| user.name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! The routes over real sockets, with a real store and spool in a temporary folder.
 
+mod audit;
 mod operator;
 mod pages;
 mod programs;

@@ -10,6 +10,7 @@ use crate::store::{Record, StoreFault, Table};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// A customer who sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ pub struct Account {
 }
 
 /// What kind of mail a stream is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StreamKind {
     /// Mail that people agree to and may end.
@@ -93,7 +94,7 @@ pub struct StreamRules {
 }
 
 /// What happens to a message that large providers would take amiss.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Compliance {
     /// It is taken, and the log says what is amiss.
@@ -130,7 +131,7 @@ impl Stream {
 }
 
 /// What happens to a recipient whom policy refuses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum Refusal {
     /// 550 at RCPT.
     #[serde(rename = "at-rcpt", alias = "openly")]

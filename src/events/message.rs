@@ -58,6 +58,12 @@ impl Origin {
         }
     }
 
+    /// Whether an application handed it in.
+    #[must_use]
+    pub fn is_submission(&self) -> bool {
+        matches!(self, Self::Submission { .. })
+    }
+
     /// The stream concerned, where there is one.
     #[must_use]
     pub fn stream(&self) -> Option<StreamId> {

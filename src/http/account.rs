@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 fn view(account: &Account) -> Value {
     json!({
@@ -22,9 +23,10 @@ fn view(account: &Account) -> Value {
 }
 
 /// A new account.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewAccount {
+    #[schema(pattern = "^[a-z0-9-]{1,32}$")]
     name: String,
 }
 
@@ -38,7 +40,7 @@ pub(super) async fn add(
 }
 
 /// What of an account changes.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
     language: String,

@@ -12,6 +12,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 fn view(stream: &Stream) -> Value {
     let StreamAnswers { silent, language, texts } = &stream.answers;
@@ -25,7 +26,7 @@ fn view(stream: &Stream) -> Value {
 }
 
 /// What is to change; what is left out stays.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
     /// Whether a stop is confirmed to the person, and a call for help answered.

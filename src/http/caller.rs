@@ -68,6 +68,19 @@ impl Caller {
         }
     }
 
+    /// Whether it may still ask, after some time: a credential that was revoked, or has expired, may not.
+    pub(super) fn stands(&self, parts: &Parts) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::Credential(_, credential) => {
+                let now = parts.world.clock.now();
+                let in_time = credential.expires.is_none_or(|end| now < end);
+                let kept = parts.accounts.credential(&credential.name);
+                in_time && kept.is_ok_and(|kept| kept.as_ref() == Some(&**credential))
+            }
+        }
+    }
+
     /// By what way its changes come in.
     pub(super) fn source(&self) -> Source {
         match self {

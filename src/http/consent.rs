@@ -18,6 +18,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::net::IpAddr;
+use utoipa::ToSchema;
 
 /// Most recipients in one answer.
 const PAGE_MAX: usize = 1000;
@@ -25,13 +26,15 @@ const PAGE_MAX: usize = 1000;
 const PAGE: usize = 100;
 
 /// Whose consent to what, and where it comes from.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
     /// Left out, it is the caller's own.
     account: Option<String>,
     stream: String,
+    #[schema(max_length = 320)]
     recipient: String,
+    #[schema(max_length = 1000)]
     source: Option<String>,
     at: Option<String>,
     ip: Option<String>,
@@ -112,13 +115,14 @@ pub(super) async fn withdraw(
 }
 
 /// Whose consents to show.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     account: Option<String>,
     stream: Option<String>,
     recipient: Option<String>,
     after: Option<String>,
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 

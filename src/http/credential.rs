@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// Most streams that one credential names.
 const STREAMS_MAX: usize = 100;
@@ -25,14 +26,16 @@ fn streams(parts: &Parts, credential: &Credential) -> Result<Vec<String>, Proble
 }
 
 /// A new credential.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewCredential {
     /// The user name: 1–32 of `a-z0-9-`.
+    #[schema(pattern = "^[a-z0-9-]{1,32}$")]
     name: String,
     /// The one stream that it may send on.
     stream: Option<String>,
     /// The streams that it may send on and speak of; left out: all.
+    #[schema(max_items = 100)]
     streams: Option<Vec<String>>,
     /// What happens to recipients that must not be sent to.
     refuse: Option<Refusal>,
@@ -41,6 +44,7 @@ pub(super) struct NewCredential {
     /// When it ends: RFC 3339, or a day.
     expires: Option<String>,
     /// Networks that it may be used from; left out: anywhere.
+    #[schema(max_items = 100)]
     allow: Option<Vec<String>>,
 }
 

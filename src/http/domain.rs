@@ -16,6 +16,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 fn host(host: Option<&Host>) -> Value {
     host.map_or(Value::Null, |host| {
@@ -90,14 +91,17 @@ fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, 
 }
 
 /// A domain's own hosts: absent, as they are; null or empty, none.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Hosts {
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 253)]
     return_path: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 253)]
     reply_host: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 253)]
     link_host: Option<Option<String>>,
 }
 
@@ -119,11 +123,13 @@ impl Hosts {
 }
 
 /// A new sending domain.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewDomain {
+    #[schema(max_length = 253)]
     name: String,
     #[serde(default)]
+    #[schema(default = false)]
     trust: bool,
     dkim: Option<DkimChoice>,
     return_path: Option<String>,
@@ -196,7 +202,7 @@ pub(super) async fn set(
 }
 
 /// Which keys are made in place of those that sign.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rotation {
     dkim: Option<DkimChoice>,

@@ -14,6 +14,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use utoipa::ToSchema;
 
 /// Most record events shown of each kind of subject.
 const RECORDS_MAX: usize = 1000;
@@ -21,7 +22,7 @@ const RECORDS_MAX: usize = 1000;
 const MESSAGES_MAX: usize = 100;
 
 /// About whom, on which stream.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     account: Option<String>,

@@ -51,6 +51,7 @@ pub(super) struct Guard {
     pub(super) parts: Parts,
     pub(super) face: Face,
     pub(super) need: Need,
+    pub(super) holds_secret: bool,
 }
 
 /// Lets a request through to its route with its caller, or answers it.

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// Most held stops in one answer.
 const PAGE_MAX: usize = 1000;
@@ -25,7 +26,7 @@ const PAGE_MAX: usize = 1000;
 const PAGE: usize = 100;
 
 /// Which held stops to show: those of one site, or the sites.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     site: Option<String>,
@@ -82,7 +83,7 @@ pub(super) async fn list(
 }
 
 /// Whose held stops.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Decided {
     site: Option<String>,
@@ -138,7 +139,7 @@ pub(super) async fn decide(
 }
 
 /// Which stops of dead addresses to lift.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Recalling {
     account: String,

@@ -24,9 +24,10 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// Rows for an account or a stream; what stands beside them holds where a row says nothing.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Batch {
     /// Left out, it is the caller's own.
@@ -35,11 +36,12 @@ pub(super) struct Batch {
     source: Option<String>,
     at: Option<String>,
     ip: Option<String>,
+    #[schema(inline)]
     rows: Vec<Row>,
 }
 
 /// A row as a list has it.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Row {
     /// Its line in the list, by which it is named where it is refused.

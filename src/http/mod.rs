@@ -4,6 +4,7 @@
 
 mod site;
 
+mod openapi;
 mod table;
 
 mod caller;
@@ -27,14 +28,18 @@ mod by;
 
 mod account;
 mod answers;
+mod batch;
 mod consent;
 mod credential;
 mod domain;
 mod draft;
 mod explain;
 mod findings;
+mod follow;
+mod happening;
 mod import;
 mod meanings;
+mod message;
 mod named;
 mod outgoing;
 mod problem;

@@ -18,6 +18,7 @@ use serde_json::Value;
 #[cfg(test)]
 use serde_json::json;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// Longest text of a reason, in characters.
 const REASON_MAX: usize = 500;
@@ -94,7 +95,7 @@ pub(super) async fn site(
 }
 
 /// What is to be suspended, or resumed.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     name: Option<String>,

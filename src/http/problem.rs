@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 /// Under which addresses what each kind means can be read. They are part of the contract.
 pub(super) const MEANINGS: &str = "/api/v1/problems/";
@@ -66,7 +67,7 @@ impl Kind {
 }
 
 /// A field that cannot be meant, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct FieldFault {
     /// Its name, with the way to it: `rows[3].recipient`.
     pub(super) field: String,

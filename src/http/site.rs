@@ -1,5 +1,6 @@
 //! The two faces: which routes each has, and what binds every request: a size, a time, headers.
 
+use super::follow::Followers;
 use super::guard::{Face, Watch};
 use super::outgoing::Outgoing;
 use super::person::Lookups;
@@ -11,6 +12,7 @@ use crate::config::{self, Config};
 use crate::dns::Resolver;
 use crate::policy::Policy;
 use crate::queue::Queue;
+use crate::spool::Spool;
 use crate::store::Store;
 use crate::world::World;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -39,7 +41,9 @@ pub struct Parts {
     pub resolver: Arc<dyn Resolver>,
     /// Mail that goes out.
     pub outgoing: Arc<dyn Outgoing>,
-    /// Asked for its health only.
+    /// The log of messages, for those who follow what happens.
+    pub spool: Spool,
+    /// The records, for those who follow what happens.
     pub store: Store,
     /// Whether the parts that everything waits for answer.
     pub vitals: Vitals,
@@ -68,6 +72,7 @@ pub fn public(parts: Parts) -> Site {
         .layer(Extension(Lookups::new(parts.config.http.lookups_max)));
     let face = Face::Public(Arc::new(Watch::new(&parts.config.api)));
     let api = route::router(table::routes(&parts.config), &parts, &face);
+    let api = api.layer(Extension(Followers::new(&parts.config.api)));
     site(routes.merge(api).merge(health::routes()), parts)
 }
 
@@ -75,6 +80,7 @@ pub fn public(parts: Parts) -> Site {
 #[must_use]
 pub fn admin(parts: Parts) -> Site {
     let api = route::router(table::routes(&parts.config), &parts, &Face::Operator);
+    let api = api.layer(Extension(Followers::new(&parts.config.api)));
     site(api.merge(health::routes()), parts)
 }
 

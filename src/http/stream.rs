@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 fn view(stream: &Stream) -> Value {
     let rules = &stream.rules;
@@ -30,7 +31,7 @@ fn view(stream: &Stream) -> Value {
 }
 
 /// When and in what shape a stream's mail leaves; what is left out stays as it is.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rules {
     compliance: Option<Compliance>,
@@ -71,13 +72,15 @@ impl Change {
 }
 
 /// A new stream; what is left out takes its kind's default.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewStream {
+    #[schema(pattern = "^[a-z0-9-]{1,32}$")]
     name: String,
     kind: StreamKind,
     consent_required: Option<bool>,
     honour_opt_out: Option<bool>,
+    #[schema(max_length = 320)]
     reply_to: Option<String>,
     compliance: Option<Compliance>,
     ad_label: Option<bool>,

@@ -14,6 +14,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// Most recipients in one answer.
 const PAGE_MAX: usize = 1000;
@@ -21,14 +22,16 @@ const PAGE_MAX: usize = 1000;
 const PAGE: usize = 100;
 
 /// A stop of which recipient, how far.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Stop {
     /// Left out, it is the caller's own.
     account: Option<String>,
     stream: Option<String>,
+    #[schema(max_length = 320)]
     recipient: String,
     reason: Option<String>,
+    #[schema(max_length = 1000)]
     text: Option<String>,
 }
 
@@ -141,13 +144,14 @@ pub(super) async fn remove(
 }
 
 /// Which stops to show.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     account: Option<String>,
     stream: Option<String>,
     recipient: Option<String>,
     after: Option<String>,
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 

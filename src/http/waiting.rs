@@ -16,6 +16,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// Most items in one answer.
 const ITEMS_MAX: usize = 10_000;
@@ -23,7 +24,7 @@ const ITEMS_MAX: usize = 10_000;
 const ITEMS: usize = 100;
 
 /// Which mail is meant: one of these, an address of one account, or a stream of an account.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     message: Option<String>,
@@ -32,6 +33,7 @@ pub(super) struct Wanted {
     account: Option<String>,
     stream: Option<String>,
     all: Option<bool>,
+    #[schema(minimum = 1, maximum = 10_000)]
     limit: Option<usize>,
 }
 

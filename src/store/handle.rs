@@ -145,6 +145,15 @@ impl Store {
         rows.into_iter().map(typed).collect()
     }
 
+    /// The last number that a named counter gave; 0: it never gave one.
+    ///
+    /// # Errors
+    /// Any [`StoreFault`].
+    pub fn last_count(&self, counter: &str) -> Result<u64, StoreFault> {
+        let last = self.get::<Counter>(format!("count/{counter}").as_bytes())?;
+        Ok(last.map_or(0, |last| last.0))
+    }
+
     /// Runs `change` in the committer and answers once it is durable. `change` may refuse with its
     /// own error: then nothing of it is written. Several changes share one commit.
     ///

@@ -79,8 +79,13 @@ impl House {
         let spool = Spool::open(&folder.path().join("spool"), &config.spool, owner(age), &world);
         let (spool, _) = spool.expect("a spool");
         let vitals = Vitals::new(spool.clone(), store.clone(), world.clone(), &config.health);
-        let queue =
-            Embedded::open(spool, policy.clone(), accounts.clone(), config.clone(), world.clone());
+        let queue = Embedded::open(
+            spool.clone(),
+            policy.clone(),
+            accounts.clone(),
+            config.clone(),
+            world.clone(),
+        );
         let acme = accounts.add_account("acme").await.expect("account");
         let draft = StreamDraft {
             name: "news".into(),
@@ -99,6 +104,7 @@ impl House {
             policy,
             resolver: zone.clone(),
             outgoing: Arc::new(super::outgoing::Nothing),
+            spool,
             store,
             vitals,
             metrics: crate::telemetry::metrics(),

@@ -4,10 +4,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use super::audit::AuditVerb;
 use super::delivery::DeliveryVerb;
 use super::export::Outgoing;
 use super::held::{HeldVerb, Recall};
-use super::import::Incoming;
+use super::import::{Elsewhere, Incoming};
 use super::queue::QueueVerb;
 use super::sender_arguments::{AccountVerb, CredentialVerb, DomainVerb, StreamVerb};
 use crate::mail::Timestamp;
@@ -86,6 +87,9 @@ pub(super) enum Verb {
     /// Mail that goes out, and the servers it goes to.
     #[command(subcommand)]
     Delivery(DeliveryVerb),
+    /// What was done, and by whom.
+    #[command(subcommand)]
+    Audit(AuditVerb),
     /// The records on disk, while the daemon is stopped.
     #[command(subcommand)]
     Store(StoreVerb),
@@ -218,11 +222,14 @@ pub(super) enum SuppressionVerb {
         #[command(flatten)]
         form: Form,
     },
-    /// Stop mail to everybody on a list, CSV or JSON Lines; what stands already is left as it is.
+    /// Stop mail to everybody on a list, CSV or JSON, ours or another service's; what stands already is
+    /// left as it is.
     Import {
         /// An account, a stream of it, or `global`.
         #[arg(value_name = "ACCOUNT[/STREAM]", value_parser = target)]
         target: Target,
+        #[command(flatten)]
+        elsewhere: Elsewhere,
         #[command(flatten)]
         import: Incoming,
     },
@@ -244,6 +251,20 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     since.map(Timestamp).map_err(|_| "it lies before 1970: write a later time".into())
 }
 
+/// What people had before them when they agreed.
+#[derive(Debug, Default, Args)]
+pub(super) struct Before {
+    /// The words that were agreed to.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) wording: Option<String>,
+    /// Which version of them, as in 2026-03.
+    #[arg(long, value_name = "VERSION")]
+    pub(super) wording_version: Option<String>,
+    /// The program through which it was given.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) user_agent: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum ConsentVerb {
     /// Record that a person has agreed.
@@ -259,6 +280,8 @@ pub(super) enum ConsentVerb {
         /// From which address.
         #[arg(long)]
         ip: Option<IpAddr>,
+        #[command(flatten)]
+        before: Before,
         #[command(flatten)]
         form: Form,
     },
@@ -302,6 +325,8 @@ pub(super) enum ConsentVerb {
         /// From which address, for rows that do not say.
         #[arg(long)]
         ip: Option<IpAddr>,
+        #[command(flatten)]
+        before: Before,
         #[command(flatten)]
         import: Incoming,
     },
@@ -369,9 +394,13 @@ mod tests {
             "relent queue list --all",
             "relent suppression import acme list.csv --report refused.jsonl --json",
             "relent suppression import acme/news - --format jsonl",
+            "relent suppression import acme b.csv --from sendgrid:bounces --group Weekly=news --refused r.csv",
             "relent suppression export global",
             "relent consent import acme/news list.csv --source form --at 2026-03-01 --ip ::1",
             "relent consent export acme/news list.jsonl",
+            "relent consent grant acme/news a@b.example --source form --wording Yes --wording-version 3 --user-agent M",
+            "relent consent import acme/news list.csv --wording Yes --wording-version 3",
+            "relent stream set acme news --consent-expires 24mo",
             "relent explain acme/newsletter --message mail.eml --json",
             "relent account set acme --language zh",
             "relent domain add acme acme.example --return-path bounce.acme.example --reply-host reply.acme.example --link-host link.acme.example",
@@ -386,6 +415,12 @@ mod tests {
             "relent queue hold --domain b.example",
             "relent queue cancel --address a@b.example",
             "relent store recover",
+            "relent audit verify --head 7:ab --json",
+            "relent audit verify --offline",
+            "relent audit list --account acme --actor operator:root --kind stream --since 2026-03-01 --json",
+            "relent audit show 7",
+            "relent audit export --until 2026-03-01",
+            "relent audit head",
             "relent delivery site b.example --json",
             "relent delivery suspend *.mx.example --for 2h --reason enough",
             "relent delivery resume b.example",
@@ -420,6 +455,8 @@ mod tests {
             "relent consent import acme list.csv",
             "relent suppression import acme",
             "relent suppression import acme list.csv --format xml",
+            "relent suppression import acme list.csv --from sendgird",
+            "relent suppression import acme list.csv --from ses --group news",
             "relent stream add acme news",
             "relent delivery suspend",
             "relent delivery suspend b.example --for soon",

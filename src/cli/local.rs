@@ -1,7 +1,8 @@
 //! Verbs that need no running daemon: `serve` and `demo` are it; `check` and `store recover` work on
 //! files.
 
-use super::arguments::StoreVerb;
+use super::arguments::{Form, StoreVerb};
+use super::audit::Found;
 use super::client::Fault;
 use super::show;
 use crate::config::Config;
@@ -66,6 +67,14 @@ pub(super) fn check(path: &Path, changed: bool) -> Result<(), Fault> {
         show::line(&format!("{}: fine", path.display()))?;
     }
     Ok(())
+}
+
+/// Looks at the audit chain on disk.
+pub(super) fn audit(head: Option<&str>, path: &Path, form: Form) -> Result<(), Fault> {
+    let config = load(path)?;
+    let checked = daemon::audit::verify(&config, head);
+    let checked = checked.map_err(|fault| Fault::Refused(format!("{fault:#}")))?;
+    Found::of(&checked).say(form)
 }
 
 /// Repairs the records while nobody else has them.

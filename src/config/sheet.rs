@@ -5,8 +5,14 @@ use std::path::Path;
 
 const SHEET: &str = include_str!("../../config/relent.toml");
 const ROOT: &str = include_str!("mod.rs");
-const SECTIONS: [&str; 3] =
-    [include_str!("section.rs"), include_str!("encryption.rs"), include_str!("api.rs")];
+const SECTIONS: [&str; 6] = [
+    include_str!("section.rs"),
+    include_str!("encryption.rs"),
+    include_str!("api.rs"),
+    include_str!("keeping.rs"),
+    include_str!("members.rs"),
+    include_str!("webhooks.rs"),
+];
 const WORDS: &str = include_str!("words.rs");
 
 /// A key of the code: its section (empty at the top), its sentence, and whether it has no default.

@@ -1,9 +1,12 @@
 //! What is looked after while the daemon runs.
 
+use super::audit;
 use super::outgoing::ShapingFile;
 use crate::accounts::{Accounts, Ours};
 use crate::config::Config;
 use crate::dns::Resolver;
+use crate::events::request::forget_old;
+use crate::store::Store;
 use crate::tls;
 use crate::world::World;
 use std::sync::Arc;
@@ -12,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the certificate files and the shaping file are looked at for a change.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
+/// How often answers to requests with keys are looked through for old ones.
+const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 /// How often the reserve on disk is looked after.
 const RESERVE_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -20,13 +25,16 @@ pub(super) async fn run(
     config: Arc<Config>,
     (tls, shaping): (Arc<tls::Server>, Arc<ShapingFile>),
     world: World,
-    (accounts, resolver): (Accounts, Arc<dyn Resolver>),
+    (accounts, store, resolver): (Accounts, Store, Arc<dyn Resolver>),
     stop: CancellationToken,
 ) {
+    let chain = (config.clone(), accounts.clone(), store.clone(), world.clone());
     tokio::join!(
+        audit::tend(chain.0, chain.1, chain.2, chain.3, stop.clone()),
         files(tls, shaping, stop.clone()),
         domains(&config, &accounts, &*resolver, stop.clone()),
         uses(&config, &accounts, stop.clone()),
+        requests(&config, &store, world.clone(), stop.clone()),
         reserve(config.clone(), world, stop)
     );
 }
@@ -68,6 +76,20 @@ async fn uses(config: &Config, accounts: &Accounts, stop: CancellationToken) {
         }
         if ends {
             return;
+        }
+    }
+}
+
+/// Forgets answers to requests with keys once they are old.
+async fn requests(config: &Config, store: &Store, world: World, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(FORGET_INTERVAL) => {}
+        }
+        let age_max = config.api.idempotency_age_max.0;
+        if let Err(fault) = forget_old(store, world.clock.now(), age_max).await {
+            tracing::warn!(target: "relent::daemon", %fault, "old answers were not forgotten");
         }
     }
 }

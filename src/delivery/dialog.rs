@@ -1,6 +1,5 @@
 //! One connection to a mail server: greeting, EHLO, STARTTLS, commands and replies, each with its time.
 
-use super::Refused;
 use super::outcome::Relay;
 use super::route::Target;
 use super::security::{Breach, HostRule, Secured};
@@ -10,6 +9,7 @@ use super::wire::{Wire, discard, look};
 use crate::config;
 use crate::mail::{Domain, Reply};
 use crate::smtp::{Capabilities, DotStuffer, ReplyParser, chunks};
+use crate::web::Refused;
 use rustls::HandshakeKind;
 use rustls::pki_types::ServerName;
 use std::future::poll_fn;

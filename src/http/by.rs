@@ -3,6 +3,7 @@
 
 use super::site::Parts;
 use crate::events::Actor;
+use crate::events::request::RequestKey;
 use axum::extract::FromRequestParts;
 use axum::http::request;
 use std::convert::Infallible;
@@ -26,7 +27,10 @@ impl FromRequestParts<Parts> for By {
         let name = request.extensions.get::<InName>();
         // Whoever reaches these routes unnamed has the operator's authority: nobody else is let in.
         let actor = name.map_or_else(|| Actor::operator(None), |name| (*name.0).clone());
-        let (accounts, policy) = (parts.accounts.by(actor.clone()), parts.policy.by(actor));
+        let (mut accounts, mut policy) = (parts.accounts.by(actor.clone()), parts.policy.by(actor));
+        if let Some(key) = request.extensions.get::<RequestKey>() {
+            (accounts, policy) = (accounts.within(key.clone()), policy.within(key.clone()));
+        }
         Ok(Self(Parts { accounts, policy, ..parts.clone() }))
     }
 }

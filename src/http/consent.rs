@@ -3,13 +3,13 @@
 use super::by::By;
 use super::caller::Caller;
 use super::draft::{Asked, Draft};
-use super::named;
+use super::named::{self, Said};
 use super::problem::{AtField, Problem};
 use super::site::Parts;
 use super::suppression::broken;
 use crate::accounts::Stream;
-use crate::events::record::Evidence;
-use crate::mail::Timestamp;
+use crate::events::record::{Circumstances, Evidence};
+use crate::mail::{StreamId, Timestamp};
 use crate::policy::{Consent, Page, RecipientView, Settled, Subject};
 use crate::queue::Selector;
 use axum::Json;
@@ -17,7 +17,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Most recipients in one answer.
@@ -38,16 +40,23 @@ pub(super) struct Change {
     source: Option<String>,
     at: Option<String>,
     ip: Option<String>,
+    /// The program through which the person agreed.
+    user_agent: Option<String>,
+    /// The words that the person agreed to.
+    wording: Option<String>,
+    /// Which version of them.
+    wording_version: Option<String>,
 }
 
-/// When it was, as its source says, and what it rests on.
+/// When it was, as its source says, what it rests on, and what the person had before them.
 fn stated(
     parts: &Parts,
     caller: &Caller,
     draft: &Change,
     source: &str,
-) -> Result<(Timestamp, Evidence), Problem> {
-    let at = named::moment(parts.world.clock.now(), named::given(draft.at.as_ref())).at("at")?;
+) -> Result<(Timestamp, Evidence, Circumstances), Problem> {
+    let now = parts.world.clock.now();
+    let at = named::moment(now, named::given(draft.at.as_ref())).at("at")?;
     let ip = named::given(draft.ip.as_ref())
         .map(|text| {
             let read = text.parse::<IpAddr>();
@@ -57,8 +66,16 @@ fn stated(
             })
         })
         .transpose()?;
+    let said = Said {
+        user_agent: named::given(draft.user_agent.as_ref()),
+        wording: named::given(draft.wording.as_ref()),
+        wording_version: named::given(draft.wording_version.as_ref()),
+        asked: None,
+    };
+    let circumstances = named::circumstances(now, said)?;
     let ip = ip.map(|ip| ip.to_string());
-    Ok((at, named::evidence(caller.source(), source, ip).at("source")?))
+    let evidence = named::evidence(caller.source(), source, ip).at("source")?;
+    Ok((at, evidence, circumstances))
 }
 
 pub(super) async fn grant(
@@ -70,8 +87,8 @@ pub(super) async fn grant(
     let stream = caller.stream(&parts, account.id, &draft.stream)?;
     let address = named::address(&draft.recipient).at("recipient")?;
     let source = named::needed("source", draft.source.as_ref())?;
-    let (at, evidence) = stated(&parts, &caller, &draft, source)?;
-    parts.policy.grant(&stream, &address, at, evidence).await?;
+    let (at, evidence, circumstances) = stated(&parts, &caller, &draft, source)?;
+    parts.policy.grant_under(&stream, &address, at, (evidence, circumstances)).await?;
     tracing::info!(
         target: "relent::http", account = account.name, stream = stream.name,
         recipient = draft.recipient, by = %caller, "consent recorded"
@@ -93,7 +110,7 @@ pub(super) async fn withdraw(
     let stream = caller.stream(&parts, account.id, &draft.stream)?;
     let address = named::address(&draft.recipient).at("recipient")?;
     let source = draft.source.as_deref().unwrap_or_default().trim();
-    let (at, evidence) = stated(&parts, &caller, &draft, source)?;
+    let (at, evidence, _) = stated(&parts, &caller, &draft, source)?;
     let hash = parts.accounts.hash(stream.account, &address)?;
     let shown = json!({
         "recipient": address,
@@ -134,21 +151,39 @@ pub(super) fn items(
     only: Option<&Stream>,
 ) -> Result<Vec<Value>, Problem> {
     let wanted = |consent: &&Consent| only.is_none_or(|stream| stream.id == consent.stream);
+    let now = parts.world.clock.now();
+    let mut streams: HashMap<StreamId, Option<Arc<Stream>>> = HashMap::new();
     view.consents
         .iter()
         .filter(wanted)
         .map(|consent| {
+            let stream = match streams.get(&consent.stream) {
+                Some(found) => found.clone(),
+                None => {
+                    let found = parts.accounts.stream_by_id(consent.stream)?;
+                    streams.insert(consent.stream, found.clone());
+                    found
+                }
+            };
+            let stream = stream.as_deref();
+            let end = stream.and_then(|stream| consent.end(stream));
+            let shown = consent.circumstances.as_deref();
             Ok(json!({
                 "recipient": recipient,
-                "stream": named::stream_name(parts, consent.stream)?,
-                "state": consent.state,
+                "stream": stream.map(|stream| stream.name.as_str()),
+                "state": stream.map_or(consent.state, |stream| consent.state_at(stream, now)),
                 "at": consent.at.to_string(),
+                "expires": end.map(|end| end.to_string()),
                 "source": match consent.evidence.text.as_str() {
                     "" => json!(consent.evidence.source),
                     word => json!(word),
                 },
                 "via": consent.evidence.source,
                 "ip": consent.evidence.ip,
+                "user_agent": shown.and_then(|shown| shown.user_agent.as_deref()),
+                "wording": shown.and_then(|shown| shown.wording.as_deref()),
+                "wording_version": shown.and_then(|shown| shown.wording_version.as_deref()),
+                "asked": shown.and_then(|shown| shown.asked).map(|at| at.to_string()),
             }))
         })
         .collect()

@@ -4,6 +4,7 @@ use super::by::InName;
 use super::caller::Caller;
 use super::gate::{Buckets, Left, seconds};
 use super::problem::{Kind, Problem};
+use super::repeat::once;
 use super::route::Need;
 use super::serve::Peer;
 use super::site::Parts;
@@ -52,6 +53,8 @@ pub(super) struct Guard {
     pub(super) face: Face,
     pub(super) need: Need,
     pub(super) holds_secret: bool,
+    /// This process, by a number drawn at its start.
+    pub(super) process: u64,
 }
 
 /// Lets a request through to its route with its caller, or answers it.
@@ -64,7 +67,7 @@ pub(super) async fn guard(
     let watch = match &guard.face {
         Face::Operator => {
             request.extensions_mut().insert(Caller::Operator);
-            return next.run(request).await;
+            return once(&guard, &Caller::Operator, request, next).await;
         }
         Face::Public(watch) => watch.clone(),
     };
@@ -94,7 +97,10 @@ pub(super) async fn guard(
             return Problem::forbidden(text).into_response();
         }
         request.extensions_mut().insert(InName(Arc::new(caller.actor())));
-        request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(caller.clone());
+        let mut response = once(&guard, &caller, request, next).await;
+        tell(&mut response, left.0, left.1, left.2);
+        return response;
     }
     let mut response = next.run(request).await;
     let (policy, per_minute, left) = left;

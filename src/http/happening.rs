@@ -6,12 +6,13 @@ use super::draft::Asked;
 use super::named;
 use super::problem::{AtField, Kind, Problem};
 use super::site::Parts;
-use crate::events::message::{MessageEvent, Outcome};
-use crate::events::record::{Change, Reason, RecordEvent, Scope};
+use crate::events::message::MessageEvent;
+use crate::events::record::{Change, RecordEvent, Scope};
 use crate::mail::{AccountId, RecipientHash, StreamId, Timestamp};
 use crate::policy::Subject;
 use crate::spool::Sequence;
 use crate::store::StoreFault;
+use crate::webhooks::EventKind;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -22,27 +23,6 @@ use utoipa::ToSchema;
 const READ: usize = 512;
 /// Items in one answer unless the request says otherwise.
 const PAGE: u32 = 100;
-
-/// What an event is called. The names are those under which webhooks tell of it.
-pub(super) const KINDS: [&str; 17] = [
-    "message.accepted",
-    "message.deferred",
-    "message.delivered",
-    "message.failed",
-    "message.bounced",
-    "message.expired",
-    "message.stopped",
-    "message.cancelled",
-    "message.held",
-    "message.released",
-    "message.delayed",
-    "recipient.suppressed",
-    "recipient.complained",
-    "recipient.lifted",
-    "recipient.asked",
-    "consent.granted",
-    "consent.withdrawn",
-];
 
 /// Which events.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
@@ -123,7 +103,7 @@ pub(super) fn place(text: Option<&String>) -> Result<Option<Place>, Problem> {
 #[derive(Debug, Clone)]
 pub(super) struct Filter {
     account: AccountId,
-    kinds: Vec<String>,
+    kinds: Vec<EventKind>,
     stream: Option<StreamId>,
     recipient: Option<RecipientHash>,
     since: Option<Timestamp>,
@@ -139,11 +119,12 @@ impl Filter {
         for kind in named::given(wanted.kind.as_ref()).into_iter().flat_map(|text| text.split(','))
         {
             let kind = kind.trim();
-            if !KINDS.contains(&kind) {
-                let text = format!("`{kind}` is no kind of event: use of {}", KINDS.join(", "));
+            let Some(known) = EventKind::named(kind) else {
+                let names: Vec<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
+                let text = format!("`{kind}` is no kind of event: use of {}", names.join(", "));
                 return Err(Problem::field("kind", text));
-            }
-            kinds.push(kind.to_owned());
+            };
+            kinds.push(known);
         }
         let stream = named::given(wanted.stream.as_ref());
         let stream = stream.map(|name| caller.stream(parts, account.id, name)).transpose()?;
@@ -171,8 +152,8 @@ impl Filter {
         self.account
     }
 
-    fn takes(&self, kind: &str, stream: Option<StreamId>, at: Timestamp) -> bool {
-        (self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted == kind))
+    fn takes(&self, kind: EventKind, stream: Option<StreamId>, at: Timestamp) -> bool {
+        (self.kinds.is_empty() || self.kinds.contains(&kind))
             && self.stream.is_none_or(|wanted| stream == Some(wanted))
             && self.caller.sees(stream)
             && self.since.is_none_or(|since| at >= since)
@@ -189,13 +170,13 @@ impl Filter {
             // Our own reports, answers and forwarded letters are no mail of the account's.
             && origin.is_submission()
             && self.recipient.is_none_or(is_about)
-            && self.takes(kind_of_message(event), origin.stream(), event.at())
+            && self.takes(EventKind::of_message(event), origin.stream(), event.at())
     }
 
     fn takes_change(&self, event: &RecordEvent) -> bool {
         event.account == self.account
             && self.recipient.is_none_or(|hash| event.hash == hash)
-            && self.takes(kind_of_change(&event.change), stream_of(&event.change), event.at)
+            && self.takes(EventKind::of_change(&event.change), stream_of(&event.change), event.at)
     }
 }
 
@@ -205,42 +186,9 @@ fn stream_of(change: &Change) -> Option<StreamId> {
         | Change::Lifted { scope: Scope::Stream(stream), .. }
         | Change::Granted { stream }
         | Change::Withdrawn { stream }
-        | Change::Asked { stream } => Some(*stream),
+        | Change::Asked { stream }
+        | Change::Requested { stream } => Some(*stream),
         Change::Suppressed { .. } | Change::Lifted { .. } => None,
-    }
-}
-
-fn kind_of_message(event: &MessageEvent) -> &'static str {
-    let MessageEvent::Recipient { outcome, relay, text, .. } = event else {
-        return "message.accepted";
-    };
-    match outcome {
-        Outcome::Delivered => "message.delivered",
-        Outcome::Deferred { .. } => "message.deferred",
-        // Who brought a bounce by mail is no host that we asked: only its address is known.
-        Outcome::Failed { .. } if relay.as_ref().is_some_and(|host| host.starts_with('[')) => {
-            "message.bounced"
-        }
-        Outcome::Failed { dead_address: false } if text.starts_with("given up after ") => {
-            "message.expired"
-        }
-        Outcome::Failed { .. } => "message.failed",
-        Outcome::Stopped => "message.stopped",
-        Outcome::Cancelled => "message.cancelled",
-        Outcome::Held => "message.held",
-        Outcome::Released => "message.released",
-        Outcome::Warned => "message.delayed",
-    }
-}
-
-fn kind_of_change(change: &Change) -> &'static str {
-    match change {
-        Change::Suppressed { reason: Reason::Complaint, .. } => "recipient.complained",
-        Change::Suppressed { .. } => "recipient.suppressed",
-        Change::Lifted { .. } => "recipient.lifted",
-        Change::Granted { .. } => "consent.granted",
-        Change::Withdrawn { .. } => "consent.withdrawn",
-        Change::Asked { .. } => "recipient.asked",
     }
 }
 
@@ -284,7 +232,7 @@ impl EventView {
         let stream = stream.map(|id| named::stream_name(parts, id)).transpose()?.flatten();
         let mut view = Self {
             id: id.text(),
-            kind: kind_of_message(event),
+            kind: EventKind::of_message(event).name(),
             at: event.at().to_string(),
             stream,
             recipient: None,
@@ -327,7 +275,7 @@ impl EventView {
         };
         Ok(Self {
             id: id.text(),
-            kind: kind_of_change(&event.change),
+            kind: EventKind::of_change(&event.change).name(),
             at: event.at.to_string(),
             stream,
             recipient: kept.address.map(|address| address.to_string()).or(domain),
@@ -361,7 +309,7 @@ pub(super) struct Read {
 
 /// The first place of all, or the end of both logs as it is now.
 pub(super) fn end(parts: &Parts) -> Result<Place, StoreFault> {
-    let records = parts.store.last_count("records")?;
+    let records = parts.store.counted("records")?;
     Ok(Place { messages: parts.spool.end().0, records })
 }
 

@@ -10,6 +10,7 @@ mod table;
 mod caller;
 mod gate;
 mod guard;
+mod repeat;
 mod route;
 
 mod refusal;
@@ -20,14 +21,14 @@ mod held;
 mod vitals;
 
 mod form;
-mod page;
-mod person;
-mod unsubscribe;
+mod recipient;
 
 mod by;
 
 mod account;
+mod account_page;
 mod answers;
+mod audit;
 mod batch;
 mod consent;
 mod credential;

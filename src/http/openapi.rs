@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use utoipa::PartialSchema;
 
 /// What the names in paths stand for.
-const NAMES: [(&str, &str); 8] = [
+const NAMES: [(&str, &str); 9] = [
     ("account", "The account's name."),
     ("stream", "The stream's name."),
     ("domain", "The domain."),
@@ -21,6 +21,7 @@ const NAMES: [(&str, &str); 8] = [
     ("message", "The message's id, as the `250` named it."),
     ("verb", "What is to be done."),
     ("kind", "The kind of problem."),
+    ("sequence", "The number of the entry."),
     ("site", "The site."),
 ];
 

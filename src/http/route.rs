@@ -110,6 +110,8 @@ methods! {
     post = POST;
     /// A route that changes what it is told, and leaves the rest.
     patch = PATCH;
+    /// A route that puts a whole thing in another's place.
+    put = PUT;
     /// A route that removes something.
     delete = DELETE;
 }
@@ -182,6 +184,10 @@ impl Route {
 /// Puts the routes of a face behind their guards.
 pub(super) fn router(routes: Vec<Route>, parts: &Parts, face: &Face) -> Router<Parts> {
     let is_public = matches!(face, Face::Public(_));
+    let mut drawn = [0; 8];
+    parts.world.chance.fill(&mut drawn);
+    // Never 0, which is no process.
+    let process = u64::from_le_bytes(drawn) | 1;
     let mut router = Router::new();
     for route in routes {
         if is_public && route.need == Need::Operator {
@@ -192,6 +198,7 @@ pub(super) fn router(routes: Vec<Route>, parts: &Parts, face: &Face) -> Router<P
             face: face.clone(),
             need: route.need,
             holds_secret: route.holds_secret,
+            process,
         };
         let guarded = route.methods.route_layer(from_fn_with_state(state, guard));
         router = router.route(route.path, guarded);

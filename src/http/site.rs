@@ -3,10 +3,9 @@
 use super::follow::Followers;
 use super::guard::{Face, Watch};
 use super::outgoing::Outgoing;
-use super::person::Lookups;
 use super::problem::Problem;
 use super::vitals::Vitals;
-use super::{health, route, table, unsubscribe};
+use super::{health, recipient, route, table};
 use crate::accounts::Accounts;
 use crate::config::{self, Config};
 use crate::dns::Resolver;
@@ -19,7 +18,6 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use axum::{Extension, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
@@ -64,15 +62,13 @@ pub struct Site {
     pub(super) metrics: PrometheusHandle,
 }
 
-/// What everybody may reach: the unsubscribe page, the API for who shows a token, metrics and health.
+/// What everybody may reach: recipients' pages, the API for who shows a token, metrics and health.
 #[must_use]
 pub fn public(parts: Parts) -> Site {
-    let routes = Router::new()
-        .route("/u/{token}", get(unsubscribe::show).post(unsubscribe::act))
-        .layer(Extension(Lookups::new(parts.config.http.lookups_max)));
     let face = Face::Public(Arc::new(Watch::new(&parts.config.api)));
     let api = route::router(table::routes(&parts.config), &parts, &face);
     let api = api.layer(Extension(Followers::new(&parts.config.api)));
+    let routes = recipient::routes(&parts);
     site(routes.merge(api).merge(health::routes()), parts)
 }
 

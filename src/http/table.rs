@@ -1,9 +1,10 @@
 //! Every route of the API, in the order in which a reader meets its things.
 
-use super::route::{Need, Route, delete, get, patch, post};
+use super::route::{Need, Route, delete, get, patch, post, put};
 use super::{
-    account, answers, batch, consent, credential, domain, explain, findings, follow, happening,
-    held, import, meanings, message, openapi, outgoing, stream, suppression, waiting,
+    account, account_page, answers, audit, batch, consent, credential, domain, explain, findings,
+    follow, happening, held, import, meanings, message, openapi, outgoing, stream, suppression,
+    waiting,
 };
 use crate::accounts::Right;
 use crate::config::Config;
@@ -40,6 +41,22 @@ pub(super) fn routes(config: &Config) -> Vec<Route> {
         .asks::<findings::OfMessage>()
         .takes_raw("message/rfc822")
         .body_size_max(message_size_max),
+        get(
+            "/api/v1/audit",
+            may(Right::AuditRead),
+            "List who did what, newest first.",
+            audit::list,
+        )
+        .asks::<audit::Wanted>(),
+        get(
+            "/api/v1/audit/{sequence}",
+            may(Right::AuditRead),
+            "Show who did something.",
+            audit::show,
+        ),
+        get("/api/v1/audit/head", Operator, "Show the last link of the audit chain.", audit::head),
+        get("/api/v1/audit/verify", Operator, "Check the audit chain.", audit::verify)
+            .asks::<audit::Verifying>(),
         get("/api/v1/openapi.json", Nothing, "Describe the API.", openapi::show),
         get("/api/v1/problems", Nothing, "List the kinds of problems.", meanings::list),
         get(
@@ -59,6 +76,8 @@ fn senders() -> Vec<Route> {
     let (domains, domains_write) = (may(Right::DomainsRead), may(Right::DomainsWrite));
     let (secrets, secrets_write) = (may(Right::CredentialsRead), may(Right::CredentialsWrite));
     let one_account = "/api/v1/accounts/{account}";
+    let page = "/api/v1/accounts/{account}/page";
+    let logo = "/api/v1/accounts/{account}/page/logo";
     let streams = "/api/v1/accounts/{account}/streams";
     let one_stream = "/api/v1/accounts/{account}/streams/{stream}";
     let stream_answers = "/api/v1/accounts/{account}/streams/{stream}/answers";
@@ -72,6 +91,17 @@ fn senders() -> Vec<Route> {
         get(one_account, account_read, "Show the account.", account::show),
         patch(one_account, account_write, "Change the account.", account::set)
             .takes::<account::Change>(),
+        get(page, account_read, "Show what recipients see of the account.", account_page::show),
+        patch(
+            page,
+            account_write,
+            "Change what recipients see of the account.",
+            account_page::change,
+        )
+        .takes::<account_page::Change>(),
+        put(logo, account_write, "Set the account's logo.", account_page::put_logo)
+            .takes_raw("image/png"),
+        delete(logo, account_write, "Remove the account's logo.", account_page::remove_logo),
         get(streams, read, "List the streams.", stream::list),
         post(streams, write, "Make a stream.", stream::add).takes::<stream::NewStream>().makes(),
         get(one_stream, read, "Show a stream.", stream::show),
@@ -203,6 +233,19 @@ fn operator() -> Vec<Route> {
         post("/api/v1/accounts", Operator, "Make an account.", account::add)
             .takes::<account::NewAccount>()
             .makes(),
+        post(
+            "/api/v1/accounts/{account}/suspend",
+            Operator,
+            "Let an account send nothing.",
+            account::suspend,
+        )
+        .takes::<account::Why>(),
+        post(
+            "/api/v1/accounts/{account}/resume",
+            Operator,
+            "Let an account send again.",
+            account::resume,
+        ),
         get(
             "/api/v1/suppressions/held",
             Operator,

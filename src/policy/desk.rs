@@ -9,6 +9,7 @@ use super::record::{
 use crate::accounts::{Accounts, Stream};
 use crate::config;
 use crate::events::record::{Reason, RecordEvent, Scope, Source};
+use crate::events::request::RequestKey;
 use crate::events::{Actor, Author};
 use crate::mail::{AccountId, Address, Answer, RecipientHash, Status, Verdict};
 use crate::store::{Store, StoreFault};
@@ -56,6 +57,12 @@ impl Policy {
         Self { author: self.author.by(actor), ..self.clone() }
     }
 
+    /// The same, within a request that carries a key.
+    #[must_use]
+    pub fn within(&self, request: RequestKey) -> Self {
+        Self { author: self.author.within(request), ..self.clone() }
+    }
+
     /// In whose name a change is made that rests on words from `source`.
     pub(super) fn author_of(&self, source: Source) -> Author {
         self.author.by(self.author.actor().or_person(source))
@@ -92,7 +99,7 @@ impl Policy {
     /// The store.
     pub fn judge(&self, stream: &Stream, address: &Address) -> Result<Judgement, StoreFault> {
         let (suppressions, consents) = self.read(&self.keys_of(stream.account, address)?)?;
-        Ok(judge(stream, &suppressions, &consents))
+        Ok(judge(stream, &suppressions, &consents, self.world.clock.now()))
     }
 
     /// Takes a permit for one final dot, then looks once more. `Err(judgement)`: no dot.
@@ -111,7 +118,7 @@ impl Policy {
             return Ok(Ok(permit));
         }
         let (suppressions, consents) = self.read(&keys)?;
-        Ok(match judge(stream, &suppressions, &consents) {
+        Ok(match judge(stream, &suppressions, &consents, self.world.clock.now()) {
             Judgement::Clear => Ok(permit),
             judgement => Err(judgement),
         })
@@ -360,6 +367,12 @@ fn unconsented(consent: Option<&Consent>) -> String {
         }
         Some(consent) if consent.state == ConsentState::Expired => {
             format!("consent to this stream expired on {}", consent.at.date())
+        }
+        Some(consent) if consent.state == ConsentState::Pending => {
+            format!(
+                "consent to this stream was asked for on {} and not confirmed yet",
+                consent.at.date()
+            )
         }
         _ => "no consent of this recipient is recorded for this stream".into(),
     }

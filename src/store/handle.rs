@@ -145,13 +145,37 @@ impl Store {
         rows.into_iter().map(typed).collect()
     }
 
-    /// The last number that a named counter gave; 0: it never gave one.
+    /// What a named counter has come to; see [`Transaction::count`].
     ///
     /// # Errors
     /// Any [`StoreFault`].
-    pub fn last_count(&self, counter: &str) -> Result<u64, StoreFault> {
-        let last = self.get::<Counter>(format!("count/{counter}").as_bytes())?;
-        Ok(last.map_or(0, |last| last.0))
+    pub fn counted(&self, counter: &str) -> Result<u64, StoreFault> {
+        let counted = self.get::<Counter>(format!("count/{counter}").as_bytes())?;
+        Ok(counted.map_or(0, |count| count.0))
+    }
+
+    /// The same, with nothing in place of what cannot be read: for who asks whether rows are whole.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn examine<R: Record>(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Option<R>)>, StoreFault> {
+        let rows = self.shared.engine()?.scan(R::TABLE, prefix, after, limit)?;
+        let read = |(key, value): Row| {
+            let record = decode(&key, &value).ok();
+            (key, record)
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+
+    /// The engine itself, past all guards: for tests that damage rows.
+    #[cfg(test)]
+    pub fn engine(&self) -> Arc<dyn Engine> {
+        self.shared.engine().expect("it is open")
     }
 
     /// Runs `change` in the committer and answers once it is durable. `change` may refuse with its

@@ -21,6 +21,7 @@ pub mod policy;
 
 pub mod queue;
 pub mod replies;
+pub mod rights;
 
 pub mod delivery;
 pub mod http;

@@ -18,6 +18,7 @@ mod import;
 mod local;
 mod queue;
 mod recipients;
+mod rights;
 mod rows;
 mod run;
 mod sender_arguments;

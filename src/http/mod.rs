@@ -30,6 +30,7 @@ mod import;
 mod named;
 mod outgoing;
 mod problem;
+mod recipient;
 mod stream;
 mod suppression;
 mod waiting;

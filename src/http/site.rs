@@ -5,7 +5,7 @@ use super::{
     outgoing::{self, Outgoing},
     person::Lookups,
     problem::Problem,
-    stream, suppression, unsubscribe,
+    recipient, stream, suppression, unsubscribe,
     vitals::Vitals,
     waiting,
 };
@@ -14,6 +14,7 @@ use crate::config::{self, Config};
 use crate::dns::Resolver;
 use crate::policy::Policy;
 use crate::queue::Queue;
+use crate::rights::Rights;
 use crate::store::Store;
 use crate::world::World;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -48,6 +49,8 @@ pub struct Parts {
     pub vitals: Vitals,
     /// The registry that `/metrics` shows.
     pub metrics: PrometheusHandle,
+    /// To be forgotten.
+    pub rights: Rights,
     /// Clock and the rest.
     pub world: World,
     /// Whether every listener is open and no stop has begun.
@@ -118,6 +121,8 @@ pub fn admin(parts: Parts) -> Site {
                 ))),
         )
         .route("/api/v1/delivery/probe/{domain}", post(outgoing::probe))
+        .route("/api/v1/recipients/export", get(recipient::export))
+        .route("/api/v1/recipients/erase", post(recipient::erase))
         .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/audit/head", get(audit::head))
         .route("/api/v1/audit/verify", get(audit::verify))

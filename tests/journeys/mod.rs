@@ -16,6 +16,7 @@ mod names;
 mod operator;
 mod pools;
 mod process;
+mod rights;
 mod senders;
 mod silence;
 mod sites;

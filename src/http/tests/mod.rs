@@ -78,8 +78,20 @@ impl House {
         let spool = Spool::open(&folder.path().join("spool"), &config.spool, owner(age), &world);
         let (spool, _) = spool.expect("a spool");
         let vitals = Vitals::new(spool.clone(), store.clone(), world.clone(), &config.health);
-        let queue =
-            Embedded::open(spool, policy.clone(), accounts.clone(), config.clone(), world.clone());
+        let queue = Embedded::open(
+            spool.clone(),
+            policy.clone(),
+            accounts.clone(),
+            config.clone(),
+            world.clone(),
+        );
+        let queue: Arc<dyn crate::queue::Queue> = queue.expect("a queue");
+        let rights = crate::rights::Rights::new(
+            config.clone(),
+            (accounts.clone(), policy.clone()),
+            queue.clone(),
+            (spool, store.clone()),
+        );
         let acme = accounts.add_account("acme").await.expect("account");
         let draft = StreamDraft {
             name: "news".into(),
@@ -93,7 +105,8 @@ impl House {
         let zone = Arc::new(Zone(std::sync::Mutex::default()));
         let parts = Parts {
             config,
-            queue: queue.expect("a queue"),
+            queue,
+            rights,
             accounts,
             policy,
             resolver: zone.clone(),

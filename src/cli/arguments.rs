@@ -10,6 +10,7 @@ use super::export::Outgoing;
 use super::held::{HeldVerb, Recall};
 use super::import::{Elsewhere, Incoming};
 use super::queue::QueueVerb;
+use super::rights::RecipientVerb;
 use super::sender_arguments::{AccountVerb, CredentialVerb, DomainVerb, StreamVerb};
 use crate::mail::Timestamp;
 
@@ -83,6 +84,9 @@ pub(super) enum Verb {
     /// Agreements: who may be sent to.
     #[command(subcommand)]
     Consent(ConsentVerb),
+    /// What is kept about people: shown whole, and destroyed.
+    #[command(subcommand)]
+    Recipient(RecipientVerb),
     /// Mail that waits.
     #[command(subcommand)]
     Queue(QueueVerb),
@@ -346,6 +350,8 @@ pub(super) enum ConsentVerb {
 pub(super) enum StoreVerb {
     /// Save what a damaged store still holds into a new one; the damaged file is kept.
     Recover,
+    /// Write the file anew without what was removed from it.
+    Compact,
 }
 
 /// As whose replies messages are read.
@@ -432,6 +438,9 @@ mod tests {
             "relent queue hold --domain b.example",
             "relent queue cancel --address a@b.example",
             "relent store recover",
+            "relent store compact",
+            "relent recipient export acme ann@reader.example --json",
+            "relent recipient erase --all-accounts ann@reader.example",
             "relent audit verify --head 7:ab --json",
             "relent audit verify --offline",
             "relent audit list --account acme --actor operator:root --kind stream --since 2026-03-01 --json",

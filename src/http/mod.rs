@@ -44,6 +44,7 @@ mod message;
 mod named;
 mod outgoing;
 mod problem;
+mod rights;
 mod stream;
 mod suppression;
 mod waiting;

@@ -7,6 +7,7 @@ pub mod compliance;
 pub mod crossing;
 mod death;
 mod desk;
+mod erase;
 mod import;
 mod judge;
 mod leap;
@@ -19,9 +20,11 @@ mod record;
 #[cfg(test)]
 mod tests;
 pub mod token;
+mod trim;
 
 pub use death::{Buried, Death, site_of};
 pub use desk::Policy;
+pub use erase::ErasedRecords;
 pub use import::{Imported, ListedConsent, ListedStop};
 pub use judge::judge;
 pub use leap::{Alarm, Released, Verb};
@@ -32,3 +35,4 @@ pub use record::{
     Consent, ConsentState, Judgement, Page, RecipientView, Settled, Standing, Subject, Suppression,
     Token,
 };
+pub use trim::Trim;

@@ -275,6 +275,18 @@ impl Store {
     }
 }
 
+/// Writes the file of records that nobody has open anew, however large it is. False where the engine's cannot
+/// be.
+///
+/// # Errors
+/// The engine's.
+pub async fn compact(directory: &Path, settings: &config::Store) -> Result<bool, StoreFault> {
+    let store = Store::open(directory, settings, &World::real());
+    let done = store.compact(u64::MAX).await;
+    store.close().await;
+    done
+}
+
 fn typed<R: Record>((key, value): Row) -> Result<(Vec<u8>, R), StoreFault> {
     let record = decode(&key, &value)?;
     Ok((key, record))

@@ -17,6 +17,7 @@ mod operator;
 mod pages;
 mod pools;
 mod process;
+mod rights;
 mod senders;
 mod silence;
 mod sites;

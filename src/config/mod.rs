@@ -2,6 +2,7 @@
 //! are refused. What each key means is said at its field and, word for word, in `config/relent.toml`.
 
 mod check;
+mod consents;
 mod encryption;
 mod keeping;
 mod load;
@@ -16,6 +17,7 @@ pub mod unit;
 mod webhooks;
 mod words;
 
+pub use consents::Consents;
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
 pub use keeping::{Audit, LogAddresses};
 pub use load::ConfigFault;
@@ -71,6 +73,8 @@ pub struct Config {
     pub accounts: Accounts,
     /// People who log in: passwords, sessions, invitations.
     pub members: Members,
+    /// People who are asked by mail to confirm a consent.
+    pub consents: Consents,
     /// What is held against a message in the check of what large mailbox providers demand.
     pub compliance: Compliance,
     /// Pages and API.
@@ -111,6 +115,7 @@ impl Default for Config {
             domains: Domains::default(),
             accounts: Accounts::default(),
             members: Members::default(),
+            consents: Consents::default(),
             compliance: Compliance::default(),
             http: Http::default(),
             webhooks: Webhooks::default(),

@@ -4,6 +4,7 @@
 mod audited;
 mod change;
 pub mod compliance;
+mod confirm;
 pub mod crossing;
 mod death;
 mod desk;
@@ -20,6 +21,7 @@ mod record;
 mod tests;
 pub mod token;
 
+pub use confirm::{Asker, Confirmation, Confirmed, Full, Requested};
 pub use death::{Buried, Death, site_of};
 pub use desk::Policy;
 pub use import::{Imported, ListedConsent, ListedStop};

@@ -136,6 +136,13 @@ pub enum Token {
         /** Until when it can be undone. */
         until: Timestamp,
     },
+    /// Confirmation of a consent that was asked for: the request's event, until when.
+    Confirm {
+        /** The event of the request. */
+        event: u64,
+        /** Until when it can be confirmed. */
+        until: Timestamp,
+    },
 }
 
 /// The records of one recipient in one account, and the global ones.

@@ -40,6 +40,7 @@ pub use account::Accounts;
 pub use colour::{CONTRAST_MIN, Colour, ColourFault};
 pub use consent_term::{ConsentTerm, ConsentTermFault};
 pub use domain::NewHost;
+pub use hash::Hasher;
 pub use invitation::{Invitation, InvitationKey, Invited, LinkPurpose};
 pub use language::Language;
 pub use limit::{AccountRules, Limits, RulesChange, Suspension, Thing};

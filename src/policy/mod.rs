@@ -11,6 +11,7 @@ mod desk;
 mod import;
 mod judge;
 mod leap;
+mod look_up;
 mod mail_in;
 mod permit;
 #[cfg(test)]

@@ -109,7 +109,7 @@ impl List {
             let known = self.has.iter().flat_map(|names| names.iter()).chain(self.may);
             known.into_iter().any(|name| *name == "*" || name == column)
         };
-        self.has.iter().all(|names| has(names)) && columns.iter().all(is_known)
+        self.has.iter().all(has) && columns.iter().all(is_known)
     }
 
     /// Whether a file with these columns is one of these beyond doubt.

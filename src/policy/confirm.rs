@@ -436,7 +436,7 @@ mod tests {
         async fn event(&self, stream: &Stream, asker: Asker) -> u64 {
             match self.ask(stream, asker).await {
                 Requested::Asked { event, .. } => event,
-                other => panic!("{other:?}"),
+                other => unreachable!("{other:?}"),
             }
         }
 
@@ -466,7 +466,7 @@ mod tests {
         let rig = Rig::new().await;
         let news = rig.stream("acme", "news").await;
         let event = rig.event(&news, Asker::Sender).await;
-        let Judgement::Unconsented(Some(pending)) = rig.judge(&news) else { panic!("clear") };
+        let Judgement::Unconsented(Some(pending)) = rig.judge(&news) else { unreachable!("clear") };
         assert_eq!(pending.state, ConsentState::Pending);
         assert_eq!(rig.press(event + 1).await, None, "no such request");
         rig.turn(1);
@@ -581,7 +581,7 @@ mod tests {
         let withdrawn = rig.policy.withdraw(&news, &rig.ann, Timestamp(5), evidence(Source::Page));
         withdrawn.await.expect("store");
         let event = rig.event(&news, Asker::Person).await;
-        let Judgement::Unconsented(Some(kept)) = rig.judge(&news) else { panic!("clear") };
+        let Judgement::Unconsented(Some(kept)) = rig.judge(&news) else { unreachable!("clear") };
         assert_eq!(kept.state, ConsentState::Withdrawn);
         let found = rig.policy.confirmation(event).expect("store").expect("a request");
         assert_eq!((found.state, found.stream), (Confirmed::Now, news.id));

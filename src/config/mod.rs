@@ -1,6 +1,7 @@
 //! Settings: one TOML file, read into types, with a default and a limit for everything. Unknown keys
 //! are refused. What each key means is said at its field and, word for word, in `config/relent.toml`.
 
+mod api;
 mod check;
 mod consents;
 mod encryption;
@@ -17,6 +18,7 @@ pub mod unit;
 mod webhooks;
 mod words;
 
+pub use api::Api;
 pub use consents::Consents;
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
 pub use keeping::{Audit, LogAddresses};
@@ -79,6 +81,8 @@ pub struct Config {
     pub compliance: Compliance,
     /// Pages and API.
     pub http: Http,
+    /// The API that programs speak, `/api/v1` on the listeners of `http`.
+    pub api: Api,
     /// Events that go out to programs.
     pub webhooks: Webhooks,
     /// The log on disk that holds accepted mail.
@@ -118,6 +122,7 @@ impl Default for Config {
             consents: Consents::default(),
             compliance: Compliance::default(),
             http: Http::default(),
+            api: Api::default(),
             webhooks: Webhooks::default(),
             spool: Spool::default(),
             store: Store::default(),

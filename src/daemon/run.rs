@@ -162,6 +162,7 @@ pub async fn start(config: Config) -> Result<Running> {
         policy,
         resolver,
         outgoing: Arc::new(Way(delivery.clone())),
+        spool: spool.clone(),
         store: store.clone(),
         vitals: vitals.clone(),
         metrics,

@@ -9,6 +9,7 @@ use super::record::{
 use crate::accounts::{Accounts, Stream};
 use crate::config;
 use crate::events::record::{Reason, RecordEvent, Scope, Source};
+use crate::events::request::RequestKey;
 use crate::events::{Actor, Author};
 use crate::mail::{AccountId, Address, Answer, RecipientHash, Status, Verdict};
 use crate::store::{Store, StoreFault};
@@ -54,6 +55,12 @@ impl Policy {
     #[must_use]
     pub fn by(&self, actor: Actor) -> Self {
         Self { author: self.author.by(actor), ..self.clone() }
+    }
+
+    /// The same, within a request that carries a key.
+    #[must_use]
+    pub fn within(&self, request: RequestKey) -> Self {
+        Self { author: self.author.within(request), ..self.clone() }
     }
 
     /// In whose name a change is made that rests on words from `source`.

@@ -291,6 +291,24 @@ pub(super) enum ConsentVerb {
         #[command(flatten)]
         form: Form,
     },
+    /// Ask a person by mail: the button that it leads to records the consent.
+    Request {
+        #[command(flatten)]
+        person: Person,
+        /// Where the wish comes from, as in "sign-up form".
+        #[arg(long, value_name = "TEXT")]
+        source: String,
+        /// From which address.
+        #[arg(long)]
+        ip: Option<IpAddr>,
+        #[command(flatten)]
+        before: Before,
+        /// The language of the mail, as in de or zh-Hant [default: the stream's].
+        #[arg(long, value_name = "TAG")]
+        language: Option<String>,
+        #[command(flatten)]
+        form: Form,
+    },
     /// Record that a person has taken it back.
     Withdraw {
         #[command(flatten)]
@@ -424,6 +442,7 @@ mod tests {
             "relent consent grant acme/news a@b.example --source form --wording Yes --wording-version 3 --user-agent M",
             "relent consent import acme/news list.csv --wording Yes --wording-version 3",
             "relent stream set acme news --consent-expires 24mo",
+            "relent consent request acme/news a@b.example --source form --ip ::1 --language de --json",
             "relent explain acme/newsletter --message mail.eml --json",
             "relent account set acme --language zh",
             "relent domain add acme acme.example --return-path bounce.acme.example --reply-host reply.acme.example --link-host link.acme.example",
@@ -478,6 +497,7 @@ mod tests {
             "relent consent grant acme/news a@b.example --source form --at 1969-12-31",
             "relent consent grant acme/news a@b.example --source form --at 1969-12-31T23:59:59Z",
             "relent consent show acme",
+            "relent consent request acme/news a@b.example",
             "relent consent import acme list.csv",
             "relent suppression import acme",
             "relent suppression import acme list.csv --format xml",

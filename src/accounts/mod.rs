@@ -42,7 +42,7 @@ pub use consent_term::{ConsentTerm, ConsentTermFault};
 pub use domain::NewHost;
 pub use invitation::{Invitation, InvitationKey, Invited, LinkPurpose};
 pub use language::Language;
-pub use limit::{AccountRules, Limits, RulesChange, Suspension, Thing};
+pub use limit::{AccountRules, Limits, RulesChange, Suspension, Thing, room};
 pub use login::Claim;
 pub use member::{By, MemberFault, MemberId, Person, Place};
 pub use page::{

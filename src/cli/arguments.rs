@@ -11,6 +11,7 @@ use super::held::{HeldVerb, Recall};
 use super::import::{Elsewhere, Incoming};
 use super::queue::QueueVerb;
 use super::sender_arguments::{AccountVerb, CredentialVerb, DomainVerb, StreamVerb};
+use super::webhook::WebhookVerb;
 use crate::mail::Timestamp;
 
 /// An SMTP relay that knows when to stop.
@@ -83,6 +84,9 @@ pub(super) enum Verb {
     /// Agreements: who may be sent to.
     #[command(subcommand)]
     Consent(ConsentVerb),
+    /// Programs that are told what happens.
+    #[command(subcommand)]
+    Webhook(WebhookVerb),
     /// Mail that waits.
     #[command(subcommand)]
     Queue(QueueVerb),

@@ -3,6 +3,7 @@
 
 pub mod audit;
 mod check;
+mod directory;
 mod listeners;
 mod outgoing;
 mod run;

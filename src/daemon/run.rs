@@ -2,6 +2,7 @@
 //! root's rights given up, `ready`. Stop: listeners close, sessions end at their next command, attempts end, spool and store
 //! are synced and closed.
 
+use super::directory::Known;
 use super::listeners::{self, Listeners};
 use super::outgoing::{self, ShapingFile, Way};
 use super::watchdog::{self, Watchdog};
@@ -17,6 +18,7 @@ use crate::queue::{Embedded, Queue};
 use crate::replies::{self, Desk};
 use crate::spool::Spool;
 use crate::store::Store;
+use crate::webhooks::{self, Webhooks};
 use crate::world::World;
 use crate::{http, telemetry, tls};
 use anyhow::{Context, Result};
@@ -151,7 +153,18 @@ pub async fn start(config: Config) -> Result<Running> {
         resolver: resolver.clone(),
         world: world.clone(),
         store: store.clone(),
+        tls: client.clone(),
+        own: sockets.addresses(),
+    });
+    let webhooks = Webhooks::new(webhooks::Parts {
+        config: config.clone(),
+        spool: spool.clone(),
+        store: store.clone(),
+        accounts: accounts.clone(),
+        directory: Arc::new(Known(policy.clone())),
+        resolver: resolver.clone(),
         tls: client,
+        world: world.clone(),
         own: sockets.addresses(),
     });
     let shaping = Arc::new(ShapingFile::new(config.delivery.clone(), delivery.clone()));
@@ -162,6 +175,7 @@ pub async fn start(config: Config) -> Result<Running> {
         policy,
         resolver,
         outgoing: Arc::new(Way(delivery.clone())),
+        webhooks: webhooks.clone(),
         store: store.clone(),
         vitals: vitals.clone(),
         metrics,
@@ -178,6 +192,7 @@ pub async fn start(config: Config) -> Result<Running> {
     listen(&mut tasks, sockets, &intake, &parts, &stop);
     tasks.spawn(outgoing::run(delivery, stop.clone()));
     tasks.spawn(follower);
+    tasks.spawn(webhooks.run(stop.clone()));
     let (files, world) = ((tls.clone(), shaping.clone()), parts.world);
     tasks.spawn(tend::run(config.clone(), files, world, looked_after, stop.clone()));
     ready.store(true, Ordering::Release);

@@ -32,6 +32,8 @@ mod problem;
 mod stream;
 mod suppression;
 mod waiting;
+mod webhook;
+mod webhook_calls;
 
 #[cfg(test)]
 mod tests;

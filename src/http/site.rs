@@ -7,7 +7,7 @@ use super::{
     problem::Problem,
     recipient, stream, suppression,
     vitals::Vitals,
-    waiting,
+    waiting, webhook, webhook_calls,
 };
 use crate::accounts::Accounts;
 use crate::config::{self, Config};
@@ -15,6 +15,7 @@ use crate::dns::Resolver;
 use crate::policy::Policy;
 use crate::queue::Queue;
 use crate::store::Store;
+use crate::webhooks::Webhooks;
 use crate::world::World;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -42,6 +43,8 @@ pub struct Parts {
     pub resolver: Arc<dyn Resolver>,
     /// Mail that goes out.
     pub outgoing: Arc<dyn Outgoing>,
+    /// Events that go out to programs.
+    pub webhooks: Webhooks,
     /// Asked for its health only.
     pub store: Store,
     /// Whether the parts that everything waits for answer.
@@ -117,6 +120,18 @@ pub fn admin(parts: Parts) -> Site {
                     parts.config.submission.message_size_max.bytes(),
                 ))),
         )
+        .route(&below("webhooks"), get(webhook::list).post(webhook::add))
+        .route(
+            &below("webhooks/{webhook}"),
+            get(webhook::show).patch(webhook::set).delete(webhook::remove),
+        )
+        .route(&below("webhooks/{webhook}/rotate"), post(webhook::rotate))
+        .route(&below("webhooks/{webhook}/pause"), post(webhook::pause))
+        .route(&below("webhooks/{webhook}/resume"), post(webhook::resume))
+        .route(&below("webhooks/{webhook}/test"), post(webhook_calls::test))
+        .route(&below("webhooks/{webhook}/failed"), get(webhook_calls::failed))
+        .route(&below("webhooks/{webhook}/redeliver"), post(webhook_calls::redeliver))
+        .route("/api/v1/webhooks/schema", get(webhook::schema))
         .route("/api/v1/delivery/probe/{domain}", post(outgoing::probe))
         .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/audit/head", get(audit::head))

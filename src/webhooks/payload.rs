@@ -82,7 +82,11 @@ impl Names {
     }
 
     fn change(&self, event: &RecordEvent) -> Result<Value, StoreFault> {
-        let Whom { address, domain } = self.directory.whom(event.account, event.hash)?;
+        let Whom { address, domain } = match self.directory.whom(event.account, event.hash) {
+            // A row that cannot be read keeps nobody from hearing what happened.
+            Err(StoreFault::Damaged(_)) => Whom::default(),
+            whom => whom?,
+        };
         let evidence = &event.evidence;
         let mut data = json!({
             "change": event.sequence,
@@ -105,6 +109,10 @@ impl Names {
                 Scope::Account | Scope::Global => "account",
             }
             .into();
+        } else {
+            let known = event.circumstances.as_deref();
+            data["user_agent"] = known.and_then(|known| known.user_agent.clone()).into();
+            data["wording_version"] = known.and_then(|known| known.wording_version.clone()).into();
         }
         Ok(data)
     }

@@ -22,6 +22,7 @@ use crate::webhooks::{self, Webhooks};
 use crate::world::World;
 use crate::{http, telemetry, tls};
 use anyhow::{Context, Result};
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -156,17 +157,9 @@ pub async fn start(config: Config) -> Result<Running> {
         tls: client.clone(),
         own: sockets.addresses(),
     });
-    let webhooks = Webhooks::new(webhooks::Parts {
-        config: config.clone(),
-        spool: spool.clone(),
-        store: store.clone(),
-        accounts: accounts.clone(),
-        directory: Arc::new(Known(policy.clone())),
-        resolver: resolver.clone(),
-        tls: client,
-        world: world.clone(),
-        own: sockets.addresses(),
-    });
+    let telling = (spool.clone(), store.clone(), accounts.clone(), Known(policy.clone()));
+    let reached = (resolver.clone(), client, sockets.addresses());
+    let webhooks = webhooks(&config, telling, reached, &world);
     let shaping = Arc::new(ShapingFile::new(config.delivery.clone(), delivery.clone()));
     let parts = http::Parts {
         config: config.clone(),
@@ -308,6 +301,27 @@ fn listen(
     for listener in sockets.http {
         tasks.spawn(http::serve_tcp(listener, http::public(parts.clone()), stop.clone()));
     }
+}
+
+/// What tells programs: from which logs and records, and by which way.
+fn webhooks(
+    config: &Arc<Config>,
+    (spool, store, accounts, known): (Spool, Store, Accounts, Known),
+    (resolver, tls, own): (Arc<dyn Resolver>, Arc<tls::Client>, Vec<SocketAddr>),
+    world: &World,
+) -> Webhooks {
+    let (config, directory, world) = (config.clone(), Arc::new(known), world.clone());
+    Webhooks::new(webhooks::Parts {
+        config,
+        spool,
+        store,
+        accounts,
+        directory,
+        resolver,
+        tls,
+        world,
+        own,
+    })
 }
 
 /// Rebuilds the queue on a blocking thread.

@@ -6,6 +6,7 @@ use super::named;
 use super::problem::{Asked, Draft, Problem};
 use super::site::Parts;
 use super::webhook::named_in;
+use crate::webhooks::EventKind;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
@@ -57,7 +58,7 @@ pub(super) async fn failed(
             json!({
                 "number": number,
                 "webhook_id": call.place.to_string(),
-                "event": call.kind.map(|kind| kind.name()),
+                "event": call.kind.map(EventKind::name),
                 "recipient_hash": call.hash.to_string(),
                 "attempts": call.attempts,
                 "failed_at": call.at.to_string(),

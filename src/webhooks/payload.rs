@@ -6,7 +6,7 @@ use super::kind::{EventKind, VERSION};
 use crate::accounts::Accounts;
 use crate::events::message::{MessageEvent, Outcome};
 use crate::events::record::{Change, RecordEvent, Scope};
-use crate::mail::{AccountId, Address, Domain, RecipientHash, StreamId, Timestamp};
+use crate::mail::{AccountId, Address, Domain, RecipientHash, RefusalClass, StreamId, Timestamp};
 use crate::store::StoreFault;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -47,7 +47,7 @@ fn moment(at: Timestamp) -> String {
 }
 
 /// An event's envelope.
-pub(super) fn event(kind: EventKind, at: Timestamp, data: Value) -> Vec<u8> {
+pub(super) fn event(kind: EventKind, at: Timestamp, data: &Value) -> Vec<u8> {
     let event =
         json!({ "type": kind.name(), "timestamp": moment(at), "version": VERSION, "data": data });
     event.to_string().into_bytes()
@@ -69,7 +69,7 @@ impl Names {
         };
         data["account"] = self.account(concern.account)?.into();
         data["stream"] = self.stream(concern.stream)?.into();
-        Ok(event(concern.kind, concern.at, data))
+        Ok(event(concern.kind, concern.at, &data))
     }
 
     fn account(&self, id: AccountId) -> Result<Option<String>, StoreFault> {
@@ -158,12 +158,12 @@ fn message(event: &MessageEvent, number: u32) -> Value {
                 "host": relay,
                 "status": status.to_string(),
                 "text": told(text),
-                "class": class.map(|class| class.name()),
+                "class": class.map(RefusalClass::name),
             });
             match outcome {
                 Outcome::Deferred { next_at } => data["next_attempt"] = moment(*next_at).into(),
                 Outcome::Failed { dead_address } => {
-                    data["address_is_dead"] = (*dead_address).into()
+                    data["address_is_dead"] = (*dead_address).into();
                 }
                 _ => {}
             }

@@ -378,7 +378,7 @@ impl Webhooks {
         let named = self.hub.names.accounts.account_by_id(account)?;
         let name = named.map(|account| account.name.clone());
         let data = json!({ "account": name, "webhook": id.0 });
-        let body = payload::event(EventKind::WebhookTest, now, data).into();
+        let body = payload::event(EventKind::WebhookTest, now, &data).into();
         let mut chance = [0; 8];
         self.hub.world.chance.fill(&mut chance);
         let letter = Letter { id: format!("test_{:016x}", u64::from_be_bytes(chance)), body };

@@ -94,6 +94,9 @@ impl Runner {
             progress.messages = progress.messages.min((ends.0, 0));
             progress.changes = progress.changes.min(ends.1);
         }
+        let now = hub.world.clock.now();
+        let idle = progress.idle(now);
+        progress.failing_since = progress.failing_since.map(|since| since.after(idle).min(now));
         let mut lanes = Lanes::default();
         let prefix = webhook.id.0.to_be_bytes();
         let mut after: Option<Vec<u8>> = None;
@@ -102,7 +105,8 @@ impl Runner {
             let rows = hub.store.scan::<Waiting>(&prefix, after.as_deref(), limit)?;
             let is_last = rows.len() < limit;
             after = rows.last().map(|(key, _)| key.clone());
-            for (key, row) in rows {
+            for (key, mut row) in rows {
+                row.since = row.since.after(idle).min(now);
                 if let Some(key) = read_waiting_key(&key) {
                     lanes.load(key, row);
                 }
@@ -350,11 +354,11 @@ impl Runner {
         match heard {
             Heard::Taken => self.succeeded(hash, now),
             Heard::Gone => {
-                self.failed(hash, None, "answered 410 Gone".into());
+                self.failed(hash, None, "answered 410 Gone");
                 self.ending.get_or_insert("it answered 410 Gone".into());
             }
-            Heard::Later(pause, why) => self.failed(hash, pause, why),
-            Heard::Failed(why) => self.failed(hash, None, why),
+            Heard::Later(pause, why) => self.failed(hash, pause, &why),
+            Heard::Failed(why) => self.failed(hash, None, &why),
         }
     }
 
@@ -370,7 +374,7 @@ impl Runner {
         self.progress.failing_since = None;
     }
 
-    fn failed(&mut self, hash: RecipientHash, asked: Option<Duration>, why: String) {
+    fn failed(&mut self, hash: RecipientHash, asked: Option<Duration>, why: &str) {
         let hub = self.hub.clone();
         let (settings, now) = (&hub.settings, hub.world.clock.now());
         let why: String = why.chars().take(SAID_MAX).collect();
@@ -391,7 +395,7 @@ impl Runner {
         if now.since(since) >= settings.retries_max.0 {
             if let Some(mut call) = self.lanes.ended(hash) {
                 call.attempts = attempts;
-                self.give_up(hash, call, why.clone());
+                self.give_up(hash, &call, why.clone());
             }
         } else {
             self.lanes.failed(hash, (now, next_at.max(self.pace.not_before)), why.clone());
@@ -400,7 +404,7 @@ impl Runner {
             let since = self.pace.failing_since.unwrap_or(now);
             for (hash, call) in self.lanes.over(now, since, settings.retries_max.0) {
                 let said = if call.said.is_empty() { why.clone() } else { call.said.clone() };
-                self.give_up(hash, call, said);
+                self.give_up(hash, &call, said);
             }
         }
         if self.pace.has_failed_for(now, settings.disable_after.0) {
@@ -409,7 +413,7 @@ impl Runner {
         }
     }
 
-    fn give_up(&mut self, hash: RecipientHash, call: Call, why: String) {
+    fn give_up(&mut self, hash: RecipientHash, call: &Call, why: String) {
         let kind = call.item.as_ref().and_then(|item| item.concern(call.place.number));
         self.lost.push(Lost {
             hash,

@@ -12,6 +12,7 @@ use super::import::{Elsewhere, Incoming};
 use super::queue::QueueVerb;
 use super::rights::RecipientVerb;
 use super::sender_arguments::{AccountVerb, CredentialVerb, DomainVerb, StreamVerb};
+use super::webhook::WebhookVerb;
 use crate::mail::Timestamp;
 
 /// An SMTP relay that knows when to stop.
@@ -87,6 +88,9 @@ pub(super) enum Verb {
     /// What is kept about people: shown whole, and destroyed.
     #[command(subcommand)]
     Recipient(RecipientVerb),
+    /// Programs that are told what happens.
+    #[command(subcommand)]
+    Webhook(WebhookVerb),
     /// Mail that waits.
     #[command(subcommand)]
     Queue(QueueVerb),

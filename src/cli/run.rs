@@ -3,8 +3,12 @@
 use super::arguments::{Cli, Person, Verb};
 use super::audit::AuditVerb;
 use super::client::{Client, Fault};
-use super::{audit, classify, delivery, explain, local, queue, recipients, rights, senders, show};
+use super::webhook::WebhookVerb;
+use super::{
+    audit, classify, delivery, explain, local, queue, recipients, rights, senders, show, webhook,
+};
 use crate::config::{Config, DEFAULT_PATH};
+use crate::webhooks;
 use clap::Parser;
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,6 +39,7 @@ fn obey(cli: Cli) -> Result<(), Fault> {
             local::audit(head.as_deref(), path, form)
         }
         Verb::Classify { files, tried, form } => classify::classify(&files, named, &tried, form),
+        Verb::Webhook(WebhookVerb::Schema) => show::put(webhooks::SCHEMA),
         verb => {
             let client = Client::new(&settings(named)?, path);
             tokio::runtime::Builder::new_current_thread()
@@ -72,6 +77,7 @@ async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
         }
         Verb::Recipient(verb) => rights::recipient(client, verb).await,
         Verb::Audit(verb) => audit::audit(client, verb).await,
+        Verb::Webhook(verb) => webhook::webhook(client, verb).await,
         Verb::Queue(verb) => queue::queue(client, verb).await,
         Verb::Delivery(verb) => delivery::delivery(client, verb).await,
         Verb::Serve

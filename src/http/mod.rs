@@ -48,6 +48,8 @@ mod rights;
 mod stream;
 mod suppression;
 mod waiting;
+mod webhook;
+mod webhook_calls;
 
 #[cfg(test)]
 mod tests;

@@ -77,6 +77,8 @@ struct Message {
     stream: Option<Arc<Stream>>,
     /// Recipients that the header names beside the envelope's.
     to: Vec<Address>,
+    /// What X-SMTPAPI asks for and is not done.
+    ignored: Vec<String>,
     /// When it may leave, where the header says so.
     send_at: Option<Timestamp>,
     /// What it demands of TLS.
@@ -253,6 +255,7 @@ impl Submission {
             from: None,
             stream: None,
             to: Vec::new(),
+            ignored: Vec::new(),
             send_at: None,
             tls: TlsDemand::default(),
             reply_to: None,
@@ -334,6 +337,7 @@ impl Submission {
         message.from = Some(admitted.from);
         message.stream = admitted.stream;
         message.to = admitted.to;
+        message.ignored = admitted.ignored;
         message.send_at = admitted.send_at;
         message.tls = admitted.tls;
         message.reply_to = admitted.reply_to;
@@ -384,6 +388,13 @@ impl Submission {
                 }
                 Err(fault) => return fault.answer(),
             }
+        }
+        let recipients_max = parts.config.submission.recipients_max as usize;
+        if envelope.recipients.len() > recipients_max {
+            let text = format!("more than {recipients_max} recipients, with those of X-SMTPAPI");
+            let answer = refuse(550, (5, 5, 3), text);
+            self.log_refusal(&answer);
+            return answer;
         }
         // What RCPT was told holds for the stream that was known then, and for whom it named.
         let mut refused = Vec::new();
@@ -436,13 +447,19 @@ impl Submission {
                 }
                 metrics::counter!("relent_messages_accepted_total").increment(1);
                 let findings = reported(&findings);
+                let ignored = message.ignored.join(", ");
                 tracing::info!(
                     target: "relent::intake", id = %id, account = %login.account.name,
                     stream = %stream.name, from = %sender, recipients = count,
-                    size = message.size, client = %self.peer.ip(), findings, "accepted"
+                    size = message.size, client = %self.peer.ip(), findings,
+                    smtpapi_ignored = ignored, "accepted"
                 );
+                let note = match ignored.is_empty() {
+                    true => String::new(),
+                    false => format!("; X-SMTPAPI: {ignored} passed over"),
+                };
                 // In the words by which sendmail says it: client libraries find the id by them.
-                refuse(250, (2, 0, 0), format!("{id} Message accepted for delivery"))
+                refuse(250, (2, 0, 0), format!("{id} Message accepted for delivery{note}"))
             }
             Err(fault) => {
                 let answer = fault.answer();

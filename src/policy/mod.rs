@@ -20,7 +20,7 @@ mod record;
 mod tests;
 pub mod token;
 
-pub use death::{Buried, Death, site_of};
+pub use death::{Buried, Death, site_named, site_of};
 pub use desk::Policy;
 pub use import::{Imported, ListedConsent, ListedStop};
 pub use judge::judge;

@@ -28,7 +28,7 @@ fn obey(cli: Cli) -> Result<(), Fault> {
     match cli.verb {
         Verb::Serve => local::serve(path),
         Verb::Demo { keep } => local::demo(keep),
-        Verb::Check { changed } => local::check(path, changed),
+        Verb::Check { changed, form } => local::check(path, changed, form),
         Verb::Store(verb) => local::store(&verb, path),
         Verb::Classify { files, form } => classify::classify(&files, named, form),
         verb => {

@@ -181,6 +181,8 @@ pub(super) enum DomainVerb {
         account: String,
         /// The domain.
         domain: String,
+        #[command(flatten)]
+        form: Form,
     },
 }
 
@@ -309,5 +311,7 @@ pub(super) enum StreamVerb {
         account: String,
         /// Its name.
         name: String,
+        #[command(flatten)]
+        form: Form,
     },
 }

@@ -7,6 +7,7 @@ mod chunks;
 mod confirmations;
 mod dsn;
 mod full_disk;
+mod hands;
 mod hostile;
 mod lists;
 mod main_job;

@@ -13,9 +13,13 @@ pub mod spool;
 pub mod store;
 pub mod tls;
 
+pub mod web;
+
 pub mod accounts;
 pub mod events;
 pub mod policy;
+
+pub mod webhooks;
 
 pub mod queue;
 pub mod replies;

@@ -1,7 +1,12 @@
 //! Customers: adding and finding them.
 
 use super::language::Language;
+use super::limit::{AccountRules, Limits};
+use super::password::Hasher;
 use super::record::{Account, AccountFault, AccountNumber, AccountRecord};
+use super::spent::{Spent, TooFast};
+use super::throttle::Throttle;
+use crate::config::{self, Config};
 use crate::events::{Act, Actor, Author};
 use crate::mail::AccountId;
 use crate::store::{Store, StoreFault, Transaction};
@@ -19,6 +24,28 @@ pub struct Accounts {
     pub(super) world: World,
     /// In whose name changes are made.
     pub(super) author: Author,
+    pub(super) settings: Arc<Settings>,
+    spent: Arc<Spent>,
+    pub(super) door: Arc<Door>,
+}
+
+/// What guards the logins of members.
+pub(super) struct Door {
+    pub(super) throttle: Throttle,
+    pub(super) hasher: Hasher,
+}
+
+impl Door {
+    fn new(settings: &config::Members) -> Arc<Self> {
+        Arc::new(Self { throttle: Throttle::default(), hasher: Hasher::new(settings) })
+    }
+}
+
+/// The settings that bind accounts and those who log in.
+#[derive(Default)]
+pub(super) struct Settings {
+    pub(super) accounts: config::Accounts,
+    pub(super) members: config::Members,
 }
 
 /// 1–32 of `a-z0-9-`, or what to do about it.
@@ -49,8 +76,10 @@ impl Accounts {
     /// The accounts that `store` holds.
     #[must_use]
     pub fn new(store: Store, world: World) -> Self {
-        let author = Author::new(world.clone());
-        Self { store, world, author }
+        let (author, spent) = (Author::new(world.clone()), Arc::new(Spent::new(store.clone())));
+        let settings = Arc::<Settings>::default();
+        let door = Door::new(&settings.members);
+        Self { store, world, author, settings, spent, door }
     }
 
     /// The same, with changes made in somebody's name: each is an entry of the audit chain, in its own
@@ -76,6 +105,56 @@ impl Accounts {
         let written = self.store.transact(move |t| Ok(Ok::<_, Infallible>(author.write(t, act)?)));
         let Ok(sequence) = written.await?;
         Ok(sequence)
+    }
+
+    /// The same, bound by these settings rather than by the defaults.
+    #[must_use]
+    pub fn under(mut self, config: &Config) -> Self {
+        let (accounts, members) = (config.accounts.clone(), config.members.clone());
+        self.door = Door::new(&members);
+        self.settings = Arc::new(Settings { accounts, members });
+        self
+    }
+
+    /// Begins a message of an account, unless it is too fast.
+    ///
+    /// # Errors
+    /// Which limit is reached, and when it frees.
+    pub fn begin_message(&self, account: AccountId, limits: &Limits) -> Result<(), TooFast> {
+        self.spent.begin(account, limits, self.world.clock.steady())
+    }
+
+    /// To how many recipients an account has sent today.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn sent_today(&self, account: AccountId, rules: &AccountRules) -> Result<u64, StoreFault> {
+        self.spent.sent(account, rules.day(self.world.clock.now()))
+    }
+
+    /// Counts recipients that are to be sent to today, all or none: whether there is room for them.
+    ///
+    /// # Errors
+    /// The store: none are counted.
+    pub async fn take_recipients(
+        &self,
+        account: AccountId,
+        rules: &AccountRules,
+        wanted: u64,
+    ) -> Result<bool, StoreFault> {
+        let day = rules.day(self.world.clock.now());
+        let limit = rules.limits.clone().or(&self.settings.accounts).recipients_per_day;
+        self.spent.take((account, day), wanted, limit).await
+    }
+
+    /// Takes back recipients that were counted and are not sent to.
+    pub fn give_recipients_back(&self, account: AccountId, rules: &AccountRules, unsent: u64) {
+        self.spent.give_back(account, rules.day(self.world.clock.now()), unsent);
+    }
+
+    /// Writes down what accounts have used, before the store is closed.
+    pub async fn save_spent(&self) {
+        self.spent.save().await;
     }
 
     /// Adds an account.

@@ -2,6 +2,7 @@
 //! constant time.
 
 use super::account::{Accounts, PAGE, check_name};
+use super::limit::{Thing, room};
 use super::record::{AccountFault, Credential, Login, Refusal, ScramVerifier, Stream};
 use crate::events::Act;
 use crate::mail::{AccountId, StreamId};
@@ -78,7 +79,13 @@ impl Accounts {
             created: self.world.clock.now(),
         };
         let (nobody, author) = (self.nobody(), self.author.clone());
+        let settings = self.settings.clone();
+        // Counted outside: they lie under their names, and a scan of all must not stand in the way of stops.
+        let present = self.credentials(account)?.len();
         let made = self.store.transact(move |t| {
+            if let Err(fault) = room(t, &settings.accounts, (account, Thing::Credential, present))? {
+                return Ok(Err(fault));
+            }
             if let Some(other) = t.get::<Credential>(credential.name.as_bytes())? {
                 let longer = format!("{}-{}", owner.name, credential.name);
                 let taken = t.get::<Credential>(longer.as_bytes())?.is_some();

@@ -2,6 +2,7 @@
 
 use super::account::{Accounts, PAGE};
 use super::key;
+use super::limit::{Thing, count, room};
 use super::record::AccountFault;
 use super::sending_domain::{
     DkimChoice, DomainHosts, Host, HostUse, KeyStage, KnownHost, SendingDomain,
@@ -103,6 +104,7 @@ impl Accounts {
         hosts: &[NewHost],
     ) -> Result<SendingDomain, AccountFault> {
         let (now, world) = (self.world.clock.now(), self.world.clone());
+        let settings = self.settings.clone();
         let mut proof = [0; 16];
         world.chance.fill(&mut proof);
         let mut domain = SendingDomain {
@@ -130,6 +132,11 @@ impl Accounts {
                         "the account has the domain `{}` already",
                         domain.name
                     ))));
+                }
+                let present = count::<SendingDomain>(t, account)?;
+                if let Err(fault) = room(t, &settings.accounts, (account, Thing::Domain, present))?
+                {
+                    return Ok(Err(fault));
                 }
                 t.put(&place, &domain);
                 author.write(t, described("domain.added", &domain))?;

@@ -2,12 +2,27 @@
 //! store; changes are one transaction each.
 
 mod account;
+mod colour;
+mod consent_term;
 mod credential;
 mod hash;
 mod language;
+mod limit;
+mod page;
+mod permission;
+mod picture;
 mod quiet_hours;
 mod record;
+mod spent;
 mod stream;
+
+mod invitation;
+mod login;
+mod member;
+mod password;
+mod session;
+mod throttle;
+mod totp;
 
 mod domain;
 mod key;
@@ -17,11 +32,24 @@ mod spf;
 mod verify;
 
 #[cfg(test)]
+mod member_tests;
+#[cfg(test)]
 mod tests;
 
 pub use account::Accounts;
+pub use colour::{CONTRAST_MIN, Colour, ColourFault};
+pub use consent_term::{ConsentTerm, ConsentTermFault};
 pub use domain::NewHost;
+pub use invitation::{Invitation, InvitationKey, Invited, LinkPurpose};
 pub use language::Language;
+pub use limit::{AccountRules, Limits, RulesChange, Suspension, Thing};
+pub use login::Claim;
+pub use member::{By, MemberFault, MemberId, Person, Place};
+pub use page::{
+    AccountPage, DISPLAY_NAME_MAX, GROUND_DARK, GROUND_LIGHT, Logo, LogoName, PageChange,
+};
+pub use permission::{Role, Row, TABLE, right};
+pub use picture::{Picture, PictureFault, PictureKind, SIDE_MAX, picture};
 pub use publish::{DnsRecord, Ours, Purpose, Wanted};
 pub use quiet_hours::{QuietHours, QuietHoursFault};
 pub use record::{
@@ -31,4 +59,6 @@ pub use record::{
 pub use sending_domain::{
     DkimAlgorithm, DkimChoice, DkimKey, DomainHosts, Host, HostUse, KeyStage, SendingDomain,
 };
+pub use session::{Seat, Session, SessionKey, Standing, TOKEN_PREFIX};
+pub use spent::TooFast;
 pub use verify::{Checked, Verified};

@@ -1,5 +1,6 @@
 //! What is kept of accounts: the records as they lie in the store, and why a change was not made.
 
+use super::consent_term::ConsentTerm;
 use super::language::Language;
 use super::quiet_hours::QuietHours;
 use crate::events::record::Scope;
@@ -87,6 +88,8 @@ pub struct StreamRules {
     pub compliance: Compliance,
     /// Whether subjects must begin with "AD" or "广告", as mail to China must.
     pub ad_label: bool,
+    /// How long a consent holds; none: until it is withdrawn.
+    pub consent_expires: Option<ConsentTerm>,
 }
 
 /// What happens to a message that large providers would take amiss.
@@ -254,18 +257,54 @@ impl Record for AccountNumber {
 impl Record for StreamNumber {
     const TABLE: Table = Table::StreamName;
 }
+/// [`Stream`] as version 3 had it: its consents held for ever.
+#[derive(Serialize, Deserialize)]
+struct Stream3 {
+    id: StreamId,
+    account: AccountId,
+    name: String,
+    kind: StreamKind,
+    consent_required: bool,
+    honour_opt_out: bool,
+    reply_to: Option<Address>,
+    created: Timestamp,
+    removed: Option<Timestamp>,
+    rules: (Option<QuietHours>, Compliance, bool),
+    answers: StreamAnswers,
+}
+
+impl From<Stream3> for Stream {
+    fn from(old: Stream3) -> Self {
+        let (quiet_hours, compliance, ad_label) = old.rules;
+        Self {
+            id: old.id,
+            account: old.account,
+            name: old.name,
+            kind: old.kind,
+            consent_required: old.consent_required,
+            honour_opt_out: old.honour_opt_out,
+            reply_to: old.reply_to,
+            created: old.created,
+            removed: old.removed,
+            rules: StreamRules { quiet_hours, compliance, ad_label, consent_expires: None },
+            answers: old.answers,
+        }
+    }
+}
+
 impl Record for Stream {
     const TABLE: Table = Table::Stream;
-    const VERSION: u8 = 3;
+    const VERSION: u8 = 4;
 
-    /// Version 1 had no rules, version 2 no answers.
+    /// Version 1 had no rules, version 2 no answers, version 3 no end of consents.
     fn decode_old(version: u8, bytes: &[u8]) -> Option<Self> {
         let added: &[u8] = match version {
             1 => &[0; 6],
             2 => &[0; 3],
+            3 => &[],
             _ => return None,
         };
-        postcard::from_bytes(&[bytes, added].concat()).ok()
+        postcard::from_bytes::<Stream3>(&[bytes, added].concat()).ok().map(Into::into)
     }
 }
 impl Record for Credential {
@@ -291,7 +330,7 @@ mod tests {
 
     #[test]
     fn streams_of_the_versions_before_are_read() {
-        let stream = Stream {
+        let old = Stream3 {
             id: StreamId(1),
             account: AccountId(2),
             name: "news".into(),
@@ -301,11 +340,13 @@ mod tests {
             reply_to: None,
             created: Timestamp(3),
             removed: None,
-            rules: StreamRules::default(),
+            rules: (None, Compliance::default(), false),
             answers: StreamAnswers::default(),
         };
-        let whole = postcard::to_stdvec(&stream).expect("plain data");
-        for (version, added) in [(1, 6), (2, 3)] {
+        let whole = postcard::to_stdvec(&old).expect("plain data");
+        let stream = Stream::from(old);
+        assert_eq!((stream.name.as_str(), &stream.rules), ("news", &StreamRules::default()));
+        for (version, added) in [(1, 6), (2, 3), (3, 0)] {
             let old = &whole[..whole.len() - added];
             assert_eq!(Stream::decode_old(version, old), Some(stream.clone()), "{version}");
         }

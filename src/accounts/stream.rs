@@ -1,6 +1,7 @@
 //! Streams: the named kinds of mail of an account. A number is never used again.
 
 use super::account::{Accounts, PAGE, check_name, number};
+use super::limit::{Thing, count, room};
 use super::record::{
     AccountFault, Login, Stream, StreamAnswers, StreamDraft, StreamKind, StreamNumber, StreamRules,
 };
@@ -53,6 +54,7 @@ impl Accounts {
     ) -> Result<Stream, AccountFault> {
         check_name("a stream", &draft.name)?;
         let (created, author) = (self.world.clock.now(), self.author.clone());
+        let settings = self.settings.clone();
         self.store
             .transact(move |t| {
                 let place = key(account, &draft.name);
@@ -61,6 +63,11 @@ impl Accounts {
                         "there is a stream `{}` already: `relent stream list ACCOUNT` shows all",
                         draft.name
                     ))));
+                }
+                let present = count::<StreamNumber>(t, account)?;
+                if let Err(fault) = room(t, &settings.accounts, (account, Thing::Stream, present))?
+                {
+                    return Ok(Err(fault));
                 }
                 let id = StreamId(number(t, "stream")?);
                 let marketing = draft.kind == StreamKind::Marketing;

@@ -4,10 +4,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use super::audit::AuditVerb;
 use super::delivery::DeliveryVerb;
 use super::export::Outgoing;
 use super::held::{HeldVerb, Recall};
-use super::import::Incoming;
+use super::import::{Elsewhere, Incoming};
 use super::queue::QueueVerb;
 use super::sender_arguments::{AccountVerb, CredentialVerb, DomainVerb, StreamVerb};
 use crate::mail::Timestamp;
@@ -62,6 +63,8 @@ pub(super) enum Verb {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         #[command(flatten)]
+        tried: Tried,
+        #[command(flatten)]
         form: Form,
     },
     /// Customers who send.
@@ -88,6 +91,9 @@ pub(super) enum Verb {
     /// Mail that goes out, and the servers it goes to.
     #[command(subcommand)]
     Delivery(DeliveryVerb),
+    /// What was done, and by whom.
+    #[command(subcommand)]
+    Audit(AuditVerb),
     /// The records on disk, while the daemon is stopped.
     #[command(subcommand)]
     Store(StoreVerb),
@@ -220,11 +226,14 @@ pub(super) enum SuppressionVerb {
         #[command(flatten)]
         form: Form,
     },
-    /// Stop mail to everybody on a list, CSV or JSON Lines; what stands already is left as it is.
+    /// Stop mail to everybody on a list, CSV or JSON, ours or another service's; what stands already is
+    /// left as it is.
     Import {
         /// An account, a stream of it, or `global`.
         #[arg(value_name = "ACCOUNT[/STREAM]", value_parser = target)]
         target: Target,
+        #[command(flatten)]
+        elsewhere: Elsewhere,
         #[command(flatten)]
         import: Incoming,
     },
@@ -246,6 +255,20 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     since.map(Timestamp).map_err(|_| "it lies before 1970: write a later time".into())
 }
 
+/// What people had before them when they agreed.
+#[derive(Debug, Default, Args)]
+pub(super) struct Before {
+    /// The words that were agreed to.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) wording: Option<String>,
+    /// Which version of them, as in 2026-03.
+    #[arg(long, value_name = "VERSION")]
+    pub(super) wording_version: Option<String>,
+    /// The program through which it was given.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) user_agent: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum ConsentVerb {
     /// Record that a person has agreed.
@@ -261,6 +284,8 @@ pub(super) enum ConsentVerb {
         /// From which address.
         #[arg(long)]
         ip: Option<IpAddr>,
+        #[command(flatten)]
+        before: Before,
         #[command(flatten)]
         form: Form,
     },
@@ -305,6 +330,8 @@ pub(super) enum ConsentVerb {
         #[arg(long)]
         ip: Option<IpAddr>,
         #[command(flatten)]
+        before: Before,
+        #[command(flatten)]
         import: Incoming,
     },
     /// Write every consent to a stream to a list that `import` takes.
@@ -322,6 +349,20 @@ pub(super) enum StoreVerb {
     /// Save what a damaged store still holds into a new one; the damaged file is kept. Says where there was no
     /// damage.
     Recover,
+}
+
+/// As whose replies messages are read.
+#[derive(Debug, Args)]
+pub(super) struct Tried {
+    /// With the words that the settings give this stream.
+    #[arg(long, value_name = "ACCOUNT/STREAM")]
+    pub(super) stream: Option<String>,
+    /// As answers to a stream of this kind, which decides what they stop.
+    #[arg(long, value_name = "KIND", default_value = "marketing")]
+    pub(super) stream_kind: super::sender_arguments::StreamKind,
+    /// With these words in place of the settings': a TOML file of what may stand in [replies.words].
+    #[arg(long, value_name = "FILE")]
+    pub(super) words: Option<PathBuf>,
 }
 
 #[cfg(test)]
@@ -346,6 +387,7 @@ mod tests {
             "relent check --changed",
             "relent explain acme/newsletter ann@reader.example",
             "relent classify a.eml b.eml --json",
+            "relent classify a.eml --stream acme/news --stream-kind transactional --words own.toml",
             "relent account list --json --config x.toml",
             "relent stream add acme news --kind marketing --consent not-required --reply-to a@b.example",
             "relent stream answers acme news --confirm off --language zh-Hant --text de=own.txt --json",
@@ -372,9 +414,13 @@ mod tests {
             "relent queue list --all",
             "relent suppression import acme list.csv --report refused.jsonl --json",
             "relent suppression import acme/news - --format jsonl",
+            "relent suppression import acme b.csv --from sendgrid:bounces --group Weekly=news --refused r.csv",
             "relent suppression export global",
             "relent consent import acme/news list.csv --source form --at 2026-03-01 --ip ::1",
             "relent consent export acme/news list.jsonl",
+            "relent consent grant acme/news a@b.example --source form --wording Yes --wording-version 3 --user-agent M",
+            "relent consent import acme/news list.csv --wording Yes --wording-version 3",
+            "relent stream set acme news --consent-expires 24mo",
             "relent explain acme/newsletter --message mail.eml --json",
             "relent account set acme --language zh",
             "relent domain add acme acme.example --return-path bounce.acme.example --reply-host reply.acme.example --link-host link.acme.example",
@@ -389,6 +435,12 @@ mod tests {
             "relent queue hold --domain b.example",
             "relent queue cancel --address a@b.example",
             "relent store recover",
+            "relent audit verify --head 7:ab --json",
+            "relent audit verify --offline",
+            "relent audit list --account acme --actor operator:root --kind stream --since 2026-03-01 --json",
+            "relent audit show 7",
+            "relent audit export --until 2026-03-01",
+            "relent audit head",
             "relent delivery site b.example --json",
             "relent delivery suspend *.mx.example --for 2h --reason enough",
             "relent delivery resume b.example",
@@ -423,10 +475,14 @@ mod tests {
             "relent consent import acme list.csv",
             "relent suppression import acme",
             "relent suppression import acme list.csv --format xml",
+            "relent suppression import acme list.csv --from sendgird",
+            "relent suppression import acme list.csv --from ses --group news",
             "relent stream add acme news",
             "relent delivery suspend",
             "relent delivery suspend b.example --for soon",
             "relent stream answers acme news --confirm perhaps",
+            "relent classify",
+            "relent classify a.eml --stream-kind other",
         ] {
             assert!(!fits(line), "{line}");
         }

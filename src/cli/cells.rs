@@ -10,7 +10,12 @@ pub(super) enum Format {
     Csv,
     /// One JSON object a line.
     Jsonl,
+    /// One JSON document: an array of objects, or an object that holds one.
+    Json,
 }
+
+/// What a row says, by column; cells without a word are left out.
+pub(super) type Cells = Vec<(Column, String)>;
 
 impl Format {
     /// As a file's name ends.
@@ -18,7 +23,8 @@ impl Format {
         let end = path.extension()?.to_str()?.to_ascii_lowercase();
         match end.as_str() {
             "csv" => Some(Self::Csv),
-            "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "json" => Some(Self::Json),
             _ => None,
         }
     }
@@ -35,7 +41,12 @@ pub(super) enum Column {
     At,
     Source,
     Wording,
+    WordingVersion,
+    UserAgent,
+    Asked,
     Ip,
+    /// What a list of ours tells and nobody can bring in: by which way it came, until when it holds.
+    Told,
 }
 
 impl Column {
@@ -50,8 +61,12 @@ impl Column {
             "state" | "status" => Self::State,
             "at" | "created" | "created_at" | "date" | "time" | "timestamp" => Self::At,
             "source" | "detail" | "text" => Self::Source,
-            "wording" => Self::Wording,
+            "wording" | "consent_text" => Self::Wording,
+            "wording_version" | "consent_version" => Self::WordingVersion,
+            "user_agent" | "useragent" | "browser" => Self::UserAgent,
+            "asked" | "asked_at" => Self::Asked,
             "ip" | "ip_address" => Self::Ip,
+            "via" | "expires" | "site" => Self::Told,
             _ => return None,
         })
     }
@@ -65,9 +80,13 @@ impl Column {
             Self::Reason => "reason",
             Self::State => "state",
             Self::At => "at",
-            // The wording of an agreement is evidence as its source is.
-            Self::Source | Self::Wording => "source",
+            Self::Source => "source",
+            Self::Wording => "wording",
+            Self::WordingVersion => "wording_version",
+            Self::UserAgent => "user_agent",
+            Self::Asked => "asked",
             Self::Ip => "ip",
+            Self::Told => "",
         }
     }
 }

@@ -15,9 +15,23 @@ use std::path::{Path, PathBuf};
 /// Rows asked for at a time.
 const PAGE: &str = "1000";
 /// Columns of a list of stops.
-const STOPS: [&str; 7] = ["recipient", "scope", "stream", "reason", "at", "source", "ip"];
+const STOPS: [&str; 9] =
+    ["recipient", "scope", "stream", "reason", "at", "source", "ip", "via", "site"];
 /// Columns of a list of consents.
-const CONSENTS: [&str; 6] = ["recipient", "stream", "state", "at", "source", "ip"];
+const CONSENTS: [&str; 12] = [
+    "recipient",
+    "stream",
+    "state",
+    "at",
+    "source",
+    "ip",
+    "user_agent",
+    "wording",
+    "wording_version",
+    "asked",
+    "expires",
+    "via",
+];
 
 /// Where a list is written.
 #[derive(Debug, Args)]
@@ -147,7 +161,9 @@ fn cell<'a>(row: &'a Value, column: &str) -> &'a str {
     let text = |key: &str| row[key].as_str().filter(|text| !text.is_empty());
     let found = match column {
         "recipient" => text("recipient").or_else(|| text("hash")),
+        // Stops have their words beside the way by which they came; consents have them as the source.
         "source" => text("text").or_else(|| text("source")),
+        "via" => text("via").or_else(|| text("source")),
         _ => text(column),
     };
     found.unwrap_or_default()
@@ -159,7 +175,7 @@ fn written(row: &Value, columns: &[&str], format: Format) -> String {
             let cells: Vec<&str> = columns.iter().map(|column| cell(row, column)).collect();
             cells::row(&cells)
         }
-        Format::Jsonl => {
+        Format::Jsonl | Format::Json => {
             let filled = columns.iter().map(|column| (*column, cell(row, column)));
             let object: Map<String, Value> = filled
                 .filter(|(_, text)| !text.is_empty())

@@ -2,6 +2,7 @@
 //! files.
 
 use super::arguments::{Form, StoreVerb};
+use super::audit::Found;
 use super::client::Fault;
 use super::show;
 use crate::config::Config;
@@ -94,6 +95,14 @@ fn check_json(path: &Path, changed: bool) -> Result<(), Fault> {
             Err(fault)
         }
     }
+}
+
+/// Looks at the audit chain on disk.
+pub(super) fn audit(head: Option<&str>, path: &Path, form: Form) -> Result<(), Fault> {
+    let config = load(path)?;
+    let checked = daemon::audit::verify(&config, head);
+    let checked = checked.map_err(|fault| Fault::Refused(format!("{fault:#}")))?;
+    Found::of(&checked).say(form)
 }
 
 /// Repairs the records while nobody else has them.

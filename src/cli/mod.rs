@@ -4,7 +4,9 @@
 //! Exit codes: 0 done; 1 refused, not found, or recorded while one message may still arrive; 2 usage;
 //! 3 the daemon cannot be reached.
 
+mod account;
 mod arguments;
+mod audit;
 mod cells;
 mod classify;
 mod client;
@@ -13,13 +15,18 @@ mod explain;
 mod export;
 mod held;
 mod import;
+mod json_items;
 mod local;
+mod look;
+mod progress;
 mod queue;
 mod recipients;
 mod rows;
 mod run;
 mod sender_arguments;
 mod senders;
+mod service_lists;
+mod services;
 mod show;
 
 pub use arguments::Cli;

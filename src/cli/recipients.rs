@@ -1,6 +1,6 @@
 //! Verbs about those who are sent to: stops, agreements, and why mail goes or does not.
 
-use super::arguments::{ConsentVerb, Form, Person, Reason, Stopped, SuppressionVerb};
+use super::arguments::{Before, ConsentVerb, Form, Person, Reason, Stopped, SuppressionVerb};
 use super::client::{Client, Fault, query};
 use super::held;
 use super::import::OfAll;
@@ -19,14 +19,19 @@ const SUPPRESSION: [Column; 7] = [
     ("TEXT", "text"),
 ];
 
-const CONSENT: [Column; 7] = [
+const CONSENT: [Column; 12] = [
     ("RECIPIENT", "recipient"),
     ("STREAM", "stream"),
     ("STATE", "state"),
     ("AT", "at"),
+    ("EXPIRES", "expires"),
     ("SOURCE", "source"),
     ("VIA", "via"),
     ("IP", "ip"),
+    ("USER AGENT", "user_agent"),
+    ("ASKED", "asked"),
+    ("VERSION", "wording_version"),
+    ("WORDING", "wording"),
 ];
 
 /// `relent suppression …`
@@ -80,7 +85,9 @@ pub(super) async fn suppression(client: &Client, verb: SuppressionVerb) -> Resul
             show::listing(client, "/suppressions", &asked, &SUPPRESSION, form.json).await?;
             Ok(())
         }
-        SuppressionVerb::Import { target, import } => import.stops(client, &target).await,
+        SuppressionVerb::Import { target, elsewhere, import } => {
+            import.stops(client, &target, elsewhere).await
+        }
         SuppressionVerb::Export { target, export } => export.stops(client, &target).await,
     }
 }
@@ -96,8 +103,9 @@ fn about(stopped: &Stopped) -> Value {
 /// `relent consent …`
 pub(super) async fn consent(client: &Client, verb: ConsentVerb) -> Result<(), Fault> {
     match verb {
-        ConsentVerb::Grant { person, source, at, ip, form } => {
-            let body = evidence(&person, &source, at, ip);
+        ConsentVerb::Grant { person, source, at, ip, before, form } => {
+            let mut body = evidence(&person, &source, at, ip);
+            had(&mut body, before);
             let made = client.post("/consents", &body).await?;
             told(&made, form, &format!("the consent of {} is recorded", person.address))?;
         }
@@ -114,9 +122,9 @@ pub(super) async fn consent(client: &Client, verb: ConsentVerb) -> Result<(), Fa
             ];
             show::listing(client, "/consents", &asked, &CONSENT, form.json).await?;
         }
-        ConsentVerb::Import { target, source, at, ip, import } => {
-            let at = at.map(|at| at.to_string());
-            let of_all = OfAll { source, at, ip: ip.map(|ip| ip.to_string()) };
+        ConsentVerb::Import { target, source, at, ip, before, import } => {
+            let (at, ip) = (at.map(|at| at.to_string()), ip.map(|ip| ip.to_string()));
+            let of_all = OfAll { source, at, ip, before };
             import.consents(client, &target, of_all).await?;
         }
         ConsentVerb::Export { target, export } => export.consents(client, &target).await?,
@@ -138,6 +146,19 @@ fn evidence(person: &Person, source: &str, at: Option<Timestamp>, ip: Option<IpA
         body["ip"] = ip.to_string().into();
     }
     body
+}
+
+/// What the person had before them.
+pub(super) fn had(body: &mut Value, before: Before) {
+    for (key, value) in [
+        ("wording", before.wording),
+        ("wording_version", before.wording_version),
+        ("user_agent", before.user_agent),
+    ] {
+        if let Some(value) = value {
+            body[key] = value.into();
+        }
+    }
 }
 
 fn told(answer: &Value, form: Form, said: &str) -> Result<(), Fault> {

@@ -1,8 +1,9 @@
 //! From a typed line to its exit code.
 
 use super::arguments::{Cli, Person, Verb};
+use super::audit::AuditVerb;
 use super::client::{Client, Fault};
-use super::{classify, delivery, explain, local, queue, recipients, senders, show};
+use super::{audit, classify, delivery, explain, local, queue, recipients, senders, show};
 use crate::config::{Config, DEFAULT_PATH};
 use clap::Parser;
 use std::path::Path;
@@ -30,7 +31,10 @@ fn obey(cli: Cli) -> Result<(), Fault> {
         Verb::Demo { keep } => local::demo(keep),
         Verb::Check { changed, form } => local::check(path, changed, form),
         Verb::Store(verb) => local::store(&verb, path),
-        Verb::Classify { files, form } => classify::classify(&files, named, form),
+        Verb::Audit(AuditVerb::Verify { head, offline: true, form }) => {
+            local::audit(head.as_deref(), path, form)
+        }
+        Verb::Classify { files, tried, form } => classify::classify(&files, named, &tried, form),
         verb => {
             let client = Client::new(&settings(named)?, path);
             tokio::runtime::Builder::new_current_thread()
@@ -66,6 +70,7 @@ async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
         Verb::Explain { target, message, form, .. } => {
             explain::message(client, &target, message.as_deref(), form).await
         }
+        Verb::Audit(verb) => audit::audit(client, verb).await,
         Verb::Queue(verb) => queue::queue(client, verb).await,
         Verb::Delivery(verb) => delivery::delivery(client, verb).await,
         Verb::Serve

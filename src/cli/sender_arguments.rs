@@ -1,5 +1,6 @@
 //! What may be typed about those who send: accounts, credentials, sending domains, streams.
 
+use super::account::Changes;
 use super::arguments::Form;
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -24,17 +25,52 @@ pub(super) enum AccountVerb {
         #[command(flatten)]
         form: Form,
     },
-    /// Change an account.
+    /// Change an account, or what it shows of itself on its recipients' pages.
     Set {
         /// Its name.
         name: String,
-        /// The language in which its senders are told what became of their mail: en, zh, ja, ko, de, fr,
-        /// es, pt, it, nl, ru or pl.
-        #[arg(long)]
-        language: String,
+        #[command(flatten)]
+        changes: Changes,
+        #[command(flatten)]
+        look: Look,
         #[command(flatten)]
         form: Form,
     },
+    /// Let an account send nothing: submissions are refused, and what is queued waits.
+    Suspend {
+        /// Its name.
+        name: String,
+        /// What its applications are told.
+        #[arg(long)]
+        text: Option<String>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Let a suspended account send again.
+    Resume {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        form: Form,
+    },
+}
+
+/// What recipients' pages show of an account; "" takes one back.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(super) struct Look {
+    /// The name by which people know it, in place of the account's.
+    #[arg(long, group = "Changes", value_name = "NAME")]
+    pub(super) display_name: Option<String>,
+    /// Its logo: a PNG, JPEG or WebP file.
+    #[arg(long, group = "Changes", value_name = "FILE")]
+    pub(super) logo: Option<String>,
+    /// Its colour, as in #0a6b3d; shown in a shade that can be read.
+    #[arg(long, group = "Changes", value_name = "#RRGGBB")]
+    pub(super) colour: Option<String>,
+    /// Its colour on dark pages, where that is another one.
+    #[arg(long, group = "Changes", value_name = "#RRGGBB")]
+    pub(super) colour_dark: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -230,6 +266,10 @@ pub(super) struct Rules {
     /// Subjects must begin with "AD" or "广告", as mail to China must.
     #[arg(long, num_args = 0..=1, default_missing_value = "on")]
     pub(super) ad_label: Option<Switch>,
+    /// How long a consent holds after it was given, as in 24mo, 2y or 90d; `none`: until it is
+    /// withdrawn [default: none].
+    #[arg(long, value_name = "TERM")]
+    pub(super) consent_expires: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

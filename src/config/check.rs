@@ -14,6 +14,12 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// Most refusals that are counted before an address is suppressed.
 const HARD_BOUNCES_MAX: u32 = 100;
 
+/// Largest logo, so that every engine keeps it as one record.
+const LOGO_SIZE_MOST: u64 = 60 << 10;
+
+/// Most streams of a page of choices, since forms have a limit of fields.
+const PAGE_STREAMS_MOST: u32 = 100;
+
 /// Keys that may be zero; every other number, size and duration is a limit that would let nothing through.
 const ZERO: &[&str] = &[
     "queue.retry_jitter_percent",
@@ -26,10 +32,17 @@ const ZERO: &[&str] = &[
     "tls_reports.spread",
     "dns.cache_entries_max",
     "dns.cache_ttl_max",
+    "webhooks.connection_idle",
+    "webhooks.events_delay",
+    "webhooks.secret_overlap",
+    "webhooks.drain_timeout",
     "spool.free_space_min",
     "spool.reserve_size",
     "spool.live_percent_min",
     "spool.mark_delay",
+    "accounts.messages_per_second_max",
+    "accounts.messages_per_minute_max",
+    "accounts.recipients_per_day_max",
     "process.drain_timeout",
     "process.threads",
 ];
@@ -90,11 +103,18 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         let reason = format!("{found} is no share in percent: write 0 to 100, as in 2");
         return refuse("queue.dead_share_norm_min_percent", reason);
     }
+    if config.webhooks.retry_delays.is_empty() {
+        let reason = "it is empty: name at least one pause, as in [\"5s\"]";
+        return refuse("webhooks.retry_delays", reason.into());
+    }
     if let Some((key, reason)) = names(config).or_else(|| pools::check(config)) {
         return refuse(key, reason);
     }
     if let Some((key, reason)) = config.replies.words.fault() {
         return refuse(&format!("replies.words.{key}"), reason);
+    }
+    if let Some((key, reason)) = super::members::fault(&config.members) {
+        return refuse(key, reason);
     }
     if config.store.url.is_some() {
         let reason = "the engine keeps its files in data_dir and has no server: leave `url` out";
@@ -103,6 +123,14 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     if config.spool.live_percent_min > 90 {
         let reason = "it may be at most 90: segments would be written anew without end";
         return refuse("spool.live_percent_min", reason.into());
+    }
+    if config.http.logo_size_max.0 > LOGO_SIZE_MOST {
+        let reason = "it may be at most 60kB: a logo is one record of the store";
+        return refuse("http.logo_size_max", reason.into());
+    }
+    if config.http.page_streams_max > PAGE_STREAMS_MOST {
+        let reason = "it may be at most 100: a form has no more fields";
+        return refuse("http.page_streams_max", reason.into());
     }
     if let Err(reason) = levels(&config.log.level) {
         return refuse("log.level", reason);
@@ -291,6 +319,9 @@ mod tests {
             ("tls.certificate", "[tls]\ncertificate = \"c.pem\""),
             ("tls.key", "[tls]\nkey = \"k.pem\""),
             ("spool.live_percent_min", "[spool]\nlive_percent_min = 91"),
+            ("members.password_memory", "[members]\npassword_memory = \"18MB\""),
+            ("members.password_passes", "[members]\npassword_passes = 1"),
+            ("members.session_idle_max", "[members]\nsession_idle_max = \"2d\""),
             ("queue.retry_delays", "[queue]\nretry_delays = []"),
             ("queue.retry_delays", "[queue]\nretry_delays = [\"5m\", \"0s\"]"),
             ("queue.retry_jitter_percent", "[queue]\nretry_jitter_percent = 101"),
@@ -307,6 +338,9 @@ mod tests {
             ("replies.words.drop", "[replies.words]\ndrop = [\"\"]"),
             ("http.public_url", "[http]\npublic_url = \"mail.example.com\""),
             ("http.public_url", "[http]\npublic_url = \"https://mail.example.com/?x\""),
+            ("http.logo_size_max", "[http]\nlogo_size_max = \"61kB\""),
+            ("http.page_streams_max", "[http]\npage_streams_max = 101"),
+            ("http.page_streams_max", "[http]\npage_streams_max = 0"),
             ("store.url", "[store]\nurl = \"postgres://x\""),
             ("submission.message_size_max", "[submission]\nmessage_size_max = \"0MB\""),
             ("inbound.connections_max", "[inbound]\nconnections_max = 0"),

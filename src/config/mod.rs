@@ -3,7 +3,9 @@
 
 mod check;
 mod encryption;
+mod keeping;
 mod load;
+mod members;
 mod pools;
 mod refusals;
 mod section;
@@ -11,10 +13,13 @@ pub mod shaping;
 #[cfg(test)]
 mod sheet;
 pub mod unit;
+mod webhooks;
 mod words;
 
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
+pub use keeping::{Audit, LogAddresses};
 pub use load::ConfigFault;
+pub use members::{Accounts, Members};
 pub use pools::{DEFAULT_POOL, Day, Pool, Pools, Source, day_of};
 pub use refusals::RefusalFile;
 pub use section::{
@@ -23,6 +28,7 @@ pub use section::{
 };
 pub use shaping::{Shape, Shaping};
 pub use unit::{Rate, Size, Span};
+pub use webhooks::Webhooks;
 pub use words::{OwnWords, Stops, Words};
 
 use serde::{Deserialize, Serialize};
@@ -61,14 +67,22 @@ pub struct Config {
     pub replies: Replies,
     /// The domains that accounts send from.
     pub domains: Domains,
+    /// What an account may have and send that has no limits of its own.
+    pub accounts: Accounts,
+    /// People who log in: passwords, sessions, invitations.
+    pub members: Members,
     /// What is held against a message in the check of what large mailbox providers demand.
     pub compliance: Compliance,
     /// Pages and API.
     pub http: Http,
+    /// Events that go out to programs.
+    pub webhooks: Webhooks,
     /// The log on disk that holds accepted mail.
     pub spool: Spool,
     /// The records: accounts, streams, suppressions, consents.
     pub store: Store,
+    /// The chain of what was done and by whom.
+    pub audit: Audit,
     /// How long what has happened is kept.
     pub retention: Retention,
     /// When the process is well enough for systemd's watchdog and for /readyz.
@@ -95,10 +109,14 @@ impl Default for Config {
             tls_reports: TlsReports::default(),
             replies: Replies::default(),
             domains: Domains::default(),
+            accounts: Accounts::default(),
+            members: Members::default(),
             compliance: Compliance::default(),
             http: Http::default(),
+            webhooks: Webhooks::default(),
             spool: Spool::default(),
             store: Store::default(),
+            audit: Audit::default(),
             retention: Retention::default(),
             health: Health::default(),
             log: Log::default(),

@@ -2,6 +2,7 @@
 //! `config/relent.toml`; each limit of the house is a key here.
 
 use super::encryption::TlsPolicy;
+use super::keeping::LogAddresses;
 use super::pools::Pools;
 use super::refusals::RefusalFile;
 use super::unit::{Size, Span};
@@ -388,6 +389,16 @@ sections! {
         import_rows_max: u32 = 5000,
         /// Longest row of a file to import.
         import_row_size_max: Size = Size(64 << 10),
+        /// Largest logo that an account may show on its recipients' pages; at most 60kB.
+        logo_size_max: Size = Size(32 << 10),
+        /// Most streams that a recipient's page of choices lists, at most 100: those first that were written last.
+        page_streams_max: u32 = 50,
+        /// Most events of messages that are read for a recipient's page, to say what was sent and when.
+        page_events_max: u32 = 200,
+        /// Most recipients' pages that are shown to one address (IPv6: one /64) a minute; one-click requests are not counted, nor a proxy on loopback that names nobody.
+        page_requests_per_minute_max: u32 = 120,
+        /// Most addresses that are counted for it at a time; past that new ones are not.
+        page_askers_max: u32 = 10_000,
     }
 
     /// `[spool]`: the log on disk that holds accepted mail.
@@ -428,6 +439,8 @@ sections! {
     Retention {
         /// Events of messages: accepted, delivered, failed, stopped.
         events: Span = Span::minutes(30 * 24 * 60),
+        /// What the entries of the audit chain say; the chain itself stays.
+        audit: Span = Span::minutes(3650 * 24 * 60),
     }
 
     /// `[health]`: when the process is well enough for systemd's watchdog and for /readyz.
@@ -448,6 +461,8 @@ sections! {
         level: String = "info".into(),
         /// Lines as JSON.
         json: bool = false,
+        /// People's addresses, whatever line names one: "full", "shortened" to a letter and the domain, or "hashed" under a key of the data folder.
+        addresses: LogAddresses = LogAddresses::Full,
     }
 
     /// `[process]`: the process itself.

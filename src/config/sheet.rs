@@ -5,7 +5,13 @@ use std::path::Path;
 
 const SHEET: &str = include_str!("../../config/relent.toml");
 const ROOT: &str = include_str!("mod.rs");
-const SECTIONS: [&str; 2] = [include_str!("section.rs"), include_str!("encryption.rs")];
+const SECTIONS: [&str; 5] = [
+    include_str!("section.rs"),
+    include_str!("encryption.rs"),
+    include_str!("keeping.rs"),
+    include_str!("members.rs"),
+    include_str!("webhooks.rs"),
+];
 const WORDS: &str = include_str!("words.rs");
 
 /// A key of the code: its section (empty at the top), its sentence, and whether it has no default.

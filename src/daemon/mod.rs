@@ -1,6 +1,7 @@
 //! The whole: builds every part from the settings, opens the listeners in order, says `ready`, runs
 //! until it is told to stop, and drains. The only place that knows everyone.
 
+pub mod audit;
 mod check;
 mod listeners;
 mod outgoing;

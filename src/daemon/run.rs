@@ -33,6 +33,7 @@ pub struct Running {
     tasks: JoinSet<()>,
     spool: Spool,
     store: Store,
+    accounts: Accounts,
     config: Arc<Config>,
     ready: Arc<AtomicBool>,
     tls: Arc<tls::Server>,
@@ -50,7 +51,7 @@ pub struct Running {
 /// What kept it from starting: which setting or file, and why; or what failed while it ran and only
 /// a new start mends, after the drain.
 pub async fn serve(config: Config) -> Result<()> {
-    telemetry::init_logs(&config.log);
+    telemetry::init_logs(&config.log, &config.data_dir);
     for advice in super::advice(&config) {
         tracing::warn!(target: "relent::delivery", "{advice}");
     }
@@ -107,7 +108,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let spool = open_spool(&config, &world).await?;
 
     // Rules and flow.
-    let accounts = Accounts::new(store.clone(), world.clone());
+    let accounts = Accounts::new(store.clone(), world.clone()).under(&config);
     if let Err(fault) = accounts.make_keys().await {
         tracing::error!(target: "relent::store", "{fault}");
     }
@@ -118,6 +119,7 @@ pub async fn start(config: Config) -> Result<Running> {
         queue: queue.clone(),
         accounts: accounts.clone(),
         policy: policy.clone(),
+        store: store.clone(),
         authenticator,
         world: world.clone(),
         words: replies::Words::new(&config.replies.words).context("[replies.words]")?,
@@ -137,7 +139,8 @@ pub async fn start(config: Config) -> Result<Running> {
     let admin = listeners::admin(&config.listen.admin).await?;
     let sockets = Listeners::open(&config.listen)?;
     let follower = crossing::run(spool.clone(), policy.clone(), stop.clone());
-    let looked_after = (accounts.clone(), resolver.clone());
+    let looked_after = (accounts.clone(), store.clone(), resolver.clone());
+    let ours = accounts.clone();
     let shaping = Shaping::load(&config.delivery).context("[delivery] shaping")?;
     let delivery = Delivery::new(delivery::Parts {
         config: config.clone(),
@@ -184,6 +187,7 @@ pub async fn start(config: Config) -> Result<Running> {
         tasks,
         spool,
         store,
+        accounts: ours,
         config,
         ready,
         tls,
@@ -232,6 +236,7 @@ impl Running {
             tracing::warn!(target: "relent::daemon", "drain time is over: closing what is left");
             self.tasks.abort_all();
         }
+        self.accounts.save_spent().await;
         self.spool.close().await;
         self.store.close().await;
         // Answered until here: a drain takes its time.

@@ -1,9 +1,11 @@
 //! What is looked after while the daemon runs.
 
+use super::audit;
 use super::outgoing::ShapingFile;
 use crate::accounts::{Accounts, Ours};
 use crate::config::Config;
 use crate::dns::Resolver;
+use crate::store::Store;
 use crate::tls;
 use crate::world::World;
 use std::sync::Arc;
@@ -20,10 +22,12 @@ pub(super) async fn run(
     config: Arc<Config>,
     (tls, shaping): (Arc<tls::Server>, Arc<ShapingFile>),
     world: World,
-    (accounts, resolver): (Accounts, Arc<dyn Resolver>),
+    (accounts, store, resolver): (Accounts, Store, Arc<dyn Resolver>),
     stop: CancellationToken,
 ) {
+    let chain = (config.clone(), accounts.clone(), store, world.clone());
     tokio::join!(
+        audit::tend(chain.0, chain.1, chain.2, chain.3, stop.clone()),
         files(tls, shaping, stop.clone()),
         domains(&config, &accounts, &*resolver, stop.clone()),
         reserve(config.clone(), world, stop)

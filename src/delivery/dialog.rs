@@ -1,6 +1,5 @@
 //! One connection to a mail server: greeting, EHLO, STARTTLS, commands and replies, each with its time.
 
-use super::Refused;
 use super::outcome::Relay;
 use super::route::Target;
 use super::security::{Breach, HostRule, Secured};
@@ -11,6 +10,7 @@ use crate::config;
 use crate::mail::{Domain, Reply};
 use crate::smtp::{Capabilities, DotStuffer, ReplyParser, chunks};
 use crate::tls::told;
+use crate::web::Refused;
 use rustls::HandshakeKind;
 use rustls::pki_types::ServerName;
 use std::future::poll_fn;

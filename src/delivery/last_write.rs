@@ -9,6 +9,7 @@ use super::transaction::{Ended, in_doubt, lost};
 use crate::mail::Status;
 use crate::policy::Permit;
 use crate::queue::Attempt;
+use crate::store::StoreFault;
 use tokio::time::Instant;
 
 impl Delivery {
@@ -80,7 +81,10 @@ impl Delivery {
                 }
                 Ok(Err(judgement)) => Some(Attempt::Stopped(judgement)),
                 Err(fault) => {
-                    let text = format!("held: the records cannot be read: {fault}");
+                    let text = match fault {
+                        StoreFault::Missing(why) => format!("held: {why}"),
+                        fault => format!("held: the records cannot be read: {fault}"),
+                    };
                     Some(Attempt::Held(ours(None, Status::new(4, 3, 0), text)))
                 }
             };

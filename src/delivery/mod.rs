@@ -9,8 +9,7 @@
 
 mod batch;
 mod copy;
-pub mod destination;
-mod dialog;
+pub mod dialog;
 mod envelope;
 mod kept;
 mod last_write;
@@ -31,11 +30,9 @@ mod standing;
 mod tests;
 mod transaction;
 mod warm_up;
-mod web;
 mod wire;
 mod worker;
 
-pub use destination::{Refused, permitted};
 pub use kept::SuspensionFault;
 pub use show::{SiteReport, Waiting};
 
@@ -47,6 +44,7 @@ use crate::queue::Queue;
 use crate::store::Store;
 use crate::telemetry::Level;
 use crate::tls;
+use crate::web::Web;
 use crate::world::World;
 use batch::Singly;
 use pool::Pool;
@@ -59,7 +57,6 @@ use sources::Sources;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-use web::Web;
 
 /// What delivery is made of.
 pub struct Parts {

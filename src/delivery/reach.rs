@@ -1,13 +1,14 @@
 //! From an address to a connection: from which of our own, to the host's next address as well where the
 //! first does not answer soon, and only to a peer that mail may be sent to.
 
+use super::Delivery;
 use super::dialog::Broken;
 use super::route::{Target, Targets};
 use super::slots::{Server, Slot};
 use super::sources::{NoSource, PoolNumber, Source};
 use super::wire::watch;
-use super::{Delivery, Refused};
 use crate::dns::MailHost;
+use crate::web::Refused;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;

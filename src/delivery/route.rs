@@ -1,6 +1,7 @@
 //! From a destination to an open connection: its hosts in order, their addresses, the first that talks.
 //! Names are looked up while no place for a connection is held.
 
+use super::Delivery;
 use super::dialog::{Broken, Dialog};
 use super::outcome::{Relay, later, ours, refused_for_now};
 use super::reach::Link;
@@ -8,11 +9,11 @@ use super::reports::Counted;
 use super::security::{Breach, DomainRule, HostRule, Need, breached, refused};
 use super::slots::Server;
 use super::sources::PoolNumber;
-use super::{Delivery, Refused, permitted};
 use crate::dns::{DnsFault, MailHost, Route};
 use crate::events::message::Accepted;
 use crate::mail::{Domain, Status, TlsDemand};
 use crate::queue::Attempt;
+use crate::web::{Refused, permitted};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -73,6 +73,8 @@ pub enum Source {
     Api,
     /// The operator, on the command line.
     Operator,
+    /// The button of a page that a confirmation mail led to.
+    Confirmation,
 }
 
 impl Source {
@@ -89,6 +91,7 @@ impl Source {
             Self::Complaint => "complaint",
             Self::Api => "API",
             Self::Operator => "operator",
+            Self::Confirmation => "confirmation",
         }
     }
 
@@ -105,13 +108,17 @@ impl Source {
             Self::Complaint => "complaint",
             Self::Api => "api",
             Self::Operator => "operator",
+            Self::Confirmation => "confirmation",
         }
     }
 
     /// Whether it is the recipient's own act.
     #[must_use]
     pub fn is_own_act(self) -> bool {
-        matches!(self, Self::Reply | Self::ListUnsubscribe | Self::OneClick | Self::Page)
+        matches!(
+            self,
+            Self::Reply | Self::ListUnsubscribe | Self::OneClick | Self::Page | Self::Confirmation
+        )
     }
 }
 
@@ -126,6 +133,27 @@ pub struct Evidence {
     pub ip: Option<String>,
     /// The message it answers, where that is known.
     pub message: Option<MessageId>,
+}
+
+/// Under what circumstances a person agreed: what an agreement is proved with beside its source.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Circumstances {
+    /// The program through which it was given, as it names itself: at most 500 characters.
+    pub user_agent: Option<String>,
+    /// The words that the person agreed to: at most 4,000 characters.
+    pub wording: Option<String>,
+    /// Which version of these words it was: at most 100 characters.
+    pub wording_version: Option<String>,
+    /// When the person was asked by mail, where it was given by the button that the mail led to.
+    pub asked: Option<Timestamp>,
+}
+
+impl Circumstances {
+    /// The same, boxed for a record; none where nothing is known.
+    #[must_use]
+    pub fn kept(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
 }
 
 /// What proves who asked. In the order of what was needed, not of strength.
@@ -246,6 +274,11 @@ pub enum Change {
         /// About which stream.
         stream: StreamId,
     },
+    /// Consent was asked for, and the person is to confirm it.
+    Requested {
+        /// For which stream.
+        stream: StreamId,
+    },
 }
 
 /// One change of one recipient's records.
@@ -265,4 +298,6 @@ pub struct RecordEvent {
     pub at: Timestamp,
     /// Of mail that came in: by which rule and on what proof.
     pub grounds: Option<Box<Grounds>>,
+    /// Of an agreement: what the person had before them.
+    pub circumstances: Option<Box<Circumstances>>,
 }

@@ -1,13 +1,15 @@
-//! `/api/v1/accounts`.
+//! `/api/v1/accounts`: what an account is, may have and send, and has used of that; its suspension.
 
 use super::by::By;
+use super::named;
 use super::problem::{Draft, Problem};
 use super::site::Parts;
-use crate::accounts::{Account, Language};
+use crate::accounts::{Account, AccountRules, Language, RulesChange};
+use crate::queue::Selector;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 fn view(account: &Account) -> Value {
@@ -17,6 +19,42 @@ fn view(account: &Account) -> Value {
         "language": account.language,
         "created": account.created.to_string(),
     })
+}
+
+/// An account with its limits and what it has used of them.
+fn whole(parts: &Parts, account: &Account) -> Result<Value, Problem> {
+    let accounts = &parts.accounts;
+    let rules = accounts.rules(account.id)?;
+    let limits = accounts.limits(account.id)?;
+    let mut shown = view(account);
+    shown["zone"] = json!(rules.zone.as_deref().unwrap_or("UTC"));
+    shown["suspended"] = suspension(&rules);
+    shown["require_totp"] = json!(rules.totp_required);
+    shown["limits"] = json!({
+        "message_size": limits.message_size,
+        "recipients_per_message": limits.recipients_per_message,
+        "messages_per_second": limits.messages_per_second,
+        "messages_per_minute": limits.messages_per_minute,
+        "recipients_per_day": limits.recipients_per_day,
+        "credentials": limits.credentials,
+        "domains": limits.domains,
+        "streams": limits.streams,
+        "webhooks": limits.webhooks,
+        "members": limits.members,
+    });
+    shown["used"] = json!({
+        "recipients_today": accounts.sent_today(account.id, &rules)?,
+        "day_ends": rules.day_end(parts.world.clock.now()).to_string(),
+        "credentials": accounts.credentials(account.id)?.len(),
+        "domains": accounts.domains(account.id)?.len(),
+        "streams": accounts.streams(account.id)?.len(),
+    });
+    Ok(shown)
+}
+
+fn suspension(rules: &AccountRules) -> Value {
+    let shown = |suspension: &crate::accounts::Suspension| json!({ "since": suspension.since.to_string(), "text": suspension.text });
+    rules.suspended.as_ref().map_or(Value::Null, shown)
 }
 
 /// A new account.
@@ -35,11 +73,102 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, Json(view(&account))))
 }
 
+/// What a request names, none where it says null: not what it leaves out.
+#[expect(clippy::option_option, reason = "what is left out stays; null takes it away")]
+fn named_or_null<'de, D, T>(from: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::<T>::deserialize(from).map(Some)
+}
+
+/// Limits that change: what is left out stays, null takes an account's own limit away.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(clippy::option_option, reason = "what is left out stays; null takes it away")]
+pub(super) struct LimitsChange {
+    #[serde(deserialize_with = "named_or_null")]
+    message_size: Option<Option<u64>>,
+    #[serde(deserialize_with = "named_or_null")]
+    recipients_per_message: Option<Option<u32>>,
+    #[serde(deserialize_with = "named_or_null")]
+    messages_per_second: Option<Option<u32>>,
+    #[serde(deserialize_with = "named_or_null")]
+    messages_per_minute: Option<Option<u32>>,
+    #[serde(deserialize_with = "named_or_null")]
+    recipients_per_day: Option<Option<u64>>,
+    #[serde(deserialize_with = "named_or_null")]
+    credentials: Option<Option<u32>>,
+    #[serde(deserialize_with = "named_or_null")]
+    domains: Option<Option<u32>>,
+    #[serde(deserialize_with = "named_or_null")]
+    streams: Option<Option<u32>>,
+    #[serde(deserialize_with = "named_or_null")]
+    webhooks: Option<Option<u32>>,
+    #[serde(deserialize_with = "named_or_null")]
+    members: Option<Option<u32>>,
+}
+
 /// What of an account changes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "what is left out stays; null takes it away")]
 pub(super) struct Change {
-    language: String,
+    language: Option<String>,
+    #[serde(default, deserialize_with = "named_or_null")]
+    zone: Option<Option<String>>,
+    require_totp: Option<bool>,
+    #[serde(default)]
+    limits: LimitsChange,
+}
+
+impl LimitsChange {
+    /// A limit of nothing would be a suspension that nobody is told of.
+    fn check(&self) -> Result<(), Problem> {
+        let small = [
+            ("recipients_per_message", self.recipients_per_message),
+            ("messages_per_second", self.messages_per_second),
+            ("messages_per_minute", self.messages_per_minute),
+        ];
+        let small = small.map(|(name, limit)| (name, limit.map(|limit| limit.map(u64::from))));
+        let large =
+            [("message_size", self.message_size), ("recipients_per_day", self.recipients_per_day)];
+        match small.into_iter().chain(large).find(|(_, limit)| *limit == Some(Some(0))) {
+            Some((name, _)) => Err(Problem::unfit(format!(
+                "`{name}` is 0: a limit lets one through at least; null takes it away, and \
+                 `relent account suspend` stops an account"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Change {
+    fn rules(&self) -> RulesChange {
+        let limits = &self.limits;
+        RulesChange {
+            message_size: limits.message_size,
+            recipients_per_message: limits.recipients_per_message,
+            messages_per_second: limits.messages_per_second,
+            messages_per_minute: limits.messages_per_minute,
+            recipients_per_day: limits.recipients_per_day,
+            credentials: limits.credentials,
+            domains: limits.domains,
+            streams: limits.streams,
+            webhooks: limits.webhooks,
+            members: limits.members,
+            zone: self.zone.clone(),
+            totp_required: self.require_totp,
+        }
+    }
+}
+
+fn language(text: &str) -> Result<Language, Problem> {
+    Language::named(text.trim()).ok_or_else(|| {
+        let names = Language::ALL.map(Language::name).join(", ");
+        Problem::unfit(format!("`{text}` is no language of reports: use one of {names}"))
+    })
 }
 
 pub(super) async fn set(
@@ -47,19 +176,17 @@ pub(super) async fn set(
     Path(name): Path<String>,
     Draft(change): Draft<Change>,
 ) -> Result<Json<Value>, Problem> {
-    let language = Language::named(change.language.trim()).ok_or_else(|| {
-        let names = Language::ALL.map(Language::name).join(", ");
-        Problem::unfit(format!(
-            "`{}` is no language of reports: use one of {names}",
-            change.language
-        ))
-    })?;
-    let account = parts.accounts.set_language(&name, language).await?;
-    tracing::info!(
-        target: "relent::http", account = account.name, language = language.name(),
-        "account changed"
-    );
-    Ok(Json(view(&account)))
+    change.limits.check()?;
+    let language = change.language.as_deref().map(language).transpose()?;
+    let rules = change.rules();
+    if rules != RulesChange::default() {
+        parts.accounts.set_limits(&name, rules).await?;
+    }
+    if let Some(language) = language {
+        parts.accounts.set_language(&name, language).await?;
+    }
+    tracing::info!(target: "relent::http", account = name, "account changed");
+    Ok(Json(whole(&parts, &parts.accounts.account(&name)?)?))
 }
 
 pub(super) async fn list(State(parts): State<Parts>) -> Result<Json<Value>, Problem> {
@@ -71,5 +198,35 @@ pub(super) async fn show(
     State(parts): State<Parts>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    Ok(Json(view(&parts.accounts.account(&name)?)))
+    Ok(Json(whole(&parts, &parts.accounts.account(&name)?)?))
+}
+
+/// Why an account is to send nothing.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Why {
+    text: Option<String>,
+}
+
+pub(super) async fn suspend(
+    By(parts): By,
+    Path(name): Path<String>,
+    Draft(why): Draft<Why>,
+) -> Result<Json<Value>, Problem> {
+    let text = named::given(why.text.as_ref()).unwrap_or_default();
+    let rules = parts.accounts.suspend(&name, text).await?;
+    tracing::warn!(target: "relent::http", account = name, text, "account suspended");
+    Ok(Json(json!({ "name": name, "suspended": suspension(&rules) })))
+}
+
+pub(super) async fn resume(
+    By(parts): By,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    parts.accounts.resume(&name).await?;
+    let account = parts.accounts.account(&name)?;
+    // What waited for it is due now, not at its next look.
+    let due = parts.queue.retry(Selector::Account(account.id)).await;
+    tracing::info!(target: "relent::http", account = name, due, "account sends again");
+    Ok(Json(json!({ "name": name, "suspended": null, "due": due })))
 }

@@ -1,13 +1,13 @@
 //! `/api/v1/consents`: agreements with where they come from, and their end.
 
 use super::by::By;
-use super::named;
+use super::named::{self, Said};
 use super::problem::{Asked, Draft, Problem};
 use super::site::Parts;
 use super::suppression::broken;
 use crate::accounts::Stream;
-use crate::events::record::Evidence;
-use crate::mail::Timestamp;
+use crate::events::record::{Circumstances, Evidence};
+use crate::mail::{StreamId, Timestamp};
 use crate::policy::{Consent, Page, RecipientView, Settled, Subject};
 use crate::queue::Selector;
 use axum::Json;
@@ -15,7 +15,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Most recipients in one answer.
 const PAGE_MAX: usize = 1000;
@@ -32,11 +34,22 @@ pub(super) struct Change {
     source: Option<String>,
     at: Option<String>,
     ip: Option<String>,
+    /// The program through which the person agreed.
+    user_agent: Option<String>,
+    /// The words that the person agreed to.
+    wording: Option<String>,
+    /// Which version of them.
+    wording_version: Option<String>,
 }
 
-/// When it was, as its source says, and what it rests on.
-fn stated(parts: &Parts, draft: &Change, source: &str) -> Result<(Timestamp, Evidence), Problem> {
-    let at = named::moment(parts.world.clock.now(), named::given(draft.at.as_ref()))?;
+/// When it was, as its source says, what it rests on, and what the person had before them.
+fn stated(
+    parts: &Parts,
+    draft: &Change,
+    source: &str,
+) -> Result<(Timestamp, Evidence, Circumstances), Problem> {
+    let now = parts.world.clock.now();
+    let at = named::moment(now, named::given(draft.at.as_ref()))?;
     let ip = named::given(draft.ip.as_ref())
         .map(|text| {
             let read = text.parse::<IpAddr>();
@@ -46,7 +59,14 @@ fn stated(parts: &Parts, draft: &Change, source: &str) -> Result<(Timestamp, Evi
             })
         })
         .transpose()?;
-    Ok((at, named::evidence(source, ip.map(|ip| ip.to_string()))?))
+    let said = Said {
+        user_agent: named::given(draft.user_agent.as_ref()),
+        wording: named::given(draft.wording.as_ref()),
+        wording_version: named::given(draft.wording_version.as_ref()),
+        asked: None,
+    };
+    let circumstances = named::circumstances(now, said)?;
+    Ok((at, named::evidence(source, ip.map(|ip| ip.to_string()))?, circumstances))
 }
 
 pub(super) async fn grant(
@@ -56,8 +76,8 @@ pub(super) async fn grant(
     let stream = named::stream(&parts, &draft.account, &draft.stream)?;
     let address = named::address(&draft.recipient)?;
     let source = named::needed("source", draft.source.as_ref())?;
-    let (at, evidence) = stated(&parts, &draft, source)?;
-    parts.policy.grant(&stream, &address, at, evidence).await?;
+    let (at, evidence, circumstances) = stated(&parts, &draft, source)?;
+    parts.policy.grant_under(&stream, &address, at, (evidence, circumstances)).await?;
     tracing::info!(
         target: "relent::http", account = draft.account, stream = stream.name,
         recipient = draft.recipient, "consent recorded by the operator"
@@ -77,7 +97,7 @@ pub(super) async fn withdraw(
     let stream = named::stream(&parts, &draft.account, &draft.stream)?;
     let address = named::address(&draft.recipient)?;
     let source = draft.source.as_deref().unwrap_or_default().trim();
-    let (at, evidence) = stated(&parts, &draft, source)?;
+    let (at, evidence, _) = stated(&parts, &draft, source)?;
     let hash = parts.accounts.hash(stream.account, &address)?;
     let shown = json!({
         "recipient": address,
@@ -117,21 +137,39 @@ pub(super) fn items(
     only: Option<&Stream>,
 ) -> Result<Vec<Value>, Problem> {
     let wanted = |consent: &&Consent| only.is_none_or(|stream| stream.id == consent.stream);
+    let now = parts.world.clock.now();
+    let mut streams: HashMap<StreamId, Option<Arc<Stream>>> = HashMap::new();
     view.consents
         .iter()
         .filter(wanted)
         .map(|consent| {
+            let stream = match streams.get(&consent.stream) {
+                Some(found) => found.clone(),
+                None => {
+                    let found = parts.accounts.stream_by_id(consent.stream)?;
+                    streams.insert(consent.stream, found.clone());
+                    found
+                }
+            };
+            let stream = stream.as_deref();
+            let end = stream.and_then(|stream| consent.end(stream));
+            let shown = consent.circumstances.as_deref();
             Ok(json!({
                 "recipient": recipient,
-                "stream": named::stream_name(parts, consent.stream)?,
-                "state": consent.state,
+                "stream": stream.map(|stream| stream.name.as_str()),
+                "state": stream.map_or(consent.state, |stream| consent.state_at(stream, now)),
                 "at": consent.at.to_string(),
+                "expires": end.map(|end| end.to_string()),
                 "source": match consent.evidence.text.as_str() {
                     "" => json!(consent.evidence.source),
                     word => json!(word),
                 },
                 "via": consent.evidence.source,
                 "ip": consent.evidence.ip,
+                "user_agent": shown.and_then(|shown| shown.user_agent.as_deref()),
+                "wording": shown.and_then(|shown| shown.wording.as_deref()),
+                "wording_version": shown.and_then(|shown| shown.wording_version.as_deref()),
+                "asked": shown.and_then(|shown| shown.asked).map(|at| at.to_string()),
             }))
         })
         .collect()

@@ -40,8 +40,12 @@ fn record(parts: &Parts, event: &RecordEvent, entry: Option<u64>) -> Result<Valu
             ("withdrawn", ("stream", named::stream_name(parts, stream)?), None)
         }
         Change::Asked { stream } => ("asked", ("stream", named::stream_name(parts, stream)?), None),
+        Change::Requested { stream } => {
+            ("requested", ("stream", named::stream_name(parts, stream)?), None)
+        }
     };
     let grounds = event.grounds.as_deref();
+    let shown = event.circumstances.as_deref();
     Ok(json!({
         "event": event.sequence,
         "entry": entry,
@@ -53,6 +57,10 @@ fn record(parts: &Parts, event: &RecordEvent, entry: Option<u64>) -> Result<Valu
         "source": event.evidence.source,
         "text": event.evidence.text,
         "ip": event.evidence.ip,
+        "user_agent": shown.and_then(|shown| shown.user_agent.as_deref()),
+        "wording": shown.and_then(|shown| shown.wording.as_deref()),
+        "wording_version": shown.and_then(|shown| shown.wording_version.as_deref()),
+        "asked": shown.and_then(|shown| shown.asked).map(|at| at.to_string()),
         "message": event.evidence.message.map(|id| id.to_string()),
         "rule": grounds.map(|grounds| grounds.rule),
         "trust": grounds.map(|grounds| grounds.trust),

@@ -3,12 +3,12 @@
 //! repeated. A row that cannot be meant is refused by its line, and the others are done.
 
 use super::by::By;
-use super::named::{self, GLOBAL};
+use super::named::{self, GLOBAL, Said};
 use super::problem::{Draft, Problem};
 use super::site::Parts;
 use super::suppression::broken;
 use crate::accounts::AccountFault;
-use crate::events::record::{Evidence, Reason, Scope};
+use crate::events::record::{Circumstances, Evidence, Reason, Scope};
 use crate::mail::{AccountId, Domain, StreamId, Timestamp};
 use crate::policy::{
     ConsentState, Imported, ListedConsent, ListedStop, RecipientView, Settled, Subject,
@@ -32,6 +32,9 @@ pub(super) struct Batch {
     source: Option<String>,
     at: Option<String>,
     ip: Option<String>,
+    user_agent: Option<String>,
+    wording: Option<String>,
+    wording_version: Option<String>,
     rows: Vec<Row>,
 }
 
@@ -49,6 +52,10 @@ struct Row {
     at: Option<String>,
     source: Option<String>,
     ip: Option<String>,
+    user_agent: Option<String>,
+    wording: Option<String>,
+    wording_version: Option<String>,
+    asked: Option<String>,
 }
 
 /// Why a row is not taken, or what broke and ends the whole request.
@@ -96,6 +103,19 @@ impl Batch {
         });
         let source = or(row.source.as_ref(), self.source.as_ref()).unwrap_or_default();
         Ok(named::evidence(source, ip.transpose()?.map(|ip| ip.to_string()))?)
+    }
+}
+
+impl Batch {
+    /// What the person of a row had before them.
+    fn circumstances(&self, row: &Row, now: Timestamp) -> Result<Circumstances, Unfit> {
+        let said = Said {
+            user_agent: or(row.user_agent.as_ref(), self.user_agent.as_ref()),
+            wording: or(row.wording.as_ref(), self.wording.as_ref()),
+            wording_version: or(row.wording_version.as_ref(), self.wording_version.as_ref()),
+            asked: named::given(row.asked.as_ref()),
+        };
+        Ok(named::circumstances(now, said)?)
     }
 }
 
@@ -334,21 +354,31 @@ pub(super) async fn consents(
         if let Some(name) = named::given(row.stream.as_ref()).filter(|name| *name != target) {
             return refused(format!("it names the stream `{name}`, the command `{target}`"));
         }
+        let at = batch.at(row, now)?;
         let state = match named::given(row.state.as_ref()).unwrap_or("granted") {
             "granted" => ConsentState::Granted,
             "withdrawn" => ConsentState::Withdrawn,
+            "expired" => {
+                let term = stream.rules.consent_expires.zip(at);
+                if term.is_none_or(|(term, at)| term.end(at) > now) {
+                    let rest =
+                        "`relent stream set ACCOUNT STREAM --consent-expires TERM` says when";
+                    return refused(format!("it has expired, and would hold again here: {rest}"));
+                }
+                ConsentState::Granted
+            }
             word => {
                 let rest = "write granted or withdrawn, or leave it out";
                 return refused(format!("the state `{word}` cannot be imported: {rest}"));
             }
         };
-        let evidence = batch.evidence(row)?;
-        if evidence.text.is_empty() {
+        let (evidence, circumstances) = (batch.evidence(row)?, batch.circumstances(row, now)?);
+        if evidence.text.is_empty() && circumstances.wording.is_none() {
             let rest = "give it in a column `source`, or for all rows with --source";
             return refused(format!("it does not say where the consent comes from: {rest}"));
         }
         let address = named::address(&row.recipient)?;
-        Ok(ListedConsent { address, state, at: batch.at(row, now)?, evidence })
+        Ok(ListedConsent { address, state, at, evidence, circumstances })
     })?;
     let mut ended = Vec::new();
     for consent in consents.iter().filter(|row| row.state == ConsentState::Withdrawn) {

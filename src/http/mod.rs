@@ -12,14 +12,14 @@ mod held;
 mod vitals;
 
 mod form;
-mod page;
-mod person;
-mod unsubscribe;
+mod recipient;
 
 mod by;
 
 mod account;
+mod account_page;
 mod answers;
+mod audit;
 mod consent;
 mod credential;
 mod domain;

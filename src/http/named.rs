@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::site::Parts;
 use crate::accounts::Stream;
-use crate::events::record::{Evidence, Reason, Scope, Source};
+use crate::events::record::{Circumstances, Evidence, Reason, Scope, Source};
 use crate::mail::id::BASE32;
 use crate::mail::{AccountId, Address, Domain, RecipientHash, StreamId, Timestamp};
 use crate::policy::{Settled, Subject};
@@ -17,6 +17,12 @@ pub(super) const GLOBAL: &str = "global";
 const AHEAD_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Longest text of evidence, in characters.
 const TEXT_MAX: usize = 1000;
+/// Longest name that a program gives itself, in characters.
+pub(super) const USER_AGENT_MAX: usize = 500;
+/// Longest words that a person agreed to, in characters.
+const WORDING_MAX: usize = 4000;
+/// Longest name of a version of such words, in characters.
+const VERSION_MAX: usize = 100;
 
 /// What a request gave, unless it is empty.
 pub(super) fn given(text: Option<&String>) -> Option<&str> {
@@ -162,6 +168,45 @@ pub(super) fn evidence(text: &str, ip: Option<String>) -> Result<Evidence, Probl
         )));
     }
     Ok(Evidence { source: Source::Operator, text: text.to_owned(), ip, message: None })
+}
+
+/// What a request says of the circumstances under which a person agreed.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Said<'a> {
+    pub(super) user_agent: Option<&'a str>,
+    pub(super) wording: Option<&'a str>,
+    pub(super) wording_version: Option<&'a str>,
+    pub(super) asked: Option<&'a str>,
+}
+
+/// The same, each within its bounds.
+pub(super) fn circumstances(now: Timestamp, said: Said<'_>) -> Result<Circumstances, Problem> {
+    let line = |name: &str, text: Option<&str>, most: usize| {
+        text.map(|text| words(name, text, most, &[])).transpose()
+    };
+    Ok(Circumstances {
+        user_agent: line("user_agent", said.user_agent, USER_AGENT_MAX)?,
+        wording: said
+            .wording
+            .map(|text| words("wording", text, WORDING_MAX, &['\n', '\t']))
+            .transpose()?,
+        wording_version: line("wording_version", said.wording_version, VERSION_MAX)?,
+        asked: said.asked.map(|text| moment(now, Some(text))).transpose()?,
+    })
+}
+
+/// A text of a request within its bounds, without characters that control something.
+fn words(name: &str, text: &str, most: usize, spared: &[char]) -> Result<String, Problem> {
+    let text = text.trim().replace("\r\n", "\n");
+    let length = text.chars().count();
+    if length > most {
+        let text = format!("`{name}` has {length} characters: {most} are the most, shorten it");
+        return Err(Problem::unfit(text));
+    }
+    match text.chars().find(|c| c.is_control() && !spared.contains(c)) {
+        Some(c) => Err(Problem::unfit(format!("`{name}` holds the character {c:?}: leave it out"))),
+        None => Ok(text),
+    }
 }
 
 /// How far a stop reaches, in a word, and the stream it names.

@@ -1,11 +1,11 @@
 //! The two faces: which routes each has, and what binds every request: a size, a time, headers.
 
 use super::{
-    account, answers, consent, credential, domain, explain, findings, health, held, import,
+    account, account_page, answers, audit, consent, credential, domain, explain, findings, health,
+    held, import,
     outgoing::{self, Outgoing},
-    person::Lookups,
     problem::Problem,
-    stream, suppression, unsubscribe,
+    recipient, stream, suppression,
     vitals::Vitals,
     waiting,
 };
@@ -16,12 +16,12 @@ use crate::policy::Policy;
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::world::World;
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use axum::{Extension, Router};
+use axum::routing::{delete, get, post, put};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -63,12 +63,10 @@ pub struct Site {
     pub(super) metrics: PrometheusHandle,
 }
 
-/// What everybody may reach: the unsubscribe page, metrics and health.
+/// What everybody may reach: recipients' pages, metrics and health.
 #[must_use]
 pub fn public(parts: Parts) -> Site {
-    let routes = Router::new()
-        .route("/u/{token}", get(unsubscribe::show).post(unsubscribe::act))
-        .layer(Extension(Lookups::new(parts.config.http.lookups_max)));
+    let routes = recipient::routes(&parts);
     site(routes.merge(health::routes()), parts)
 }
 
@@ -80,6 +78,10 @@ pub fn admin(parts: Parts) -> Site {
     let routes = Router::new()
         .route("/api/v1/accounts", get(account::list).post(account::add))
         .route(account, get(account::show).patch(account::set))
+        .route(&below("suspend"), post(account::suspend))
+        .route(&below("resume"), post(account::resume))
+        .route(&below("page"), get(account_page::show).patch(account_page::change))
+        .route(&below("page/logo"), put(account_page::put_logo).delete(account_page::remove_logo))
         .route(&below("streams"), get(stream::list).post(stream::add))
         .route(
             &below("streams/{stream}"),
@@ -116,6 +118,10 @@ pub fn admin(parts: Parts) -> Site {
                 ))),
         )
         .route("/api/v1/delivery/probe/{domain}", post(outgoing::probe))
+        .route("/api/v1/audit", get(audit::list))
+        .route("/api/v1/audit/head", get(audit::head))
+        .route("/api/v1/audit/verify", get(audit::verify))
+        .route("/api/v1/audit/{sequence}", get(audit::show))
         .route("/api/v1/queue", get(waiting::list))
         .route("/api/v1/queue/summary", get(waiting::summary))
         .route("/api/v1/queue/{verb}", post(waiting::act))

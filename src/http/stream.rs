@@ -4,7 +4,10 @@ use super::by::By;
 use super::named;
 use super::problem::{Draft, Problem};
 use super::site::Parts;
-use crate::accounts::{Compliance, QuietHours, Stream, StreamDraft, StreamKind, StreamRules};
+use crate::accounts::{
+    Compliance, ConsentTerm, ConsentTermFault, QuietHours, Stream, StreamDraft, StreamKind,
+    StreamRules,
+};
 use crate::queue::Waits;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -24,6 +27,7 @@ fn view(stream: &Stream) -> Value {
         "compliance": rules.compliance,
         "ad_label": rules.ad_label,
         "quiet_hours": rules.quiet_hours.as_ref().map(ToString::to_string),
+        "consent_expires": rules.consent_expires.map(|term| term.to_string()),
         "created": stream.created.to_string(),
     })
 }
@@ -36,6 +40,8 @@ pub(super) struct Rules {
     ad_label: Option<bool>,
     /// `22:00-08:00@Europe/Berlin`; empty: none.
     quiet_hours: Option<String>,
+    /// How long a consent holds, as in `24mo`; empty or `none`: until it is withdrawn.
+    consent_expires: Option<String>,
 }
 
 /// Rules that were read: what is `Some` changes.
@@ -43,6 +49,7 @@ struct Change {
     compliance: Option<Compliance>,
     ad_label: Option<bool>,
     quiet_hours: Option<Option<QuietHours>>,
+    consent_expires: Option<Option<ConsentTerm>>,
 }
 
 impl Rules {
@@ -55,7 +62,15 @@ impl Rules {
         let quiet_hours = quiet_hours.map_err(|fault: crate::accounts::QuietHoursFault| {
             Problem::unfit(format!("quiet hours: {fault}"))
         })?;
-        Ok(Change { compliance: self.compliance, ad_label: self.ad_label, quiet_hours })
+        let term = self.consent_expires.as_ref().map(|text| match text.trim() {
+            "" | "none" => Ok(None),
+            text => text.parse().map(Some),
+        });
+        let consent_expires = term.transpose().map_err(|fault: ConsentTermFault| {
+            Problem::unfit(format!("`consent_expires`: {fault}"))
+        })?;
+        let (compliance, ad_label) = (self.compliance, self.ad_label);
+        Ok(Change { compliance, ad_label, quiet_hours, consent_expires })
     }
 }
 
@@ -65,6 +80,9 @@ impl Change {
         rules.ad_label = self.ad_label.unwrap_or(rules.ad_label);
         if let Some(hours) = self.quiet_hours {
             rules.quiet_hours = hours;
+        }
+        if let Some(term) = self.consent_expires {
+            rules.consent_expires = term;
         }
     }
 }
@@ -92,6 +110,7 @@ pub(super) struct NewStream {
     compliance: Option<Compliance>,
     ad_label: Option<bool>,
     quiet_hours: Option<String>,
+    consent_expires: Option<String>,
 }
 
 pub(super) async fn add(
@@ -104,7 +123,8 @@ pub(super) async fn add(
     let mut rules = StreamRules::default();
     let (compliance, ad_label) = (draft.compliance, draft.ad_label);
     label_fits(ad_label, draft.kind)?;
-    Rules { compliance, ad_label, quiet_hours: draft.quiet_hours }.read()?.apply(&mut rules);
+    let (quiet_hours, consent_expires) = (draft.quiet_hours, draft.consent_expires);
+    Rules { compliance, ad_label, quiet_hours, consent_expires }.read()?.apply(&mut rules);
     let draft = StreamDraft {
         name: draft.name,
         kind: draft.kind,

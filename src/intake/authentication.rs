@@ -111,7 +111,7 @@ impl Intake {
             (Claim::Proof { .. }, _) => Ok(None),
         };
         match login {
-            Ok(Some(login)) => Ok(login),
+            Ok(Some(login)) => self.suspended(&login, 535).map(|()| login),
             Ok(None) => {
                 self.failures.add(pair, self.parts.world.clock.steady());
                 tracing::info!(target: "relent::intake", user = %claim.user().escape_debug(), client = %peer, "AUTH refused");

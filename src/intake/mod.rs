@@ -2,6 +2,7 @@
 //! meet sockets, policy and the queue.
 
 mod admission;
+mod allowance;
 mod authentication;
 mod connection;
 mod driver;

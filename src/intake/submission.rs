@@ -1,6 +1,7 @@
 //! Mail from applications: who sends, as whom, to whom; then the message streams to the spool.
 
 use super::admission::{Context, HEADER_MAX, refusal};
+use super::allowance::Allowance;
 use super::{Intake, literal};
 use crate::accounts::{Credential, Login, Refusal, Stream};
 use crate::events::message::{Accepted, Letters, Origin, Recipient};
@@ -48,6 +49,8 @@ struct Envelope {
     dsn: Dsn,
     /// Before when MAIL said that it must not leave.
     hold: Option<Timestamp>,
+    /// The largest message that its account may send.
+    size_max: u64,
     /// Some of them are refused, and the credential has them stopped in silence.
     silenced: bool,
 }
@@ -171,6 +174,16 @@ impl Submission {
             self.log_refusal(&answer);
             return Verdict::Refuse(answer);
         }
+        let allowance = match self.intake.may_begin(login, parameters.size) {
+            Ok(allowance) => allowance,
+            Err(verdict) => {
+                if let Verdict::Refuse(answer) | Verdict::Defer(answer) = &verdict {
+                    self.log_refusal(answer);
+                }
+                return verdict;
+            }
+        };
+        let size_max = allowance.size_max(parts.config.submission.message_size_max.0);
         let hold = match parameters.hold.map(|hold| self.held(hold)).transpose() {
             Ok(hold) => hold,
             Err(answer) => return Verdict::Refuse(answer),
@@ -178,8 +191,16 @@ impl Submission {
         let (smtputf8, requiretls) = (parameters.smtputf8, parameters.requiretls);
         let dsn = Dsn { message: parameters.dsn, recipients: Vec::new() };
         let (recipients, silenced) = (Vec::new(), false);
-        self.envelope =
-            Some(Envelope { sender, smtputf8, requiretls, recipients, dsn, hold, silenced });
+        self.envelope = Some(Envelope {
+            sender,
+            smtputf8,
+            requiretls,
+            recipients,
+            dsn,
+            hold,
+            size_max,
+            silenced,
+        });
         Verdict::Accept
     }
 
@@ -209,6 +230,9 @@ impl Submission {
         };
         if let Err(answer) = self.intake.standing(login) {
             return Verdict::Defer(answer);
+        }
+        if let Err(verdict) = self.intake.has_room(login, envelope.recipients.len()) {
+            return verdict;
         }
         let hash = match parts.accounts.hash(login.account.id, &address) {
             Ok(hash) => hash,
@@ -279,10 +303,9 @@ impl Submission {
             return;
         };
         message.size += bytes.len() as u64;
-        let size_max = self.intake.parts.config.submission.message_size_max.0;
+        let size_max = self.envelope.as_ref().map_or(0, |envelope| envelope.size_max);
         if message.size > size_max && message.refused.is_none() {
-            let text = format!("messages have at most {size_max} octets here");
-            message.refused = Some(refuse(552, (5, 3, 4), text));
+            message.refused = Some(Allowance::too_large(size_max));
         }
         if message.refused.is_some() {
             return;
@@ -411,6 +434,15 @@ impl Submission {
             envelope.silenced |= !refused.is_empty();
             refused.clear();
         }
+        let named = envelope.recipients.len();
+        let wanted = named.saturating_sub(refused.len()) as u64;
+        let rules = match self.intake.count(login, named, wanted).await {
+            Ok(rules) => rules,
+            Err(answer) => {
+                self.log_refusal(&answer);
+                return answer;
+            }
+        };
         // Asked for is not needed: mail that is ASCII throughout may go where SMTPUTF8 is not known.
         let beyond = |address: &Address| address.needs_smtputf8();
         let needs_smtputf8 = message.international
@@ -462,6 +494,7 @@ impl Submission {
                 refuse(250, (2, 0, 0), format!("{id} Message accepted for delivery{note}"))
             }
             Err(fault) => {
+                parts.accounts.give_recipients_back(login.account.id, &rules, wanted);
                 let answer = fault.answer();
                 self.log_refusal(&answer);
                 answer

@@ -140,6 +140,7 @@ async fn a_stop_is_the_persons_act_or_whoever_brought_it_and_its_history_names_t
         state: ConsentState::Granted,
         at: None,
         evidence: evidence(),
+        circumstances: crate::events::record::Circumstances::default(),
     };
     by.consent_all(&stream, vec![agreed]).await.expect("store");
     assert_eq!(

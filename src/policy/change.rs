@@ -6,7 +6,7 @@ use super::record::{
     Consent, ConsentState, History, RecipientRecord, Settled, Subject, Suppression,
 };
 use crate::accounts::Stream;
-use crate::events::record::{Change, Evidence, Grounds, Reason, RecordEvent, Scope};
+use crate::events::record::{Change, Circumstances, Evidence, Grounds, Reason, RecordEvent, Scope};
 use crate::events::{Act, Author};
 use crate::mail::{AccountId, Address, RecipientHash, StreamId, Timestamp};
 use crate::store::{StoreFault, Transaction};
@@ -18,21 +18,31 @@ pub(super) fn record(
     place: (AccountId, RecipientHash),
     (change, evidence, at): (Change, Evidence, Timestamp),
 ) -> Result<u64, StoreFault> {
-    record_on((t, author), place, (change, evidence, at), None)
+    note((t, author), place, (change, evidence, at), (None, None))
 }
 
 /// The same, with the grounds of what mail that came in changed.
 pub(super) fn record_on(
     (t, author): (&mut Transaction<'_>, &Author),
-    (account, hash): (AccountId, RecipientHash),
+    place: (AccountId, RecipientHash),
     (change, evidence, at): (Change, Evidence, Timestamp),
     grounds: Option<Grounds>,
+) -> Result<u64, StoreFault> {
+    note((t, author), place, (change, evidence, at), (grounds, None))
+}
+
+fn note(
+    (t, author): (&mut Transaction<'_>, &Author),
+    (account, hash): (AccountId, RecipientHash),
+    (change, evidence, at): (Change, Evidence, Timestamp),
+    (grounds, circumstances): (Option<Grounds>, Option<Box<Circumstances>>),
 ) -> Result<u64, StoreFault> {
     let sequence = t.count("records")?;
     let act = entry(account, &change, &evidence).of(hash, sequence);
     let entry = author.write(t, act)?;
     let grounds = grounds.map(Box::new);
-    let event = RecordEvent { sequence, account, hash, change, evidence, at, grounds };
+    let event =
+        RecordEvent { sequence, account, hash, change, evidence, at, grounds, circumstances };
     t.put(&sequence.to_be_bytes(), &event);
     let place = [&key(account, hash)[..], &sequence.to_be_bytes()].concat();
     t.put(&place, &History { event: sequence, entry: Some(entry) });
@@ -54,6 +64,7 @@ fn entry(account: AccountId, change: &Change, evidence: &Evidence) -> Act {
         Change::Suppressed { scope, reason } => act("suppression.made", scope, reason),
         Change::Lifted { scope, reason } => act("suppression.lifted", scope, reason),
         Change::Granted { stream } => of_stream("consent.granted", stream),
+        Change::Requested { stream } => of_stream("consent.requested", stream),
         Change::Withdrawn { stream } => of_stream("consent.withdrawn", stream),
         Change::Asked { stream } => of_stream("recipient.asked", stream),
     };
@@ -84,7 +95,9 @@ pub(super) fn stop_on(
     let same = |s: &Suppression| s.scope == scope && s.reason == reason;
     if let Some(standing) = kept.suppressions.iter().find(|s| same(s)) {
         // A consent later than the stop may outrank it: the stop must then be made anew.
-        let later = |consent: &Consent| consent.sequence > standing.sequence;
+        let later = |consent: &Consent| {
+            consent.state == ConsentState::Granted && consent.sequence > standing.sequence
+        };
         let becomes_own =
             stop.evidence.source.is_own_act() && !standing.evidence.source.is_own_act();
         if !becomes_own && !kept.consents.iter().any(later) {
@@ -119,19 +132,22 @@ pub(super) fn agree(
     (mut kept, address): (RecipientRecord, Address),
     mut made: Consent,
     now: Timestamp,
-) -> Result<(), StoreFault> {
+) -> Result<u64, StoreFault> {
     let stream = made.stream;
     kept.address.get_or_insert(address);
     let change = match made.state {
         ConsentState::Granted => Change::Granted { stream },
-        _ => Change::Withdrawn { stream },
+        ConsentState::Pending => Change::Requested { stream },
+        ConsentState::Withdrawn | ConsentState::Expired => Change::Withdrawn { stream },
     };
     let event = (change, made.evidence.clone(), now);
-    made.sequence = record((&mut *t, author), (owner, hash), event)?;
+    let grounds = (None, made.circumstances.clone());
+    made.sequence = note((&mut *t, author), (owner, hash), event, grounds)?;
+    let sequence = made.sequence;
     kept.consents.retain(|consent| consent.stream != stream);
     kept.consents.push(made);
     t.put(&key(owner, hash), &kept);
-    Ok(())
+    Ok(sequence)
 }
 
 impl RecipientRecord {
@@ -288,7 +304,7 @@ impl Policy {
         stream: &Stream,
         address: &Address,
         (state, at): (ConsentState, Timestamp),
-        evidence: Evidence,
+        (evidence, circumstances): (Evidence, Circumstances),
     ) -> Result<RecipientHash, StoreFault> {
         let (owner, stream) = (stream.account, stream.id);
         let hash = self.accounts.hash(owner, address)?;
@@ -296,7 +312,8 @@ impl Policy {
         let author = self.author_of(evidence.source);
         let done = self.store.transact(move |t| {
             let kept = t.get::<RecipientRecord>(&key(owner, hash))?.unwrap_or_default();
-            let made = Consent { stream, state, evidence, at, sequence: 0 };
+            let circumstances = circumstances.kept();
+            let made = Consent { stream, state, evidence, at, sequence: 0, circumstances };
             agree((t, &author), (owner, hash), (kept, address), made, now)?;
             Ok(Ok::<_, Infallible>(()))
         });
@@ -315,8 +332,21 @@ impl Policy {
         at: Timestamp,
         evidence: Evidence,
     ) -> Result<(), StoreFault> {
-        let state = (ConsentState::Granted, at);
-        self.consent(stream, address, state, evidence).await?;
+        self.grant_under(stream, address, at, (evidence, Circumstances::default())).await
+    }
+
+    /// The same, with what the person had before them.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn grant_under(
+        &self,
+        stream: &Stream,
+        address: &Address,
+        at: Timestamp,
+        proof: (Evidence, Circumstances),
+    ) -> Result<(), StoreFault> {
+        self.consent(stream, address, (ConsentState::Granted, at), proof).await?;
         Ok(())
     }
 
@@ -333,7 +363,8 @@ impl Policy {
         evidence: Evidence,
     ) -> Result<Settled, StoreFault> {
         let state = (ConsentState::Withdrawn, at);
-        let hash = self.consent(stream, address, state, evidence).await?;
+        let proof = (evidence, Circumstances::default());
+        let hash = self.consent(stream, address, state, proof).await?;
         Ok(self.settle(stream.account, hash).await)
     }
 }

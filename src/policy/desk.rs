@@ -92,7 +92,7 @@ impl Policy {
     /// The store.
     pub fn judge(&self, stream: &Stream, address: &Address) -> Result<Judgement, StoreFault> {
         let (suppressions, consents) = self.read(&self.keys_of(stream.account, address)?)?;
-        Ok(judge(stream, &suppressions, &consents))
+        Ok(judge(stream, &suppressions, &consents, self.world.clock.now()))
     }
 
     /// Takes a permit for one final dot, then looks once more. `Err(judgement)`: no dot.
@@ -111,7 +111,7 @@ impl Policy {
             return Ok(Ok(permit));
         }
         let (suppressions, consents) = self.read(&keys)?;
-        Ok(match judge(stream, &suppressions, &consents) {
+        Ok(match judge(stream, &suppressions, &consents, self.world.clock.now()) {
             Judgement::Clear => Ok(permit),
             judgement => Err(judgement),
         })
@@ -360,6 +360,12 @@ fn unconsented(consent: Option<&Consent>) -> String {
         }
         Some(consent) if consent.state == ConsentState::Expired => {
             format!("consent to this stream expired on {}", consent.at.date())
+        }
+        Some(consent) if consent.state == ConsentState::Pending => {
+            format!(
+                "consent to this stream was asked for on {} and not confirmed yet",
+                consent.at.date()
+            )
         }
         _ => "no consent of this recipient is recorded for this stream".into(),
     }

@@ -7,7 +7,7 @@ use super::permit::Key;
 use super::record::{Consent, ConsentState, RecipientRecord, Settled, Subject, Suppression};
 use crate::accounts::Stream;
 use crate::events::Author;
-use crate::events::record::{Evidence, Reason, Scope};
+use crate::events::record::{Circumstances, Evidence, Reason, Scope};
 use crate::mail::{AccountId, Address, RecipientHash, Timestamp};
 use crate::store::{StoreFault, Transaction};
 use std::collections::HashSet;
@@ -39,6 +39,8 @@ pub struct ListedConsent {
     pub at: Option<Timestamp>,
     /// What it rests on.
     pub evidence: Evidence,
+    /// What the person had before them.
+    pub circumstances: Circumstances,
 }
 
 /// What became of a list.
@@ -60,13 +62,19 @@ fn is_same(one: Timestamp, other: Timestamp) -> bool {
 }
 
 impl ListedConsent {
-    /// Whether the record says this already. A person's own word is not replaced by a list's.
-    fn stands(&self, kept: &Consent) -> bool {
+    /// Whether the record says this already. A person's own word is not replaced by a list's, unless it
+    /// has expired and the list says when it was given anew.
+    fn stands(&self, kept: &Consent, stream: &Stream, now: Timestamp) -> bool {
         let given = &kept.evidence;
+        let has_expired = kept.state_at(stream, now) == ConsentState::Expired;
+        let is_renewed = has_expired && self.at.is_some_and(|at| at > kept.at);
+        let known = kept.circumstances.as_deref();
         kept.state == self.state
+            && !is_renewed
             && (given.source.is_own_act()
                 || (given.text == self.evidence.text
                     && given.ip == self.evidence.ip
+                    && *known.unwrap_or(&Circumstances::default()) == self.circumstances
                     && self.at.is_none_or(|at| is_same(at, kept.at))))
     }
 }
@@ -83,7 +91,11 @@ fn bring(
     let (scope, reason, at) = (row.scope, row.reason, row.at.unwrap_or(now));
     let standing = kept.suppressions.iter().find(|s| s.scope == scope && s.reason == reason);
     if let Some(standing) = standing {
-        let after = |consent: &Consent| consent.sequence > standing.sequence && consent.at < at;
+        let after = |consent: &Consent| {
+            consent.state == ConsentState::Granted
+                && consent.sequence > standing.sequence
+                && consent.at < at
+        };
         if !kept.consents.iter().any(after) {
             return Ok(false);
         }
@@ -138,7 +150,8 @@ impl Policy {
         stream: &Stream,
         rows: Vec<ListedConsent>,
     ) -> Result<Imported, StoreFault> {
-        let (owner, stream) = (stream.account, stream.id);
+        let (owner, whole) = (stream.account, stream.clone());
+        let stream = stream.id;
         let mut placed = Vec::with_capacity(rows.len());
         let mut ended = HashSet::new();
         for row in rows {
@@ -162,12 +175,12 @@ impl Policy {
                     withdrawn.push((number, standing.at));
                     continue;
                 }
-                if standing.is_some_and(|consent| row.stands(consent)) {
+                if standing.is_some_and(|consent| row.stands(consent, &whole, now)) {
                     continue;
                 }
-                let ListedConsent { address, state, at, evidence } = row;
-                let at = at.unwrap_or(now);
-                let made = Consent { stream, state, evidence, at, sequence: 0 };
+                let ListedConsent { address, state, at, evidence, circumstances } = row;
+                let (at, circumstances) = (at.unwrap_or(now), circumstances.kept());
+                let made = Consent { stream, state, evidence, at, sequence: 0, circumstances };
                 agree((&mut *t, &author), (owner, hash), (kept, address), made, now)?;
                 taken += 1;
             }
@@ -191,6 +204,7 @@ mod tests {
     use super::super::Judgement;
     use super::super::tests::{evidence, rig, someone};
     use super::*;
+    use crate::accounts::{ConsentTerm, StreamRules};
     use crate::events::record::Source;
 
     fn listed(at: Option<u64>) -> Vec<ListedStop> {
@@ -207,7 +221,8 @@ mod tests {
     fn agreed(state: ConsentState, at: Option<u64>, text: &str) -> Vec<ListedConsent> {
         let mut evidence = evidence(Source::Operator);
         evidence.text = text.into();
-        vec![ListedConsent { address: someone(), state, at: at.map(Timestamp), evidence }]
+        let (at, circumstances) = (at.map(Timestamp), Circumstances::default());
+        vec![ListedConsent { address: someone(), state, at, evidence, circumstances }]
     }
 
     #[tokio::test]
@@ -281,6 +296,26 @@ mod tests {
         assert_eq!(bring(agreed(granted, Some(1_000_000), "form")).await, 0);
         let view = policy.view(stream.account, &Subject::Address(someone())).expect("store");
         assert_eq!(view.consents[0].evidence.source, Source::Page);
+    }
+
+    #[tokio::test]
+    async fn a_list_renews_what_a_person_gave_once_it_has_expired_and_not_before() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (accounts, policy, stream) = rig(home.path()).await;
+        let address = someone();
+        let own = policy.grant(&stream, &address, Timestamp(5000), evidence(Source::Page));
+        own.await.expect("store");
+        let bring = |stream: Stream, at| {
+            let (policy, rows) = (policy.clone(), agreed(ConsentState::Granted, at, "form"));
+            async move { policy.consent_all(&stream, rows).await.expect("store").taken }
+        };
+        assert_eq!(bring(stream.clone(), Some(9000)).await, 0, "the person's own word holds");
+        let term = |rules: &mut StreamRules| rules.consent_expires = Some(ConsentTerm::Days(1));
+        let stream = accounts.set_rules(stream.account, "news", term).await.expect("stream");
+        assert_eq!(bring(stream.clone(), None).await, 0, "an old list says no new time");
+        assert_eq!(bring(stream.clone(), Some(4000)).await, 0);
+        assert_eq!(bring(stream.clone(), Some(9000)).await, 1);
+        assert_eq!(bring(stream, Some(9000)).await, 0);
     }
 
     #[tokio::test]

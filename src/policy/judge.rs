@@ -3,6 +3,7 @@
 use super::record::{Consent, ConsentState, Judgement, Suppression};
 use crate::accounts::{Stream, StreamKind};
 use crate::events::record::{Reason, Scope};
+use crate::mail::Timestamp;
 
 /// Whether a stop reaches a stream at all.
 fn binds(stream: &Stream, stop: &Suppression) -> bool {
@@ -26,11 +27,18 @@ fn yields(stop: &Suppression, granted: Option<&Consent>) -> bool {
         })
 }
 
-/// What the records say of a recipient on a stream. Global stops are named first, then the latest.
+/// What the records say of a recipient on a stream now. Global stops are named first, then the latest.
+/// A consent that has expired outranks nothing; it is shown with the time at which it did.
 #[must_use]
-pub fn judge(stream: &Stream, suppressions: &[Suppression], consents: &[Consent]) -> Judgement {
+pub fn judge(
+    stream: &Stream,
+    suppressions: &[Suppression],
+    consents: &[Consent],
+    now: Timestamp,
+) -> Judgement {
     let consent = consents.iter().find(|consent| consent.stream == stream.id);
-    let granted = consent.filter(|consent| consent.state == ConsentState::Granted);
+    let state = consent.map(|consent| consent.state_at(stream, now));
+    let granted = consent.filter(|_| state == Some(ConsentState::Granted));
     let stop = suppressions
         .iter()
         .filter(|stop| binds(stream, stop) && !yields(stop, granted))
@@ -42,7 +50,10 @@ pub fn judge(stream: &Stream, suppressions: &[Suppression], consents: &[Consent]
             Judgement::Unconsented(consent.cloned())
         }
         None if stream.consent_required && granted.is_none() => {
-            Judgement::Unconsented(consent.cloned())
+            Judgement::Unconsented(consent.map(|consent| match consent.end(stream) {
+                Some(at) => Consent { state: ConsentState::Expired, at, ..consent.clone() },
+                None => consent.clone(),
+            }))
         }
         None => Judgement::Clear,
     }

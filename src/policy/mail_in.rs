@@ -40,7 +40,8 @@ impl Policy {
         written: Timestamp,
         (evidence, grounds): (Evidence, Grounds),
     ) -> Result<Return, StoreFault> {
-        let (owner, stream) = (stream.account, stream.id);
+        let (owner, whole) = (stream.account, stream.clone());
+        let stream = stream.id;
         let hash = self.accounts.hash(owner, address)?;
         let (address, now) = (address.clone(), self.world.clock.now());
         let author = self.author_of(evidence.source);
@@ -54,12 +55,12 @@ impl Policy {
             let stops: Vec<_> = stops.collect();
             let consent = kept.consents.iter().rfind(|consent| consent.stream == stream);
             if stops.iter().any(|stop| is_later(stop.at))
-                || consent.is_some_and(|c| is_later(c.at) && c.state != ConsentState::Granted)
+                || consent.is_some_and(|c| is_later(c.at) && c.state == ConsentState::Withdrawn)
             {
                 return Ok(Ok(Return::Outdated));
             }
             let stands = consent.is_some_and(|consent| {
-                consent.state == ConsentState::Granted
+                consent.state_at(&whole, now) == ConsentState::Granted
                     && stops.iter().all(|stop| {
                         consent.evidence.source.is_own_act() && consent.sequence > stop.sequence
                     })
@@ -78,7 +79,8 @@ impl Policy {
             let sequence = record_on((&mut *t, &author), (owner, hash), event, Some(grounds))?;
             let (state, at) = (ConsentState::Granted, now);
             kept.consents.retain(|consent| consent.stream != stream);
-            kept.consents.push(Consent { stream, state, evidence, at, sequence });
+            let circumstances = None;
+            kept.consents.push(Consent { stream, state, evidence, at, sequence, circumstances });
             kept.address.get_or_insert(address);
             t.put(&place, &kept);
             Ok(Ok::<_, Infallible>(Return::Recorded(sequence)))
@@ -280,9 +282,10 @@ mod tests {
         let [event] = &events[..] else { unreachable!("{events:?}") };
         assert_eq!(event.grounds.as_deref(), Some(&grounds()));
         assert_eq!(event.change, Change::Asked { stream: rig.stream.id });
-        let old = RecordEvent { grounds: None, ..event.clone() };
+        let old = RecordEvent { grounds: None, circumstances: None, ..event.clone() };
         let bytes = postcard::to_stdvec(&old).expect("plain data");
-        assert_eq!(RecordEvent::decode_old(1, &bytes[..bytes.len() - 1]), Some(old));
+        assert_eq!(RecordEvent::decode_old(1, &bytes[..bytes.len() - 2]), Some(old.clone()));
+        assert_eq!(RecordEvent::decode_old(2, &bytes[..bytes.len() - 1]), Some(old));
         assert_eq!(RecordEvent::decode_old(7, &bytes), None);
     }
 }

@@ -1,6 +1,7 @@
 //! What is kept of recipients: stops, agreements, and what policy says of them.
 
-use crate::events::record::{Evidence, Reason, RecordEvent, Scope};
+use crate::accounts::Stream;
+use crate::events::record::{Circumstances, Evidence, Reason, RecordEvent, Scope};
 use crate::mail::{
     AccountId, Address, Domain, MessageId, RecipientHash, RecipientNumber, StreamId, Timestamp,
 };
@@ -37,6 +38,26 @@ pub struct Consent {
     pub at: Timestamp,
     /// Its place in the commit order of changes.
     pub sequence: u64,
+    /// What the person had before them.
+    pub circumstances: Option<Box<Circumstances>>,
+}
+
+impl Consent {
+    /// When it ends by its stream's rule; none where it does not by itself.
+    #[must_use]
+    pub fn end(&self, stream: &Stream) -> Option<Timestamp> {
+        let ends = self.state == ConsentState::Granted;
+        stream.rules.consent_expires.filter(|_| ends).map(|term| term.end(self.at))
+    }
+
+    /// What it is now: a consent expires by the clock, and nobody need sweep it away.
+    #[must_use]
+    pub fn state_at(&self, stream: &Stream, now: Timestamp) -> ConsentState {
+        match self.end(stream) {
+            Some(end) if end <= now => ConsentState::Expired,
+            _ => self.state,
+        }
+    }
 }
 
 /// Whether a consent holds.
@@ -49,7 +70,7 @@ pub enum ConsentState {
     Granted,
     /// Taken back.
     Withdrawn,
-    /// Too old.
+    /// Too old by its stream's rule: never written down, always reckoned.
     Expired,
 }
 
@@ -188,6 +209,43 @@ pub(super) struct HardBounce {
     pub(super) is_late: bool,
 }
 
+/// [`Consent`] as versions 1 to 3 of the record had it: without the circumstances.
+#[derive(Serialize, Deserialize)]
+struct Consent3 {
+    stream: StreamId,
+    state: ConsentState,
+    evidence: Evidence,
+    at: Timestamp,
+    sequence: u64,
+}
+
+impl From<Consent3> for Consent {
+    fn from(old: Consent3) -> Self {
+        let Consent3 { stream, state, evidence, at, sequence } = old;
+        Self { stream, state, evidence, at, sequence, circumstances: None }
+    }
+}
+
+/// [`RecipientRecord`] as version 3 had it.
+#[derive(Serialize, Deserialize)]
+struct RecipientRecord3 {
+    address: Option<Address>,
+    suppressions: Vec<Suppression>,
+    consents: Vec<Consent3>,
+    replaced: Vec<(u64, Suppression)>,
+    domain: Option<Domain>,
+    hard_bounces: Vec<HardBounce>,
+}
+
+impl From<RecipientRecord3> for RecipientRecord {
+    fn from(old: RecipientRecord3) -> Self {
+        let RecipientRecord3 { address, suppressions, consents, replaced, domain, hard_bounces } =
+            old;
+        let consents = consents.into_iter().map(Into::into).collect();
+        Self { address, suppressions, consents, replaced, domain, hard_bounces }
+    }
+}
+
 /// [`Suppression`] as versions 1 and 2 of the record had it: without the site.
 #[derive(Serialize, Deserialize)]
 struct Suppression2 {
@@ -210,16 +268,19 @@ impl From<Suppression2> for Suppression {
 struct RecipientRecord1 {
     address: Option<Address>,
     suppressions: Vec<Suppression2>,
-    consents: Vec<Consent>,
+    consents: Vec<Consent3>,
     replaced: Vec<(u64, Suppression2)>,
 }
 
 impl Record for RecipientRecord {
     const TABLE: Table = Table::Recipient;
-    const VERSION: u8 = 3;
+    const VERSION: u8 = 4;
 
-    /// Version 2 was version 1 with the domain after it.
+    /// Version 2 was version 1 with the domain after it, version 3 had consents without circumstances.
     fn decode_old(version: u8, bytes: &[u8]) -> Option<Self> {
+        if version == 3 {
+            return postcard::from_bytes::<RecipientRecord3>(bytes).ok().map(Into::into);
+        }
         let (old, rest): (RecipientRecord1, _) = postcard::take_from_bytes(bytes).ok()?;
         let domain = match version {
             1 => None,
@@ -227,6 +288,7 @@ impl Record for RecipientRecord {
             _ => return None,
         };
         let RecipientRecord1 { address, suppressions, consents, replaced } = old;
+        let consents = consents.into_iter().map(Into::into).collect();
         let replaced = replaced.into_iter().map(|(event, stop)| (event, stop.into())).collect();
         let suppressions = suppressions.into_iter().map(Into::into).collect();
         let hard_bounces = Vec::new();
@@ -236,11 +298,16 @@ impl Record for RecipientRecord {
 
 impl Record for RecordEvent {
     const TABLE: Table = Table::RecordEvent;
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
-    /// Version 1 had no grounds.
+    /// Version 1 had no grounds, version 2 no circumstances.
     fn decode_old(version: u8, bytes: &[u8]) -> Option<Self> {
-        (version == 1).then(|| postcard::from_bytes(&[bytes, &[0]].concat()).ok())?
+        let added: &[u8] = match version {
+            1 => &[0; 2],
+            2 => &[0],
+            _ => return None,
+        };
+        postcard::from_bytes(&[bytes, added].concat()).ok()
     }
 }
 
@@ -294,6 +361,32 @@ mod tests {
         let later = [bytes.clone(), postcard::to_stdvec(&domain).expect("plain data")].concat();
         let read = RecipientRecord::decode_old(2, &later).expect("a record of version 2");
         assert_eq!((read.domain, read.suppressions), (domain, vec![stop]));
-        assert!(RecipientRecord::decode_old(3, &bytes).is_none());
+        assert!(RecipientRecord::decode_old(4, &bytes).is_none());
+    }
+
+    #[test]
+    fn a_consent_from_before_circumstances_were_kept_is_read() {
+        let evidence =
+            Evidence { source: Source::Api, text: "form".into(), ip: None, message: None };
+        let consent = Consent3 {
+            stream: StreamId(3),
+            state: ConsentState::Granted,
+            evidence,
+            at: Timestamp(7),
+            sequence: 9,
+        };
+        let old = RecipientRecord3 {
+            address: None,
+            suppressions: Vec::new(),
+            consents: vec![consent],
+            replaced: Vec::new(),
+            domain: None,
+            hard_bounces: Vec::new(),
+        };
+        let bytes = postcard::to_stdvec(&old).expect("plain data");
+        let read = RecipientRecord::decode_old(3, &bytes).expect("a record of version 3");
+        let [consent] = &read.consents[..] else { panic!("{read:?}") };
+        assert_eq!((consent.at, consent.sequence), (Timestamp(7), 9));
+        assert_eq!((consent.evidence.text.as_str(), &consent.circumstances), ("form", &None));
     }
 }

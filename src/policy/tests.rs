@@ -1,7 +1,9 @@
 //! The policy's promises over a real store: precedence as a table, lifting, undoing, and its words.
 
 use super::{Consent, ConsentState, Judgement, Policy, RecipientView, Subject, Suppression, judge};
-use crate::accounts::{Accounts, Stream, StreamAnswers, StreamDraft, StreamKind, StreamRules};
+use crate::accounts::{
+    Accounts, ConsentTerm, Stream, StreamAnswers, StreamDraft, StreamKind, StreamRules,
+};
 use crate::config;
 use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::{AccountId, Address, RecipientHash, StreamId, Timestamp, Verdict};
@@ -103,6 +105,7 @@ fn precedence_is_as_the_design_has_it() {
                         // Whatever date a source claims: only the commit order counts.
                         at: Timestamp(u64::MAX / 2),
                         sequence,
+                        circumstances: None,
                     };
                     let consents: Vec<_> =
                         (agreed != Agreed::Never).then_some(consent).into_iter().collect();
@@ -125,7 +128,7 @@ fn precedence_is_as_the_design_has_it() {
                         Judgement::Clear
                     };
                     assert_eq!(
-                        judge(&stream, &[stop], &consents),
+                        judge(&stream, &[stop], &consents, Timestamp(0)),
                         expected,
                         "{kind:?} honour={honour} {reason} {scope:?} {agreed:?}"
                     );
@@ -158,16 +161,67 @@ fn a_marketing_stream_needs_a_consent_that_holds() {
         evidence: evidence(Source::Api),
         at: Timestamp(0),
         sequence: 1,
+        circumstances: None,
     };
-    assert_eq!(judge(&stream, &[], &[]), Judgement::Unconsented(None));
+    assert_eq!(judge(&stream, &[], &[], Timestamp(0)), Judgement::Unconsented(None));
     for state in [ConsentState::Pending, ConsentState::Withdrawn, ConsentState::Expired] {
-        let judgement = judge(&stream, &[], &[consent(state)]);
+        let judgement = judge(&stream, &[], &[consent(state)], Timestamp(0));
         assert_eq!(judgement, Judgement::Unconsented(Some(consent(state))));
     }
     let granted = consent(ConsentState::Granted);
-    assert_eq!(judge(&stream, &[], std::slice::from_ref(&granted)), Judgement::Clear);
+    assert_eq!(judge(&stream, &[], std::slice::from_ref(&granted), Timestamp(0)), Judgement::Clear);
     let elsewhere = Consent { stream: StreamId(2), ..granted };
-    assert_eq!(judge(&stream, &[], &[elsewhere]), Judgement::Unconsented(None));
+    assert_eq!(judge(&stream, &[], &[elsewhere], Timestamp(0)), Judgement::Unconsented(None));
+}
+
+#[test]
+fn a_consent_expires_by_the_clock_and_a_renewal_counts_anew() {
+    let day = 24 * 3_600_000;
+    let mut stream = Stream {
+        id: StreamId(1),
+        account: AccountId(1),
+        name: "s".into(),
+        kind: StreamKind::Marketing,
+        consent_required: true,
+        honour_opt_out: false,
+        reply_to: None,
+        created: Timestamp(0),
+        removed: None,
+        rules: StreamRules::default(),
+        answers: StreamAnswers::default(),
+    };
+    let given = |at| Consent {
+        stream: StreamId(1),
+        state: ConsentState::Granted,
+        evidence: evidence(Source::Page),
+        at: Timestamp(at),
+        sequence: 20,
+        circumstances: None,
+    };
+    let judged = |stream: &Stream, stops: &[Suppression], at, now| {
+        judge(stream, stops, &[given(at)], Timestamp(now))
+    };
+    assert_eq!(judged(&stream, &[], 0, u64::MAX), Judgement::Clear, "nothing expires by itself");
+    stream.rules.consent_expires = Some(ConsentTerm::Days(30));
+    assert_eq!(judged(&stream, &[], 0, 30 * day - 1), Judgement::Clear);
+    let ended = Consent { state: ConsentState::Expired, at: Timestamp(30 * day), ..given(0) };
+    assert_eq!(judged(&stream, &[], 0, 30 * day), Judgement::Unconsented(Some(ended)));
+    assert_eq!(judged(&stream, &[], day, 30 * day), Judgement::Clear, "it was given anew");
+    // What has expired outranks the person's stop no more.
+    let stop = Suppression {
+        scope: Scope::Account,
+        reason: Reason::OptOut,
+        evidence: evidence(Source::Reply),
+        at: Timestamp(0),
+        sequence: 10,
+        site: None,
+    };
+    let stops = [stop.clone()];
+    assert_eq!(judged(&stream, &stops, 0, day), Judgement::Clear);
+    assert_eq!(judged(&stream, &stops, 0, 31 * day), Judgement::Suppressed(stop));
+    // Where nobody need agree, a consent that has expired keeps nobody from anything.
+    stream.consent_required = false;
+    assert_eq!(judged(&stream, &[], 0, 31 * day), Judgement::Clear);
 }
 
 /// Where nobody need agree, only a withdrawal binds: on marketing and transactional streams, with and
@@ -205,8 +259,9 @@ fn a_withdrawal_binds_where_nobody_need_agree() {
                 evidence: evidence(Source::Operator),
                 at: Timestamp(0),
                 sequence: 1,
+                circumstances: None,
             };
-            let judgement = judge(&stream, &[], std::slice::from_ref(&consent));
+            let judgement = judge(&stream, &[], std::slice::from_ref(&consent), Timestamp(0));
             let expected =
                 if binds { Judgement::Unconsented(Some(consent)) } else { Judgement::Clear };
             assert_eq!(judgement, expected, "{kind:?} {honour_opt_out} {state:?} of {of}");
@@ -454,11 +509,20 @@ fn a_refusal_says_why_and_since_when_but_a_global_one_neither() {
         evidence: evidence(Source::Operator),
         at: Timestamp(1_795_478_400_000),
         sequence: 1,
+        circumstances: None,
     };
     assert_eq!(
-        said(Ok(Judgement::Unconsented(Some(withdrawn)))),
+        said(Ok(Judgement::Unconsented(Some(withdrawn.clone())))),
         "550 5.7.1 consent to this stream was withdrawn on 2026-11-24\r\n"
     );
+    for (state, words) in [
+        (ConsentState::Expired, "expired on 2026-11-24"),
+        (ConsentState::Pending, "was asked for on 2026-11-24 and not confirmed yet"),
+    ] {
+        let consent = Consent { state, ..withdrawn.clone() };
+        let wire = said(Ok(Judgement::Unconsented(Some(consent))));
+        assert_eq!(wire, format!("550 5.7.1 consent to this stream {words}\r\n"));
+    }
     assert!(said(Err(StoreFault::Busy)).starts_with("451 4.3.0 "));
     assert!(said(Ok(Judgement::Clear)).is_empty());
 }

@@ -338,6 +338,10 @@ impl Queue for Embedded {
             return Err(StoreFault::Damaged(format!("stream {} is not there", stream.0)));
         };
         let permit = self.policy.permit(&stream, to)?;
+        if let Some(suspension) = self.accounts.suspension(stream.account)? {
+            let since = suspension.since;
+            return Err(StoreFault::Missing(format!("the account is suspended since {since}")));
+        }
         // Looked at last, as policy does: who cancels says so first and then waits for the attempt.
         let key = lease.key();
         let then = self.state().item(key).and_then(|item| item.then);
@@ -567,7 +571,10 @@ impl Queue for Embedded {
         for item in found.iter_mut().filter(|item| item.state == "queued") {
             let stream = item.stream.filter(|_| item.is_submission);
             let quiet = stream.and_then(|stream| self.quiet_until(stream, item.due_at, now));
-            if let Some(why) = item.stopped.take() {
+            let suspended = stream.and_then(|_| self.waits_for_account(item.account));
+            if let Some(why) = suspended {
+                (item.why, item.next_at) = (why, None);
+            } else if let Some(why) = item.stopped.take() {
                 item.why = why;
             } else if let Some(end) = quiet {
                 item.why = format!("its stream has quiet hours until {end}");

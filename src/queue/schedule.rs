@@ -8,7 +8,7 @@ use super::{Lease, Said, Selector, Waits};
 use crate::accounts::{QuietHours, Stream, StreamKind};
 use crate::config::{self, Config, Span};
 use crate::events::message::{Accepted, Origin};
-use crate::mail::{RefusalClass, StreamId, Timestamp, refusal};
+use crate::mail::{AccountId, RefusalClass, StreamId, Timestamp, refusal};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,6 +95,9 @@ impl Embedded {
         waited: Duration,
         now: Timestamp,
     ) -> bool {
+        if self.is_suspended(message) {
+            return false;
+        }
         let due = message.due();
         let quiet = plan.quiet.as_ref().map_or(Duration::ZERO, |quiet| quiet.within(due, now));
         let up = self.world.clock.steady().saturating_sub(self.started);
@@ -140,11 +143,24 @@ impl Embedded {
         end.after(self.chance(self.config.queue.quiet_spread.0))
     }
 
-    /// Of leases, those that may be served now. Others' streams have quiet hours: they wait for the end of
-    /// these, and no attempt is counted.
+    /// Whether the account of a message that an application submitted is suspended. What cannot be read is
+    /// for the permit to say.
+    fn is_suspended(&self, message: &Accepted) -> bool {
+        let Origin::Submission { account, .. } = message.origin else { return false };
+        self.accounts.suspension(account).is_ok_and(|suspension| suspension.is_some())
+    }
+
+    /// Of leases, those that may be served now. Others' accounts are suspended, or their streams have quiet
+    /// hours: they wait for the end of that, and no attempt is counted. Whoever lets an account send again
+    /// makes its mail due.
     pub(super) fn awake(&self, leases: Vec<Lease>, now: Timestamp) -> Vec<Lease> {
         let mut awake = Vec::with_capacity(leases.len());
         for lease in leases {
+            if self.is_suspended(&lease.message) {
+                let at = now.after(self.spread(self.config.accounts.suspended_wait.0));
+                self.pass_over(lease.key(), lease.generation, Some(at));
+                continue;
+            }
             let stream = self.stream_of(&lease.message);
             let quiet = stream.as_ref().and_then(|stream| stream.rules.quiet_hours.as_ref());
             match quiet.and_then(|quiet| quiet.end(now)) {
@@ -162,6 +178,12 @@ impl Embedded {
     pub(super) fn pass_over(&self, key: Key, generation: u64, at: Option<Timestamp>) {
         self.state().refund(key, generation);
         self.give_back(key, generation, at);
+    }
+
+    /// Why a queued item waits, where that is for its account.
+    pub(super) fn waits_for_account(&self, account: AccountId) -> Option<String> {
+        let suspension = self.accounts.suspension(account).ok().flatten()?;
+        Some(format!("its account is suspended since {}", suspension.since))
     }
 
     /// Why a queued item of a stream waits, where that is for quiet hours: those of now, or those before

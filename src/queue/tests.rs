@@ -642,3 +642,33 @@ async fn an_acceptance_that_cannot_be_decoded_keeps_its_body() {
     tokio::time::timeout(Duration::from_secs(10), shrunk).await.expect("the second is shrunk");
     assert_eq!(length(1), before.0);
 }
+
+#[tokio::test]
+async fn mail_of_a_suspended_account_waits_until_it_sends_again_and_does_not_expire() {
+    let home = tempfile::tempdir().expect("a folder");
+    let rig = rig(home.path());
+    let (account, stream) = rig.stream().await;
+    rig.accept(&stream, 1, "", &["one@a.example"]).await;
+    // Leased before, it is seen at the last look.
+    let lease = rig.one("a.example").await;
+    drop(rig.queue.permit(&lease).await.expect("store").expect("a permit"));
+    rig.accounts.suspend("acme", "unpaid").await.expect("suspended");
+    let why = rig.queue.permit(&lease).await.err().expect("no permit").to_string();
+    assert!(why.contains("suspended"), "{why}");
+    drop(lease);
+    for _ in 0..200 {
+        assert!(rig.lease("a.example").await.is_empty());
+        rig.turn(Duration::from_secs(7200));
+    }
+    let waiting = rig.queue.list(Selector::All, 10).await;
+    assert!(waiting[0].why.contains("account is suspended"), "{}", waiting[0].why);
+    assert_eq!((waiting.len(), waiting[0].attempts), (1, 0));
+    assert_eq!(rig.queue.expire().await, 0);
+    // It is due when the account sends again, not at its next look.
+    assert!(rig.lease("a.example").await.is_empty());
+    rig.accounts.resume("acme").await.expect("resumed");
+    assert!(rig.lease("a.example").await.is_empty());
+    assert_eq!(rig.queue.retry(Selector::Account(account.id)).await, 1);
+    let lease = rig.one("a.example").await;
+    assert!(rig.queue.permit(&lease).await.expect("store").is_ok());
+}

@@ -1,9 +1,10 @@
 //! Which of our addresses a recipient names: a token's, a stream's plain one, or the operator's.
 
 use super::desk::Parts;
-use crate::accounts::{AccountFault, Stream};
+use crate::accounts::{AccountFault, HostUse, Stream};
 use crate::mail::{
-    Address, Answer, Domain, MessageId, RecipientHash, RecipientNumber, Status, Timestamp,
+    AccountId, Address, Answer, Domain, MessageId, RecipientHash, RecipientNumber, Status,
+    Timestamp,
 };
 use crate::policy::{Subject, Token};
 use crate::store::StoreFault;
@@ -71,6 +72,25 @@ impl Parts {
     pub(super) fn is_senders_host(&self, name: &Domain) -> Result<bool, Answer> {
         let known = self.accounts.known_host(name).map_err(|fault| fault.answer())?;
         Ok(known.is_some())
+    }
+
+    /// Whether a name is in use as the reply host of one of an account's sending domains.
+    pub(super) fn is_reply_host(&self, name: &Domain, of: AccountId) -> Result<bool, StoreFault> {
+        let domains = match self.accounts.domains(of) {
+            Ok(domains) => domains,
+            Err(AccountFault::Store(fault)) => return Err(fault),
+            Err(AccountFault::Unknown(_) | AccountFault::Refused(_)) => return Ok(false),
+        };
+        Ok(domains.iter().any(|domain| domain.host(HostUse::Replies) == Some(name)))
+    }
+
+    /// The stream whose plain address this is at the reply host of one of its account's sending domains.
+    pub(super) fn plain_at(&self, local: &str, host: &Domain) -> Result<Option<Role>, Answer> {
+        let Some(Role::Stream(stream)) = self.plain(local)? else {
+            return Ok(None);
+        };
+        let is_own = self.is_reply_host(host, stream.account).map_err(|fault| fault.answer())?;
+        Ok(is_own.then_some(Role::Stream(stream)))
     }
 
     /// Whom a reply or unsubscribe token names, as far as the records know.

@@ -18,7 +18,6 @@ mod grammar;
 mod keyword;
 mod marks;
 mod normal;
-mod objects;
 mod requests;
 mod utterance;
 mod words;
@@ -46,6 +45,7 @@ mod wish_forms;
 #[cfg(test)]
 mod written_forms;
 
+pub use crate::accounts::StreamKind;
 pub use answer_texts::languages;
 pub use bounce::Bounced;
 pub use classify::{Classification, Kind, Wish, classify};

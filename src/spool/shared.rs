@@ -118,6 +118,8 @@ pub(super) struct Shared {
     free_space_min: u64,
     state: Mutex<State>,
     pub(super) cursor: AtomicU64,
+    /// From where on records are kept past their time.
+    pub(super) keep_from: AtomicU64,
     closed: AtomicBool,
     /// Whether the last write found no room.
     is_short: AtomicBool,
@@ -156,6 +158,7 @@ impl Shared {
                 ..State::default()
             }),
             cursor: AtomicU64::new(0),
+            keep_from: AtomicU64::new(u64::MAX),
             closed: AtomicBool::new(false),
             is_short: AtomicBool::new(false),
             is_settled: AtomicBool::new(false),
@@ -357,6 +360,22 @@ impl Shared {
         Some(Needing { own: state.live.range(first..after).copied().collect(), reaching })
     }
 
+    /// The acceptances of a segment whose messages wait.
+    pub(super) fn live_in(&self, number: u64) -> BTreeSet<u64> {
+        let state = self.state();
+        let Some(segment) = state.segments.get(&number) else { return BTreeSet::new() };
+        let after = state.segments.range(number + 1..).next();
+        let after = after.map_or(u64::MAX, |(_, next)| next.first.max(segment.first));
+        state.live.range(segment.first..after).copied().collect()
+    }
+
+    /// Whether everybody who reads events has read a sealed segment.
+    pub(super) fn is_read(&self, number: u64) -> bool {
+        let cursor = self.cursor.load(Ordering::Acquire);
+        let state = self.state();
+        state.segments.range(number + 1..).next().is_some_and(|(_, after)| after.first <= cursor)
+    }
+
     /// The numbers of all segments.
     pub(super) fn numbers(&self) -> Vec<u64> {
         self.state().segments.keys().copied().collect()
@@ -385,9 +404,10 @@ impl Shared {
         }
     }
 
-    /// The oldest segment, if it is sealed, shrunk, read and past its time.
+    /// The oldest segment, if it is sealed, shrunk, read by all and past its time.
     pub(super) fn removable(&self) -> Option<u64> {
-        let cursor = self.cursor.load(Ordering::Acquire);
+        let read = self.cursor.load(Ordering::Acquire);
+        let cursor = read.min(self.keep_from.load(Ordering::Acquire));
         let now = self.world.clock.now();
         let state = self.state();
         let mut pairs = state.segments.iter();

@@ -182,8 +182,9 @@ async fn standard_input_is_a_list_too() {
     let told = import("consent", json, &["--at", "2026-01-02", "--ip", "192.0.2.7"]);
     assert_eq!(counts(&told), [1, 0, 0], "{}", told.err);
     let shown = world.done(&["consent", "show", STOPS, ANN, "--json"]).json();
-    let given = ["state", "at", "source", "ip"].map(|key| shown[0][key].clone());
-    assert_eq!(given, ["granted", "2026-01-02T00:00:00Z", "fair; Yes", "192.0.2.7"]);
+    let keys = ["state", "at", "source", "ip", "wording"];
+    let given = keys.map(|key| shown[0][key].clone());
+    assert_eq!(given, ["granted", "2026-01-02T00:00:00Z", "fair", "192.0.2.7", "Yes"]);
     let told = import("suppression", "ann@reader.example\nann@READER.example", &[]);
     assert_eq!(counts(&told), [1, 1, 0], "{}", told.err);
 }

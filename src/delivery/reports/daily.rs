@@ -3,12 +3,12 @@
 
 use super::super::Delivery;
 use super::super::sign::signatures;
-use super::super::web::{Asked, WebFault};
 use super::report::{Destination, Report, Reporter, destinations};
 use super::tally::{Day, Key};
 use crate::accounts::SendingDomain;
 use crate::events::message::{Accepted, Origin, Recipient};
 use crate::mail::{AccountId, Address, Domain, MessageId, ReversePath, Timestamp, TlsDemand};
+use crate::web::{Asked, WebFault};
 use ring::digest::{SHA256, digest};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,11 +1,11 @@
 //! MTA-STS policies as they are found (RFC 8461 §3, §5): looked up in DNS, fetched over HTTPS, and kept in the
 //! store for as long as they say, so that nobody who keeps us from fetching one makes us forget another.
 
-use super::super::web::{Asked, Web, WebFault};
 use super::sts::{self, Policy};
 use crate::config;
 use crate::mail::{Domain, Timestamp};
 use crate::store::{Record, Store, StoreFault, Table};
+use crate::web::{Asked, Web, WebFault};
 use crate::world::World;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;

@@ -5,6 +5,7 @@ use super::actor::Actor;
 use crate::mail::Timestamp;
 use crate::store::{Record, StoreFault, Table, Transaction};
 use crate::world::World;
+use data_encoding::HEXLOWER_PERMISSIVE;
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -102,6 +103,14 @@ impl Payload {
 }
 
 impl Head {
+    /// A head as it was written down elsewhere: `SEQUENCE:HASH`, the hash in hex.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let (sequence, bound) = text.trim().split_once(':')?;
+        let bound = HEXLOWER_PERMISSIVE.decode(bound.as_bytes()).ok()?;
+        Some(Self { sequence: sequence.parse().ok()?, bound: bound.try_into().ok()? })
+    }
+
     /// What a chain begins with.
     #[must_use]
     pub const fn beginning() -> Self {

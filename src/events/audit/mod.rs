@@ -5,9 +5,16 @@
 mod act;
 mod actor;
 mod chain;
+mod expire;
+mod notes;
 mod read;
+#[cfg(test)]
+mod tests;
+mod verify;
 
 pub use act::{Act, Said};
 pub use actor::Actor;
 pub use chain::{Author, Entry, Head, Link, Payload, Words};
+pub use notes::{Notes, NotesFault};
 pub use read::{Audit, Filter, Page};
+pub use verify::{Checked, Finding, Place};

@@ -136,6 +136,43 @@ impl Audit {
     }
 }
 
+impl Audit {
+    /// Up to `limit` entries that are meant, oldest first, after the number given.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn entries_after(
+        &self,
+        filter: &Filter,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page, StoreFault> {
+        let (mut last, mut looked, mut found) = (after, 0, Vec::new());
+        while looked < LOOKED_MAX {
+            let place = last.to_be_bytes();
+            let together = usize::try_from(TOGETHER).unwrap_or(usize::MAX);
+            let rows = self.store.scan::<Link>(&[], (last > 0).then_some(&place), together)?;
+            let is_end = rows.len() < together;
+            for (place, link) in rows {
+                looked += 1;
+                let Some(sequence) = number(&place) else { continue };
+                last = sequence;
+                let entry = Entry { sequence, link, words: self.words(sequence)? };
+                if filter.means(&entry) {
+                    found.push(entry);
+                    if found.len() >= limit {
+                        return Ok(Page { entries: found, next: Some(last) });
+                    }
+                }
+            }
+            if is_end {
+                return Ok(Page { entries: found, next: None });
+            }
+        }
+        Ok(Page { entries: found, next: Some(last) })
+    }
+}
+
 /// An entry's number, by where it lies.
 pub(super) fn number(place: &[u8]) -> Option<u64> {
     place.try_into().ok().map(u64::from_be_bytes)

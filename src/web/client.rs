@@ -1,7 +1,7 @@
 //! Small requests to web servers that strangers name: policies are fetched, reports are handed in. Only
 //! from and to the public internet, over TLS that is in order, with no redirect followed.
 
-use super::permitted;
+use super::destination::permitted;
 use crate::dns::Resolver;
 use crate::tls;
 use crate::world::Network;
@@ -14,6 +14,7 @@ use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -26,7 +27,7 @@ const HEADER_MAX: usize = 64 << 10;
 
 /// Why a web server did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum WebFault {
+pub enum WebFault {
     /// It did not prove to be who it is called.
     #[error("its certificate is not in order: {0}")]
     Certificate(String),
@@ -36,35 +37,50 @@ pub(super) enum WebFault {
 }
 
 /// What a web server answered.
-pub(super) struct Page {
+pub struct Page {
     /// The status code.
-    pub(super) status: u16,
+    pub status: u16,
     /// The media type, in lower case and without its parameters.
-    pub(super) kind: String,
+    pub kind: String,
     /// The body.
-    pub(super) body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 /// What is asked of a web server.
-pub(super) struct Asked<'a> {
-    pub(super) host: &'a str,
-    pub(super) port: u16,
+pub struct Asked<'a> {
+    /// The name of the server, or its address.
+    pub host: &'a str,
+    /// Its port.
+    pub port: u16,
     /// The path, with its query.
-    pub(super) path: &'a str,
+    pub path: &'a str,
     /// What is handed in, with its media type and encoding; without it, the path is fetched.
-    pub(super) sent: Option<(Vec<u8>, &'a str, Option<&'a str>)>,
+    pub sent: Option<(Vec<u8>, &'a str, Option<&'a str>)>,
     /// Most bytes of the answer.
-    pub(super) size_max: usize,
+    pub size_max: usize,
 }
 
 /// The way to web servers.
-pub(super) struct Web {
-    pub(super) resolver: Arc<dyn Resolver>,
-    pub(super) network: Arc<dyn Network>,
-    pub(super) tls: Arc<tls::Client>,
-    pub(super) allow_private: bool,
-    pub(super) own: Vec<SocketAddr>,
+pub struct Web {
+    /// Finds them.
+    pub resolver: Arc<dyn Resolver>,
+    /// Connects to them.
+    pub network: Arc<dyn Network>,
+    /// Proves who they are.
+    pub tls: Arc<tls::Client>,
+    /// Whether they may be anywhere but in the public internet.
+    pub allow_private: bool,
+    /// The addresses that we listen on ourselves.
+    pub own: Vec<SocketAddr>,
 }
+
+/// A connection to a web server, encrypted or not.
+pub type Stream = Box<dyn Channel>;
+
+/// What a connection can do.
+pub trait Channel: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Channel for T {}
 
 fn lost(fault: impl std::fmt::Display) -> WebFault {
     WebFault::Lost(fault.to_string())
@@ -75,18 +91,8 @@ impl Web {
     ///
     /// # Errors
     /// It was not reached, is not who it should be, or answered no HTTP.
-    pub(super) async fn ask(&self, asked: Asked<'_>) -> Result<Page, WebFault> {
-        let socket = self.connect(asked.host, asked.port).await?;
-        let name = ServerName::try_from(asked.host.to_owned()).map_err(lost)?;
-        let stream = self.tls.web().connect(name, socket).await.map_err(|fault| {
-            let inner = fault.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-            match inner {
-                Some(rustls::Error::InvalidCertificate(why)) => {
-                    WebFault::Certificate(tls::of_certificate(why))
-                }
-                _ => lost(fault),
-            }
-        })?;
+    pub async fn ask(&self, asked: Asked<'_>) -> Result<Page, WebFault> {
+        let stream = self.open(asked.host, asked.port).await?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(HEADER_MAX);
         let (mut sender, connection) =
@@ -131,8 +137,39 @@ impl Web {
         }
     }
 
+    /// Connects to a web server that proves to be who it is called.
+    ///
+    /// # Errors
+    /// It was not reached, may not be, or is not who it should be.
+    pub async fn open(&self, host: &str, port: u16) -> Result<Stream, WebFault> {
+        let socket = self.connect(host, port).await?;
+        let name = ServerName::try_from(host.to_owned()).map_err(lost)?;
+        let stream = self.tls.web().connect(name, socket).await.map_err(|fault| {
+            let inner = fault.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            match inner {
+                Some(rustls::Error::InvalidCertificate(why)) => {
+                    WebFault::Certificate(tls::of_certificate(why))
+                }
+                _ => lost(fault),
+            }
+        })?;
+        Ok(Box::new(stream))
+    }
+
+    /// Connects to a web server without TLS.
+    ///
+    /// # Errors
+    /// It was not reached, or may not be.
+    pub async fn open_plain(&self, host: &str, port: u16) -> Result<Stream, WebFault> {
+        Ok(Box::new(self.connect(host, port).await?))
+    }
+
+    /// Connects to one of the addresses that a name has now, each judged before, and the peer again after.
     async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, WebFault> {
-        let addresses = self.resolver.addresses(host).await.map_err(lost)?;
+        let addresses = match host.parse() {
+            Ok(address) => vec![address],
+            Err(_) => self.resolver.addresses(host).await.map_err(lost)?,
+        };
         let mut last = WebFault::Lost(format!("{host} has no address"));
         for address in addresses.into_iter().take(TRIES) {
             let to = SocketAddr::new(address, port);

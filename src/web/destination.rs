@@ -1,4 +1,4 @@
-//! Which addresses mail may be sent to. Names that strangers publish must not lead a relay into its own
+//! Which addresses mail and requests may be sent to. Names that strangers publish must not lead a relay into its own
 //! network, nor back to itself.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// It is no address of the public internet.
-    #[error("not an address of the public internet (delivery.allow_private lifts this in labs)")]
+    #[error("not an address of the public internet (allow_private lifts this in labs)")]
     Private,
     /// It is where this relay listens: 5.4.6.
     #[error("this relay itself: mail would loop")]

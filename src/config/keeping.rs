@@ -1,0 +1,28 @@
+//! What is kept of what was done, and how it is guarded.
+
+use super::section::sections;
+use super::unit::Span;
+use serde::{Deserialize, Serialize};
+
+/// How the log writes people's addresses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogAddresses {
+    /// As they are.
+    #[default]
+    Full,
+    /// A letter and the domain.
+    Shortened,
+    /// A keyed hash: the same for the same address.
+    Hashed,
+}
+
+sections! {
+    /// `[audit]`: the chain of what was done and by whom.
+    Audit {
+        /// How often its head is noted in `data_dir/audit/heads` and in the log, so that a chain that was cut off is found.
+        head_interval: Span = Span::minutes(5),
+        /// Most heads that are kept there.
+        heads_max: u32 = 10_000,
+    }
+}

@@ -1,0 +1,231 @@
+//! `/api/v1/audit`: what was done and by whom, and whether anybody has changed what is told of it.
+
+use super::named;
+use super::problem::{Asked, Problem};
+use super::site::Parts;
+use crate::events::Actor;
+use crate::events::audit::{Audit, Entry, Filter, Head, Notes, NotesFault, Place, Words};
+use crate::mail::id::BASE32;
+use crate::mail::{RecipientHash, StreamId};
+use crate::policy::Subject;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use data_encoding::HEXLOWER;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Most entries in one answer.
+const PAGE_MAX: usize = 1000;
+/// Entries in one answer unless the request says otherwise.
+const PAGE: usize = 100;
+
+/// Which entries to show.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    account: Option<String>,
+    actor: Option<String>,
+    kind: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    order: Option<String>,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+fn chain(parts: &Parts) -> Audit {
+    Audit::new(parts.store.clone())
+}
+
+/// The file of noted heads.
+fn notes(parts: &Parts) -> Result<Notes, Problem> {
+    let keys = parts.accounts.keys()?;
+    Ok(Notes::new(&parts.config.data_dir, &keys.hash, parts.config.audit.heads_max))
+}
+
+impl From<NotesFault> for Problem {
+    fn from(fault: NotesFault) -> Self {
+        match fault {
+            NotesFault::Store(fault) => fault.into(),
+            NotesFault::File(..) => Self::new(StatusCode::SERVICE_UNAVAILABLE, fault.to_string()),
+        }
+    }
+}
+
+/// Who acted, with names where numbers stand.
+fn actor(parts: &Parts, by: &Actor) -> Result<Value, Problem> {
+    let mut shown = json!(by);
+    if let Actor::Credential { account, .. } | Actor::Member { account, .. } = by {
+        shown["account"] = json!(named::account_name(parts, *account)?);
+    }
+    Ok(shown)
+}
+
+/// An entry as it is shown. Of a recipient whose address is still kept, the address.
+pub(super) fn view(parts: &Parts, entry: &Entry) -> Result<Value, Problem> {
+    let mut shown = json!({
+        "sequence": entry.sequence,
+        "at": entry.link.at.to_string(),
+        "digest": HEXLOWER.encode(&entry.link.digest),
+        "bound": HEXLOWER.encode(&entry.link.bound),
+    });
+    let said = match &entry.words {
+        Words::Said(said) => said,
+        Words::Erased(by) => {
+            shown["words"] = "erased".into();
+            shown["erased_by"] = json!(by);
+            return Ok(shown);
+        }
+        Words::Gone => {
+            shown["words"] = "expired".into();
+            return Ok(shown);
+        }
+    };
+    let hash = said.recipient.as_ref().and_then(|text| BASE32.decode(text.as_bytes()).ok());
+    let hash = hash.and_then(|bytes| bytes.try_into().ok()).map(RecipientHash);
+    let recipient = match hash {
+        None => None,
+        Some(hash) => {
+            let kept = parts.policy.view(said.account, &Subject::Hash(hash))?;
+            let domain = kept.domain.map(|domain| format!("@{domain}"));
+            let named = domain.or_else(|| kept.address.map(|address| address.to_string()));
+            Some(named.unwrap_or_else(|| hash.to_string()))
+        }
+    };
+    let mut details = said.details.clone();
+    if let Some(id) = details.get("stream").and_then(Value::as_u64)
+        && let Ok(id) = u32::try_from(id)
+        && let Some(name) = named::stream_name(parts, StreamId(id))?
+    {
+        details.insert("stream".into(), name.into());
+    }
+    shown["account"] = json!(named::account_name(parts, said.account)?);
+    shown["kind"] = json!(said.kind);
+    shown["by"] = actor(parts, &said.by)?;
+    shown["actor"] = said.by.to_string().into();
+    shown["about"] = json!(said.about);
+    shown["recipient"] = json!(recipient);
+    shown["event"] = json!(said.event);
+    shown["details"] = Value::Object(details);
+    Ok(shown)
+}
+
+fn number(text: &str) -> Result<u64, Problem> {
+    let fault = || Problem::unfit(format!("`{text}` is no cursor of ours: use `next`"));
+    text.parse().map_err(|_| fault())
+}
+
+/// What a request's filter means.
+fn filter(parts: &Parts, wanted: &Wanted) -> Result<Filter, Problem> {
+    let now = parts.world.clock.now();
+    let moment = |text: Option<&String>| {
+        named::given(text).map(|text| named::moment(now, Some(text))).transpose()
+    };
+    Ok(Filter {
+        account: named::given(wanted.account.as_ref())
+            .map(|name| named::account(parts, name))
+            .transpose()?,
+        actor: named::given(wanted.actor.as_ref()).map(str::to_owned),
+        kind: named::given(wanted.kind.as_ref()).map(str::to_owned),
+        since: moment(wanted.since.as_ref())?,
+        until: moment(wanted.until.as_ref())?,
+    })
+}
+
+/// Entries that are meant, newest first unless `order` is `oldest`.
+pub(super) async fn list(
+    State(parts): State<Parts>,
+    Asked(wanted): Asked<Wanted>,
+) -> Result<Json<Value>, Problem> {
+    let filter = filter(&parts, &wanted)?;
+    let after = named::given(wanted.after.as_ref()).map(number).transpose()?;
+    let limit = wanted.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
+    let oldest = match named::given(wanted.order.as_ref()) {
+        None | Some("newest") => false,
+        Some("oldest") => true,
+        Some(word) => {
+            return Err(Problem::unfit(format!("`{word}` is no order: write newest or oldest")));
+        }
+    };
+    let read = move || -> Result<Value, Problem> {
+        let page = match oldest {
+            false => chain(&parts).entries(&filter, after, limit)?,
+            true => chain(&parts).entries_after(&filter, after.unwrap_or(0), limit)?,
+        };
+        let items: Result<Vec<_>, _> = page.entries.iter().map(|e| view(&parts, e)).collect();
+        Ok(json!({ "items": items?, "next": page.next.map(|next| next.to_string()) }))
+    };
+    Ok(Json(aside(read).await?))
+}
+
+/// Reads much on a thread that nobody waits on.
+async fn aside<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let read = tokio::task::spawn_blocking(read).await;
+    read.map_err(|fault| super::suppression::broken(&fault))?
+}
+
+pub(super) async fn show(
+    State(parts): State<Parts>,
+    Path(sequence): Path<u64>,
+) -> Result<Json<Value>, Problem> {
+    let entry = chain(&parts).entry(sequence)?.ok_or_else(|| {
+        let text = format!("there is no entry {sequence}: `relent audit list` shows them");
+        Problem::unknown(text)
+    })?;
+    Ok(Json(view(&parts, &entry)?))
+}
+
+/// The last link: what to note elsewhere.
+pub(super) async fn head(State(parts): State<Parts>) -> Result<Json<Value>, Problem> {
+    let head = chain(&parts).head()?;
+    Ok(Json(json!({ "sequence": head.sequence, "bound": HEXLOWER.encode(&head.bound) })))
+}
+
+/// Where a check goes on, and a head that was noted elsewhere.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Verifying {
+    after: Option<String>,
+    head: Option<String>,
+}
+
+/// Looks at a page of the chain; the first looks at the notes of its head too.
+pub(super) async fn verify(
+    State(parts): State<Parts>,
+    Asked(wanted): Asked<Verifying>,
+) -> Result<Json<Value>, Problem> {
+    let place = named::given(wanted.after.as_ref()).map(|text| {
+        let fault = || Problem::unfit(format!("`{text}` is no cursor of ours: use `next`"));
+        Place::read(text).ok_or_else(fault)
+    });
+    let place = place.transpose()?;
+    let noted = named::given(wanted.head.as_ref()).map(|text| {
+        let fault = || {
+            let form = "write it as `relent audit head` prints it: SEQUENCE:HASH";
+            Problem::unfit(format!("`{text}` is no head: {form}"))
+        };
+        Head::read(text).ok_or_else(fault)
+    });
+    let noted = noted.transpose()?;
+    let look = move || -> Result<Value, Problem> {
+        let chain = chain(&parts);
+        let mut findings = Vec::new();
+        if place.is_none() {
+            findings.extend(chain.check_notes(&notes(&parts)?)?);
+            findings.extend(chain.check_noted(noted.as_slice())?);
+        }
+        let page = chain.check(place)?;
+        findings.extend(page.findings);
+        Ok(json!({
+            "looked": page.looked,
+            "erased": page.erased,
+            "expired": page.expired,
+            "findings": findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "next": page.next.map(|place| place.to_string()),
+        }))
+    };
+    Ok(Json(aside(look).await?))
+}

@@ -30,6 +30,15 @@ fn refuse(code: u16, status: (u8, u16, u16), text: impl Into<String>) -> Answer 
     Answer::new(code, Status::new(status.0, status.1, status.2), text)
 }
 
+/// The message is taken, in the words by which sendmail says it: client libraries find the id by them.
+fn taken(id: MessageId, ignored: &[String]) -> Answer {
+    let note = match ignored {
+        [] => String::new(),
+        ignored => format!("; X-SMTPAPI: {} passed over", ignored.join(", ")),
+    };
+    refuse(250, (2, 0, 0), format!("{id} Message accepted for delivery{note}"))
+}
+
 /// The names of what is held against a message that is taken all the same, counted.
 fn reported(findings: &[Finding]) -> String {
     let names = findings.iter().map(|finding| {
@@ -403,19 +412,7 @@ impl Submission {
             self.log_refusal(&answer);
             return answer;
         }
-        for address in &message.to {
-            match parts.accounts.hash(login.account.id, address) {
-                Ok(hash) => {
-                    let recipient = Recipient { address: address.clone(), hash };
-                    envelope.add(recipient, OfRecipient::default());
-                }
-                Err(fault) => return fault.answer(),
-            }
-        }
-        let recipients_max = parts.config.submission.recipients_max as usize;
-        if envelope.recipients.len() > recipients_max {
-            let text = format!("more than {recipients_max} recipients, with those of X-SMTPAPI");
-            let answer = refuse(550, (5, 5, 3), text);
+        if let Err(answer) = self.add_named(login, &message.to, &mut envelope) {
             self.log_refusal(&answer);
             return answer;
         }
@@ -479,19 +476,13 @@ impl Submission {
                 }
                 metrics::counter!("relent_messages_accepted_total").increment(1);
                 let findings = reported(&findings);
-                let ignored = message.ignored.join(", ");
                 tracing::info!(
                     target: "relent::intake", id = %id, account = %login.account.name,
                     stream = %stream.name, from = %sender, recipients = count,
                     size = message.size, client = %self.peer.ip(), findings,
-                    smtpapi_ignored = ignored, "accepted"
+                    smtpapi_ignored = message.ignored.join(", "), "accepted"
                 );
-                let note = match ignored.is_empty() {
-                    true => String::new(),
-                    false => format!("; X-SMTPAPI: {ignored} passed over"),
-                };
-                // In the words by which sendmail says it: client libraries find the id by them.
-                refuse(250, (2, 0, 0), format!("{id} Message accepted for delivery{note}"))
+                taken(id, &message.ignored)
             }
             Err(fault) => {
                 parts.accounts.give_recipients_back(login.account.id, &rules, wanted);
@@ -500,6 +491,27 @@ impl Submission {
                 answer
             }
         }
+    }
+
+    /// Adds those whom the header names to the envelope's recipients.
+    fn add_named(
+        &self,
+        login: &Login,
+        to: &[Address],
+        envelope: &mut Envelope,
+    ) -> Result<(), Answer> {
+        let parts = &self.intake.parts;
+        for address in to {
+            let hash = parts.accounts.hash(login.account.id, address);
+            let hash = hash.map_err(|fault| fault.answer())?;
+            envelope.add(Recipient { address: address.clone(), hash }, OfRecipient::default());
+        }
+        let most = parts.config.submission.recipients_max as usize;
+        if envelope.recipients.len() > most {
+            let text = format!("more than {most} recipients, with those of X-SMTPAPI");
+            return Err(refuse(550, (5, 5, 3), text));
+        }
+        Ok(())
     }
 
     /// Judges every recipient at the end of data: those who are refused, and are stopped when their turn

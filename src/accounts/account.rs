@@ -6,7 +6,9 @@ use super::password::Hasher;
 use super::record::{Account, AccountFault, AccountNumber, AccountRecord};
 use super::spent::{Spent, TooFast};
 use super::throttle::Throttle;
+use super::usage::Uses;
 use crate::config::{self, Config};
+use crate::events::request::RequestKey;
 use crate::events::{Act, Actor, Author};
 use crate::mail::AccountId;
 use crate::store::{Store, StoreFault, Transaction};
@@ -22,6 +24,7 @@ pub(super) const PAGE: usize = 1000;
 pub struct Accounts {
     pub(super) store: Store,
     pub(super) world: World,
+    pub(super) uses: Uses,
     /// In whose name changes are made.
     pub(super) author: Author,
     pub(super) settings: Arc<Settings>,
@@ -65,7 +68,9 @@ pub(super) fn number(transaction: &mut Transaction<'_>, counter: &str) -> Result
         .map_err(|_| StoreFault::Damaged(format!("the counter `{counter}` has run out")))
 }
 
-fn unknown(name: &str) -> AccountFault {
+/// What is said of an account that is not there.
+#[must_use]
+pub fn no_account(name: &str) -> AccountFault {
     AccountFault::Unknown(format!(
         "there is no account `{name}`: `relent account list` shows them, `relent account add {name}` \
          makes one"
@@ -79,7 +84,8 @@ impl Accounts {
         let (author, spent) = (Author::new(world.clone()), Arc::new(Spent::new(store.clone())));
         let settings = Arc::<Settings>::default();
         let door = Door::new(&settings.members);
-        Self { store, world, author, settings, spent, door }
+        let uses = Uses::default();
+        Self { store, world, uses, author, settings, spent, door }
     }
 
     /// The same, with changes made in somebody's name: each is an entry of the audit chain, in its own
@@ -87,6 +93,12 @@ impl Accounts {
     #[must_use]
     pub fn by(&self, actor: Actor) -> Self {
         Self { author: self.author.by(actor), ..self.clone() }
+    }
+
+    /// The same, within a request that carries a key.
+    #[must_use]
+    pub fn within(&self, request: RequestKey) -> Self {
+        Self { author: self.author.within(request), ..self.clone() }
     }
 
     /// In whose name changes are made.
@@ -205,7 +217,7 @@ impl Accounts {
             .transact(move |t| {
                 let place = id.0.to_be_bytes();
                 let Some(mut record) = t.get::<AccountRecord>(&place)? else {
-                    return Ok(Err(unknown(&named)));
+                    return Ok(Err(no_account(&named)));
                 };
                 record.account.language = language;
                 t.put(&place, &record);
@@ -233,6 +245,20 @@ impl Accounts {
         Ok(found)
     }
 
+    /// The numbers of all accounts.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn all_ids(&self) -> Result<Vec<AccountId>, StoreFault> {
+        let (mut found, mut after) = (Vec::new(), None::<Vec<u8>>);
+        loop {
+            let page = self.store.scan::<AccountRecord>(b"", after.as_deref(), PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(found) };
+            after = Some(last.clone());
+            found.extend(page.into_iter().map(|(_, record)| record.account.id));
+        }
+    }
+
     /// An account by name.
     ///
     /// # Errors
@@ -243,7 +269,7 @@ impl Accounts {
             Some(AccountNumber(id)) => self.store.get::<AccountRecord>(&id.0.to_be_bytes())?,
             None => None,
         };
-        record.map(|record| record.account).ok_or_else(|| unknown(name))
+        record.map(|record| record.account).ok_or_else(|| no_account(name))
     }
 
     /// An account by number.

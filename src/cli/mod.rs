@@ -21,6 +21,7 @@ mod look;
 mod progress;
 mod queue;
 mod recipients;
+mod rights;
 mod rows;
 mod run;
 mod sender_arguments;

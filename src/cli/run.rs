@@ -3,7 +3,7 @@
 use super::arguments::{Cli, Person, Verb};
 use super::audit::AuditVerb;
 use super::client::{Client, Fault};
-use super::{audit, classify, delivery, explain, local, queue, recipients, senders, show};
+use super::{audit, classify, delivery, explain, local, queue, recipients, rights, senders, show};
 use crate::config::{Config, DEFAULT_PATH};
 use clap::Parser;
 use std::path::Path;
@@ -70,6 +70,7 @@ async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
         Verb::Explain { target, message, form, .. } => {
             explain::message(client, &target, message.as_deref(), form).await
         }
+        Verb::Recipient(verb) => rights::recipient(client, verb).await,
         Verb::Audit(verb) => audit::audit(client, verb).await,
         Verb::Queue(verb) => queue::queue(client, verb).await,
         Verb::Delivery(verb) => delivery::delivery(client, verb).await,

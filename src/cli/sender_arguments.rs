@@ -91,9 +91,21 @@ pub(super) enum CredentialVerb {
         /// The user name.
         #[arg(long)]
         name: String,
-        /// The one stream it may send on [default: all of the account's].
+        /// A stream it may send on and speak of; may be given more than once [default: all of the
+        /// account's].
         #[arg(long)]
-        stream: Option<String>,
+        stream: Vec<String>,
+        /// Something it may do, as in suppressions.write; may be given more than once [default: send,
+        /// which is to hand in mail].
+        #[arg(long)]
+        right: Vec<String>,
+        /// When it ends, as in 2027-01-31 or 2027-01-31T12:00:00Z [default: never].
+        #[arg(long)]
+        expires: Option<String>,
+        /// A network it may be used from, as in 192.0.2.0/24; may be given more than once [default:
+        /// anywhere].
+        #[arg(long)]
+        allow: Vec<String>,
         /// How recipients are refused who must not be sent to [default: at-rcpt].
         #[arg(long)]
         refuse: Option<Refuse>,

@@ -23,8 +23,16 @@ pub(super) const WHOLE_ACCOUNT: [Column; 9] = [
     ("LIMITS", "limits"),
     ("USED", "used"),
 ];
-const CREDENTIAL: [Column; 4] =
-    [("NAME", "name"), ("STREAMS", "streams"), ("REFUSE", "refuse"), ("SINCE", "created")];
+const CREDENTIAL: [Column; 8] = [
+    ("NAME", "name"),
+    ("STREAMS", "streams"),
+    ("RIGHTS", "rights"),
+    ("ALLOWED FROM", "allow"),
+    ("REFUSE", "refuse"),
+    ("SINCE", "created"),
+    ("EXPIRES", "expires"),
+    ("LAST USED", "used"),
+];
 const DOMAIN: [Column; 3] = [("NAME", "name"), ("TRUSTED", "trusted"), ("VERIFIED", "verified")];
 const STREAM: [Column; 11] = [
     ("ID", "id"),
@@ -88,9 +96,10 @@ pub(super) async fn account(client: &Client, verb: AccountVerb) -> Result<(), Fa
 /// `relent credential …`
 pub(super) async fn credential(client: &Client, verb: CredentialVerb) -> Result<(), Fault> {
     match verb {
-        CredentialVerb::Add { account, name, stream, refuse, form } => {
-            let mut body = json!({"name": name});
-            put(&mut body, "stream", stream);
+        CredentialVerb::Add { account, name, stream, right, expires, allow, refuse, form } => {
+            let mut body =
+                json!({"name": name, "streams": stream, "rights": right, "allow": allow});
+            put(&mut body, "expires", expires);
             put(
                 &mut body,
                 "refuse",
@@ -103,11 +112,17 @@ pub(super) async fn credential(client: &Client, verb: CredentialVerb) -> Result<
             let shown = if form.json {
                 show::json(&made)
             } else {
-                let columns =
-                    [("username", "username"), ("password", "password"), ("streams", "streams")];
+                let columns = [
+                    ("username", "username"),
+                    ("password", "password"),
+                    ("token", "token"),
+                    ("streams", "streams"),
+                    ("rights", "rights"),
+                ];
                 let fields = show::fields(&made, &columns);
                 show::put(&format!(
-                    "{fields}The password is shown this once. No streams: all of the account's.\n"
+                    "{fields}The password, and the token of the API that holds it, are shown this once. \
+                     No streams: all of the account's.\n"
                 ))
             };
             // A password that nobody has seen is of no use to anybody.

@@ -429,6 +429,8 @@ sections! {
         cache: Size = Size::megabytes(16),
         /// Memory for records that every message asks for, as accounts and streams, kept as they were read.
         recent_size_max: Size = Size::megabytes(4),
+        /// Largest file of records that is written anew while the daemon runs, as an erasure asks for; a larger one waits for `relent store compact`.
+        compact_size_max: Size = Size::megabytes(512),
         /// Changes that may wait at a time.
         pending_max: u32 = 4096,
         /// Most changes in one commit.
@@ -439,6 +441,10 @@ sections! {
     Retention {
         /// Events of messages: accepted, delivered, failed, stopped.
         events: Span = Span::minutes(30 * 24 * 60),
+        /// Events of records: who stopped, agreed or was lifted, and on what grounds; the records themselves stay.
+        records: Span = Span::minutes(3650 * 24 * 60),
+        /// Addresses on the network that wishes came from, in records and their events.
+        evidence_ips: Span = Span::minutes(730 * 24 * 60),
         /// What the entries of the audit chain say; the chain itself stays.
         audit: Span = Span::minutes(3650 * 24 * 60),
     }

@@ -5,7 +5,7 @@
 use super::listeners::{self, Listeners};
 use super::outgoing::{self, ShapingFile, Way};
 use super::watchdog::{self, Watchdog};
-use super::{tend, user};
+use super::{keeping, tend, user};
 use crate::accounts::Accounts;
 use crate::config::{Config, Shaping};
 use crate::delivery::{self, Delivery};
@@ -15,6 +15,7 @@ use crate::intake::{self, Intake, Port};
 use crate::policy::{Policy, crossing};
 use crate::queue::{Embedded, Queue};
 use crate::replies::{self, Desk};
+use crate::rights::Rights;
 use crate::spool::Spool;
 use crate::store::Store;
 use crate::world::World;
@@ -155,13 +156,22 @@ pub async fn start(config: Config) -> Result<Running> {
         own: sockets.addresses(),
     });
     let shaping = Arc::new(ShapingFile::new(config.delivery.clone(), delivery.clone()));
+    let rights = Rights::new(
+        config.clone(),
+        (accounts.clone(), policy.clone()),
+        queue.clone(),
+        (spool.clone(), store.clone()),
+    );
+    let trimmed = policy.clone();
     let parts = http::Parts {
+        rights: rights.clone(),
         config: config.clone(),
         queue: queue.clone(),
         accounts,
         policy,
         resolver,
         outgoing: Arc::new(Way(delivery.clone())),
+        spool: spool.clone(),
         store: store.clone(),
         vitals: vitals.clone(),
         metrics,
@@ -178,6 +188,8 @@ pub async fn start(config: Config) -> Result<Running> {
     listen(&mut tasks, sockets, &intake, &parts, &stop);
     tasks.spawn(outgoing::run(delivery, stop.clone()));
     tasks.spawn(follower);
+    tasks.spawn(rights.run(stop.clone()));
+    tasks.spawn(keeping::run(config.clone(), trimmed, parts.world.clone(), stop.clone()));
     let (files, world) = ((tls.clone(), shaping.clone()), parts.world);
     tasks.spawn(tend::run(config.clone(), files, world, looked_after, stop.clone()));
     ready.store(true, Ordering::Release);

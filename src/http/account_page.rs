@@ -1,15 +1,18 @@
 //! `/api/v1/accounts/{account}/page`: what an account shows of itself to the people it writes to.
 
 use super::by::By;
-use super::problem::{Draft, Problem};
+use super::caller::Caller;
+use super::draft::{Draft, Named};
+use super::problem::Problem;
 use super::site::Parts;
 use crate::accounts::{AccountPage, Colour, GROUND_DARK, GROUND_LIGHT, LogoName, PageChange};
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
 /// What an account shows.
 #[derive(Debug, Serialize)]
@@ -71,36 +74,43 @@ where
 }
 
 /// What changes; what is left out stays, null takes back.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
     display_name: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
     colour: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
     colour_dark: Option<Option<String>>,
 }
 
 fn colour(key: &str, text: Option<Option<String>>) -> Result<Option<Option<Colour>>, Problem> {
     let read = |text: String| text.parse::<Colour>();
     let read = text.map(|text| text.map(read).transpose()).transpose();
-    read.map_err(|fault| Problem::unfit(format!("`{key}`: {fault}")))
+    read.map_err(|fault| Problem::field(key, format!("`{key}`: {fault}")))
 }
 
 pub(super) async fn show(
     State(parts): State<Parts>,
-    Path(name): Path<String>,
+    caller: Caller,
+    Named([name]): Named<1>,
 ) -> Result<Json<View>, Problem> {
-    let account = parts.accounts.account(&name)?;
+    let account = caller.account(&parts, &name)?;
     Ok(Json(view(parts.accounts.page(account.id)?)))
 }
 
 pub(super) async fn change(
     By(parts): By,
-    Path(name): Path<String>,
+    caller: Caller,
+    Named([name]): Named<1>,
     Draft(wanted): Draft<Change>,
 ) -> Result<Json<View>, Problem> {
+    caller.whole_account()?;
+    let name = caller.account(&parts, &name)?.name;
     let change = PageChange {
         display_name: wanted.display_name,
         colour: colour("colour", wanted.colour)?,
@@ -113,16 +123,22 @@ pub(super) async fn change(
 
 pub(super) async fn put_logo(
     By(parts): By,
-    Path(name): Path<String>,
+    caller: Caller,
+    Named([name]): Named<1>,
     file: Bytes,
 ) -> Result<Json<View>, Problem> {
+    caller.whole_account()?;
+    let name = caller.account(&parts, &name)?.name;
     logo(&parts, &name, Some(file.to_vec())).await
 }
 
 pub(super) async fn remove_logo(
     By(parts): By,
-    Path(name): Path<String>,
+    caller: Caller,
+    Named([name]): Named<1>,
 ) -> Result<Json<View>, Problem> {
+    caller.whole_account()?;
+    let name = caller.account(&parts, &name)?.name;
     logo(&parts, &name, None).await
 }
 

@@ -49,6 +49,11 @@ fn id_of(stop: u64) -> MessageId {
     MessageId(digest.as_ref()[..12].try_into().expect("32 bytes"))
 }
 
+/// The address that a stream's own mail of ours comes from; two long names may be no local part together.
+pub(super) fn plain_sender(sender: &str, stream: &Stream, host: &str) -> Option<Address> {
+    Address::new(&format!("{sender}.{}", stream.name), host).ok()
+}
+
 /// A text with its names put in.
 fn filled(text: &str, sender: &str, stream: &Stream) -> String {
     let hours = (UNDO_AGE_MAX.as_secs() / 3600).to_string();
@@ -247,9 +252,8 @@ impl Desk {
         };
         let reply_to =
             at(&parts.policy.seal(&Token::Reply { stream: stream.id, recipient: hash })?)?;
-        // Two long names may be no local part together.
-        let plain = at(&format!("{}.{}", self.sender(stream)?, stream.name));
-        let from = plain.unwrap_or_else(|_| reply_to.clone());
+        let plain = plain_sender(&self.sender(stream)?, stream, &host);
+        let from = plain.unwrap_or_else(|| reply_to.clone());
         let ids = about.message_id.iter().chain(&about.answers).map(String::as_str);
         let sheet = Sheet {
             id,
@@ -259,6 +263,7 @@ impl Desk {
             to: &to,
             subject: &subject,
             answers: ids.collect(),
+            submitted: "auto-replied",
             language: texts.tag,
             hostname: &parts.config.hostname,
             now,

@@ -58,8 +58,11 @@ pub(super) fn read(
     let inner = letter.parts.iter().find(|part| part.kind == "message/rfc822");
     let inner = inner.and_then(|part| Letter::read(&part.bytes(), limits));
     let inner = inner.and_then(|inner| of_letter(&inner, words)).filter(|inner| !inner.is_empty());
-    let notice = Notice::of(letter, words.notices());
-    inner.filter(|_| notice.is_machine() && notice.is_titled()).or(found)
+    let is_notice = || {
+        let notice = Notice::of(letter, words.notices());
+        notice.is_machine() && notice.is_titled()
+    };
+    inner.filter(|_| is_notice()).or(found)
 }
 
 fn of_letter(letter: &Letter, words: &Vocabulary) -> Option<Vec<Bounced>> {
@@ -74,6 +77,9 @@ fn of_letter(letter: &Letter, words: &Vocabulary) -> Option<Vec<Bounced>> {
     }
     if reported.speaks {
         return Some(reported.bounced);
+    }
+    if !seen && !Notice::may_be(&letter.head, words.notices()) {
+        return None;
     }
     let notice = Notice::of(letter, words.notices());
     if seen {

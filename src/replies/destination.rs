@@ -123,7 +123,7 @@ impl Parts {
                 }
                 Ok(Role::Return(*message, *recipient))
             }
-            Token::Undo { .. } => Err(forged()),
+            Token::Undo { .. } | Token::Confirm { .. } => Err(forged()),
         }
     }
 

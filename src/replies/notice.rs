@@ -2,7 +2,7 @@
 //! sign alone makes a bounce; a person may write any one of them.
 
 use super::bounce::{Bounced, RECIPIENTS_MAX, code, one_line};
-use super::decode::{Letter, Part};
+use super::decode::{Head, Letter, Part};
 use super::delivery_status;
 use super::html;
 use super::notice_words::{NoticeWords, TELLING_MAX};
@@ -90,6 +90,14 @@ impl<'a> Notice<'a> {
         certain && (self.names_one() || subject && (told || self.original))
     }
 
+    /// Whether a header may be a bounce's at all: then only are its words read.
+    pub(super) fn may_be(head: &Head, words: &NoticeWords) -> bool {
+        let lower = |name| head.text(name).unwrap_or_default().trim().to_lowercase();
+        head.raw("x-failed-recipients").is_some()
+            || holds(&lower("from"), &words.machines)
+            || is_titled(&lower("subject"), words)
+    }
+
     /// Whether a machine that only ever speaks of delivery sent it.
     pub(super) fn is_machine(&self) -> bool {
         holds(&self.from, &self.words.machines)
@@ -97,17 +105,7 @@ impl<'a> Notice<'a> {
 
     /// Whether its subject says that something was not delivered.
     pub(super) fn is_titled(&self) -> bool {
-        let subject = self.subject.replace('：', ":");
-        let Some(start) =
-            self.words.answered.iter().find(|start| subject.starts_with(start.as_str()))
-        else {
-            return begins(&subject, &self.words.subjects)
-                || holds(&subject, &self.words.telling)
-                || subject.starts_with("warning: ") && subject.contains("message");
-        };
-        // An answer to a bounce is a person's; a server that writes "Re:" says the news at the end.
-        let last = subject[start.len()..].trim().rsplit_once(':');
-        last.is_some_and(|(_, last)| begins(last.trim(), &self.words.subjects))
+        is_titled(&self.subject, self.words)
     }
 
     /// The server's own words where they begin, in lower case: up to what a person would quote.
@@ -169,6 +167,20 @@ impl<'a> Notice<'a> {
         let said = one_line(&format!("{behind} {}", below.collect::<Vec<_>>().join(" ")));
         if said.is_empty() { one_line(&self.subject) } else { said }
     }
+}
+
+/// Whether a subject in lower case says that something was not delivered.
+fn is_titled(subject: &str, words: &NoticeWords) -> bool {
+    let subject = subject.replace('：', ":");
+    let Some(start) = words.answered.iter().find(|start| subject.starts_with(start.as_str()))
+    else {
+        return begins(&subject, &words.subjects)
+            || holds(&subject, &words.telling)
+            || subject.starts_with("warning: ") && subject.contains("message");
+    };
+    // An answer to a bounce is a person's; a server that writes "Re:" says the news at the end.
+    let last = subject[start.len()..].trim().rsplit_once(':');
+    last.is_some_and(|(_, last)| begins(last.trim(), &words.subjects))
 }
 
 /// What the server says in words: its plain text, or its HTML where there is none.

@@ -141,6 +141,28 @@ impl Store {
         Ok(self.shared.value(R::TABLE, key)?.is_some())
     }
 
+    /// Many records, in the order of their keys here, as of one moment. They are read in the order in
+    /// which they lie.
+    ///
+    /// # Errors
+    /// Any [`StoreFault`].
+    pub fn get_many<R: Record, K: AsRef<[u8]>>(
+        &self,
+        keys: &[K],
+    ) -> Result<Vec<Option<R>>, StoreFault> {
+        let mut order: Vec<usize> = (0..keys.len()).collect();
+        order.sort_unstable_by_key(|place| keys[*place].as_ref());
+        let sorted: Vec<&[u8]> = order.iter().map(|place| keys[*place].as_ref()).collect();
+        let values = self.shared.engine()?.get_many(R::TABLE, &sorted)?;
+        let mut found: Vec<Option<R>> = Vec::new();
+        found.resize_with(keys.len(), || None);
+        for (place, value) in order.into_iter().zip(values) {
+            let key = keys[place].as_ref();
+            found[place] = value.map(|bytes| decode(key, &bytes)).transpose()?;
+        }
+        Ok(found)
+    }
+
     /// Up to `limit` records whose key begins with `prefix` and is greater than `after`, in order.
     ///
     /// # Errors
@@ -273,6 +295,18 @@ impl Store {
             let _ended = tokio::task::spawn_blocking(move || thread.join()).await;
         }
     }
+}
+
+/// Writes the file of records that nobody has open anew, however large it is. False where the engine's cannot
+/// be.
+///
+/// # Errors
+/// The engine's.
+pub async fn compact(directory: &Path, settings: &config::Store) -> Result<bool, StoreFault> {
+    let store = Store::open(directory, settings, &World::real());
+    let done = store.compact(u64::MAX).await;
+    store.close().await;
+    done
 }
 
 fn typed<R: Record>((key, value): Row) -> Result<(Vec<u8>, R), StoreFault> {

@@ -112,7 +112,8 @@ impl EventKind {
     }
 
     /// What an event of a message is called.
-    pub(super) fn of_message(event: &MessageEvent) -> Self {
+    #[must_use]
+    pub fn of_message(event: &MessageEvent) -> Self {
         let MessageEvent::Recipient { outcome, relay, text, .. } = event else {
             return Self::MessageAccepted;
         };
@@ -136,7 +137,8 @@ impl EventKind {
     }
 
     /// What a change of a record is called.
-    pub(super) fn of_change(change: &Change) -> Self {
+    #[must_use]
+    pub fn of_change(change: &Change) -> Self {
         match change {
             Change::Suppressed { reason: Reason::Complaint, .. } => Self::RecipientComplained,
             Change::Suppressed { .. } => Self::RecipientSuppressed,

@@ -3,6 +3,7 @@
 mod dkim;
 mod peers;
 mod recipes;
+mod schemathesis;
 mod scram;
 
 use crate::journeys::field;

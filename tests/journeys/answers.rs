@@ -173,7 +173,7 @@ async fn what_is_nested_too_deep_or_in_tnef_asks_for_nothing_and_is_forwarded_wh
         let to_support = |mail: &&Received| mail.recipients == ["support@acme.example"];
         super::settled(&world).await;
         let letters = world.receiver.mailbox();
-        let letter = letters.iter().filter(to_support).next_back().expect("a letter");
+        let letter = letters.iter().rfind(to_support).expect("a letter");
         let whole = String::from_utf8_lossy(&letter.message);
         assert!(whole.ends_with(&message), "{name} is not whole");
     }

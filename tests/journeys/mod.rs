@@ -18,6 +18,7 @@ mod operator;
 mod pages;
 mod pools;
 mod process;
+mod rights;
 mod senders;
 mod silence;
 mod sites;

@@ -3,10 +3,13 @@
 mod audit;
 mod browser;
 mod choices;
+mod happenings;
 mod looks;
 mod operator;
 mod pages;
+mod programs;
 mod readers;
+mod strangers;
 
 use super::{Parts, Site, Vitals, admin, public, serve_tcp, serve_unix};
 use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind, StreamRules};
@@ -91,8 +94,20 @@ impl House {
         let spool = Spool::open(&folder.path().join("spool"), &config.spool, owner(age), &world);
         let (spool, _) = spool.expect("a spool");
         let vitals = Vitals::new(spool.clone(), store.clone(), world.clone(), &config.health);
-        let queue =
-            Embedded::open(spool, policy.clone(), accounts.clone(), config.clone(), world.clone());
+        let queue = Embedded::open(
+            spool.clone(),
+            policy.clone(),
+            accounts.clone(),
+            config.clone(),
+            world.clone(),
+        );
+        let queue: Arc<dyn crate::queue::Queue> = queue.expect("a queue");
+        let rights = crate::rights::Rights::new(
+            config.clone(),
+            (accounts.clone(), policy.clone()),
+            queue.clone(),
+            (spool.clone(), store.clone()),
+        );
         let acme = accounts.add_account("acme").await.expect("account");
         let draft = StreamDraft {
             name: "news".into(),
@@ -106,11 +121,13 @@ impl House {
         let zone = Arc::new(Zone(std::sync::Mutex::default()));
         let parts = Parts {
             config,
-            queue: queue.expect("a queue"),
+            queue,
+            rights,
             accounts,
             policy,
             resolver: zone.clone(),
             outgoing: Arc::new(super::outgoing::Nothing),
+            spool,
             store,
             vitals,
             metrics: crate::telemetry::metrics(),

@@ -41,6 +41,8 @@ pub(super) enum Verb {
         /// Print what differs from the defaults, as TOML.
         #[arg(long)]
         changed: bool,
+        #[command(flatten)]
+        form: Form,
     },
     /// Say whether mail would be sent to an address, and the whole history behind it; or what large
     /// mailbox providers would hold against a message.
@@ -370,7 +372,8 @@ pub(super) enum ConsentVerb {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreVerb {
-    /// Save what a damaged store still holds into a new one; the damaged file is kept.
+    /// Save what a damaged store still holds into a new one; the damaged file is kept. Says where there was no
+    /// damage.
     Recover,
     /// Write the file anew without what was removed from it.
     Compact,

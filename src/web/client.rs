@@ -148,7 +148,7 @@ impl Web {
             let inner = fault.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
             match inner {
                 Some(rustls::Error::InvalidCertificate(why)) => {
-                    WebFault::Certificate(why.to_string())
+                    WebFault::Certificate(tls::of_certificate(why))
                 }
                 _ => lost(fault),
             }

@@ -3,7 +3,7 @@
 use super::arguments::{Cli, Person, Verb};
 use super::audit::AuditVerb;
 use super::client::{Client, Fault};
-use super::{audit, classify, delivery, explain, local, queue, recipients, senders, show};
+use super::{audit, classify, delivery, explain, local, member, queue, recipients, senders, show};
 use crate::config::{Config, DEFAULT_PATH};
 use clap::Parser;
 use std::path::Path;
@@ -59,6 +59,8 @@ fn settings(named: Option<&Path>) -> Result<Config, Fault> {
 async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
     match verb {
         Verb::Account(verb) => senders::account(client, verb).await,
+        Verb::Member(verb) => member::member(client, verb).await,
+        Verb::Session(verb) => member::session(client, verb).await,
         Verb::Credential(verb) => senders::credential(client, verb).await,
         Verb::Domain(verb) => senders::domain(client, verb).await,
         Verb::Stream(verb) => senders::stream(client, verb).await,

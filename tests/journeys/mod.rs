@@ -12,6 +12,7 @@ mod hostile;
 mod limits;
 mod lists;
 mod main_job;
+mod members;
 mod names;
 mod operator;
 mod pools;

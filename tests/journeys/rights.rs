@@ -53,9 +53,14 @@ async fn who_is_forgotten_is_in_no_file_and_stays_stopped() {
     let exported = world.done(&["recipient", "export", "acme", ANN, "--json"]).json();
     let account = &exported["accounts"][0];
     assert_eq!(exported["version"], 1);
-    for (key, least) in
-        [("suppressions", 1), ("consents", 1), ("records", 2), ("messages", 3), ("queued", 1), ("audit", 2)]
-    {
+    for (key, least) in [
+        ("suppressions", 1),
+        ("consents", 1),
+        ("records", 2),
+        ("messages", 3),
+        ("queued", 1),
+        ("audit", 2),
+    ] {
         let count = account[key].as_array().map_or(0, Vec::len);
         assert!(count >= least, "{key}: {account:#}");
     }
@@ -85,7 +90,10 @@ async fn who_is_forgotten_is_in_no_file_and_stays_stopped() {
     assert!(whole.contains("the audit chain is whole") && whole.contains("erased"), "{whole}");
     let kinds = world.done(&["audit", "list", "--kind", "recipient", "--json"]).out;
     assert!(kinds.contains("recipient.erased") && !kinds.contains(PART), "{kinds}");
-    assert!(kinds.contains("recipient.forgotten") && kinds.contains("recipient.exported"), "{kinds}");
+    assert!(
+        kinds.contains("recipient.forgotten") && kinds.contains("recipient.exported"),
+        "{kinds}"
+    );
 
     // Once more finds nothing, and the address is not left by the asking.
     let again = world.done(&["recipient", "erase", "--all-accounts", ANN, "--json"]).json();
@@ -106,7 +114,10 @@ async fn what_was_done_is_listed_shown_exported_and_verified_against_a_noted_hea
     let listed = world.done(&["audit", "list", "--account", "acme", "--json"]).json();
     let newest = &listed[0];
     assert_eq!(newest["kind"], "suppression.made", "{newest:#}");
-    assert_eq!((&newest["recipient"], &newest["details"]["text"]), (&ANN.into(), &"by phone".into()));
+    assert_eq!(
+        (&newest["recipient"], &newest["details"]["text"]),
+        (&ANN.into(), &"by phone".into())
+    );
     assert!(newest["actor"].as_str().is_some_and(|actor| actor.starts_with("operator:")));
     let number = newest["sequence"].to_string();
     let shown = world.done(&["audit", "show", &number]).out;
@@ -123,7 +134,8 @@ async fn what_was_done_is_listed_shown_exported_and_verified_against_a_noted_hea
     let head = world.done(&["audit", "head"]).out.trim().to_owned();
     world.done(&["account", "set", "acme", "--language", "de"]);
     world.done(&["audit", "verify", "--head", &head]);
-    let forged = format!("{}{}", &head[..head.len() - 1], if head.ends_with('0') { '1' } else { '0' });
+    let forged =
+        format!("{}{}", &head[..head.len() - 1], if head.ends_with('0') { '1' } else { '0' });
     let told = world.relent(&["audit", "verify", "--head", &forged, "--json"]);
     assert_eq!(told.code, 1);
     assert_eq!(told.json()["whole"], false);

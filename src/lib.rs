@@ -19,6 +19,8 @@ pub mod accounts;
 pub mod events;
 pub mod policy;
 
+pub mod webhooks;
+
 pub mod queue;
 pub mod replies;
 pub mod rights;

@@ -2,9 +2,13 @@
 
 use super::language::Language;
 use super::limit::{AccountRules, Limits};
+use super::password::Hasher;
 use super::record::{Account, AccountFault, AccountNumber, AccountRecord};
-use super::usage::{TooFast, Usage};
+use super::spent::{Spent, TooFast};
+use super::throttle::Throttle;
+use super::usage::Uses;
 use crate::config::{self, Config};
+use crate::events::request::RequestKey;
 use crate::events::{Act, Actor, Author};
 use crate::mail::AccountId;
 use crate::store::{Store, StoreFault, Transaction};
@@ -20,10 +24,24 @@ pub(super) const PAGE: usize = 1000;
 pub struct Accounts {
     pub(super) store: Store,
     pub(super) world: World,
+    pub(super) uses: Uses,
     /// In whose name changes are made.
     pub(super) author: Author,
     pub(super) settings: Arc<Settings>,
-    usage: Arc<Usage>,
+    spent: Arc<Spent>,
+    pub(super) door: Arc<Door>,
+}
+
+/// What guards the logins of members.
+pub(super) struct Door {
+    pub(super) throttle: Throttle,
+    pub(super) hasher: Hasher,
+}
+
+impl Door {
+    fn new(settings: &config::Members) -> Arc<Self> {
+        Arc::new(Self { throttle: Throttle::default(), hasher: Hasher::new(settings) })
+    }
 }
 
 /// The settings that bind accounts and those who log in.
@@ -50,7 +68,9 @@ pub(super) fn number(transaction: &mut Transaction<'_>, counter: &str) -> Result
         .map_err(|_| StoreFault::Damaged(format!("the counter `{counter}` has run out")))
 }
 
-fn unknown(name: &str) -> AccountFault {
+/// What is said of an account that is not there.
+#[must_use]
+pub fn no_account(name: &str) -> AccountFault {
     AccountFault::Unknown(format!(
         "there is no account `{name}`: `relent account list` shows them, `relent account add {name}` \
          makes one"
@@ -61,8 +81,11 @@ impl Accounts {
     /// The accounts that `store` holds.
     #[must_use]
     pub fn new(store: Store, world: World) -> Self {
-        let (author, usage) = (Author::new(world.clone()), Arc::new(Usage::new(store.clone())));
-        Self { store, world, author, settings: Arc::default(), usage }
+        let (author, spent) = (Author::new(world.clone()), Arc::new(Spent::new(store.clone())));
+        let settings = Arc::<Settings>::default();
+        let door = Door::new(&settings.members);
+        let uses = Uses::default();
+        Self { store, world, uses, author, settings, spent, door }
     }
 
     /// The same, with changes made in somebody's name: each is an entry of the audit chain, in its own
@@ -70,6 +93,12 @@ impl Accounts {
     #[must_use]
     pub fn by(&self, actor: Actor) -> Self {
         Self { author: self.author.by(actor), ..self.clone() }
+    }
+
+    /// The same, within a request that carries a key.
+    #[must_use]
+    pub fn within(&self, request: RequestKey) -> Self {
+        Self { author: self.author.within(request), ..self.clone() }
     }
 
     /// In whose name changes are made.
@@ -94,6 +123,7 @@ impl Accounts {
     #[must_use]
     pub fn under(mut self, config: &Config) -> Self {
         let (accounts, members) = (config.accounts.clone(), config.members.clone());
+        self.door = Door::new(&members);
         self.settings = Arc::new(Settings { accounts, members });
         self
     }
@@ -103,7 +133,7 @@ impl Accounts {
     /// # Errors
     /// Which limit is reached, and when it frees.
     pub fn begin_message(&self, account: AccountId, limits: &Limits) -> Result<(), TooFast> {
-        self.usage.begin(account, limits, self.world.clock.steady())
+        self.spent.begin(account, limits, self.world.clock.steady())
     }
 
     /// To how many recipients an account has sent today.
@@ -111,7 +141,7 @@ impl Accounts {
     /// # Errors
     /// The store.
     pub fn sent_today(&self, account: AccountId, rules: &AccountRules) -> Result<u64, StoreFault> {
-        self.usage.sent(account, rules.day(self.world.clock.now()))
+        self.spent.sent(account, rules.day(self.world.clock.now()))
     }
 
     /// Counts recipients that are to be sent to today, all or none: whether there is room for them.
@@ -126,17 +156,17 @@ impl Accounts {
     ) -> Result<bool, StoreFault> {
         let day = rules.day(self.world.clock.now());
         let limit = rules.limits.clone().or(&self.settings.accounts).recipients_per_day;
-        self.usage.take((account, day), wanted, limit).await
+        self.spent.take((account, day), wanted, limit).await
     }
 
     /// Takes back recipients that were counted and are not sent to.
     pub fn give_recipients_back(&self, account: AccountId, rules: &AccountRules, unsent: u64) {
-        self.usage.give_back(account, rules.day(self.world.clock.now()), unsent);
+        self.spent.give_back(account, rules.day(self.world.clock.now()), unsent);
     }
 
     /// Writes down what accounts have used, before the store is closed.
-    pub async fn save_usage(&self) {
-        self.usage.save().await;
+    pub async fn save_spent(&self) {
+        self.spent.save().await;
     }
 
     /// Adds an account.
@@ -187,7 +217,7 @@ impl Accounts {
             .transact(move |t| {
                 let place = id.0.to_be_bytes();
                 let Some(mut record) = t.get::<AccountRecord>(&place)? else {
-                    return Ok(Err(unknown(&named)));
+                    return Ok(Err(no_account(&named)));
                 };
                 record.account.language = language;
                 t.put(&place, &record);
@@ -239,7 +269,7 @@ impl Accounts {
             Some(AccountNumber(id)) => self.store.get::<AccountRecord>(&id.0.to_be_bytes())?,
             None => None,
         };
-        record.map(|record| record.account).ok_or_else(|| unknown(name))
+        record.map(|record| record.account).ok_or_else(|| no_account(name))
     }
 
     /// An account by number.

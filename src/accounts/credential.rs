@@ -1,14 +1,19 @@
-//! Secrets for SMTP: made here, shown once, kept as a digest and a SCRAM verifier, checked in
+//! Secrets for SMTP and the API: made here, shown once, kept as a digest and a SCRAM verifier, checked in
 //! constant time.
 
 use super::account::{Accounts, PAGE, check_name};
 use super::limit::{Thing, room};
-use super::record::{AccountFault, Credential, Login, Refusal, ScramVerifier, Stream};
+use super::record::{
+    AccountFault, Credential, CredentialDraft, Login, Refusal, ScramVerifier, Stream,
+};
+use super::right::Right;
+use super::usage;
 use crate::events::Act;
-use crate::mail::{AccountId, StreamId};
+use crate::mail::AccountId;
 use crate::store::StoreFault;
 use data_encoding::BASE64URL_NOPAD;
 use ring::{digest, hmac, pbkdf2};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -57,11 +62,9 @@ impl Accounts {
     pub async fn add_credential(
         &self,
         account: AccountId,
-        name: &str,
-        stream: Option<StreamId>,
-        refuse: Refusal,
+        draft: CredentialDraft,
     ) -> Result<(Credential, String), AccountFault> {
-        check_name("a credential", name)?;
+        check_name("a credential", &draft.name)?;
         let owner = self.account_by_id(account)?;
         let owner =
             owner.ok_or_else(|| AccountFault::Unknown("there is no such account".into()))?;
@@ -69,14 +72,23 @@ impl Accounts {
         self.world.chance.fill(&mut secret);
         self.world.chance.fill(&mut salt);
         let password = BASE64URL_NOPAD.encode(&secret);
+        let CredentialDraft { name, streams, refuse, mut rights, expires, networks } = draft;
+        if rights.is_empty() {
+            rights.push(Right::Send);
+        }
+        rights.sort_unstable();
+        rights.dedup();
         let mut credential = Credential {
-            name: name.to_owned(),
+            name,
             account,
             sha256: sha256(password.as_bytes()),
             scram: verifier(password.as_bytes(), salt),
-            streams: stream.into_iter().collect(),
+            streams,
             refuse,
             created: self.world.clock.now(),
+            rights,
+            expires,
+            networks,
         };
         let (nobody, author) = (self.nobody(), self.author.clone());
         let settings = self.settings.clone();
@@ -118,7 +130,19 @@ impl Accounts {
         let scram = ScramVerifier { salt, iterations: ROUNDS.get(), stored_key, server_key };
         let (account, created) = (AccountId::INSTALLATION, self.world.clock.now());
         let (name, streams, refuse) = (String::new(), Vec::new(), Refusal::AtRcpt);
-        Credential { name, account, sha256, scram, streams, refuse, created }
+        let (rights, expires, networks) = (Vec::new(), None, Vec::new());
+        Credential {
+            name,
+            account,
+            sha256,
+            scram,
+            streams,
+            refuse,
+            created,
+            rights,
+            expires,
+            networks,
+        }
     }
 
     /// The credential of a name. For one that is not there, nobody's is read and decoded instead, so
@@ -162,42 +186,72 @@ impl Accounts {
                     return Ok(Err(unknown(&name)));
                 }
                 t.remove::<Credential>(name.as_bytes());
+                usage::forget(t, &name);
                 author.write(t, Act::new(account, "credential.removed").about(&name))?;
                 Ok(Ok(()))
             })
             .await?
     }
 
-    /// Whether a login still stands: its credential is the very one, and its stream is not removed.
+    /// Whether a login still stands: its credential is the very one and has not expired, and its stream is
+    /// not removed.
     ///
     /// # Errors
     /// The store.
     pub fn stands(&self, login: &Login) -> Result<bool, StoreFault> {
         let kept = self.store.get::<Credential>(login.credential.name.as_bytes())?;
-        if kept.as_ref() != Some(&*login.credential) {
+        let expires = login.credential.expires;
+        let is_late = expires.is_some_and(|end| end <= self.world.clock.now());
+        if is_late || kept.as_ref() != Some(&*login.credential) {
             return Ok(false);
         }
         let Some(stream) = &login.stream else { return Ok(true) };
         Ok(self.stream_by_id(stream.id)?.is_some_and(|stream| stream.removed.is_none()))
     }
 
-    /// Checks a user name (`NAME` or `NAME/stream`) and password in constant time. `None`: wrong, or a
-    /// stream that is not the credential's.
-    ///
-    /// # Errors
-    /// The store.
-    pub fn authenticate(&self, user: &str, password: &[u8]) -> Result<Option<Login>, StoreFault> {
-        let (name, _) = split(user);
+    /// The credential that a name and a password open, in constant time.
+    fn opened(&self, name: &str, password: &[u8]) -> Result<Option<Credential>, StoreFault> {
         let found = self.known(name)?;
         // Unknown users are compared too, with a digest that no password has.
         let expected = found.as_ref().map_or([0; 32], |credential| credential.sha256);
         let right: bool = sha256(password).ct_eq(&expected).into();
-        match found {
-            Some(credential) if right && !credential.name.is_empty() => {
-                self.login(user, credential)
-            }
-            _ => Ok(None),
+        Ok(found.filter(|credential| right && !credential.name.is_empty()))
+    }
+
+    /// Checks a user name (`NAME` or `NAME/stream`) and password in constant time. `None`: wrong, or what
+    /// [`Accounts::login`] refuses.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn authenticate(
+        &self,
+        user: &str,
+        password: &[u8],
+        from: IpAddr,
+    ) -> Result<Option<Login>, StoreFault> {
+        match self.opened(split(user).0, password)? {
+            Some(credential) => self.login(user, credential, from),
+            None => Ok(None),
         }
+    }
+
+    /// The credential of a token of the API, as [`token`] writes it, in constant time. `None`: wrong,
+    /// expired, or not to be used from there.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn bearer(
+        &self,
+        token: &str,
+        from: Option<IpAddr>,
+    ) -> Result<Option<Credential>, StoreFault> {
+        let (name, password) = parted(token).unwrap_or_default();
+        let Some(credential) = self.opened(name, password.as_bytes())? else { return Ok(None) };
+        if !credential.is_usable(self.world.clock.now(), from) {
+            return Ok(None);
+        }
+        self.used(&credential.name, from);
+        Ok(Some(credential))
     }
 
     /// The credential of a user name, for SCRAM: nothing has been checked yet.
@@ -228,11 +282,22 @@ impl Accounts {
     }
 
     /// The login of a user whose secret was checked, by SCRAM. `None`: a stream that is not the
-    /// credential's.
+    /// credential's, or a credential that has expired, may not be used from there, or may not send.
     ///
     /// # Errors
     /// The store.
-    pub fn login(&self, user: &str, credential: Credential) -> Result<Option<Login>, StoreFault> {
+    pub fn login(
+        &self,
+        user: &str,
+        credential: Credential,
+        from: IpAddr,
+    ) -> Result<Option<Login>, StoreFault> {
+        let usable = credential.is_usable(self.world.clock.now(), Some(from));
+        if !usable || !credential.may(Right::Send) {
+            tracing::info!(target: "relent::accounts", credential = credential.name, client = %from,
+                usable, may_send = credential.may(Right::Send), "a credential was not let in");
+            return Ok(None);
+        }
         let Some(account) = self.account_by_id(credential.account)? else {
             return Ok(None);
         };
@@ -252,10 +317,26 @@ impl Accounts {
         if stream.is_none() && !credential.streams.is_empty() {
             return Ok(None);
         }
+        self.used(&credential.name, Some(from));
         Ok(Some(Login { credential: Arc::new(credential), account, stream: stream.map(Arc::new) }))
     }
 }
 
 fn split(user: &str) -> (&str, Option<&str>) {
     user.split_once('/').map_or((user, None), |(name, stream)| (name, Some(stream)))
+}
+
+/// What stands before a token of the API, so that who finds one knows what it opens.
+const MARK: &str = "relent_";
+
+/// A user name and a password as one token for the API (RFC 6750): names hold no dot, passwords neither.
+#[must_use]
+pub fn token(name: &str, password: &str) -> String {
+    format!("{MARK}{name}.{password}")
+}
+
+/// The user name and the password of a token.
+#[must_use]
+pub fn parted(token: &str) -> Option<(&str, &str)> {
+    token.strip_prefix(MARK)?.split_once('.')
 }

@@ -169,7 +169,7 @@ fn zone_named(name: &str) -> Result<String, AccountFault> {
 }
 
 /// What of an account's rules changes: what is `None` stays, and the inner `None` takes a limit away.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::option_option, reason = "what is not named stays; what is taken away is none")]
 pub struct RulesChange {
     /// Largest message, in bytes.

@@ -2,12 +2,16 @@
 
 use super::consent_term::ConsentTerm;
 use super::language::Language;
+use super::network::Network;
 use super::quiet_hours::QuietHours;
+use super::right::Right;
 use crate::events::record::Scope;
 use crate::mail::{AccountId, Address, StreamId, Timestamp};
 use crate::store::{Record, StoreFault, Table};
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// A customer who sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +27,7 @@ pub struct Account {
 }
 
 /// What kind of mail a stream is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StreamKind {
     /// Mail that people agree to and may end.
@@ -93,7 +97,7 @@ pub struct StreamRules {
 }
 
 /// What happens to a message that large providers would take amiss.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Compliance {
     /// It is taken, and the log says what is amiss.
@@ -130,7 +134,7 @@ impl Stream {
 }
 
 /// What happens to a recipient whom policy refuses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum Refusal {
     /// 550 at RCPT.
     #[serde(rename = "at-rcpt", alias = "openly")]
@@ -140,7 +144,7 @@ pub enum Refusal {
     Silently,
 }
 
-/// A secret for SMTP, kept only as a digest and as a SCRAM verifier (RFC 5802, RFC 7677).
+/// A secret for SMTP and the API, kept only as a digest and as a SCRAM verifier (RFC 5802, RFC 7677).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     /// The user name, unique in the installation.
@@ -157,6 +161,73 @@ pub struct Credential {
     pub refuse: Refusal,
     /// Since when.
     pub created: Timestamp,
+    /// What it may do.
+    pub rights: Vec<Right>,
+    /// From when on it is refused.
+    pub expires: Option<Timestamp>,
+    /// Where it may be used from; empty: anywhere.
+    pub networks: Vec<Network>,
+}
+
+impl Credential {
+    /// Whether it may be used now, from this address; nobody knows where a Unix socket leads.
+    #[must_use]
+    pub fn is_usable(&self, now: Timestamp, from: Option<IpAddr>) -> bool {
+        let in_time = self.expires.is_none_or(|end| now < end);
+        let here = |from| self.networks.iter().any(|network| network.contains(from));
+        in_time && (self.networks.is_empty() || from.is_some_and(here))
+    }
+
+    /// Whether it has a right.
+    #[must_use]
+    pub fn may(&self, right: Right) -> bool {
+        self.rights.contains(&right)
+    }
+}
+
+/// What a new credential is to be.
+#[derive(Debug, Clone)]
+pub struct CredentialDraft {
+    /// Its name: 1–32 of `a-z0-9-`.
+    pub name: String,
+    /// The streams it may send on and speak of; empty: all of the account's.
+    pub streams: Vec<StreamId>,
+    /// What happens to refused recipients.
+    pub refuse: Refusal,
+    /// What it may do; empty: hand in mail.
+    pub rights: Vec<Right>,
+    /// From when on it is refused.
+    pub expires: Option<Timestamp>,
+    /// Where it may be used from; empty: anywhere.
+    pub networks: Vec<Network>,
+}
+
+impl CredentialDraft {
+    /// One that hands in mail on every stream, from anywhere, for good.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            streams: Vec::new(),
+            refuse: Refusal::AtRcpt,
+            rights: Vec::new(),
+            expires: None,
+            networks: Vec::new(),
+        }
+    }
+}
+
+/// When a credential was used last, and where from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastUse {
+    /// When; at most as old as what is written down (`http.last_use_save`).
+    pub at: Timestamp,
+    /// From where, unless over a Unix socket.
+    pub from: Option<IpAddr>,
+}
+
+impl Record for LastUse {
+    const TABLE: Table = Table::Meta;
 }
 
 /// What a server keeps for SCRAM-SHA-256.
@@ -309,6 +380,13 @@ impl Record for Stream {
 }
 impl Record for Credential {
     const TABLE: Table = Table::Credential;
+    const VERSION: u8 = 2;
+
+    /// Version 1 handed in mail, from anywhere and for good.
+    fn decode_old(version: u8, bytes: &[u8]) -> Option<Self> {
+        let may_send = [1, Right::Send as u8, 0, 0];
+        (version == 1).then(|| postcard::from_bytes(&[bytes, &may_send].concat()).ok())?
+    }
 }
 impl Record for InstallationKeys {
     const TABLE: Table = Table::Meta;
@@ -351,6 +429,30 @@ mod tests {
             assert_eq!(Stream::decode_old(version, old), Some(stream.clone()), "{version}");
         }
         assert_eq!(Stream::decode_old(9, &whole), None);
+    }
+
+    #[test]
+    fn a_credential_made_before_hands_in_mail_and_does_nothing_else() {
+        let scram = ScramVerifier {
+            salt: [1; 16],
+            iterations: 9,
+            stored_key: [2; 32],
+            server_key: [3; 32],
+        };
+        let (account, created) = (AccountId(2), Timestamp(3));
+        let before = ("app", account, [4u8; 32], &scram, [StreamId(5)].as_slice(), Refusal::AtRcpt);
+        let mut bytes = postcard::to_stdvec(&before).expect("bytes");
+        bytes.extend(postcard::to_stdvec(&created).expect("bytes"));
+        let read = Credential::decode_old(1, &bytes).expect("a credential");
+        assert_eq!(
+            (read.name.as_str(), read.streams, read.created),
+            ("app", vec![StreamId(5)], created)
+        );
+        assert_eq!(
+            (read.rights, read.expires, read.networks),
+            (vec![Right::Send], None, Vec::new())
+        );
+        assert!(Credential::decode_old(2, &bytes).is_none());
     }
 
     /// Credentials lie in the store with the number of the variant, which no name changes.

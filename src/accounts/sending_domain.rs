@@ -4,6 +4,7 @@
 use crate::mail::{AccountId, Domain, Timestamp};
 use crate::store::{Record, Table};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A From domain of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,7 +145,7 @@ pub enum DkimAlgorithm {
 }
 
 /// Which DKIM keys are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DkimChoice {
     /// Both kinds.

@@ -14,7 +14,9 @@ fn key(account: AccountId, name: &str) -> Vec<u8> {
     [&account.0.to_be_bytes()[..], name.as_bytes()].concat()
 }
 
-fn unknown(name: &str) -> AccountFault {
+/// What is said of a stream that is not there.
+#[must_use]
+pub fn no_stream(name: &str) -> AccountFault {
     AccountFault::Unknown(format!(
         "there is no stream `{name}` in this account: `relent stream list ACCOUNT` shows them, \
          `relent stream add ACCOUNT {name} --kind marketing` makes one"
@@ -132,7 +134,7 @@ impl Accounts {
     /// # Errors
     /// There is none; the store.
     pub fn stream(&self, account: AccountId, name: &str) -> Result<Stream, AccountFault> {
-        self.live_stream(account, name)?.ok_or_else(|| unknown(name))
+        self.live_stream(account, name)?.ok_or_else(|| no_stream(name))
     }
 
     /// A stream by number, removed ones too.
@@ -157,10 +159,10 @@ impl Accounts {
         self.store
             .transact(move |t| {
                 let Some(StreamNumber(id)) = t.get(&key(account, &name))? else {
-                    return Ok(Err(unknown(&name)));
+                    return Ok(Err(no_stream(&name)));
                 };
                 let Some(mut stream) = t.get::<Stream>(&id.0.to_be_bytes())? else {
-                    return Ok(Err(unknown(&name)));
+                    return Ok(Err(no_stream(&name)));
                 };
                 change(&mut stream.rules);
                 t.put(&id.0.to_be_bytes(), &stream);
@@ -181,7 +183,7 @@ impl Accounts {
             .transact(move |t| {
                 let place = key(account, &name);
                 let Some(StreamNumber(id)) = t.get(&place)? else {
-                    return Ok(Err(unknown(&name)));
+                    return Ok(Err(no_stream(&name)));
                 };
                 t.remove::<StreamNumber>(&place);
                 let act = Act::new(account, "stream.removed").about(&name);
@@ -210,10 +212,10 @@ impl Accounts {
         self.store
             .transact(move |t| {
                 let Some(StreamNumber(id)) = t.get(&place)? else {
-                    return Ok(Err(unknown(&name)));
+                    return Ok(Err(no_stream(&name)));
                 };
                 let Some(mut stream) = t.get::<Stream>(&id.0.to_be_bytes())? else {
-                    return Ok(Err(unknown(&name)));
+                    return Ok(Err(no_stream(&name)));
                 };
                 change(&mut stream.answers);
                 t.put(&id.0.to_be_bytes(), &stream);

@@ -1,7 +1,7 @@
 //! Who may send what as whom, over a real store.
 
 use super::{
-    Account, AccountFault, Accounts, DkimAlgorithm, DkimChoice, KeyStage, Ours, Refusal,
+    Account, AccountFault, Accounts, CredentialDraft, DkimAlgorithm, DkimChoice, KeyStage, Ours,
     SendingDomain, Stream, StreamDraft, StreamKind, StreamRules, Wanted,
 };
 use crate::config;
@@ -21,9 +21,12 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// The records that were published, in place of name servers.
 #[derive(Default)]
@@ -76,7 +79,7 @@ async fn stream(accounts: &Accounts, account: &Account, name: &str) -> Stream {
 
 /// The stream a login is given: the outer is none where it is refused.
 fn login(accounts: &Accounts, user: &str, password: &str) -> Option<Option<String>> {
-    let login = accounts.authenticate(user, password.as_bytes());
+    let login = accounts.authenticate(user, password.as_bytes(), HERE);
     login.expect("store").map(|login| login.stream.map(|stream| stream.name.clone()))
 }
 
@@ -86,7 +89,7 @@ async fn a_login_names_its_stream_and_nothing_of_others() {
     let accounts = rig(home.path());
     let acme = accounts.add_account("acme").await.expect("account");
     let other = accounts.add_account("other").await.expect("account");
-    let made = accounts.add_credential(acme.id, "app", None, Refusal::AtRcpt);
+    let made = accounts.add_credential(acme.id, CredentialDraft::named("app"));
     let (_, password) = made.await.expect("credential");
     assert_eq!(login(&accounts, "app", &password), Some(None));
     let news = stream(&accounts, &acme, "news").await;
@@ -102,14 +105,15 @@ async fn a_login_names_its_stream_and_nothing_of_others() {
         assert_eq!(login(&accounts, "app", wrong), None);
         assert_eq!(login(&accounts, "app/news", wrong), None);
     }
-    let unknown = accounts.authenticate("nobody", b"");
+    let unknown = accounts.authenticate("nobody", b"", HERE);
     assert!(unknown.expect("store").is_none());
     // A credential of one stream has that stream only.
-    let made = accounts.add_credential(acme.id, "scoped", Some(news.id), Refusal::AtRcpt);
+    let draft = CredentialDraft { streams: vec![news.id], ..CredentialDraft::named("scoped") };
+    let made = accounts.add_credential(acme.id, draft);
     let (_, scoped) = made.await.expect("credential");
     assert_eq!(login(&accounts, "scoped", &scoped), named("news"));
     assert_eq!(login(&accounts, "scoped/offers", &scoped), None);
-    let held = accounts.authenticate("scoped", scoped.as_bytes());
+    let held = accounts.authenticate("scoped", scoped.as_bytes(), HERE);
     let held = held.expect("store").expect("login");
     assert!(accounts.stream_for(&held, "offers").expect("store").is_none());
     assert!(accounts.stream_for(&held, "news").expect("store").is_some());
@@ -117,7 +121,8 @@ async fn a_login_names_its_stream_and_nothing_of_others() {
     assert_eq!(login(&accounts, "scoped", &scoped), None);
     // Removed, it is refused at once.
     assert!(!accounts.stands(&held).expect("store"), "its stream is gone");
-    let app = accounts.authenticate("app", password.as_bytes()).expect("store").expect("login");
+    let app =
+        accounts.authenticate("app", password.as_bytes(), HERE).expect("store").expect("login");
     assert!(accounts.stands(&app).expect("store"));
     let foreign = accounts.remove_credential(other.id, "app").await;
     assert!(matches!(foreign, Err(AccountFault::Unknown(_))));
@@ -125,7 +130,7 @@ async fn a_login_names_its_stream_and_nothing_of_others() {
     removed.expect("removed");
     assert!(!accounts.stands(&app).expect("store"));
     // Its name given to another is another credential.
-    let made = accounts.add_credential(other.id, "app", None, Refusal::AtRcpt).await;
+    let made = accounts.add_credential(other.id, CredentialDraft::named("app")).await;
     assert_eq!(made.expect("credential").0.name, "app");
     assert!(!accounts.stands(&app).expect("store"));
     assert_eq!(login(&accounts, "app", &password), None);
@@ -137,12 +142,12 @@ async fn a_name_that_another_account_has_is_made_longer() {
     let accounts = rig(home.path());
     let acme = accounts.add_account("acme").await.expect("account");
     let other = accounts.add_account("other").await.expect("account");
-    let add = |account: AccountId| accounts.add_credential(account, "app", None, Refusal::AtRcpt);
+    let add = |account: AccountId| accounts.add_credential(account, CredentialDraft::named("app"));
     let (first, _) = add(acme.id).await.expect("credential");
     assert_eq!(first.name, "app");
     let (second, password) = add(other.id).await.expect("credential");
     assert_eq!(second.name, "other-app");
-    let held = accounts.authenticate("other-app", password.as_bytes());
+    let held = accounts.authenticate("other-app", password.as_bytes(), HERE);
     assert_eq!(held.expect("store").expect("login").account.id, other.id);
     assert!(matches!(add(acme.id).await, Err(AccountFault::Refused(_))));
     assert!(matches!(add(other.id).await, Err(AccountFault::Refused(_))));

@@ -8,7 +8,7 @@ use super::audit::AuditVerb;
 use super::delivery::DeliveryVerb;
 use super::export::Outgoing;
 use super::held::{HeldVerb, Recall};
-use super::import::Incoming;
+use super::import::{Elsewhere, Incoming};
 use super::queue::QueueVerb;
 use super::rights::RecipientVerb;
 use super::sender_arguments::{AccountVerb, CredentialVerb, DomainVerb, StreamVerb};
@@ -61,6 +61,8 @@ pub(super) enum Verb {
         /// Messages, one a file; `-` is standard input.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        #[command(flatten)]
+        tried: Tried,
         #[command(flatten)]
         form: Form,
     },
@@ -226,11 +228,14 @@ pub(super) enum SuppressionVerb {
         #[command(flatten)]
         form: Form,
     },
-    /// Stop mail to everybody on a list, CSV or JSON Lines; what stands already is left as it is.
+    /// Stop mail to everybody on a list, CSV or JSON, ours or another service's; what stands already is
+    /// left as it is.
     Import {
         /// An account, a stream of it, or `global`.
         #[arg(value_name = "ACCOUNT[/STREAM]", value_parser = target)]
         target: Target,
+        #[command(flatten)]
+        elsewhere: Elsewhere,
         #[command(flatten)]
         import: Incoming,
     },
@@ -283,6 +288,24 @@ pub(super) enum ConsentVerb {
         ip: Option<IpAddr>,
         #[command(flatten)]
         before: Before,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Ask a person by mail: the button that it leads to records the consent.
+    Request {
+        #[command(flatten)]
+        person: Person,
+        /// Where the wish comes from, as in "sign-up form".
+        #[arg(long, value_name = "TEXT")]
+        source: String,
+        /// From which address.
+        #[arg(long)]
+        ip: Option<IpAddr>,
+        #[command(flatten)]
+        before: Before,
+        /// The language of the mail, as in de or zh-Hant [default: the stream's].
+        #[arg(long, value_name = "TAG")]
+        language: Option<String>,
         #[command(flatten)]
         form: Form,
     },
@@ -349,6 +372,20 @@ pub(super) enum StoreVerb {
     Compact,
 }
 
+/// As whose replies messages are read.
+#[derive(Debug, Args)]
+pub(super) struct Tried {
+    /// With the words that the settings give this stream.
+    #[arg(long, value_name = "ACCOUNT/STREAM")]
+    pub(super) stream: Option<String>,
+    /// As answers to a stream of this kind, which decides what they stop.
+    #[arg(long, value_name = "KIND", default_value = "marketing")]
+    pub(super) stream_kind: super::sender_arguments::StreamKind,
+    /// With these words in place of the settings': a TOML file of what may stand in [replies.words].
+    #[arg(long, value_name = "FILE")]
+    pub(super) words: Option<PathBuf>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -371,6 +408,7 @@ mod tests {
             "relent check --changed",
             "relent explain acme/newsletter ann@reader.example",
             "relent classify a.eml b.eml --json",
+            "relent classify a.eml --stream acme/news --stream-kind transactional --words own.toml",
             "relent account list --json --config x.toml",
             "relent stream add acme news --kind marketing --consent not-required --reply-to a@b.example",
             "relent stream answers acme news --confirm off --language zh-Hant --text de=own.txt --json",
@@ -397,12 +435,14 @@ mod tests {
             "relent queue list --all",
             "relent suppression import acme list.csv --report refused.jsonl --json",
             "relent suppression import acme/news - --format jsonl",
+            "relent suppression import acme b.csv --from sendgrid:bounces --group Weekly=news --refused r.csv",
             "relent suppression export global",
             "relent consent import acme/news list.csv --source form --at 2026-03-01 --ip ::1",
             "relent consent export acme/news list.jsonl",
             "relent consent grant acme/news a@b.example --source form --wording Yes --wording-version 3 --user-agent M",
             "relent consent import acme/news list.csv --wording Yes --wording-version 3",
             "relent stream set acme news --consent-expires 24mo",
+            "relent consent request acme/news a@b.example --source form --ip ::1 --language de --json",
             "relent explain acme/newsletter --message mail.eml --json",
             "relent account set acme --language zh",
             "relent domain add acme acme.example --return-path bounce.acme.example --reply-host reply.acme.example --link-host link.acme.example",
@@ -457,13 +497,18 @@ mod tests {
             "relent consent grant acme/news a@b.example --source form --at 1969-12-31",
             "relent consent grant acme/news a@b.example --source form --at 1969-12-31T23:59:59Z",
             "relent consent show acme",
+            "relent consent request acme/news a@b.example",
             "relent consent import acme list.csv",
             "relent suppression import acme",
             "relent suppression import acme list.csv --format xml",
+            "relent suppression import acme list.csv --from sendgird",
+            "relent suppression import acme list.csv --from ses --group news",
             "relent stream add acme news",
             "relent delivery suspend",
             "relent delivery suspend b.example --for soon",
             "relent stream answers acme news --confirm perhaps",
+            "relent classify",
+            "relent classify a.eml --stream-kind other",
         ] {
             assert!(!fits(line), "{line}");
         }

@@ -10,7 +10,12 @@ pub(super) enum Format {
     Csv,
     /// One JSON object a line.
     Jsonl,
+    /// One JSON document: an array of objects, or an object that holds one.
+    Json,
 }
+
+/// What a row says, by column; cells without a word are left out.
+pub(super) type Cells = Vec<(Column, String)>;
 
 impl Format {
     /// As a file's name ends.
@@ -18,7 +23,8 @@ impl Format {
         let end = path.extension()?.to_str()?.to_ascii_lowercase();
         match end.as_str() {
             "csv" => Some(Self::Csv),
-            "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "json" => Some(Self::Json),
             _ => None,
         }
     }

@@ -94,6 +94,17 @@ impl Client {
         read(status, &bytes)
     }
 
+    /// PUT of a file.
+    pub(super) async fn put_file(
+        &self,
+        path: &str,
+        kind: &str,
+        file: Vec<u8>,
+    ) -> Result<Value, Fault> {
+        let (status, bytes) = self.answer(Method::PUT, path, Some((kind, file.into()))).await?;
+        read(status, &bytes)
+    }
+
     async fn answer(
         &self,
         method: Method,

@@ -175,7 +175,7 @@ fn written(row: &Value, columns: &[&str], format: Format) -> String {
             let cells: Vec<&str> = columns.iter().map(|column| cell(row, column)).collect();
             cells::row(&cells)
         }
-        Format::Jsonl => {
+        Format::Jsonl | Format::Json => {
             let filled = columns.iter().map(|column| (*column, cell(row, column)));
             let object: Map<String, Value> = filled
                 .filter(|(_, text)| !text.is_empty())

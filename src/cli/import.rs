@@ -2,14 +2,17 @@
 //! daemon some thousand rows at a time, so that its length costs no memory, here or there.
 
 use super::arguments::{Before, Form, Target};
-use super::cells::{self, Column, Format};
+use super::cells::{self, Cells, Column, Format};
 use super::client::{Client, Fault};
-use super::rows::{Cells, Rows};
+use super::progress::Progress;
+use super::rows::{Found, Origin, Rows};
+use super::services::{self, From};
 use super::show;
 use clap::Args;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Bytes of a request beside its rows.
@@ -25,10 +28,31 @@ pub(super) struct Incoming {
     #[arg(long)]
     format: Option<Format>,
     /// Write the rows that were refused to this file, CSV or JSON Lines as its name ends.
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", visible_alias = "report")]
+    refused: Option<PathBuf>,
     #[command(flatten)]
     form: Form,
+}
+
+/// Another service that a list comes from.
+#[derive(Debug, Default, Args)]
+pub(super) struct Elsewhere {
+    /// The service whose export it is, as in sendgrid or sendgrid:bounces; `none`: a plain list
+    /// [default: what its columns say beyond doubt].
+    #[arg(long, value_name = "SERVICE[:LIST]", value_parser = services::from)]
+    from: Option<From>,
+    /// The stream that a group or tag of that service is here.
+    #[arg(long, value_name = "GROUP=STREAM", value_parser = group)]
+    group: Vec<(String, String)>,
+}
+
+fn group(text: &str) -> Result<(String, String), String> {
+    match text.rsplit_once('=') {
+        Some((group, stream)) if !group.is_empty() && !stream.is_empty() => {
+            Ok((group.to_owned(), stream.to_owned()))
+        }
+        _ => Err("write a group and a stream, as in \"Weekly news=newsletter\"".into()),
+    }
 }
 
 /// What holds for rows that do not say it themselves.
@@ -52,7 +76,7 @@ struct Work<'a> {
     refused: Vec<(u64, String, String)>,
     tally: Tally,
     report: Report,
-    is_watched: bool,
+    progress: Progress,
 }
 
 #[derive(Default)]
@@ -60,6 +84,8 @@ struct Tally {
     taken: u64,
     already: u64,
     refused: u64,
+    /// Rows of another service that make no stop, by the reason.
+    left_out: BTreeMap<&'static str, u64>,
     is_unsettled: bool,
 }
 
@@ -123,8 +149,17 @@ fn unwritten(path: &Path, fault: &std::io::Error) -> Fault {
 
 impl Incoming {
     /// Imports stops.
-    pub(super) async fn stops(self, client: &Client, target: &Target) -> Result<(), Fault> {
-        self.run(client, ("/suppressions/import", target), OfAll::default()).await
+    pub(super) async fn stops(
+        self,
+        client: &Client,
+        target: &Target,
+        elsewhere: Elsewhere,
+    ) -> Result<(), Fault> {
+        let Elsewhere { from, group: mut streams } = elsewhere;
+        // What a service says of no group of ours is of the stream that the command names.
+        streams.extend(target.stream.clone().map(|stream| (String::new(), stream)));
+        let origin = Origin { format: None, from: from.unwrap_or_default(), streams };
+        self.run(client, ("/suppressions/import", target), OfAll::default(), origin).await
     }
 
     /// Imports consents to a stream.
@@ -134,7 +169,8 @@ impl Incoming {
         target: &Target,
         of_all: OfAll,
     ) -> Result<(), Fault> {
-        self.run(client, ("/consents/import", target), of_all).await
+        let origin = Origin { from: From::Plain, ..Origin::default() };
+        self.run(client, ("/consents/import", target), of_all, origin).await
     }
 
     async fn run(
@@ -142,15 +178,16 @@ impl Incoming {
         client: &Client,
         (path, target): (&'static str, &Target),
         of_all: OfAll,
+        origin: Origin,
     ) -> Result<(), Fault> {
         let name = self.file.display().to_string();
-        if self.report.as_ref().is_some_and(|report| is_same_file(report, &self.file)) {
+        if self.refused.as_ref().is_some_and(|report| is_same_file(report, &self.file)) {
             let text = format!(
-                "--report {name} is the list itself, which it would overwrite: name another file"
+                "--refused {name} is the list itself, which it would overwrite: name another file"
             );
             return Err(Fault::Usage(text));
         }
-        let mut rows = self.open(client.limits.import_row_size_max.bytes())?;
+        let (mut rows, progress) = self.open(client.limits.import_row_size_max.bytes(), origin)?;
         let needs_source = path.starts_with("/consents")
             && of_all.source.is_none()
             && of_all.before.wording.is_none();
@@ -160,7 +197,13 @@ impl Incoming {
                  come from, as in --source \"sign-up form\""
             )));
         }
-        let envelope = envelope(target, of_all);
+        let mut target = target.clone();
+        if let Some(list) = rows.list {
+            show::aside(&format!("{name} is read as a list of {}", list.told()));
+            // Its unsubscribes name the stream; its complaints and dead addresses are the account's.
+            target.stream = None;
+        }
+        let envelope = envelope(&target, of_all);
         let mut work = Work {
             client,
             path,
@@ -169,35 +212,39 @@ impl Incoming {
             rows: 0,
             refused: Vec::new(),
             tally: Tally::default(),
-            report: Report::open(self.report.as_deref())?,
-            is_watched: std::io::stderr().is_terminal(),
+            report: Report::open(self.refused.as_deref())?,
+            progress,
         };
         let done = work.all(&mut rows, &name).await;
-        if work.is_watched {
-            let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
-        }
+        work.progress.clear();
         if !rows.unused.is_empty() {
             show::aside(&format!("columns not used: {}", rows.unused.join(", ")));
         }
         let Work { tally, report, .. } = work;
         report.close()?;
+        for (why, count) in &tally.left_out {
+            show::aside(&format!("{name}: {count} rows were left out: {why}"));
+        }
         done.map_err(|fault| tally.broken(fault))?;
         tally.tell(self.form, &name)
     }
 
-    fn open(&self, row_size_max: usize) -> Result<Rows, Fault> {
+    fn open(&self, row_size_max: usize, origin: Origin) -> Result<(Rows, Progress), Fault> {
         let name = self.file.display();
-        let source: Box<dyn Read> = if self.file == Path::new("-") {
-            Box::new(std::io::stdin())
+        let unread = |why: &str| Fault::Refused(format!("{name}: {why}; nothing was imported"));
+        let (source, size): (Box<dyn Read>, Option<u64>) = if self.file == Path::new("-") {
+            (Box::new(std::io::stdin()), None)
         } else {
             let opened = File::open(&self.file);
-            Box::new(opened.map_err(|fault| {
-                Fault::Refused(format!("{name}: it cannot be read: {fault}; nothing was imported"))
-            })?)
+            let file = opened.map_err(|fault| unread(&format!("it cannot be read: {fault}")))?;
+            let size = file.metadata().ok().filter(std::fs::Metadata::is_file);
+            (Box::new(file), size.map(|found| found.len()))
         };
+        let progress = Progress::new(size);
         let format = self.format.or_else(|| Format::of(&self.file));
-        Rows::open(source, format, row_size_max)
-            .map_err(|why| Fault::Refused(format!("{name}: {why}; nothing was imported")))
+        let origin = Origin { format, ..origin };
+        let rows = Rows::open(progress.counted(source), origin, row_size_max);
+        Ok((rows.map_err(|why| unread(&why))?, progress))
     }
 }
 
@@ -243,10 +290,14 @@ impl Work<'_> {
             })?;
             let Some((line, read)) = next else { break };
             let written = match read {
-                Ok(cells) => row(line, cells)
+                Found::Cells(cells) => row(line, cells)
                     .map(|row| row.to_string())
                     .ok_or_else(|| (String::new(), "it names no recipient".to_owned())),
-                Err(wrong) => Err((wrong.given, wrong.why)),
+                Found::LeftOut(why) => {
+                    *self.tally.left_out.entry(why).or_default() += 1;
+                    continue;
+                }
+                Found::Unreadable(wrong) => Err((wrong.given, wrong.why)),
             };
             if self.rows.saturating_add(self.refused_here()) >= rows_max {
                 self.send().await?;
@@ -301,17 +352,18 @@ impl Work<'_> {
             self.tally.refused += 1;
             self.report.tell(line, &given, &why)?;
         }
-        if self.is_watched {
-            let count = self.tally.count();
-            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{count} rows");
-        }
+        self.progress.show(self.tally.count());
         Ok(())
     }
 }
 
 impl Tally {
+    fn left_out(&self) -> u64 {
+        self.left_out.values().sum()
+    }
+
     fn count(&self) -> u64 {
-        self.taken + self.already + self.refused
+        self.taken + self.already + self.refused + self.left_out()
     }
 
     /// The fault that ended an import, with what was done before it.
@@ -329,13 +381,18 @@ impl Tally {
     }
 
     fn tell(&self, form: Form, name: &str) -> Result<(), Fault> {
-        let Self { taken, already, refused, is_unsettled } = self;
+        let Self { taken, already, refused, is_unsettled, .. } = self;
+        let left_out = self.left_out();
         if form.json {
             show::json(&json!({
-                "taken": taken, "already": already, "refused": refused, "settled": !is_unsettled,
+                "taken": taken, "already": already, "refused": refused, "left_out": left_out,
+                "settled": !is_unsettled,
             }))?;
         } else {
-            show::line(&format!("taken {taken}, already there {already}, refused {refused}"))?;
+            let rest = if left_out > 0 { format!(", left out {left_out}") } else { String::new() };
+            show::line(&format!(
+                "taken {taken}, already there {already}, refused {refused}{rest}"
+            ))?;
         }
         if *refused > 0 {
             return Err(Fault::Refused(format!(

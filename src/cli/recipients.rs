@@ -85,7 +85,9 @@ pub(super) async fn suppression(client: &Client, verb: SuppressionVerb) -> Resul
             show::listing(client, "/suppressions", &asked, &SUPPRESSION, form.json).await?;
             Ok(())
         }
-        SuppressionVerb::Import { target, import } => import.stops(client, &target).await,
+        SuppressionVerb::Import { target, elsewhere, import } => {
+            import.stops(client, &target, elsewhere).await
+        }
         SuppressionVerb::Export { target, export } => export.stops(client, &target).await,
     }
 }
@@ -106,6 +108,21 @@ pub(super) async fn consent(client: &Client, verb: ConsentVerb) -> Result<(), Fa
             had(&mut body, before);
             let made = client.post("/consents", &body).await?;
             told(&made, form, &format!("the consent of {} is recorded", person.address))?;
+        }
+        ConsentVerb::Request { person, source, ip, before, language, form } => {
+            let mut body = evidence(&person, &source, None, ip);
+            had(&mut body, before);
+            body["confirm"] = true.into();
+            if let Some(language) = language {
+                body["language"] = language.into();
+            }
+            let made = client.post("/consents", &body).await?;
+            let said = match (made["state"].as_str(), made["mailed"].as_bool()) {
+                (Some("granted"), _) => "has consented already",
+                (_, Some(true)) => "is asked by mail",
+                _ => "was asked by mail already",
+            };
+            told(&made, form, &format!("{} {said}", person.address))?;
         }
         ConsentVerb::Withdraw { person, source, at, ip, form } => {
             let body = evidence(&person, &source, at, ip);

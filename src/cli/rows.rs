@@ -1,7 +1,10 @@
-//! Rows of a list, one at a time, however long the file is: CSV (RFC 4180) or JSON Lines. A row that
-//! cannot be read is told by its line, and reading goes on behind it.
+//! Rows of a list, one at a time, however long the file is: CSV (RFC 4180), JSON Lines or a JSON document,
+//! our own or another service's. A row that cannot be read is told by its line, and reading goes on behind
+//! it.
 
-use super::cells::{Column, Format, unguarded};
+use super::cells::{Cells, Column, Format, unguarded};
+use super::json_items::{Item, Items, is_document};
+use super::services::{self, From, List};
 use csv_core::ReadRecordResult;
 use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -9,14 +12,11 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 /// Most columns of a list.
 const COLUMNS_MAX: usize = 256;
 /// Bytes at the beginning that tell how a file is written.
-const HEAD: usize = 64;
+const HEAD: usize = 4096;
 /// Most names of columns that are remembered as not used.
 const UNUSED_MAX: usize = 20;
 /// Most characters of a row that a refusal repeats.
 const REPEATED_MAX: usize = 80;
-
-/// What a row says, by column; cells without a word are left out.
-pub(super) type Cells = Vec<(Column, String)>;
 
 /// A row that cannot be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,8 +27,33 @@ pub(super) struct Unreadable {
     pub(super) why: String,
 }
 
+/// What a row came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It says this.
+    Cells(Cells),
+    /// Another service's row from which no stop follows; why.
+    LeftOut(&'static str),
+    /// It says nothing that can be understood.
+    Unreadable(Unreadable),
+}
+
 /// A row with the line on which it begins.
-pub(super) type Row = (u64, Result<Cells, Unreadable>);
+pub(super) type Row = (u64, Found);
+
+/// A row of JSON as its bytes, with the line on which it begins.
+type Unread = (u64, Result<Vec<u8>, Unreadable>);
+
+/// What is said of a list beside its file.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Origin {
+    /// How it is written.
+    pub(super) format: Option<Format>,
+    /// Which service's it is.
+    pub(super) from: From,
+    /// Which streams groups of that service are; under the empty name, that of all others.
+    pub(super) streams: Vec<(String, String)>,
+}
 
 /// The rows of a list.
 pub(super) struct Rows {
@@ -37,13 +62,24 @@ pub(super) struct Rows {
     /// The line that is read next, from 1.
     line: u64,
     form: Form,
+    origin: Origin,
+    /// Whose list it is, where it is another service's.
+    pub(super) list: Option<&'static List>,
+    /// The first row of JSON, which was looked at to know the list.
+    first: Option<Unread>,
     /// Names of columns that mean nothing to us.
     pub(super) unused: Vec<String>,
 }
 
 enum Form {
-    Csv { core: Box<csv_core::Reader>, cells: Vec<u8>, columns: Vec<Option<Column>> },
+    Csv {
+        core: Box<csv_core::Reader>,
+        cells: Vec<u8>,
+        columns: Vec<Option<Column>>,
+        names: Vec<String>,
+    },
     Jsonl,
+    Json(Items),
 }
 
 /// A record of CSV as its bytes.
@@ -102,13 +138,13 @@ fn torn(bytes: &[u8], first: u64, next: u64) -> Unreadable {
 }
 
 impl Rows {
-    /// Begins to read; `format` is what was asked for or what the file's name says.
+    /// Begins to read; the origin's format is what was asked for or what the file's name says.
     ///
     /// # Errors
     /// Why it cannot be a list, in words.
     pub(super) fn open(
         mut source: impl Read + 'static,
-        format: Option<Format>,
+        origin: Origin,
         row_size_max: usize,
     ) -> Result<Self, String> {
         let mut head = Vec::with_capacity(HEAD);
@@ -119,30 +155,65 @@ impl Rows {
         }
         let head = head.strip_prefix(&[0xEF, 0xBB, 0xBF]).map(<[u8]>::to_vec).unwrap_or(head);
         let first = head.iter().find(|byte| !byte.is_ascii_whitespace());
-        let sniffed = if first == Some(&b'{') { Format::Jsonl } else { Format::Csv };
-        let form = match format.unwrap_or(sniffed) {
-            Format::Csv => {
-                let cells = vec![0; row_size_max];
-                Form::Csv { core: Box::new(csv_core::Reader::new()), cells, columns: Vec::new() }
-            }
+        let sniffed = match first {
+            _ if is_document(&head) => Format::Json,
+            Some(b'{') => Format::Jsonl,
+            _ => Format::Csv,
+        };
+        // What is called JSON is a document, or lines, as it begins.
+        let format = match (origin.format, sniffed) {
+            (Some(Format::Json), Format::Json) => Format::Json,
+            (Some(Format::Json), _) => Format::Jsonl,
+            (asked, sniffed) => asked.unwrap_or(sniffed),
+        };
+        let form = match format {
+            Format::Csv => Form::Csv {
+                core: Box::new(csv_core::Reader::new()),
+                cells: vec![0; row_size_max],
+                columns: Vec::new(),
+                names: Vec::new(),
+            },
             Format::Jsonl => Form::Jsonl,
+            Format::Json => Form::Json(Items::default()),
         };
         let source = Box::new(BufReader::new(Cursor::new(head).chain(source)));
-        let mut rows = Self { source, row_size_max, line: 1, form, unused: Vec::new() };
+        let (list, first, unused) = (None, None, Vec::new());
+        let mut rows = Self { source, row_size_max, line: 1, form, origin, list, first, unused };
         if matches!(rows.form, Form::Csv { .. }) {
-            let found = rows.read_names()?;
-            if let Form::Csv { columns, .. } = &mut rows.form {
-                *columns = found;
+            let (found, known) = rows.read_names()?;
+            if let Form::Csv { columns, names, .. } = &mut rows.form {
+                (*columns, *names) = (found, known);
             }
+        } else {
+            rows.look_at_first()?;
         }
         Ok(rows)
+    }
+
+    /// Knows a list in JSON by its first row.
+    fn look_at_first(&mut self) -> Result<(), String> {
+        let first = self.next_bytes().map_err(|fault| format!("it cannot be read: {fault}"))?;
+        if let Some((_, Ok(bytes))) = &first
+            && let Ok(object) = serde_json::from_slice::<serde_json::Map<String, Value>>(bytes)
+        {
+            let names: Vec<&str> = object.keys().map(String::as_str).collect();
+            self.list = services::find(&self.origin.from, &names)?;
+        } else if first.is_some() {
+            // Addresses alone, or something that is told as a row: only a name says whose it is.
+            self.list = match &self.origin.from {
+                From::Service(_, Some(_)) => services::find(&self.origin.from, &["email"])?,
+                _ => None,
+            };
+        }
+        self.first = first;
+        Ok(())
     }
 
     /// Whether the list has this column; in JSON Lines any row may.
     pub(super) fn may_have(&self, column: Column) -> bool {
         match &self.form {
             Form::Csv { columns, .. } => columns.contains(&Some(column)),
-            Form::Jsonl => true,
+            Form::Jsonl | Form::Json(_) => true,
         }
     }
 
@@ -153,12 +224,13 @@ impl Rows {
     pub(super) fn next(&mut self) -> io::Result<Option<Row>> {
         match &self.form {
             Form::Csv { .. } => self.next_csv(),
-            Form::Jsonl => self.next_json(),
+            Form::Jsonl | Form::Json(_) => self.next_json(),
         }
     }
 
     /// Reads the names of the columns; a single column without a name is one of addresses.
-    fn read_names(&mut self) -> Result<Vec<Option<Column>>, String> {
+    #[allow(clippy::type_complexity, reason = "what each column means, and what it is called")]
+    fn read_names(&mut self) -> Result<(Vec<Option<Column>>, Vec<String>), String> {
         self.pass_blank_lines().map_err(|fault| format!("it cannot be read: {fault}"))?;
         let text = |cell: &[u8]| String::from_utf8_lossy(cell).trim().to_owned();
         // What was looked at to decide stays to be read where it is a row already.
@@ -166,12 +238,23 @@ impl Rows {
         let (record, bytes) = self.peek_record().map_err(|f| format!("it cannot be read: {f}"))?;
         let cells: Vec<String> = match &record {
             Record::Whole(cells) => cells.iter().map(|cell| text(cell)).collect(),
-            Record::End => return Ok(vec![Some(Column::Recipient)]),
+            Record::End => return Ok((vec![Some(Column::Recipient)], Vec::new())),
             Record::TooLong(_) => {
                 return Err("the first row is too long to be names of columns or an address".into());
             }
             Record::Torn(_) => return Err(format!("line {line}: a quote is not closed")),
         };
+        let bare = services::bare(&self.origin.from);
+        if let Some(bare) = bare.filter(|_| cells.first().is_some_and(|cell| cell.contains('@'))) {
+            self.list = services::find(&self.origin.from, bare)?;
+            self.give_back(bytes);
+            return Ok((vec![None; bare.len()], bare.iter().map(ToString::to_string).collect()));
+        }
+        let names: Vec<&str> = cells.iter().map(String::as_str).collect();
+        self.list = services::find(&self.origin.from, &names)?;
+        if self.list.is_some() {
+            return Ok((vec![None; cells.len()], cells));
+        }
         let mut found: Vec<Option<Column>> = Vec::with_capacity(cells.len());
         for name in &cells {
             let column = Column::named(unguarded(name));
@@ -183,12 +266,12 @@ impl Rows {
             for (name, _) in cells.iter().zip(&found).filter(|(_, column)| column.is_none()) {
                 self.note(name);
             }
-            return Ok(found);
+            return Ok((found, Vec::new()));
         }
         if cells.len() == 1 && cells.iter().any(|cell| cell.contains('@')) {
             // No names: the row that was read is given back.
             self.give_back(bytes);
-            return Ok(vec![Some(Column::Recipient)]);
+            return Ok((vec![Some(Column::Recipient)], Vec::new()));
         }
         let hint = match cells.first() {
             Some(first) if first.contains([';', '\t']) => "; columns are parted by commas",
@@ -296,61 +379,112 @@ impl Rows {
         let cells = match self.record(None)? {
             Record::End => return Ok(None),
             Record::TooLong(start) => {
-                return Ok(Some((line, Err(too_long(&start, self.row_size_max)))));
+                let wrong = too_long(&start, self.row_size_max);
+                return Ok(Some((line, Found::Unreadable(wrong))));
             }
-            Record::Torn(start) => return Ok(Some((line, Err(torn(&start, line, self.line))))),
+            Record::Torn(start) => {
+                return Ok(Some((line, Found::Unreadable(torn(&start, line, self.line)))));
+            }
             Record::Whole(cells) => cells,
         };
-        let Form::Csv { columns, .. } = &self.form else { return Ok(None) };
-        let wrong = |why: &str| Unreadable { given: shown(&cells.join(&b',')), why: why.into() };
+        let Form::Csv { columns, names, .. } = &self.form else { return Ok(None) };
+        let wrong = |why: &str| {
+            Found::Unreadable(Unreadable { given: shown(&cells.join(&b',')), why: why.into() })
+        };
         // Spreadsheets end rows with empty cells that no column has.
         let beyond = cells.get(columns.len()..).unwrap_or_default();
-        let read = if beyond.iter().any(|cell| !cell.is_empty()) {
-            Err(wrong("it has more cells than there are columns: quote what holds a comma"))
-        } else {
-            let mut found = Vec::with_capacity(columns.len());
-            let texts = cells.iter().map(|cell| std::str::from_utf8(cell));
-            for (column, text) in columns.iter().zip(texts) {
-                match (column, text) {
-                    (_, Err(_)) => return Ok(Some((line, Err(wrong("it is not UTF-8"))))),
-                    (Some(column), Ok(text)) if !text.trim().is_empty() => {
-                        found.push((*column, unguarded(text).to_owned()));
-                    }
-                    _ => {}
-                }
+        if beyond.iter().any(|cell| !cell.is_empty()) {
+            let why = "it has more cells than there are columns: quote what holds a comma";
+            return Ok(Some((line, wrong(why))));
+        }
+        let mut texts = Vec::with_capacity(cells.len());
+        for cell in &cells {
+            match std::str::from_utf8(cell) {
+                Ok(text) => texts.push(unguarded(text)),
+                Err(_) => return Ok(Some((line, wrong("it is not UTF-8")))),
             }
-            Ok(found)
-        };
-        Ok(Some((line, read)))
+        }
+        if let Some(list) = self.list {
+            let row: Vec<_> = names.iter().map(String::as_str).zip(texts).collect();
+            let read = translated(list, &row, &self.origin.streams);
+            return Ok(Some((line, read.unwrap_or_else(|why| wrong(&why)))));
+        }
+        let mut found = Vec::with_capacity(columns.len());
+        for (column, text) in columns.iter().zip(texts) {
+            if let Some(column) = column
+                && !text.trim().is_empty()
+            {
+                found.push((*column, text.to_owned()));
+            }
+        }
+        Ok(Some((line, Found::Cells(found))))
     }
 
     fn next_json(&mut self) -> io::Result<Option<Row>> {
+        let next = match self.first.take() {
+            Some(first) => Some(first),
+            None => self.next_bytes()?,
+        };
+        let Some((line, bytes)) = next else { return Ok(None) };
+        let read = bytes.and_then(|bytes| {
+            self.object(&bytes).map_err(|why| Unreadable { given: shown(&bytes), why })
+        });
+        Ok(Some((line, read.unwrap_or_else(Found::Unreadable))))
+    }
+
+    /// The next row of JSON as its bytes.
+    fn next_bytes(&mut self) -> io::Result<Option<Unread>> {
+        let most = self.row_size_max;
+        if let Form::Json(items) = &mut self.form {
+            let item = items.next(self.source.as_mut(), &mut self.line, most)?;
+            return Ok(item.map(|(line, item)| {
+                let read = match item {
+                    Item::Whole(bytes) => Ok(bytes),
+                    Item::TooLong(start) => Err(too_long(&start, most)),
+                    Item::Cut(start) => {
+                        let why = "the file ends before its array does: it is not whole".into();
+                        Err(Unreadable { given: shown(&start), why })
+                    }
+                };
+                (line, read)
+            }));
+        }
         loop {
             let line = self.line;
-            let most = self.row_size_max as u64 + 1;
             let mut bytes = Vec::new();
-            let read = self.source.by_ref().take(most).read_until(b'\n', &mut bytes)?;
+            let read = self.source.by_ref().take(most as u64 + 1).read_until(b'\n', &mut bytes)?;
             if read == 0 {
                 return Ok(None);
             }
             self.line += 1;
-            if !bytes.ends_with(b"\n") && bytes.len() > self.row_size_max {
+            if !bytes.ends_with(b"\n") && bytes.len() > most {
                 self.source.skip_until(b'\n')?;
-                return Ok(Some((line, Err(too_long(&bytes, self.row_size_max)))));
+                return Ok(Some((line, Err(too_long(&bytes, most)))));
             }
             if bytes.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            let read = self.object(&bytes).map_err(|why| Unreadable { given: shown(&bytes), why });
-            return Ok(Some((line, read)));
+            return Ok(Some((line, Ok(bytes))));
         }
     }
 
-    fn object(&mut self, bytes: &[u8]) -> Result<Cells, String> {
+    fn object(&mut self, bytes: &[u8]) -> Result<Found, String> {
+        if let Ok(address) = serde_json::from_slice::<String>(bytes) {
+            return match self.list {
+                Some(list) => translated(list, &[("email", &address)], &self.origin.streams),
+                None => Ok(Found::Cells(vec![(Column::Recipient, address)])),
+            };
+        }
         let read = serde_json::from_slice::<serde_json::Map<String, Value>>(bytes);
         let object = read.map_err(|fault| {
             format!("it is no JSON object: {fault}; write as in {{\"recipient\": \"a@b.example\"}}")
         })?;
+        if let Some(list) = self.list {
+            let texts: Vec<_> = object.iter().map(|(name, value)| (name, plain(value))).collect();
+            let row: Vec<_> =
+                texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+            return translated(list, &row, &self.origin.streams);
+        }
         let mut found: Cells = Vec::with_capacity(object.len());
         for (name, value) in object {
             let column = Column::named(&name);
@@ -370,116 +504,31 @@ impl Rows {
                 other => return Err(format!("`{name}` is no text: it says {other}")),
             }
         }
-        Ok(found)
+        Ok(Found::Cells(found))
+    }
+}
+
+/// Another service's row, as it reads here.
+fn translated(
+    list: &List,
+    row: &[(&str, &str)],
+    streams: &[(String, String)],
+) -> Result<Found, String> {
+    Ok(match list.read(row, streams)? {
+        Ok(cells) => Found::Cells(cells),
+        Err(why) => Found::LeftOut(why),
+    })
+}
+
+/// A value of another service's row as a text; an array is its first, as tags are told.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.first().map(plain).unwrap_or_default(),
+        other => other.to_string(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What a list says, row by row, as text; then the columns that were not used.
-    fn read(text: impl AsRef<[u8]>) -> Vec<String> {
-        let source = Cursor::new(text.as_ref().to_vec());
-        let mut rows = match Rows::open(source, None, 100) {
-            Ok(rows) => rows,
-            Err(why) => return vec![format!("no list: {why}")],
-        };
-        let mut said = Vec::new();
-        while let Some((line, row)) = rows.next().expect("memory can be read") {
-            said.push(match row {
-                Ok(cells) => {
-                    let cells = cells.iter().map(|(column, text)| format!("{column:?}={text}"));
-                    format!("{line} {}", cells.collect::<Vec<_>>().join(" "))
-                }
-                Err(wrong) => format!("{line} `{}`: {}", wrong.given, wrong.why),
-            });
-        }
-        said.extend(
-            (!rows.unused.is_empty()).then(|| format!("unused: {}", rows.unused.join(" "))),
-        );
-        said
-    }
-
-    #[test]
-    fn columns_are_found_by_name_in_any_order() {
-        let text = "\u{FEFF}Created,First name,E-Mail,email,reason\r\n\
-                    2026-01-02,Ann,ann@x.example,b@x.example,opt_out\r\n\r\n\
-                    ,\"Bob, \"\"B\"\"\nthe second\",'@x.example\r\n";
-        assert_eq!(
-            read(text),
-            [
-                "2 At=2026-01-02 Recipient=ann@x.example Reason=opt_out",
-                "4 Recipient=@x.example",
-                "unused: First name email"
-            ]
-        );
-    }
-
-    #[test]
-    fn an_open_quote_swallows_no_row_in_silence() {
-        let head = "recipient,source\n";
-        for (rows, last) in [
-            ("a1@x.example,\"open\na2@x.example,x\n", 3),
-            ("a1@x.example,\"open\na2@x.example,x\na3@x.example,\"closed\"\n", 4),
-            ("a1@x.example,\"open\" then\n", 2),
-            ("a1@x.example,\"open", 2),
-        ] {
-            let said = read(format!("{head}{rows}"));
-            assert_eq!(said.len(), 1, "{said:?}");
-            let lines = format!("none of lines 2 to {last} was read");
-            assert!(said[0].starts_with("2 `") && said[0].contains(&lines), "{said:?}");
-        }
-        let fine = "a1@x.example,\"a \"\"word\"\", and\nmore\"\na2@x.example,plain \"\n";
-        assert_eq!(read(format!("{head}{fine}")).len(), 2);
-    }
-
-    #[test]
-    fn a_column_of_addresses_needs_no_name() {
-        assert_eq!(read("ann@x.example\nbob"), ["1 Recipient=ann@x.example", "2 Recipient=bob"]);
-        assert_eq!(read("\n\nann@x.example\r\n"), ["3 Recipient=ann@x.example"]);
-        assert_eq!(read("email\nann@x.example,,\n"), ["2 Recipient=ann@x.example"]);
-        assert_eq!(read(""), [""; 0]);
-    }
-
-    #[test]
-    fn what_is_no_list_is_told_with_what_it_says() {
-        let said = read("name;mail\nAnn;ann@x.example\n").concat();
-        assert!(said.contains("line 1 names no column `recipient`"), "{said}");
-        assert!(said.contains("`name;mail`; columns are parted by commas"), "{said}");
-        assert!(read(b"\xFF\xFEa\0").concat().contains("save it as UTF-8"));
-    }
-
-    #[test]
-    fn a_row_that_cannot_be_read_is_told_and_the_next_is_read() {
-        let long = "x".repeat(500);
-        let text = [
-            b"email,reason\nann@x.example,a,b\n\"".as_slice(),
-            long.as_bytes(),
-            b"\n\",y\nb\xFF@x.example,\nlast@x.example\n",
-        ];
-        let said = read(text.concat());
-        assert!(said[0].starts_with("2 `ann@x.example,a,b`: it has more cells"), "{said:?}");
-        assert!(said[1].starts_with("3 `xxx") && said[1].contains("(100 bytes)"), "{said:?}");
-        assert!(said[2].starts_with("5 ") && said[2].ends_with("it is not UTF-8"), "{said:?}");
-        assert_eq!(said[3], "6 Recipient=last@x.example");
-        let many = format!("email\n{}\nann@x.example\n", ",".repeat(1000));
-        let said = read(many);
-        assert!(said[0].starts_with("2 ") && said[1] == "3 Recipient=ann@x.example", "{said:?}");
-    }
-
-    #[test]
-    fn lines_of_json_are_read_by_the_same_names() {
-        let long = "x".repeat(500);
-        let text = format!(
-            "{{\"email\": \"ann@x.example\", \"created\": 1700000000, \"ip\": null, \"n\": 1}}\n\n\
-             {{\"recipient\": [1]}}\nno\n{{\"email\": \"{long}\"}}\n{{\"address\":\"'=b@x.example\"}}"
-        );
-        let said = read(text);
-        assert_eq!(said[0], "1 At=1700000000 Recipient=ann@x.example");
-        assert!(said[1].starts_with("3 ") && said[1].contains("`recipient` is no text"));
-        assert!(said[2].starts_with("4 `no\n`: it is no JSON object"), "{said:?}");
-        assert!(said[3].starts_with("5 ") && said[3].contains("(100 bytes)"), "{said:?}");
-        assert_eq!(said[4..], ["6 Recipient='=b@x.example", "unused: n"]);
-    }
-}
+mod tests;

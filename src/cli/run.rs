@@ -34,7 +34,7 @@ fn obey(cli: Cli) -> Result<(), Fault> {
         Verb::Audit(AuditVerb::Verify { head, offline: true, form }) => {
             local::audit(head.as_deref(), path, form)
         }
-        Verb::Classify { files, form } => classify::classify(&files, named, form),
+        Verb::Classify { files, tried, form } => classify::classify(&files, named, &tried, form),
         verb => {
             let client = Client::new(&settings(named)?, path);
             tokio::runtime::Builder::new_current_thread()

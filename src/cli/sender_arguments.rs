@@ -25,12 +25,14 @@ pub(super) enum AccountVerb {
         #[command(flatten)]
         form: Form,
     },
-    /// Change an account.
+    /// Change an account, or what it shows of itself on its recipients' pages.
     Set {
         /// Its name.
         name: String,
         #[command(flatten)]
         changes: Changes,
+        #[command(flatten)]
+        look: Look,
         #[command(flatten)]
         form: Form,
     },
@@ -53,6 +55,24 @@ pub(super) enum AccountVerb {
     },
 }
 
+/// What recipients' pages show of an account; "" takes one back.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(super) struct Look {
+    /// The name by which people know it, in place of the account's.
+    #[arg(long, group = "Changes", value_name = "NAME")]
+    pub(super) display_name: Option<String>,
+    /// Its logo: a PNG, JPEG or WebP file.
+    #[arg(long, group = "Changes", value_name = "FILE")]
+    pub(super) logo: Option<String>,
+    /// Its colour, as in #0a6b3d; shown in a shade that can be read.
+    #[arg(long, group = "Changes", value_name = "#RRGGBB")]
+    pub(super) colour: Option<String>,
+    /// Its colour on dark pages, where that is another one.
+    #[arg(long, group = "Changes", value_name = "#RRGGBB")]
+    pub(super) colour_dark: Option<String>,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Refuse {
     /// With 550 at RCPT.
@@ -71,9 +91,21 @@ pub(super) enum CredentialVerb {
         /// The user name.
         #[arg(long)]
         name: String,
-        /// The one stream it may send on [default: all of the account's].
+        /// A stream it may send on and speak of; may be given more than once [default: all of the
+        /// account's].
         #[arg(long)]
-        stream: Option<String>,
+        stream: Vec<String>,
+        /// Something it may do, as in suppressions.write; may be given more than once [default: send,
+        /// which is to hand in mail].
+        #[arg(long)]
+        right: Vec<String>,
+        /// When it ends, as in 2027-01-31 or 2027-01-31T12:00:00Z [default: never].
+        #[arg(long)]
+        expires: Option<String>,
+        /// A network it may be used from, as in 192.0.2.0/24; may be given more than once [default:
+        /// anywhere].
+        #[arg(long)]
+        allow: Vec<String>,
         /// How recipients are refused who must not be sent to [default: at-rcpt].
         #[arg(long)]
         refuse: Option<Refuse>,

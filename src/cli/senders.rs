@@ -2,6 +2,7 @@
 
 use super::arguments::Form;
 use super::client::{Client, Fault, path};
+use super::look;
 use super::sender_arguments::{
     AccountVerb, Compliance, ConsentRule, CredentialVerb, Dkim, DomainVerb, Hosts, Refuse, Rules,
     StreamKind, StreamVerb, Switch,
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 const ACCOUNT: [Column; 4] =
     [("ID", "id"), ("NAME", "name"), ("LANGUAGE", "language"), ("SINCE", "created")];
-const WHOLE_ACCOUNT: [Column; 9] = [
+pub(super) const WHOLE_ACCOUNT: [Column; 9] = [
     ("ID", "id"),
     ("NAME", "name"),
     ("LANGUAGE", "language"),
@@ -22,8 +23,16 @@ const WHOLE_ACCOUNT: [Column; 9] = [
     ("LIMITS", "limits"),
     ("USED", "used"),
 ];
-const CREDENTIAL: [Column; 4] =
-    [("NAME", "name"), ("STREAMS", "streams"), ("REFUSE", "refuse"), ("SINCE", "created")];
+const CREDENTIAL: [Column; 8] = [
+    ("NAME", "name"),
+    ("STREAMS", "streams"),
+    ("RIGHTS", "rights"),
+    ("ALLOWED FROM", "allow"),
+    ("REFUSE", "refuse"),
+    ("SINCE", "created"),
+    ("EXPIRES", "expires"),
+    ("LAST USED", "used"),
+];
 const DOMAIN: [Column; 3] = [("NAME", "name"), ("TRUSTED", "trusted"), ("VERIFIED", "verified")];
 const STREAM: [Column; 11] = [
     ("ID", "id"),
@@ -67,12 +76,9 @@ pub(super) async fn account(client: &Client, verb: AccountVerb) -> Result<(), Fa
         AccountVerb::List { form } => {
             show::listing(client, "/accounts", &[], &ACCOUNT, form.json).await?;
         }
-        AccountVerb::Show { name, form } => {
-            one(&client.get(&path(&["accounts", &name])).await?, &WHOLE_ACCOUNT, form)?;
-        }
-        AccountVerb::Set { name, changes, form } => {
-            let set = client.patch(&path(&["accounts", &name]), &changes.body()).await?;
-            tell(&set, form, &format!("account {name} changed"))?;
+        AccountVerb::Show { name, form } => look::show(client, &name, form).await?,
+        AccountVerb::Set { name, changes, look, form } => {
+            look::set(client, &name, changes.body(), look, form).await?;
         }
         AccountVerb::Suspend { name, text, form } => {
             let body = json!({"text": text});
@@ -90,9 +96,10 @@ pub(super) async fn account(client: &Client, verb: AccountVerb) -> Result<(), Fa
 /// `relent credential …`
 pub(super) async fn credential(client: &Client, verb: CredentialVerb) -> Result<(), Fault> {
     match verb {
-        CredentialVerb::Add { account, name, stream, refuse, form } => {
-            let mut body = json!({"name": name});
-            put(&mut body, "stream", stream);
+        CredentialVerb::Add { account, name, stream, right, expires, allow, refuse, form } => {
+            let mut body =
+                json!({"name": name, "streams": stream, "rights": right, "allow": allow});
+            put(&mut body, "expires", expires);
             put(
                 &mut body,
                 "refuse",
@@ -105,11 +112,17 @@ pub(super) async fn credential(client: &Client, verb: CredentialVerb) -> Result<
             let shown = if form.json {
                 show::json(&made)
             } else {
-                let columns =
-                    [("username", "username"), ("password", "password"), ("streams", "streams")];
+                let columns = [
+                    ("username", "username"),
+                    ("password", "password"),
+                    ("token", "token"),
+                    ("streams", "streams"),
+                    ("rights", "rights"),
+                ];
                 let fields = show::fields(&made, &columns);
                 show::put(&format!(
-                    "{fields}The password is shown this once. No streams: all of the account's.\n"
+                    "{fields}The password, and the token of the API that holds it, are shown this once. \
+                     No streams: all of the account's.\n"
                 ))
             };
             // A password that nobody has seen is of no use to anybody.
@@ -383,11 +396,11 @@ fn one(answer: &Value, columns: &[Column], form: Form) -> Result<(), Fault> {
     if form.json { show::json(answer) } else { show::put(&show::fields(answer, columns)) }
 }
 
-fn tell(answer: &Value, form: Form, said: &str) -> Result<(), Fault> {
+pub(super) fn tell(answer: &Value, form: Form, said: &str) -> Result<(), Fault> {
     if form.json { show::json(answer) } else { show::line(said) }
 }
 
-fn put(body: &mut Value, key: &str, value: Option<impl Into<Value>>) {
+pub(super) fn put(body: &mut Value, key: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         body[key] = value.into();
     }

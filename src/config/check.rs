@@ -14,6 +14,12 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// Most refusals that are counted before an address is suppressed.
 const HARD_BOUNCES_MAX: u32 = 100;
 
+/// Largest logo, so that every engine keeps it as one record.
+const LOGO_SIZE_MOST: u64 = 60 << 10;
+
+/// Most streams of a page of choices, since forms have a limit of fields.
+const PAGE_STREAMS_MOST: u32 = 100;
+
 /// Keys that may be zero; every other number, size and duration is a limit that would let nothing through.
 const ZERO: &[&str] = &[
     "queue.retry_jitter_percent",
@@ -26,6 +32,10 @@ const ZERO: &[&str] = &[
     "tls_reports.spread",
     "dns.cache_entries_max",
     "dns.cache_ttl_max",
+    "webhooks.connection_idle",
+    "webhooks.events_delay",
+    "webhooks.secret_overlap",
+    "webhooks.drain_timeout",
     "spool.free_space_min",
     "spool.reserve_size",
     "spool.live_percent_min",
@@ -93,6 +103,10 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         let reason = format!("{found} is no share in percent: write 0 to 100, as in 2");
         return refuse("queue.dead_share_norm_min_percent", reason);
     }
+    if config.webhooks.retry_delays.is_empty() {
+        let reason = "it is empty: name at least one pause, as in [\"5s\"]";
+        return refuse("webhooks.retry_delays", reason.into());
+    }
     if let Some((key, reason)) = names(config).or_else(|| pools::check(config)) {
         return refuse(key, reason);
     }
@@ -109,6 +123,14 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     if config.spool.live_percent_min > 90 {
         let reason = "it may be at most 90: segments would be written anew without end";
         return refuse("spool.live_percent_min", reason.into());
+    }
+    if config.http.logo_size_max.0 > LOGO_SIZE_MOST {
+        let reason = "it may be at most 60kB: a logo is one record of the store";
+        return refuse("http.logo_size_max", reason.into());
+    }
+    if config.http.page_streams_max > PAGE_STREAMS_MOST {
+        let reason = "it may be at most 100: a form has no more fields";
+        return refuse("http.page_streams_max", reason.into());
     }
     if let Err(reason) = levels(&config.log.level) {
         return refuse("log.level", reason);
@@ -316,6 +338,9 @@ mod tests {
             ("replies.words.drop", "[replies.words]\ndrop = [\"\"]"),
             ("http.public_url", "[http]\npublic_url = \"mail.example.com\""),
             ("http.public_url", "[http]\npublic_url = \"https://mail.example.com/?x\""),
+            ("http.logo_size_max", "[http]\nlogo_size_max = \"61kB\""),
+            ("http.page_streams_max", "[http]\npage_streams_max = 101"),
+            ("http.page_streams_max", "[http]\npage_streams_max = 0"),
             ("store.url", "[store]\nurl = \"postgres://x\""),
             ("submission.message_size_max", "[submission]\nmessage_size_max = \"0MB\""),
             ("inbound.connections_max", "[inbound]\nconnections_max = 0"),

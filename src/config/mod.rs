@@ -1,7 +1,9 @@
 //! Settings: one TOML file, read into types, with a default and a limit for everything. Unknown keys
 //! are refused. What each key means is said at its field and, word for word, in `config/relent.toml`.
 
+mod api;
 mod check;
+mod consents;
 mod encryption;
 mod keeping;
 mod load;
@@ -13,8 +15,11 @@ pub mod shaping;
 #[cfg(test)]
 mod sheet;
 pub mod unit;
+mod webhooks;
 mod words;
 
+pub use api::Api;
+pub use consents::Consents;
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
 pub use keeping::{Audit, LogAddresses};
 pub use load::ConfigFault;
@@ -27,6 +32,7 @@ pub use section::{
 };
 pub use shaping::{Shape, Shaping};
 pub use unit::{Rate, Size, Span};
+pub use webhooks::Webhooks;
 pub use words::{OwnWords, Stops, Words};
 
 use serde::{Deserialize, Serialize};
@@ -69,10 +75,16 @@ pub struct Config {
     pub accounts: Accounts,
     /// People who log in: passwords, sessions, invitations.
     pub members: Members,
+    /// People who are asked by mail to confirm a consent.
+    pub consents: Consents,
     /// What is held against a message in the check of what large mailbox providers demand.
     pub compliance: Compliance,
     /// Pages and API.
     pub http: Http,
+    /// The API that programs speak, `/api/v1` on the listeners of `http`.
+    pub api: Api,
+    /// Events that go out to programs.
+    pub webhooks: Webhooks,
     /// The log on disk that holds accepted mail.
     pub spool: Spool,
     /// The records: accounts, streams, suppressions, consents.
@@ -107,8 +119,11 @@ impl Default for Config {
             domains: Domains::default(),
             accounts: Accounts::default(),
             members: Members::default(),
+            consents: Consents::default(),
             compliance: Compliance::default(),
             http: Http::default(),
+            api: Api::default(),
+            webhooks: Webhooks::default(),
             spool: Spool::default(),
             store: Store::default(),
             audit: Audit::default(),

@@ -389,6 +389,16 @@ sections! {
         import_rows_max: u32 = 5000,
         /// Longest row of a file to import.
         import_row_size_max: Size = Size(64 << 10),
+        /// Largest logo that an account may show on its recipients' pages; at most 60kB.
+        logo_size_max: Size = Size(32 << 10),
+        /// Most streams that a recipient's page of choices lists, at most 100: those first that were written last.
+        page_streams_max: u32 = 50,
+        /// Most events of messages that are read for a recipient's page, to say what was sent and when.
+        page_events_max: u32 = 200,
+        /// Most recipients' pages that are shown to one address (IPv6: one /64) a minute; one-click requests are not counted, nor a proxy on loopback that names nobody.
+        page_requests_per_minute_max: u32 = 120,
+        /// Most addresses that are counted for it at a time; past that new ones are not.
+        page_askers_max: u32 = 10_000,
     }
 
     /// `[spool]`: the log on disk that holds accepted mail.

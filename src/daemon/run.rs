@@ -120,6 +120,7 @@ pub async fn start(config: Config) -> Result<Running> {
         queue: queue.clone(),
         accounts: accounts.clone(),
         policy: policy.clone(),
+        store: store.clone(),
         authenticator,
         world: world.clone(),
         words: replies::Words::new(&config.replies.words).context("[replies.words]")?,
@@ -170,6 +171,7 @@ pub async fn start(config: Config) -> Result<Running> {
         policy,
         resolver,
         outgoing: Arc::new(Way(delivery.clone())),
+        spool: spool.clone(),
         store: store.clone(),
         vitals: vitals.clone(),
         metrics,
@@ -246,7 +248,7 @@ impl Running {
             tracing::warn!(target: "relent::daemon", "drain time is over: closing what is left");
             self.tasks.abort_all();
         }
-        self.accounts.save_usage().await;
+        self.accounts.save_spent().await;
         self.spool.close().await;
         self.store.close().await;
         // Answered until here: a drain takes its time.

@@ -5,6 +5,7 @@ use super::outgoing::ShapingFile;
 use crate::accounts::{Accounts, Ours};
 use crate::config::Config;
 use crate::dns::Resolver;
+use crate::events::request::forget_old;
 use crate::store::Store;
 use crate::tls;
 use crate::world::World;
@@ -14,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the certificate files and the shaping file are looked at for a change.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
+/// How often answers to requests with keys are looked through for old ones.
+const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 /// How often the reserve on disk is looked after.
 const RESERVE_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -25,11 +28,13 @@ pub(super) async fn run(
     (accounts, store, resolver): (Accounts, Store, Arc<dyn Resolver>),
     stop: CancellationToken,
 ) {
-    let chain = (config.clone(), accounts.clone(), store, world.clone());
+    let chain = (config.clone(), accounts.clone(), store.clone(), world.clone());
     tokio::join!(
         audit::tend(chain.0, chain.1, chain.2, chain.3, stop.clone()),
         files(tls, shaping, stop.clone()),
         domains(&config, &accounts, &*resolver, stop.clone()),
+        uses(&config, &accounts, stop.clone()),
+        requests(&config, &store, world.clone(), stop.clone()),
         reserve(config.clone(), world, stop)
     );
 }
@@ -55,6 +60,36 @@ async fn domains(
                     tracing::warn!(target: "relent::daemon", %fault, "sending domains were not looked up");
                 }
             }
+        }
+    }
+}
+
+/// Writes down when credentials were used last, and once more at the end.
+async fn uses(config: &Config, accounts: &Accounts, stop: CancellationToken) {
+    loop {
+        let ends = tokio::select! {
+            () = stop.cancelled() => true,
+            () = tokio::time::sleep(config.api.last_use_save.0) => false,
+        };
+        if let Err(fault) = accounts.save_uses().await {
+            tracing::warn!(target: "relent::daemon", %fault, "last uses of credentials were not written down");
+        }
+        if ends {
+            return;
+        }
+    }
+}
+
+/// Forgets answers to requests with keys once they are old.
+async fn requests(config: &Config, store: &Store, world: World, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(FORGET_INTERVAL) => {}
+        }
+        let age_max = config.api.idempotency_age_max.0;
+        if let Err(fault) = forget_old(store, world.clock.now(), age_max).await {
+            tracing::warn!(target: "relent::daemon", %fault, "old answers were not forgotten");
         }
     }
 }

@@ -58,6 +58,12 @@ impl Origin {
         }
     }
 
+    /// Whether an application handed it in.
+    #[must_use]
+    pub fn is_submission(&self) -> bool {
+        matches!(self, Self::Submission { .. })
+    }
+
     /// The stream concerned, where there is one.
     #[must_use]
     pub fn stream(&self) -> Option<StreamId> {
@@ -269,6 +275,33 @@ const ADDED: [u8; 5] = [0; 5];
 impl MessageEvent {
     /// The kind of an acceptance's record.
     pub const ACCEPTED: Kind = Kind(1);
+
+    /// The message that it is about.
+    #[must_use]
+    pub fn message(&self) -> MessageId {
+        match self {
+            Self::Accepted(message) => message.id,
+            Self::Recipient { message, .. } => *message,
+        }
+    }
+
+    /// Where that message came from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        match self {
+            Self::Accepted(message) => &message.origin,
+            Self::Recipient { origin, .. } => origin,
+        }
+    }
+
+    /// When it happened.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Accepted(message) => message.at,
+            Self::Recipient { at, .. } => *at,
+        }
+    }
 
     /// As a spool record: a version byte, then postcard.
     #[must_use]

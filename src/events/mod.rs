@@ -6,6 +6,7 @@ pub mod cursor;
 pub mod forget;
 pub mod message;
 pub mod record;
+pub mod request;
 
 /// The log that events of messages lie in, an event's place in it, and when a write is answered.
 pub use crate::spool::{Durability, Sequence, Spool};

@@ -1,16 +1,19 @@
 //! `/api/v1/accounts`: what an account is, may have and send, and has used of that; its suspension.
 
 use super::by::By;
+use super::caller::Caller;
+use super::draft::{Draft, Named};
 use super::named;
-use super::problem::{Draft, Problem};
+use super::problem::{AtField, Problem};
 use super::site::Parts;
 use crate::accounts::{Account, AccountRules, Language, RulesChange};
 use crate::queue::Selector;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 fn view(account: &Account) -> Value {
     json!({
@@ -58,9 +61,10 @@ fn suspension(rules: &AccountRules) -> Value {
 }
 
 /// A new account.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewAccount {
+    #[schema(pattern = "^[a-z0-9-]{1,32}$")]
     name: String,
 }
 
@@ -84,42 +88,55 @@ where
 }
 
 /// Limits that change: what is left out stays, null takes an account's own limit away.
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[expect(clippy::option_option, reason = "what is left out stays; null takes it away")]
 pub(super) struct LimitsChange {
     #[serde(deserialize_with = "named_or_null")]
+    #[schema(value_type = Option<u64>)]
     message_size: Option<Option<u64>>,
     #[serde(deserialize_with = "named_or_null")]
+    #[schema(value_type = Option<u32>)]
     recipients_per_message: Option<Option<u32>>,
     #[serde(deserialize_with = "named_or_null")]
+    #[schema(value_type = Option<u32>)]
     messages_per_second: Option<Option<u32>>,
     #[serde(deserialize_with = "named_or_null")]
+    #[schema(value_type = Option<u32>)]
     messages_per_minute: Option<Option<u32>>,
     #[serde(deserialize_with = "named_or_null")]
+    #[schema(value_type = Option<u64>)]
     recipients_per_day: Option<Option<u64>>,
     #[serde(deserialize_with = "named_or_null")]
+    #[schema(value_type = Option<u32>)]
     credentials: Option<Option<u32>>,
     #[serde(deserialize_with = "named_or_null")]
+    #[schema(value_type = Option<u32>)]
     domains: Option<Option<u32>>,
     #[serde(deserialize_with = "named_or_null")]
+    #[schema(value_type = Option<u32>)]
     streams: Option<Option<u32>>,
     #[serde(deserialize_with = "named_or_null")]
+    #[schema(value_type = Option<u32>)]
     webhooks: Option<Option<u32>>,
     #[serde(deserialize_with = "named_or_null")]
+    #[schema(value_type = Option<u32>)]
     members: Option<Option<u32>>,
 }
 
 /// What of an account changes.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::option_option, reason = "what is left out stays; null takes it away")]
 pub(super) struct Change {
     language: Option<String>,
     #[serde(default, deserialize_with = "named_or_null")]
+    #[schema(value_type = Option<String>)]
     zone: Option<Option<String>>,
     require_totp: Option<bool>,
+    /// The operator's to change.
     #[serde(default)]
+    #[schema(inline)]
     limits: LimitsChange,
 }
 
@@ -173,12 +190,21 @@ fn language(text: &str) -> Result<Language, Problem> {
 
 pub(super) async fn set(
     By(parts): By,
-    Path(name): Path<String>,
+    caller: Caller,
+    Named([name]): Named<1>,
     Draft(change): Draft<Change>,
 ) -> Result<Json<Value>, Problem> {
+    caller.whole_account()?;
+    let name = caller.account(&parts, &name)?.name;
+    if change.limits != LimitsChange::default() {
+        caller.operator("changing limits")?;
+    }
     change.limits.check()?;
-    let language = change.language.as_deref().map(language).transpose()?;
-    parts.accounts.set_limits(&name, change.rules()).await?;
+    let language = change.language.as_deref().map(language).transpose().at("language")?;
+    let rules = change.rules();
+    if rules != RulesChange::default() {
+        parts.accounts.set_limits(&name, rules).await?;
+    }
     if let Some(language) = language {
         parts.accounts.set_language(&name, language).await?;
     }
@@ -193,13 +219,14 @@ pub(super) async fn list(State(parts): State<Parts>) -> Result<Json<Value>, Prob
 
 pub(super) async fn show(
     State(parts): State<Parts>,
-    Path(name): Path<String>,
+    caller: Caller,
+    Named([name]): Named<1>,
 ) -> Result<Json<Value>, Problem> {
-    Ok(Json(whole(&parts, &parts.accounts.account(&name)?)?))
+    Ok(Json(whole(&parts, &caller.account(&parts, &name)?)?))
 }
 
 /// Why an account is to send nothing.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Why {
     text: Option<String>,
@@ -207,7 +234,7 @@ pub(super) struct Why {
 
 pub(super) async fn suspend(
     By(parts): By,
-    Path(name): Path<String>,
+    Named([name]): Named<1>,
     Draft(why): Draft<Why>,
 ) -> Result<Json<Value>, Problem> {
     let text = named::given(why.text.as_ref()).unwrap_or_default();
@@ -216,10 +243,7 @@ pub(super) async fn suspend(
     Ok(Json(json!({ "name": name, "suspended": suspension(&rules) })))
 }
 
-pub(super) async fn resume(
-    By(parts): By,
-    Path(name): Path<String>,
-) -> Result<Json<Value>, Problem> {
+pub(super) async fn resume(By(parts): By, Named([name]): Named<1>) -> Result<Json<Value>, Problem> {
     parts.accounts.resume(&name).await?;
     let account = parts.accounts.account(&name)?;
     // What waited for it is due now, not at its next look.

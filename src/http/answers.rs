@@ -1,16 +1,18 @@
 //! `/api/v1/accounts/{account}/streams/{stream}/answers`: what people who write to a stream are answered.
 
 use super::by::By;
-use super::named;
-use super::problem::{Draft, Problem};
+use super::caller::Caller;
+use super::draft::{Draft, Named};
+use super::problem::{AtField, Problem};
 use super::site::Parts;
 use crate::accounts::{OwnText, Stream, StreamAnswers};
 use crate::replies::languages;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 fn view(stream: &Stream) -> Value {
     let StreamAnswers { silent, language, texts } = &stream.answers;
@@ -24,7 +26,7 @@ fn view(stream: &Stream) -> Value {
 }
 
 /// What is to change; what is left out stays.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
     /// Whether a stop is confirmed to the person, and a call for help answered.
@@ -65,26 +67,30 @@ fn words(parts: &Parts, tag: &str, text: &str) -> Result<String, Problem> {
 
 pub(super) async fn show(
     State(parts): State<Parts>,
-    Path((account, name)): Path<(String, String)>,
+    caller: Caller,
+    Named([account, name]): Named<2>,
 ) -> Result<Json<Value>, Problem> {
-    Ok(Json(view(&named::stream(&parts, &account, &name)?)))
+    let account = caller.account(&parts, &account)?;
+    Ok(Json(view(&caller.stream(&parts, account.id, &name)?)))
 }
 
 pub(super) async fn change(
     By(parts): By,
-    Path((account, name)): Path<(String, String)>,
+    caller: Caller,
+    Named([account, name]): Named<2>,
     Draft(wanted): Draft<Change>,
 ) -> Result<Json<Value>, Problem> {
-    let account = parts.accounts.account(&account)?;
+    let account = caller.account(&parts, &account)?;
+    caller.stream(&parts, account.id, &name)?;
     let spoken = match wanted.language.as_deref() {
         None => None,
         Some("") => Some(None),
-        Some(tag) => Some(Some(language(tag)?.to_owned())),
+        Some(tag) => Some(Some(language(tag).at("language")?.to_owned())),
     };
     let mut texts = Vec::new();
     for (tag, text) in wanted.texts.unwrap_or_default() {
-        let tag = language(&tag)?;
-        let text = text.map(|text| words(&parts, tag, &text)).transpose()?;
+        let tag = language(&tag).at("texts")?;
+        let text = text.map(|text| words(&parts, tag, &text)).transpose().at("texts")?;
         texts.push((tag, text));
     }
     let change = move |answers: &mut StreamAnswers| {

@@ -1,7 +1,9 @@
 //! `/api/v1/audit`: what was done and by whom, and whether anybody has changed what is told of it.
 
+use super::caller::Caller;
+use super::draft::{Asked, Named};
 use super::named;
-use super::problem::{Asked, Problem};
+use super::problem::{AtField, Problem};
 use super::site::Parts;
 use crate::events::Actor;
 use crate::events::audit::{Audit, Entry, Filter, Head, Notes, NotesFault, Place, Words};
@@ -9,11 +11,12 @@ use crate::mail::id::BASE32;
 use crate::mail::{RecipientHash, StreamId};
 use crate::policy::Subject;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// Most entries in one answer.
 const PAGE_MAX: usize = 1000;
@@ -21,7 +24,7 @@ const PAGE_MAX: usize = 1000;
 const PAGE: usize = 100;
 
 /// Which entries to show.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     account: Option<String>,
@@ -117,35 +120,40 @@ fn number(text: &str) -> Result<u64, Problem> {
 }
 
 /// What a request's filter means.
-fn filter(parts: &Parts, wanted: &Wanted) -> Result<Filter, Problem> {
+fn filter(parts: &Parts, caller: &Caller, wanted: &Wanted) -> Result<Filter, Problem> {
     let now = parts.world.clock.now();
     let moment = |text: Option<&String>| {
         named::given(text).map(|text| named::moment(now, Some(text))).transpose()
     };
     Ok(Filter {
-        account: named::given(wanted.account.as_ref())
-            .map(|name| named::account(parts, name))
-            .transpose()?,
+        // Whoever has an account is told of that alone.
+        account: match (caller.own(), named::given(wanted.account.as_ref())) {
+            (None, None) => None,
+            _ => Some(caller.owner(parts, wanted.account.as_ref())?.0),
+        },
         actor: named::given(wanted.actor.as_ref()).map(str::to_owned),
         kind: named::given(wanted.kind.as_ref()).map(str::to_owned),
-        since: moment(wanted.since.as_ref())?,
-        until: moment(wanted.until.as_ref())?,
+        since: moment(wanted.since.as_ref()).at("since")?,
+        until: moment(wanted.until.as_ref()).at("until")?,
     })
 }
 
 /// Entries that are meant, newest first unless `order` is `oldest`.
 pub(super) async fn list(
     State(parts): State<Parts>,
+    caller: Caller,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Value>, Problem> {
-    let filter = filter(&parts, &wanted)?;
-    let after = named::given(wanted.after.as_ref()).map(number).transpose()?;
+    caller.whole_account()?;
+    let filter = filter(&parts, &caller, &wanted)?;
+    let after = named::given(wanted.after.as_ref()).map(number).transpose().at("after")?;
     let limit = wanted.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
     let oldest = match named::given(wanted.order.as_ref()) {
         None | Some("newest") => false,
         Some("oldest") => true,
         Some(word) => {
-            return Err(Problem::unfit(format!("`{word}` is no order: write newest or oldest")));
+            let text = format!("`{word}` is no order: write newest or oldest");
+            return Err(Problem::field("order", text));
         }
     };
     let read = move || -> Result<Value, Problem> {
@@ -169,9 +177,21 @@ async fn aside<T: Send + 'static>(
 
 pub(super) async fn show(
     State(parts): State<Parts>,
-    Path(sequence): Path<u64>,
+    caller: Caller,
+    Named([sequence]): Named<1>,
 ) -> Result<Json<Value>, Problem> {
-    let entry = chain(&parts).entry(sequence)?.ok_or_else(|| {
+    caller.whole_account()?;
+    let found = match sequence.parse::<u64>() {
+        Ok(number) => chain(&parts).entry(number)?,
+        Err(_) => None,
+    };
+    // Of entries of others, and of those whose words are gone, nobody but the operator is told.
+    let found = found.filter(|entry| match (&entry.words, caller.own()) {
+        (_, None) => true,
+        (Words::Said(said), Some(own)) => said.account == own.id,
+        _ => false,
+    });
+    let entry = found.ok_or_else(|| {
         let text = format!("there is no entry {sequence}: `relent audit list` shows them");
         Problem::unknown(text)
     })?;
@@ -185,7 +205,7 @@ pub(super) async fn head(State(parts): State<Parts>) -> Result<Json<Value>, Prob
 }
 
 /// Where a check goes on, and a head that was noted elsewhere.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Verifying {
     after: Option<String>,

@@ -3,14 +3,15 @@
 
 use super::site::Parts;
 use crate::events::Actor;
+use crate::events::request::RequestKey;
 use axum::extract::FromRequestParts;
 use axum::http::request;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-/// Who asks, as an extension of the request.
+/// In whose name, as an extension of the request.
 #[derive(Debug, Clone)]
-pub(super) struct Caller(pub(super) Arc<Actor>);
+pub(super) struct InName(pub(super) Arc<Actor>);
 
 /// The parts, with accounts and policy in the name of whoever asks: for every handler that changes
 /// something.
@@ -23,10 +24,13 @@ impl FromRequestParts<Parts> for By {
         request: &mut request::Parts,
         parts: &Parts,
     ) -> Result<Self, Infallible> {
-        let caller = request.extensions.get::<Caller>();
+        let name = request.extensions.get::<InName>();
         // Whoever reaches these routes unnamed has the operator's authority: nobody else is let in.
-        let actor = caller.map_or_else(|| Actor::operator(None), |caller| (*caller.0).clone());
-        let (accounts, policy) = (parts.accounts.by(actor.clone()), parts.policy.by(actor));
+        let actor = name.map_or_else(|| Actor::operator(None), |name| (*name.0).clone());
+        let (mut accounts, mut policy) = (parts.accounts.by(actor.clone()), parts.policy.by(actor));
+        if let Some(key) = request.extensions.get::<RequestKey>() {
+            (accounts, policy) = (accounts.within(key.clone()), policy.within(key.clone()));
+        }
         Ok(Self(Parts { accounts, policy, ..parts.clone() }))
     }
 }

@@ -1,15 +1,18 @@
 //! `/api/v1/consents`: agreements with where they come from, and their end.
 
 use super::by::By;
+use super::caller::Caller;
+use super::draft::{Asked, Draft};
 use super::named::{self, Said};
-use super::problem::{Asked, Draft, Problem};
+use super::problem::{AtField, Problem};
 use super::site::Parts;
 use super::suppression::broken;
 use crate::accounts::Stream;
 use crate::events::record::{Circumstances, Evidence};
-use crate::mail::{StreamId, Timestamp};
-use crate::policy::{Consent, Page, RecipientView, Settled, Subject};
+use crate::mail::{Address, StreamId, Timestamp};
+use crate::policy::{Asker, Consent, Full, Page, RecipientView, Requested, Settled, Subject};
 use crate::queue::Selector;
+use crate::replies::{Asking, AskingFault, ConsentTexts, languages};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -18,19 +21,29 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// Most recipients in one answer.
 const PAGE_MAX: usize = 1000;
 /// Recipients in one answer unless the request says otherwise.
 const PAGE: usize = 100;
 
+impl From<AskingFault> for Problem {
+    fn from(fault: AskingFault) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, fault.to_string())
+    }
+}
+
 /// Whose consent to what, and where it comes from.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
-    account: String,
+    /// Left out, it is the caller's own.
+    account: Option<String>,
     stream: String,
+    #[schema(max_length = 320)]
     recipient: String,
+    #[schema(max_length = 1000)]
     source: Option<String>,
     at: Option<String>,
     ip: Option<String>,
@@ -40,22 +53,27 @@ pub(super) struct Change {
     wording: Option<String>,
     /// Which version of them.
     wording_version: Option<String>,
+    /// The person is asked by mail, and consents by the button that it leads to.
+    confirm: Option<bool>,
+    /// In which language, where that is not the stream's.
+    language: Option<String>,
 }
 
 /// When it was, as its source says, what it rests on, and what the person had before them.
 fn stated(
     parts: &Parts,
+    caller: &Caller,
     draft: &Change,
     source: &str,
 ) -> Result<(Timestamp, Evidence, Circumstances), Problem> {
     let now = parts.world.clock.now();
-    let at = named::moment(now, named::given(draft.at.as_ref()))?;
+    let at = named::moment(now, named::given(draft.at.as_ref())).at("at")?;
     let ip = named::given(draft.ip.as_ref())
         .map(|text| {
             let read = text.parse::<IpAddr>();
             read.map_err(|_| {
                 let example = "write one as in 192.0.2.7 or 2001:db8::7";
-                Problem::unfit(format!("`{text}` is no IP address: {example}"))
+                Problem::field("ip", format!("`{text}` is no IP address: {example}"))
             })
         })
         .transpose()?;
@@ -66,21 +84,33 @@ fn stated(
         asked: None,
     };
     let circumstances = named::circumstances(now, said)?;
-    Ok((at, named::evidence(source, ip.map(|ip| ip.to_string()))?, circumstances))
+    let ip = ip.map(|ip| ip.to_string());
+    let evidence = named::evidence(caller.source(), source, ip).at("source")?;
+    Ok((at, evidence, circumstances))
 }
 
 pub(super) async fn grant(
     By(parts): By,
+    caller: Caller,
     Draft(draft): Draft<Change>,
 ) -> Result<Json<Value>, Problem> {
-    let stream = named::stream(&parts, &draft.account, &draft.stream)?;
-    let address = named::address(&draft.recipient)?;
+    let account = caller.meant(&parts, draft.account.as_ref())?;
+    let stream = caller.stream(&parts, account.id, &draft.stream)?;
+    let address = named::address(&draft.recipient).at("recipient")?;
     let source = named::needed("source", draft.source.as_ref())?;
-    let (at, evidence, circumstances) = stated(&parts, &draft, source)?;
+    let (at, evidence, circumstances) = stated(&parts, &caller, &draft, source)?;
+    if draft.confirm == Some(true) {
+        let proof = (evidence, circumstances);
+        return request(parts, (stream, address), proof, &draft).await;
+    }
+    if named::given(draft.language.as_ref()).is_some() {
+        let text = "it is the language of a mail: give it with `confirm` alone";
+        return Err(Problem::field("language", text));
+    }
     parts.policy.grant_under(&stream, &address, at, (evidence, circumstances)).await?;
     tracing::info!(
-        target: "relent::http", account = draft.account, stream = stream.name,
-        recipient = draft.recipient, "consent recorded by the operator"
+        target: "relent::http", account = account.name, stream = stream.name,
+        recipient = draft.recipient, by = %caller, "consent recorded"
     );
     Ok(Json(json!({
         "recipient": address,
@@ -90,14 +120,113 @@ pub(super) async fn grant(
     })))
 }
 
+/// Asks a person by mail for consent.
+async fn request(
+    parts: Parts,
+    (stream, address): (Stream, Address),
+    (evidence, circumstances): (Evidence, Circumstances),
+    draft: &Change,
+) -> Result<Json<Value>, Problem> {
+    if named::given(draft.at.as_ref()).is_some() {
+        let text = "it is when a consent was given: with `confirm` it is not yet";
+        return Err(Problem::field("at", text));
+    }
+    let language = named::given(draft.language.as_ref());
+    if let Some(tag) = language.filter(|tag| ConsentTexts::spoken(tag).is_none()) {
+        let known: Vec<_> = languages().collect();
+        let text = format!("`{tag}` is not spoken here: give one of {}", known.join(", "));
+        return Err(Problem::field("language", text));
+    }
+    let language = language.map(str::to_owned);
+    let shown = json!({ "recipient": address, "stream": stream.name });
+    let with = |mut shown: Value, more: Value| {
+        if let (Some(shown), Some(more)) = (shown.as_object_mut(), more.as_object()) {
+            shown.extend(more.clone());
+        }
+        Json(shown)
+    };
+    // On a task of its own: what is begun is done, whether the asker waits or not.
+    let age = parts.config.consents.confirmation_age_max.0;
+    let done = tokio::spawn(async move {
+        let asking = Asking {
+            config: &parts.config,
+            queue: &parts.queue,
+            accounts: &parts.accounts,
+            policy: &parts.policy,
+            world: &parts.world,
+        };
+        let asked = (Asker::Sender, evidence, circumstances);
+        asking.ask(&stream, &address, asked, language.as_deref()).await
+    });
+    let (requested, mailed) = done.await.map_err(|fault| broken(&fault))??;
+    let refused = |text: String| Err(Problem::new(StatusCode::CONFLICT, text));
+    match (requested, mailed) {
+        (Requested::Asked { at, .. }, Some((message, is_new))) => {
+            let until = at.after(age);
+            tracing::info!(
+                target: "relent::http", account = draft.account, stream = draft.stream,
+                recipient = draft.recipient, mailed = is_new, "consent asked for"
+            );
+            Ok(with(
+                shown,
+                json!({
+                    "state": "pending",
+                    "at": at.to_string(),
+                    "mailed": is_new,
+                    "message": message.to_string(),
+                    "until": until.to_string(),
+                }),
+            ))
+        }
+        (Requested::Holds(at), _) => {
+            let more = json!({ "state": "granted", "at": at.to_string(), "mailed": false });
+            Ok(with(shown, more))
+        }
+        (Requested::Stopped(stop), _) => refused(format!(
+            "a stop stands against it ({} since {}), and nobody who has said no is asked unasked: a \
+             person comes back by START or on the page that their mail leads to; `relent explain` \
+             says more",
+            stop.reason,
+            stop.at.date()
+        )),
+        (Requested::Withdrawn(at), _) => refused(format!(
+            "consent was withdrawn on {}, and nobody who has said no is asked unasked: a person comes \
+             back by START or on the page that their mail leads to",
+            at.date()
+        )),
+        (Requested::TooMany(full), _) => {
+            let text = match full {
+                Full::Address => {
+                    "this account has asked at this address within a day, and one such mail a day is \
+                     enough (consents.confirmations_per_recipient_max): try again tomorrow"
+                }
+                Full::AddressInAll => {
+                    "this address has been asked often enough within a day \
+                     (consents.confirmations_per_address_max): try again tomorrow"
+                }
+                Full::Account => {
+                    "this account has asked as many people today as it may \
+                     (consents.confirmations_per_account_max): try again tomorrow"
+                }
+            };
+            Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, text))
+        }
+        (Requested::Asked { .. }, None) => {
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the mail was not made"))
+        }
+    }
+}
+
 pub(super) async fn withdraw(
     By(parts): By,
+    caller: Caller,
     Draft(draft): Draft<Change>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let stream = named::stream(&parts, &draft.account, &draft.stream)?;
-    let address = named::address(&draft.recipient)?;
+    let account = caller.meant(&parts, draft.account.as_ref())?;
+    let stream = caller.stream(&parts, account.id, &draft.stream)?;
+    let address = named::address(&draft.recipient).at("recipient")?;
     let source = draft.source.as_deref().unwrap_or_default().trim();
-    let (at, evidence, _) = stated(&parts, &draft, source)?;
+    let (at, evidence, _) = stated(&parts, &caller, &draft, source)?;
     let hash = parts.accounts.hash(stream.account, &address)?;
     let shown = json!({
         "recipient": address,
@@ -112,20 +241,21 @@ pub(super) async fn withdraw(
     });
     let settled = done.await.map_err(|fault| broken(&fault))??;
     tracing::info!(
-        target: "relent::http", account = draft.account, stream = draft.stream,
-        recipient = draft.recipient, "consent withdrawn by the operator"
+        target: "relent::http", account = account.name, stream = draft.stream,
+        recipient = draft.recipient, by = %caller, "consent withdrawn"
     );
     Ok((named::status(settled), Json(shown)))
 }
 
 /// Whose consents to show.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     account: Option<String>,
     stream: Option<String>,
     recipient: Option<String>,
     after: Option<String>,
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
@@ -177,24 +307,28 @@ pub(super) fn items(
 
 pub(super) async fn show(
     State(parts): State<Parts>,
+    caller: Caller,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Value>, Problem> {
-    let name = named::needed("account", wanted.account.as_ref())?;
-    let account = parts.accounts.account(name)?;
+    let account = caller.meant(&parts, wanted.account.as_ref())?;
+    let name = &account.name;
     let stream = match named::given(wanted.stream.as_ref()) {
-        Some(name) => Some(parts.accounts.stream(account.id, name)?),
+        Some(name) => Some(caller.stream(&parts, account.id, name)?),
         None => None,
     };
     let Some(recipient) = named::given(wanted.recipient.as_ref()) else {
         let Some(stream) = stream else {
-            return Err(Problem::unfit(
+            return Err(Problem::field(
+                "stream",
                 "name a `recipient`, or the `stream` whose consents to list",
             ));
         };
         return list(&parts, &stream, &wanted);
     };
-    let address = named::address(recipient)?;
+    let address = named::address(recipient).at("recipient")?;
     let view = parts.policy.view(account.id, &Subject::Address(address))?;
+    let mut view = view;
+    view.consents.retain(|consent| caller.sees(Some(consent.stream)));
     let items = items(&parts, Some(recipient), &view, stream.as_ref())?;
     if items.is_empty() {
         let target = wanted.stream.as_deref().unwrap_or("STREAM");
@@ -208,7 +342,7 @@ pub(super) async fn show(
 
 /// Every consent to a stream, page by page.
 fn list(parts: &Parts, stream: &Stream, wanted: &Wanted) -> Result<Json<Value>, Problem> {
-    let after = named::cursor(wanted.after.as_ref())?;
+    let after = named::cursor(wanted.after.as_ref()).at("after")?;
     let limit = wanted.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
     let Page { found, next } = parts.policy.consenting(stream, after, limit)?;
     let next = next.map(|hash| hash.to_string());

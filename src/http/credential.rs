@@ -1,15 +1,24 @@
 //! `/api/v1/accounts/{account}/credentials`: the password is shown once, when it is made.
 
 use super::by::By;
+use super::caller::Caller;
+use super::draft::{Draft, Named};
 use super::named;
-use super::problem::{Draft, Problem};
+use super::problem::{AtField, Problem};
 use super::site::Parts;
-use crate::accounts::{Credential, Refusal};
+use crate::accounts::{self, Credential, CredentialDraft, Refusal, Right};
+use crate::mail::AccountId;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// Most streams that one credential names.
+const STREAMS_MAX: usize = 100;
+/// Most networks that one credential names.
+const NETWORKS_MAX: usize = 100;
 
 fn streams(parts: &Parts, credential: &Credential) -> Result<Vec<String>, Problem> {
     let names = credential.streams.iter().map(|id| named::stream_name(parts, *id));
@@ -17,65 +26,139 @@ fn streams(parts: &Parts, credential: &Credential) -> Result<Vec<String>, Proble
 }
 
 /// A new credential.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewCredential {
+    /// The user name: 1–32 of `a-z0-9-`.
+    #[schema(pattern = "^[a-z0-9-]{1,32}$")]
     name: String,
+    /// The one stream that it may send on.
     stream: Option<String>,
+    /// The streams that it may send on and speak of; left out: all.
+    #[schema(max_items = 100)]
+    streams: Option<Vec<String>>,
+    /// What happens to recipients that must not be sent to.
     refuse: Option<Refusal>,
+    /// What it may do; left out: `send`.
+    rights: Option<Vec<String>>,
+    /// When it ends: RFC 3339, or a day.
+    expires: Option<String>,
+    /// Networks that it may be used from; left out: anywhere.
+    #[schema(max_items = 100)]
+    allow: Option<Vec<String>>,
+}
+
+impl NewCredential {
+    /// What it is to be: nothing that its maker is not.
+    fn read(
+        self,
+        parts: &Parts,
+        caller: &Caller,
+        account: AccountId,
+    ) -> Result<CredentialDraft, Problem> {
+        let mut streams = Vec::new();
+        let one = named::given(self.stream.as_ref()).map(str::to_owned);
+        for (number, name) in one.into_iter().chain(self.streams.unwrap_or_default()).enumerate() {
+            if number >= STREAMS_MAX {
+                let text = format!("a credential names at most {STREAMS_MAX} streams");
+                return Err(Problem::field("streams", text));
+            }
+            streams.push(caller.stream(parts, account, &name)?.id);
+        }
+        if streams.is_empty() {
+            caller.whole_account()?;
+        }
+        let mut rights = Vec::new();
+        for (number, name) in self.rights.unwrap_or_default().into_iter().enumerate() {
+            let field = format!("rights[{number}]");
+            let right: Right = name.parse().map_err(|why: String| Problem::field(&field, why))?;
+            rights.push(right);
+        }
+        if rights.is_empty() {
+            rights.push(Right::Send);
+        }
+        if let Some(missing) = rights.iter().find(|right| !caller.may(**right)) {
+            let text = format!("a credential has no right that its maker lacks, as `{missing}`");
+            return Err(Problem::forbidden(text));
+        }
+        let mut networks = Vec::new();
+        for (number, text) in self.allow.unwrap_or_default().into_iter().enumerate() {
+            let field = format!("allow[{number}]");
+            if number >= NETWORKS_MAX {
+                let text = format!("a credential names at most {NETWORKS_MAX} networks");
+                return Err(Problem::field("allow", text));
+            }
+            networks.push(text.parse().map_err(|why: String| Problem::field(&field, why))?);
+        }
+        let now = parts.world.clock.now();
+        let expires = named::given(self.expires.as_ref());
+        let expires = expires.map(|text| named::ahead(now, text)).transpose().at("expires")?;
+        let refuse = self.refuse.unwrap_or(Refusal::AtRcpt);
+        Ok(CredentialDraft { name: self.name, streams, refuse, rights, expires, networks })
+    }
+}
+
+fn view(parts: &Parts, credential: &Credential) -> Result<Value, Problem> {
+    let last = parts.accounts.last_use(credential)?;
+    let rights: Vec<_> = credential.rights.iter().map(|right| right.name()).collect();
+    Ok(json!({
+        "name": credential.name,
+        "streams": streams(parts, credential)?,
+        "refuse": credential.refuse,
+        "rights": rights,
+        "expires": credential.expires.map(|at| at.to_string()),
+        "expired": credential.expires.is_some_and(|at| at <= parts.world.clock.now()),
+        "allow": credential.networks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "created": credential.created.to_string(),
+        "used": last.map(|last| last.at.to_string()),
+        "used_from": last.and_then(|last| last.from).map(|from| from.to_string()),
+    }))
 }
 
 pub(super) async fn add(
     By(parts): By,
-    Path(account): Path<String>,
+    caller: Caller,
+    Named([account]): Named<1>,
     Draft(draft): Draft<NewCredential>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let account = parts.accounts.account(&account)?;
-    let stream = match named::given(draft.stream.as_ref()) {
-        Some(name) => Some(parts.accounts.stream(account.id, name)?.id),
-        None => None,
-    };
-    let refuse = draft.refuse.unwrap_or(Refusal::AtRcpt);
-    let made = parts.accounts.add_credential(account.id, &draft.name, stream, refuse);
-    let (credential, password) = made.await?;
+    let account = caller.account(&parts, &account)?;
+    let draft = draft.read(&parts, &caller, account.id)?;
+    let (credential, password) = parts.accounts.add_credential(account.id, draft).await?;
     tracing::info!(
-        target: "relent::http", account = account.name, credential = credential.name,
+        target: "relent::http", account = account.name, credential = credential.name, by = %caller,
         "credential made"
     );
-    let shown = json!({
-        "username": credential.name,
-        "password": password,
-        "streams": streams(&parts, &credential)?,
-        "refuse": credential.refuse,
-    });
+    let mut shown = view(&parts, &credential)?;
+    shown["username"] = credential.name.as_str().into();
+    shown["token"] = accounts::token(&credential.name, &password).into();
+    shown["password"] = password.into();
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
 pub(super) async fn list(
     State(parts): State<Parts>,
-    Path(account): Path<String>,
+    caller: Caller,
+    Named([account]): Named<1>,
 ) -> Result<Json<Value>, Problem> {
-    let account = parts.accounts.account(&account)?;
+    let account = caller.account(&parts, &account)?;
     let mut items = Vec::new();
     for credential in parts.accounts.credentials(account.id)? {
-        items.push(json!({
-            "name": credential.name,
-            "streams": streams(&parts, &credential)?,
-            "refuse": credential.refuse,
-            "created": credential.created.to_string(),
-        }));
+        items.push(view(&parts, &credential)?);
     }
     Ok(Json(json!({ "items": items })))
 }
 
 pub(super) async fn remove(
     By(parts): By,
-    Path((account, name)): Path<(String, String)>,
+    caller: Caller,
+    Named([account, name]): Named<2>,
 ) -> Result<Json<Value>, Problem> {
-    let account = parts.accounts.account(&account)?;
+    let account = caller.account(&parts, &account)?;
+    caller.whole_account()?;
     parts.accounts.remove_credential(account.id, &name).await?;
     tracing::info!(
-        target: "relent::http", account = account.name, credential = name, "credential revoked"
+        target: "relent::http", account = account.name, credential = name, by = %caller,
+        "credential revoked"
     );
     Ok(Json(json!({ "removed": name })))
 }

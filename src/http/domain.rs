@@ -1,19 +1,22 @@
 //! `/api/v1/accounts/{account}/domains`: what to publish, and whether it was found.
 
 use super::by::By;
+use super::caller::Caller;
+use super::draft::{Draft, Named};
 use super::named;
-use super::problem::{Draft, Problem};
+use super::problem::{AtField, Problem};
 use super::site::Parts;
 use crate::accounts::{
     DkimChoice, Host, HostUse, KeyStage, NewHost, Ours, SendingDomain, Verified,
 };
 use crate::mail::AccountId;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 fn host(host: Option<&Host>) -> Value {
     host.map_or(Value::Null, |host| {
@@ -70,8 +73,12 @@ fn view(parts: &Parts, domain: &SendingDomain) -> Value {
 }
 
 fn find(parts: &Parts, account: AccountId, name: &str) -> Result<Arc<SendingDomain>, Problem> {
-    let name = named::domain(name)?;
-    parts.accounts.domain(account, &name)?.ok_or_else(|| {
+    // What is no domain's name is the name of none.
+    let found = match named::domain(name) {
+        Ok(name) => parts.accounts.domain(account, &name)?,
+        Err(_) => None,
+    };
+    found.ok_or_else(|| {
         Problem::unknown(format!(
             "there is no domain `{name}` in this account: `relent domain list ACCOUNT` shows them"
         ))
@@ -84,28 +91,31 @@ fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, 
 }
 
 /// A domain's own hosts: absent, as they are; null or empty, none.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Hosts {
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 253)]
     return_path: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 253)]
     reply_host: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 253)]
     link_host: Option<Option<String>>,
 }
 
 impl Hosts {
     fn read(&self) -> Result<Vec<NewHost>, Problem> {
         let all = [
-            (HostUse::ReturnPath, &self.return_path),
-            (HostUse::Replies, &self.reply_host),
-            (HostUse::Links, &self.link_host),
+            ("return_path", HostUse::ReturnPath, &self.return_path),
+            ("reply_host", HostUse::Replies, &self.reply_host),
+            ("link_host", HostUse::Links, &self.link_host),
         ];
         let mut read = Vec::new();
-        for (host_use, host) in all {
+        for (field, host_use, host) in all {
             let Some(host) = host else { continue };
-            let name = named::given(host.as_ref()).map(named::domain).transpose()?;
+            let name = named::given(host.as_ref()).map(named::domain).transpose().at(field)?;
             read.push(NewHost(host_use, name));
         }
         Ok(read)
@@ -113,11 +123,13 @@ impl Hosts {
 }
 
 /// A new sending domain.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewDomain {
+    #[schema(max_length = 253)]
     name: String,
     #[serde(default)]
+    #[schema(default = false)]
     trust: bool,
     dkim: Option<DkimChoice>,
     return_path: Option<String>,
@@ -127,11 +139,16 @@ pub(super) struct NewDomain {
 
 pub(super) async fn add(
     By(parts): By,
-    Path(account): Path<String>,
+    caller: Caller,
+    Named([account]): Named<1>,
     Draft(draft): Draft<NewDomain>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let account = parts.accounts.account(&account)?;
-    let name = named::domain(&draft.name)?;
+    let account = caller.account(&parts, &account)?;
+    caller.whole_account()?;
+    if draft.trust {
+        caller.operator("vouching for a domain (`trust`)")?;
+    }
+    let name = named::domain(&draft.name).at("name")?;
     let dkim = draft.dkim.unwrap_or(DkimChoice::Both);
     let hosts = Hosts {
         return_path: Some(draft.return_path),
@@ -149,9 +166,10 @@ pub(super) async fn add(
 
 pub(super) async fn list(
     State(parts): State<Parts>,
-    Path(account): Path<String>,
+    caller: Caller,
+    Named([account]): Named<1>,
 ) -> Result<Json<Value>, Problem> {
-    let account = parts.accounts.account(&account)?;
+    let account = caller.account(&parts, &account)?;
     let domains = parts.accounts.domains(account.id)?;
     let items: Vec<_> = domains.iter().map(|domain| view(&parts, domain)).collect();
     Ok(Json(json!({ "items": items })))
@@ -159,18 +177,21 @@ pub(super) async fn list(
 
 pub(super) async fn show(
     State(parts): State<Parts>,
-    Path((account, name)): Path<(String, String)>,
+    caller: Caller,
+    Named([account, name]): Named<2>,
 ) -> Result<Json<Value>, Problem> {
-    let account = parts.accounts.account(&account)?;
+    let account = caller.account(&parts, &account)?;
     Ok(Json(view(&parts, &*find(&parts, account.id, &name)?)))
 }
 
 pub(super) async fn set(
     By(parts): By,
-    Path((account, name)): Path<(String, String)>,
+    caller: Caller,
+    Named([account, name]): Named<2>,
     Draft(hosts): Draft<Hosts>,
 ) -> Result<Json<Value>, Problem> {
-    let account = parts.accounts.account(&account)?;
+    let account = caller.account(&parts, &account)?;
+    caller.whole_account()?;
     let domain = find(&parts, account.id, &name)?;
     let domain = parts.accounts.set_hosts(account.id, &domain.name, hosts.read()?).await?;
     tracing::info!(
@@ -181,7 +202,7 @@ pub(super) async fn set(
 }
 
 /// Which keys are made in place of those that sign.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rotation {
     dkim: Option<DkimChoice>,
@@ -189,10 +210,12 @@ pub(super) struct Rotation {
 
 pub(super) async fn rotate(
     By(parts): By,
-    Path((account, name)): Path<(String, String)>,
+    caller: Caller,
+    Named([account, name]): Named<2>,
     Draft(draft): Draft<Rotation>,
 ) -> Result<Json<Value>, Problem> {
-    let account = parts.accounts.account(&account)?;
+    let account = caller.account(&parts, &account)?;
+    caller.whole_account()?;
     let domain = find(&parts, account.id, &name)?;
     let dkim = draft.dkim.unwrap_or(DkimChoice::Both);
     let domain = parts.accounts.rotate_keys(account.id, &domain.name, dkim).await?;
@@ -205,9 +228,11 @@ pub(super) async fn rotate(
 
 pub(super) async fn remove(
     By(parts): By,
-    Path((account, name)): Path<(String, String)>,
+    caller: Caller,
+    Named([account, name]): Named<2>,
 ) -> Result<Json<Value>, Problem> {
-    let account = parts.accounts.account(&account)?;
+    let account = caller.account(&parts, &account)?;
+    caller.whole_account()?;
     let domain = find(&parts, account.id, &name)?;
     parts.accounts.remove_domain(account.id, &domain.name).await?;
     tracing::info!(
@@ -219,9 +244,10 @@ pub(super) async fn remove(
 
 pub(super) async fn verify(
     By(parts): By,
-    Path((account, name)): Path<(String, String)>,
+    caller: Caller,
+    Named([account, name]): Named<2>,
 ) -> Result<Json<Value>, Problem> {
-    let account = parts.accounts.account(&account)?;
+    let account = caller.account(&parts, &account)?;
     let domain = find(&parts, account.id, &name)?;
     let (resolver, ours) = (&*parts.resolver, Ours::of(&parts.config));
     let kept = parts.config.retired_key_kept();

@@ -1,10 +1,12 @@
 //! `/api/v1/explain`: the verdict on a recipient, and the whole history behind it.
 
-use super::problem::{Asked, Problem};
+use super::caller::Caller;
+use super::draft::Asked;
+use super::problem::{AtField, Problem};
 use super::site::Parts;
 use super::{consent, named, suppression};
 use crate::events::message::MessageEvent;
-use crate::events::record::{Change, RecordEvent};
+use crate::events::record::{Change, RecordEvent, Scope};
 use crate::mail::{AccountId, Address, Verdict};
 use crate::policy::{Policy, Subject};
 use axum::Json;
@@ -12,6 +14,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use utoipa::ToSchema;
 
 /// Most record events shown of each kind of subject.
 const RECORDS_MAX: usize = 1000;
@@ -19,7 +22,7 @@ const RECORDS_MAX: usize = 1000;
 const MESSAGES_MAX: usize = 100;
 
 /// About whom, on which stream.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     account: Option<String>,
@@ -101,16 +104,19 @@ pub(super) fn message(event: &MessageEvent) -> Value {
 }
 
 /// What happened to the records that concern an address, its own and its domain's, here and globally: each
-/// with the entry of the audit chain that tells of it.
+/// with the entry of the audit chain that tells of it. The installation's are the operator's to see, and a
+/// stream's are theirs who may see the stream.
 fn history(
     parts: &Parts,
+    caller: &Caller,
     account: AccountId,
     address: &Address,
 ) -> Result<Vec<(RecordEvent, Option<u64>)>, Problem> {
     let person = Subject::Address(address.clone());
     let domain = Subject::Domain(address.domain().clone());
     let mut events = Vec::new();
-    for owner in [account, AccountId::INSTALLATION] {
+    let owners = [account, AccountId::INSTALLATION];
+    for owner in owners.into_iter().take(if caller.is_operator() { 2 } else { 1 }) {
         for subject in [&person, &domain] {
             let entries = parts.policy.entries(owner, subject, RECORDS_MAX)?;
             let entries: HashMap<u64, u64> = entries.into_iter().collect();
@@ -121,19 +127,29 @@ fn history(
             }));
         }
     }
+    events.retain(|(event, _)| match event.change {
+        Change::Suppressed { scope: Scope::Stream(id), .. }
+        | Change::Lifted { scope: Scope::Stream(id), .. }
+        | Change::Granted { stream: id }
+        | Change::Withdrawn { stream: id }
+        | Change::Asked { stream: id }
+        | Change::Requested { stream: id } => caller.sees(Some(id)),
+        _ => true,
+    });
     events.sort_by_key(|(event, _)| event.sequence);
     Ok(events)
 }
 
 pub(super) async fn explain(
     State(parts): State<Parts>,
+    caller: Caller,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Value>, Problem> {
-    let account = named::needed("account", wanted.account.as_ref())?;
+    let account = caller.meant(&parts, wanted.account.as_ref())?;
     let stream = named::needed("stream", wanted.stream.as_ref())?;
     let recipient = named::needed("recipient", wanted.recipient.as_ref())?;
-    let stream = named::stream(&parts, account, stream)?;
-    let address = named::address(recipient)?;
+    let stream = caller.stream(&parts, account.id, stream)?;
+    let address = named::address(recipient).at("recipient")?;
     let subject = Subject::Address(address.clone());
     let hash = parts.accounts.hash(stream.account, &address)?;
     let (verdict, answer) = match Policy::answer(parts.policy.judge(&stream, &address)) {
@@ -150,17 +166,24 @@ pub(super) async fn explain(
     };
     let mut suppressions = Vec::new();
     for standing in parts.policy.standing(stream.account, &subject)? {
-        suppressions.push(suppression::view(&parts, &standing)?);
+        if let Scope::Stream(id) = standing.stop.scope
+            && !caller.sees(Some(id))
+        {
+            continue;
+        }
+        suppressions.push(suppression::view(&parts, &caller, &standing)?);
     }
-    let view = parts.policy.view(stream.account, &subject)?;
+    let mut view = parts.policy.view(stream.account, &subject)?;
+    view.consents.retain(|consent| caller.sees(Some(consent.stream)));
     let consents = consent::items(&parts, Some(recipient), &view, None)?;
     let mut records = Vec::new();
-    for (event, entry) in history(&parts, stream.account, &address)? {
+    for (event, entry) in history(&parts, &caller, stream.account, &address)? {
         records.push(record(&parts, &event, entry)?);
     }
-    let events = parts.queue.events_for(stream.account, hash, MESSAGES_MAX).await;
+    let mut events = parts.queue.events_for(stream.account, hash, MESSAGES_MAX).await;
+    events.retain(|event| caller.sees(event.origin().stream()));
     Ok(Json(json!({
-        "account": account,
+        "account": account.name,
         "stream": stream.name,
         "recipient": recipient,
         "verdict": verdict,

@@ -1,7 +1,9 @@
 //! `POST /api/v1/explain`: what large mailbox providers would hold against a message.
 
+use super::caller::Caller;
+use super::draft::Asked;
 use super::named;
-use super::problem::{Asked, Problem};
+use super::problem::Problem;
 use super::site::Parts;
 use crate::mail::header;
 use crate::mail::mailbox::mailboxes;
@@ -12,9 +14,10 @@ use axum::body::Bytes;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// About which stream's message.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OfMessage {
     account: Option<String>,
@@ -39,12 +42,13 @@ fn with_crlf(message: &[u8]) -> Vec<u8> {
 /// Looks at a message as intake would: nothing is sent and nothing is kept.
 pub(super) async fn of_message(
     State(parts): State<Parts>,
+    caller: Caller,
     Asked(wanted): Asked<OfMessage>,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
-    let account = named::needed("account", wanted.account.as_ref())?;
+    let account = caller.meant(&parts, wanted.account.as_ref())?;
     let stream = named::needed("stream", wanted.stream.as_ref())?;
-    let stream = named::stream(&parts, account, stream)?;
+    let stream = caller.stream(&parts, account.id, stream)?;
     let message = with_crlf(&body);
     let (head, body) = message.split_at(header::body_start(&message));
     let fields = header::fields(head).map_err(|fault| Problem::unfit(fault.to_string()))?;
@@ -64,7 +68,7 @@ pub(super) async fn of_message(
     findings.extend(compliance::of_body(&shape, &config.compliance));
     let verdict = if compliance::refusal(&findings).is_some() { "refuse" } else { "accept" };
     Ok(Json(json!({
-        "account": account,
+        "account": account.name,
         "stream": stream.name,
         "compliance": stream.rules.compliance,
         "verdict": verdict,

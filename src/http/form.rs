@@ -9,7 +9,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 
 /// Most fields of a form.
-const FIELDS_MAX: usize = 16;
+const FIELDS_MAX: usize = 128;
 /// Longest boundary of a multipart form (RFC 2046 §5.1.1).
 const BOUNDARY_MAX: usize = 70;
 
@@ -21,6 +21,12 @@ impl Fields {
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         let mut fields = self.0.iter();
         fields.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// All values under a name.
+    pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let fields = self.0.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name));
+        fields.map(|(_, value)| value.as_str())
     }
 }
 

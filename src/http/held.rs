@@ -2,20 +2,23 @@
 //! operator decides; and what it has made of them already, lifted again.
 
 use super::by::By;
+use super::caller::Caller;
+use super::draft::{Asked, Draft, Named};
 use super::named;
-use super::problem::{Asked, Draft, Problem};
+use super::problem::Problem;
 use super::site::Parts;
 use super::suppression::broken;
 use crate::mail::{AccountId, RecipientHash, Timestamp};
 use crate::policy::{Recall, Verb};
 use crate::queue::Selector;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// Most held stops in one answer.
 const PAGE_MAX: usize = 1000;
@@ -23,7 +26,7 @@ const PAGE_MAX: usize = 1000;
 const PAGE: usize = 100;
 
 /// Which held stops to show: those of one site, or the sites.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     site: Option<String>,
@@ -80,7 +83,7 @@ pub(super) async fn list(
 }
 
 /// Whose held stops.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Decided {
     site: Option<String>,
@@ -90,7 +93,7 @@ pub(super) struct Decided {
 /// to one who was just stopped may still arrive.
 pub(super) async fn decide(
     By(parts): By,
-    Path(verb): Path<String>,
+    Named([verb]): Named<1>,
     Draft(decided): Draft<Decided>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let kind = match verb.as_str() {
@@ -136,7 +139,7 @@ pub(super) async fn decide(
 }
 
 /// Which stops of dead addresses to lift.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Recalling {
     account: String,
@@ -152,9 +155,10 @@ pub(super) struct Recalling {
 /// Lifts what is meant among a page of an account's records; `next` says where to go on.
 pub(super) async fn recall(
     By(parts): By,
+    caller: Caller,
     Draft(wanted): Draft<Recalling>,
 ) -> Result<Json<Value>, Problem> {
-    let account = named::account(&parts, &wanted.account)?;
+    let (account, _) = caller.owner(&parts, Some(&wanted.account))?;
     if named::given(wanted.reason.as_ref()).is_some_and(|reason| reason != "hard_bounce") {
         return Err(Problem::unfit(
             "only stops with the reason hard_bounce are lifted many at a time: others are somebody's own \
@@ -171,7 +175,8 @@ pub(super) async fn recall(
     }
     let recall = Recall { site, since, until };
     let after = named::cursor(wanted.after.as_ref())?;
-    let evidence = named::evidence(wanted.text.as_deref().unwrap_or_default(), None)?;
+    let evidence =
+        named::evidence(caller.source(), wanted.text.as_deref().unwrap_or_default(), None)?;
     let evidence = (!wanted.dry_run.unwrap_or(false)).then_some(evidence);
     let is_dry = evidence.is_none();
     // On a task of its own: what is begun is done, whether the asker waits or not.

@@ -3,8 +3,10 @@
 //! repeated. A row that cannot be meant is refused by its line, and the others are done.
 
 use super::by::By;
+use super::caller::Caller;
+use super::draft::Draft;
 use super::named::{self, GLOBAL, Said};
-use super::problem::{Draft, Problem};
+use super::problem::Problem;
 use super::site::Parts;
 use super::suppression::broken;
 use crate::accounts::AccountFault;
@@ -22,12 +24,14 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// Rows for an account or a stream; what stands beside them holds where a row says nothing.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Batch {
-    account: String,
+    /// Left out, it is the caller's own.
+    account: Option<String>,
     stream: Option<String>,
     source: Option<String>,
     at: Option<String>,
@@ -35,11 +39,12 @@ pub(super) struct Batch {
     user_agent: Option<String>,
     wording: Option<String>,
     wording_version: Option<String>,
+    #[schema(inline)]
     rows: Vec<Row>,
 }
 
 /// A row as a list has it.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Row {
     /// Its line in the list, by which it is named where it is refused.
@@ -94,7 +99,7 @@ impl Batch {
         Ok(Some(named::moment(now, Some(&text))?))
     }
 
-    fn evidence(&self, row: &Row) -> Result<Evidence, Unfit> {
+    fn evidence(&self, caller: &Caller, row: &Row) -> Result<Evidence, Unfit> {
         let ip = or(row.ip.as_ref(), self.ip.as_ref()).map(|text| {
             text.parse::<IpAddr>().map_err(|_| {
                 let example = "write one as in 192.0.2.7 or 2001:db8::7";
@@ -102,7 +107,7 @@ impl Batch {
             })
         });
         let source = or(row.source.as_ref(), self.source.as_ref()).unwrap_or_default();
-        Ok(named::evidence(source, ip.transpose()?.map(|ip| ip.to_string()))?)
+        Ok(named::evidence(caller.source(), source, ip.transpose()?.map(|ip| ip.to_string()))?)
     }
 }
 
@@ -148,7 +153,11 @@ impl Streams<'_> {
 }
 
 /// How far a row's stop reaches, within what the request names.
-fn scope(row: &Row, batch: &Batch, streams: &mut Streams<'_>) -> Result<Scope, Unfit> {
+fn scope(
+    row: &Row,
+    (owner, batch): (&str, &Batch),
+    streams: &mut Streams<'_>,
+) -> Result<Scope, Unfit> {
     let (word, stream) = (named::given(row.scope.as_ref()), named::given(row.stream.as_ref()));
     let target = named::given(batch.stream.as_ref());
     let command = |target: &str| format!("`relent suppression import {target} FILE` takes it");
@@ -164,11 +173,11 @@ fn scope(row: &Row, batch: &Batch, streams: &mut Streams<'_>) -> Result<Scope, U
         }
         (Some("account"), _, None) if stream.is_none() => Ok(Scope::Account),
         (Some("account"), ..) => {
-            let rest = command(&batch.account);
+            let rest = command(owner);
             refused(format!("scope `account` reaches further than the stream named: {rest}"))
         }
         (None | Some("stream"), Some(name), Some(target)) if name != target => {
-            let rest = command(&batch.account);
+            let rest = command(owner);
             refused(format!("it names the stream `{name}`, the command `{target}`: {rest}"))
         }
         (None | Some("stream"), Some(name), _) => Ok(Scope::Stream(streams.find(name)?)),
@@ -230,7 +239,7 @@ fn sift<'a, T>(
 /// Records what a request means and ends the queued mail that this binds, on a task of its own: what is
 /// begun is done, whether the asker waits or not.
 async fn recorded(
-    parts: &Parts,
+    (parts, caller): (&Parts, &Caller),
     batch: &Batch,
     (rows, mut refused): (Vec<&Row>, Vec<Value>),
     record: impl Future<Output = Result<Imported, StoreFault>> + Send + 'static,
@@ -257,7 +266,7 @@ async fn recorded(
     tracing::info!(
         target: "relent::http", account = batch.account, stream = batch.stream,
         taken = done.taken, already = done.already, refused = refused.len(), settled = ?done.settled,
-        "{what} imported by the operator"
+        by = %caller, "{what} imported"
     );
     let shown = json!({
         "taken": done.taken,
@@ -307,10 +316,11 @@ fn concerned(
 
 pub(super) async fn suppressions(
     By(parts): By,
+    caller: Caller,
     Draft(batch): Draft<Batch>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     within(&parts, &batch)?;
-    let account = named::account(&parts, &batch.account)?;
+    let (account, owner) = caller.owner(&parts, batch.account.as_ref())?;
     let now = parts.world.clock.now();
     let mut streams = Streams { parts: &parts, account, known: HashMap::new() };
     if let Some(name) = named::given(batch.stream.as_ref()) {
@@ -318,7 +328,9 @@ pub(super) async fn suppressions(
             let text = format!("`{GLOBAL}` has no streams: leave `stream` out");
             return Err(Problem::unfit(text));
         }
-        parts.accounts.stream(account, name)?;
+        caller.stream(&parts, account, name)?;
+    } else {
+        caller.whole_account()?;
     }
     let Sifted { rows, meant: stops, unfit } = sift(&batch, |row| {
         let subject = named::subject(row.recipient.trim())?;
@@ -330,25 +342,27 @@ pub(super) async fn suppressions(
         }
         Ok(ListedStop {
             subject,
-            scope: scope(row, &batch, &mut streams)?,
+            scope: scope(row, (&owner, &batch), &mut streams)?,
             reason: reason(named::given(row.reason.as_ref()))?,
             at: batch.at(row, now)?,
-            evidence: batch.evidence(row)?,
+            evidence: batch.evidence(&caller, row)?,
         })
     })?;
     let selectors = concerned(&parts, account, &stops)?;
     let policy = parts.policy.clone();
     let record = async move { policy.suppress_all(account, stops).await };
-    recorded(&parts, &batch, (rows, unfit), record, selectors, "stops").await
+    recorded((&parts, &caller), &batch, (rows, unfit), record, selectors, "stops").await
 }
 
 pub(super) async fn consents(
     By(parts): By,
+    caller: Caller,
     Draft(batch): Draft<Batch>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     within(&parts, &batch)?;
     let target = named::needed("stream", batch.stream.as_ref())?;
-    let stream = named::stream(&parts, &batch.account, target)?;
+    let account = caller.meant(&parts, batch.account.as_ref())?;
+    let stream = caller.stream(&parts, account.id, target)?;
     let now = parts.world.clock.now();
     let Sifted { rows, meant: consents, unfit } = sift(&batch, |row| {
         if let Some(name) = named::given(row.stream.as_ref()).filter(|name| *name != target) {
@@ -372,7 +386,8 @@ pub(super) async fn consents(
                 return refused(format!("the state `{word}` cannot be imported: {rest}"));
             }
         };
-        let (evidence, circumstances) = (batch.evidence(row)?, batch.circumstances(row, now)?);
+        let (evidence, circumstances) =
+            (batch.evidence(&caller, row)?, batch.circumstances(row, now)?);
         if evidence.text.is_empty() && circumstances.wording.is_none() {
             let rest = "give it in a column `source`, or for all rows with --source";
             return refused(format!("it does not say where the consent comes from: {rest}"));
@@ -387,5 +402,5 @@ pub(super) async fn consents(
     }
     let policy = parts.policy.clone();
     let record = async move { policy.consent_all(&stream, consents).await };
-    recorded(&parts, &batch, (rows, unfit), record, ended, "consents").await
+    recorded((&parts, &caller), &batch, (rows, unfit), record, ended, "consents").await
 }

@@ -1,8 +1,17 @@
-//! People and programs come in: the unsubscribe page and one-click POST, the operator's API, metrics
-//! and health. `public` is for everybody; `admin` has the operator's authority and is only ever
-//! served over the admin socket, whose file mode is its lock.
+//! People and programs come in: the unsubscribe page and one-click POST, the API, metrics and health.
+//! `public` is for everybody, and its API for who shows a token; `admin` has the operator's authority and is
+//! only ever served over the admin socket, whose file mode is its lock. Both are made from one `table`.
 
 mod site;
+
+mod openapi;
+mod table;
+
+mod caller;
+mod gate;
+mod guard;
+mod repeat;
+mod route;
 
 mod refusal;
 mod serve;
@@ -12,25 +21,30 @@ mod held;
 mod vitals;
 
 mod form;
-mod page;
-mod person;
-mod unsubscribe;
+mod recipient;
 
 mod by;
 
 mod account;
+mod account_page;
 mod answers;
 mod audit;
+mod batch;
 mod consent;
 mod credential;
 mod domain;
+mod draft;
 mod explain;
 mod findings;
+mod follow;
+mod happening;
 mod import;
+mod meanings;
+mod message;
 mod named;
 mod outgoing;
 mod problem;
-mod recipient;
+mod rights;
 mod stream;
 mod suppression;
 mod waiting;

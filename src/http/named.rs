@@ -2,7 +2,6 @@
 
 use super::problem::Problem;
 use super::site::Parts;
-use crate::accounts::Stream;
 use crate::events::record::{Circumstances, Evidence, Reason, Scope, Source};
 use crate::mail::id::BASE32;
 use crate::mail::{AccountId, Address, Domain, RecipientHash, StreamId, Timestamp};
@@ -31,21 +30,7 @@ pub(super) fn given(text: Option<&String>) -> Option<&str> {
 
 /// What a request must give.
 pub(super) fn needed<'a>(key: &str, text: Option<&'a String>) -> Result<&'a str, Problem> {
-    given(text).ok_or_else(|| Problem::unfit(format!("`{key}` is missing or empty: give one")))
-}
-
-/// An account by name; `global` is the installation.
-pub(super) fn account(parts: &Parts, name: &str) -> Result<AccountId, Problem> {
-    if name == GLOBAL {
-        return Ok(AccountId::INSTALLATION);
-    }
-    Ok(parts.accounts.account(name)?.id)
-}
-
-/// A stream by the names of its account and itself.
-pub(super) fn stream(parts: &Parts, account: &str, name: &str) -> Result<Stream, Problem> {
-    let account = parts.accounts.account(account)?;
-    Ok(parts.accounts.stream(account.id, name)?)
+    given(text).ok_or_else(|| Problem::field(key, format!("`{key}` is missing or empty: give one")))
 }
 
 /// A stream's name by its number, removed ones too.
@@ -80,19 +65,33 @@ pub(super) fn account_name(parts: &Parts, id: AccountId) -> Result<Option<String
 /// The moment a source names: RFC 3339, or a day, from 1970 to about now; now, where it names none.
 pub(super) fn moment(now: Timestamp, text: Option<&str>) -> Result<Timestamp, Problem> {
     let Some(text) = text else { return Ok(now) };
-    let read = text.parse::<jiff::Timestamp>().or_else(|_| format!("{text}T00:00:00Z").parse());
-    let read = read.map_err(|_| {
-        Problem::unfit(format!("`{text}` is no time: write 2026-11-24 or 2026-11-24T09:30:00Z"))
-    })?;
-    let Ok(at) = u64::try_from(read.as_millisecond()) else {
-        return Err(Problem::unfit(format!("`{text}` lies before 1970: write a later time")));
-    };
-    if Timestamp(at) > now.after(AHEAD_MAX) {
+    let at = read_moment(text)?;
+    if at > now.after(AHEAD_MAX) {
         return Err(Problem::unfit(format!(
             "`{text}` lies in the future, and it is {now} now: write a time that has passed"
         )));
     }
-    Ok(Timestamp(at))
+    Ok(at)
+}
+
+/// A moment that lies ahead: RFC 3339, or the beginning of a day.
+pub(super) fn ahead(now: Timestamp, text: &str) -> Result<Timestamp, Problem> {
+    let at = read_moment(text)?;
+    if at <= now {
+        return Err(Problem::unfit(format!("`{text}` has passed, and it is {now} now")));
+    }
+    Ok(at)
+}
+
+/// A moment from 1970 on.
+pub(super) fn read_moment(text: &str) -> Result<Timestamp, Problem> {
+    let read = text.parse::<jiff::Timestamp>().or_else(|_| format!("{text}T00:00:00Z").parse());
+    let read = read.map_err(|_| {
+        Problem::unfit(format!("`{text}` is no time: write 2026-11-24 or 2026-11-24T09:30:00Z"))
+    })?;
+    u64::try_from(read.as_millisecond())
+        .map(Timestamp)
+        .map_err(|_| Problem::unfit(format!("`{text}` lies before 1970: write a later time")))
 }
 
 /// A recipient: an address, `@domain`, or the hash that listings show where no address is kept.
@@ -159,15 +158,23 @@ pub(super) fn reason(text: &str) -> Result<Reason, Problem> {
     })
 }
 
-/// What the operator says of a change.
-pub(super) fn evidence(text: &str, ip: Option<String>) -> Result<Evidence, Problem> {
+/// What is said of a change by whoever makes it.
+pub(super) fn evidence(
+    source: Source,
+    text: &str,
+    ip: Option<String>,
+) -> Result<Evidence, Problem> {
+    if let Some(c) = text.chars().find(|c| c.is_control()) {
+        let text = format!("the text holds the character {c:?}: write it on one line, without");
+        return Err(Problem::unfit(text));
+    }
     if text.chars().count() > TEXT_MAX {
         let length = text.chars().count();
         return Err(Problem::unfit(format!(
             "the text has {length} characters: {TEXT_MAX} are the most, shorten it"
         )));
     }
-    Ok(Evidence { source: Source::Operator, text: text.to_owned(), ip, message: None })
+    Ok(Evidence { source, text: text.to_owned(), ip, message: None })
 }
 
 /// What a request says of the circumstances under which a person agreed.

@@ -2,21 +2,23 @@
 //! which this layer does not know.
 
 use super::by::By;
+use super::draft::{Draft, Named};
 use super::named;
-use super::problem::{Draft, Problem};
+use super::problem::Problem;
 use super::site::Parts;
 use crate::events::Act;
 use crate::mail::{AccountId, Domain, Timestamp};
 use crate::store::StoreFault;
 use async_trait::async_trait;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 #[cfg(test)]
 use serde_json::json;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// Longest text of a reason, in characters.
 const REASON_MAX: usize = 500;
@@ -72,7 +74,7 @@ pub trait Outgoing: Send + Sync + 'static {
 
 pub(super) async fn probe(
     State(parts): State<Parts>,
-    Path(domain): Path<String>,
+    Named([domain]): Named<1>,
 ) -> Result<Json<Value>, Problem> {
     let domain = named::domain(&domain)?;
     // Lookups come before and words after: the answer leaves within the request's time.
@@ -86,14 +88,14 @@ pub(super) async fn list(State(parts): State<Parts>) -> Result<Json<Value>, Prob
 
 pub(super) async fn site(
     State(parts): State<Parts>,
-    Path(domain): Path<String>,
+    Named([domain]): Named<1>,
 ) -> Result<Json<Value>, Problem> {
     let domain = named::domain(&domain)?;
     Ok(Json(parts.outgoing.site(&domain).await?))
 }
 
 /// What is to be suspended, or resumed.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     name: Option<String>,
@@ -104,7 +106,7 @@ pub(super) struct Wanted {
 
 pub(super) async fn act(
     By(parts): By,
-    Path(verb): Path<String>,
+    Named([verb]): Named<1>,
     Draft(wanted): Draft<Wanted>,
 ) -> Result<Json<Value>, Problem> {
     let name = named::needed("name", wanted.name.as_ref())?.to_owned();

@@ -1,6 +1,6 @@
 //! Connections: how many at a time, how long each may live, and how they end when the daemon stops.
 
-use super::by::Caller;
+use super::by::InName;
 use super::refusal::{close, refuse};
 use super::site::Site;
 use crate::events::Actor;
@@ -8,6 +8,7 @@ use crate::telemetry::Level;
 use crate::world::crowd::Crowd;
 use crate::world::user_of;
 use axum::extract::Request;
+use axum::http::HeaderMap;
 use axum::serve::Listener;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -35,16 +36,29 @@ const UPKEEP: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) Option<IpAddr>);
 
+impl Peer {
+    /// The asker's address on the network. A peer on loopback is the proxy before us, whose word on whom
+    /// it speaks for is taken.
+    pub(super) fn asker(self, headers: &HeaderMap) -> Option<IpAddr> {
+        let ip = self.0?;
+        let named = headers.get_all("x-forwarded-for").iter().next_back();
+        let named = named
+            .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
+            .map(|named: IpAddr| named.to_canonical());
+        Some(named.filter(|_| ip.is_loopback()).unwrap_or(ip))
+    }
+}
+
 /// Whether the operator is at the other end, and as which user of the system, as far as it says.
 type Operator = Option<Option<u32>>;
 
 /// The operator, by the user's name. It may stand in a directory far away, so nothing else waits for it.
-async fn named(user: Option<u32>) -> Caller {
+async fn named(user: Option<u32>) -> InName {
     let name = match user {
         Some(number) => tokio::task::spawn_blocking(move || user_of(number)).await.ok(),
         None => None,
     };
-    Caller(Arc::new(Actor::operator(name)))
+    InName(Arc::new(Actor::operator(name)))
 }
 
 /// Serves a site over TCP until `shutdown`, then lets requests under way end.

@@ -1,27 +1,24 @@
 //! The two faces: which routes each has, and what binds every request: a size, a time, headers.
 
-use super::{
-    account, answers, audit, consent, credential, domain, explain, findings, health, held, import,
-    outgoing::{self, Outgoing},
-    person::Lookups,
-    problem::Problem,
-    recipient, stream, suppression, unsubscribe,
-    vitals::Vitals,
-    waiting,
-};
+use super::follow::Followers;
+use super::guard::{Face, Watch};
+use super::outgoing::Outgoing;
+use super::problem::Problem;
+use super::vitals::Vitals;
+use super::{health, recipient, route, table};
 use crate::accounts::Accounts;
 use crate::config::{self, Config};
 use crate::dns::Resolver;
 use crate::policy::Policy;
 use crate::queue::Queue;
 use crate::rights::Rights;
+use crate::spool::Spool;
 use crate::store::Store;
 use crate::world::World;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
 use axum::{Extension, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
@@ -43,7 +40,9 @@ pub struct Parts {
     pub resolver: Arc<dyn Resolver>,
     /// Mail that goes out.
     pub outgoing: Arc<dyn Outgoing>,
-    /// Asked for its health only.
+    /// The log of messages, for those who follow what happens.
+    pub spool: Spool,
+    /// The records, for those who follow what happens.
     pub store: Store,
     /// Whether the parts that everything waits for answer.
     pub vitals: Vitals,
@@ -66,74 +65,22 @@ pub struct Site {
     pub(super) metrics: PrometheusHandle,
 }
 
-/// What everybody may reach: the unsubscribe page, metrics and health.
+/// What everybody may reach: recipients' pages, the API for who shows a token, metrics and health.
 #[must_use]
 pub fn public(parts: Parts) -> Site {
-    let routes = Router::new()
-        .route("/u/{token}", get(unsubscribe::show).post(unsubscribe::act))
-        .layer(Extension(Lookups::new(parts.config.http.lookups_max)));
-    site(routes.merge(health::routes()), parts)
+    let face = Face::Public(Arc::new(Watch::new(&parts.config.api)));
+    let api = route::router(table::routes(&parts.config), &parts, &face);
+    let api = api.layer(Extension(Followers::new(&parts.config.api)));
+    let routes = recipient::routes(&parts);
+    site(routes.merge(api).merge(health::routes()), parts)
 }
 
-/// What the operator may reach, and nobody else: `/api/v1`, metrics and health.
+/// What the operator may reach, and nobody else: all of `/api/v1`, metrics and health.
 #[must_use]
 pub fn admin(parts: Parts) -> Site {
-    let account = "/api/v1/accounts/{account}";
-    let below = |rest: &str| format!("{account}/{rest}");
-    let routes = Router::new()
-        .route("/api/v1/accounts", get(account::list).post(account::add))
-        .route(account, get(account::show).patch(account::set))
-        .route(&below("suspend"), post(account::suspend))
-        .route(&below("resume"), post(account::resume))
-        .route(&below("streams"), get(stream::list).post(stream::add))
-        .route(
-            &below("streams/{stream}"),
-            get(stream::show).patch(stream::set).delete(stream::remove),
-        )
-        .route(&below("streams/{stream}/answers"), get(answers::show).post(answers::change))
-        .route(&below("credentials"), get(credential::list).post(credential::add))
-        .route(&below("credentials/{name}"), delete(credential::remove))
-        .route(&below("domains"), get(domain::list).post(domain::add))
-        .route(
-            &below("domains/{domain}"),
-            get(domain::show).patch(domain::set).delete(domain::remove),
-        )
-        .route(&below("domains/{domain}/verify"), post(domain::verify))
-        .route(&below("domains/{domain}/rotate"), post(domain::rotate))
-        .route(
-            "/api/v1/suppressions",
-            get(suppression::list).post(suppression::add).delete(suppression::remove),
-        )
-        .route(
-            "/api/v1/consents",
-            get(consent::show).post(consent::grant).delete(consent::withdraw),
-        )
-        .route("/api/v1/suppressions/import", post(import::suppressions))
-        .route("/api/v1/suppressions/held", get(held::list))
-        .route("/api/v1/suppressions/held/{verb}", post(held::decide))
-        .route("/api/v1/suppressions/recall", post(held::recall))
-        .route("/api/v1/consents/import", post(import::consents))
-        .route(
-            "/api/v1/explain",
-            get(explain::explain)
-                .merge(post(findings::of_message).layer(DefaultBodyLimit::max(
-                    parts.config.submission.message_size_max.bytes(),
-                ))),
-        )
-        .route("/api/v1/delivery/probe/{domain}", post(outgoing::probe))
-        .route("/api/v1/recipients/export", get(recipient::export))
-        .route("/api/v1/recipients/erase", post(recipient::erase))
-        .route("/api/v1/audit", get(audit::list))
-        .route("/api/v1/audit/head", get(audit::head))
-        .route("/api/v1/audit/verify", get(audit::verify))
-        .route("/api/v1/audit/{sequence}", get(audit::show))
-        .route("/api/v1/queue", get(waiting::list))
-        .route("/api/v1/queue/summary", get(waiting::summary))
-        .route("/api/v1/queue/{verb}", post(waiting::act))
-        .route("/api/v1/delivery/sites", get(outgoing::list))
-        .route("/api/v1/delivery/sites/{domain}", get(outgoing::site))
-        .route("/api/v1/delivery/{verb}", post(outgoing::act));
-    site(routes.merge(health::routes()), parts)
+    let api = route::router(table::routes(&parts.config), &parts, &Face::Operator);
+    let api = api.layer(Extension(Followers::new(&parts.config.api)));
+    site(api.merge(health::routes()), parts)
 }
 
 fn site(routes: Router<Parts>, parts: Parts) -> Site {

@@ -1,18 +1,21 @@
 //! `/api/v1/accounts/{account}/streams`.
 
 use super::by::By;
+use super::caller::Caller;
+use super::draft::{Draft, Named};
 use super::named;
-use super::problem::{Draft, Problem};
+use super::problem::{AtField, Problem};
 use super::site::Parts;
 use crate::accounts::{
     Compliance, ConsentTerm, ConsentTermFault, QuietHours, Stream, StreamDraft, StreamKind,
     StreamRules,
 };
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 fn view(stream: &Stream) -> Value {
     let rules = &stream.rules;
@@ -32,7 +35,7 @@ fn view(stream: &Stream) -> Value {
 }
 
 /// When and in what shape a stream's mail leaves; what is left out stays as it is.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rules {
     compliance: Option<Compliance>,
@@ -59,7 +62,7 @@ impl Rules {
         });
         let quiet_hours = hours.transpose();
         let quiet_hours = quiet_hours.map_err(|fault: crate::accounts::QuietHoursFault| {
-            Problem::unfit(format!("quiet hours: {fault}"))
+            Problem::field("quiet_hours", format!("quiet hours: {fault}"))
         })?;
         let term = self.consent_expires.as_ref().map(|text| match text.trim() {
             "" | "none" => Ok(None),
@@ -87,13 +90,15 @@ impl Change {
 }
 
 /// A new stream; what is left out takes its kind's default.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewStream {
+    #[schema(pattern = "^[a-z0-9-]{1,32}$")]
     name: String,
     kind: StreamKind,
     consent_required: Option<bool>,
     honour_opt_out: Option<bool>,
+    #[schema(max_length = 320)]
     reply_to: Option<String>,
     compliance: Option<Compliance>,
     ad_label: Option<bool>,
@@ -103,10 +108,12 @@ pub(super) struct NewStream {
 
 pub(super) async fn add(
     By(parts): By,
-    Path(account): Path<String>,
+    caller: Caller,
+    Named([account]): Named<1>,
     Draft(draft): Draft<NewStream>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let account = parts.accounts.account(&account)?;
+    let account = caller.account(&parts, &account)?;
+    caller.whole_account()?;
     let reply_to = named::given(draft.reply_to.as_ref());
     let mut rules = StreamRules::default();
     let (compliance, ad_label) = (draft.compliance, draft.ad_label);
@@ -117,7 +124,7 @@ pub(super) async fn add(
         kind: draft.kind,
         consent_required: draft.consent_required,
         honour_opt_out: draft.honour_opt_out.unwrap_or(false),
-        reply_to: reply_to.map(named::address).transpose()?,
+        reply_to: reply_to.map(named::address).transpose().at("reply_to")?,
         rules,
     };
     let stream = parts.accounts.add_stream(account.id, draft).await?;
@@ -130,26 +137,33 @@ pub(super) async fn add(
 
 pub(super) async fn list(
     State(parts): State<Parts>,
-    Path(account): Path<String>,
+    caller: Caller,
+    Named([account]): Named<1>,
 ) -> Result<Json<Value>, Problem> {
-    let account = parts.accounts.account(&account)?;
-    let items: Vec<_> = parts.accounts.streams(account.id)?.iter().map(view).collect();
+    let account = caller.account(&parts, &account)?;
+    let streams = parts.accounts.streams(account.id)?;
+    let seen = streams.iter().filter(|stream| caller.sees(Some(stream.id)));
+    let items: Vec<_> = seen.map(view).collect();
     Ok(Json(json!({ "items": items })))
 }
 
 pub(super) async fn show(
     State(parts): State<Parts>,
-    Path((account, name)): Path<(String, String)>,
+    caller: Caller,
+    Named([account, name]): Named<2>,
 ) -> Result<Json<Value>, Problem> {
-    Ok(Json(view(&named::stream(&parts, &account, &name)?)))
+    let account = caller.account(&parts, &account)?;
+    Ok(Json(view(&caller.stream(&parts, account.id, &name)?)))
 }
 
 pub(super) async fn set(
     By(parts): By,
-    Path((account, name)): Path<(String, String)>,
+    caller: Caller,
+    Named([account, name]): Named<2>,
     Draft(rules): Draft<Rules>,
 ) -> Result<Json<Value>, Problem> {
-    let account = parts.accounts.account(&account)?;
+    let account = caller.account(&parts, &account)?;
+    caller.stream(&parts, account.id, &name)?;
     let change = rules.read()?;
     let stream = parts.accounts.set_rules(account.id, &name, |rules| change.apply(rules)).await?;
     tracing::info!(
@@ -161,9 +175,11 @@ pub(super) async fn set(
 
 pub(super) async fn remove(
     By(parts): By,
-    Path((account, name)): Path<(String, String)>,
+    caller: Caller,
+    Named([account, name]): Named<2>,
 ) -> Result<Json<Value>, Problem> {
-    let account = parts.accounts.account(&account)?;
+    let account = caller.account(&parts, &account)?;
+    caller.whole_account()?;
     parts.accounts.remove_stream(account.id, &name).await?;
     tracing::info!(target: "relent::http", account = account.name, stream = name, "stream removed");
     Ok(Json(json!({ "removed": name })))

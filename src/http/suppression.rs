@@ -1,8 +1,10 @@
 //! `/api/v1/suppressions`: stops by hand, lifted by name and reason, shown with what they rest on.
 
 use super::by::By;
+use super::caller::Caller;
+use super::draft::{Asked, Draft};
 use super::named::{self, GLOBAL};
-use super::problem::{Asked, Draft, Problem};
+use super::problem::{AtField, Problem};
 use super::site::Parts;
 use crate::events::record::{Reason, Scope};
 use crate::mail::AccountId;
@@ -12,6 +14,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// Most recipients in one answer.
 const PAGE_MAX: usize = 1000;
@@ -19,44 +22,57 @@ const PAGE_MAX: usize = 1000;
 const PAGE: usize = 100;
 
 /// A stop of which recipient, how far.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Stop {
-    account: String,
+    /// Left out, it is the caller's own.
+    account: Option<String>,
     stream: Option<String>,
+    #[schema(max_length = 320)]
     recipient: String,
     reason: Option<String>,
+    #[schema(max_length = 1000)]
     text: Option<String>,
 }
 
 /// Whose records, and how far the stop reaches in them.
 fn reach(
     parts: &Parts,
-    account: &str,
+    caller: &Caller,
+    account: Option<&String>,
     stream: Option<&str>,
-) -> Result<(AccountId, Scope), Problem> {
-    let id = named::account(parts, account)?;
+) -> Result<(AccountId, String, Scope), Problem> {
+    let (id, account) = caller.owner(parts, account)?;
     let scope = match stream {
         Some(_) if id == AccountId::INSTALLATION => {
-            return Err(Problem::unfit(format!("`{GLOBAL}` has no streams: leave `stream` out")));
+            let text = format!("`{GLOBAL}` has no streams: leave `stream` out");
+            return Err(Problem::field("stream", text));
         }
-        Some(name) => Scope::Stream(parts.accounts.stream(id, name)?.id),
+        Some(name) => Scope::Stream(caller.stream(parts, id, name)?.id),
         None if id == AccountId::INSTALLATION => Scope::Global,
         None => Scope::Account,
     };
-    Ok((id, scope))
+    Ok((id, account, scope))
 }
 
 pub(super) async fn add(
     By(parts): By,
+    caller: Caller,
     Draft(draft): Draft<Stop>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let (account, scope) = reach(&parts, &draft.account, named::given(draft.stream.as_ref()))?;
-    if named::given(draft.reason.as_ref()).is_some_and(|reason| reason != Reason::Manual.name()) {
-        return Err(Problem::unfit("a stop made here has the reason `manual`: leave `reason` out"));
+    let stream = named::given(draft.stream.as_ref());
+    let (account, owner, scope) = reach(&parts, &caller, draft.account.as_ref(), stream)?;
+    if scope == Scope::Account {
+        caller.whole_account()?;
     }
-    let subject = named::subject(draft.recipient.trim())?;
-    let evidence = named::evidence(draft.text.as_deref().unwrap_or_default(), None)?;
+    if named::given(draft.reason.as_ref()).is_some_and(|reason| reason != Reason::Manual.name()) {
+        let text = "a stop made here has the reason `manual`: leave `reason` out";
+        return Err(Problem::field("reason", text));
+    }
+    let subject = named::subject(draft.recipient.trim()).at("recipient")?;
+    let evidence =
+        named::evidence(caller.source(), draft.text.as_deref().unwrap_or_default(), None)
+            .at("text")?;
     let concerned = named::concerned(&parts, account, &subject)?;
     let name = draft.recipient;
     // On a task of its own: what is begun is done, whether the asker waits or not.
@@ -70,8 +86,8 @@ pub(super) async fn add(
     });
     let (event, settled) = done.await.map_err(|fault| broken(&fault))??;
     tracing::info!(
-        target: "relent::http", account = draft.account, stream = draft.stream, recipient = name,
-        event, "stopped by the operator"
+        target: "relent::http", account = owner, stream = draft.stream, recipient = name, by = %caller,
+        event, "stopped"
     );
     let shown = json!({ "event": event, "settled": settled == Settled::Fully });
     Ok((named::status(settled), Json(shown)))
@@ -84,21 +100,34 @@ pub(super) fn broken(fault: &tokio::task::JoinError) -> Problem {
 
 pub(super) async fn remove(
     By(parts): By,
+    caller: Caller,
     Draft(draft): Draft<Stop>,
 ) -> Result<Json<Value>, Problem> {
-    let (account, scope) = reach(&parts, &draft.account, named::given(draft.stream.as_ref()))?;
-    let reason = named::reason(named::needed("reason", draft.reason.as_ref())?)?;
-    let subject = named::subject(draft.recipient.trim())?;
-    let evidence = named::evidence(draft.text.as_deref().unwrap_or_default(), None)?;
+    let stream = named::given(draft.stream.as_ref());
+    let (account, owner, scope) = reach(&parts, &caller, draft.account.as_ref(), stream)?;
+    if scope == Scope::Account {
+        caller.whole_account()?;
+    }
+    let reason = named::reason(named::needed("reason", draft.reason.as_ref())?).at("reason")?;
+    if !caller.is_operator() && matches!(reason, Reason::OptOut | Reason::Complaint) {
+        let text = format!(
+            "a stop with the reason {reason} is a person's own word: the person lifts it, or the operator"
+        );
+        return Err(Problem::forbidden(text));
+    }
+    let subject = named::subject(draft.recipient.trim()).at("recipient")?;
+    let evidence =
+        named::evidence(caller.source(), draft.text.as_deref().unwrap_or_default(), None)
+            .at("text")?;
     if !parts.policy.lift(account, subject.clone(), scope, reason, evidence).await? {
         let (reach, _) = named::scope(&parts, scope)?;
         let mut ways = Vec::new();
         for standing in parts.policy.standing(account, &subject)? {
-            ways.push(lifting(&parts, &draft.account, &standing)?);
+            ways.push(lifting(&parts, &owner, &standing)?);
         }
         let recipient = draft.recipient.trim();
         let rest = if ways.is_empty() {
-            let list = format!("`relent suppression list {}`", draft.account);
+            let list = format!("`relent suppression list {owner}`");
             format!("nothing stops mail to it here; {list} shows what is stopped")
         } else {
             format!("what stops mail to it is lifted by {}", ways.join(" or "))
@@ -108,26 +137,35 @@ pub(super) async fn remove(
         )));
     }
     tracing::info!(
-        target: "relent::http", account = draft.account, stream = draft.stream,
-        recipient = draft.recipient, reason = reason.name(), "stop lifted by the operator"
+        target: "relent::http", account = owner, stream = draft.stream, recipient = draft.recipient,
+        reason = reason.name(), by = %caller, "stop lifted"
     );
     Ok(Json(json!({ "lifted": draft.recipient, "reason": reason })))
 }
 
 /// Which stops to show.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     account: Option<String>,
     stream: Option<String>,
     recipient: Option<String>,
     after: Option<String>,
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
 /// A stop as answers show it, with the name and the hash under which it can be lifted.
-pub(super) fn view(parts: &Parts, standing: &Standing) -> Result<Value, Problem> {
+pub(super) fn view(parts: &Parts, caller: &Caller, standing: &Standing) -> Result<Value, Problem> {
     let stop = &standing.stop;
+    if stop.scope == Scope::Global && !caller.is_operator() {
+        // Neither where it comes from nor since when: that may be another account's doing.
+        let recipient = standing.recipient();
+        return Ok(json!({
+            "recipient": recipient, "scope": "global", "stream": null, "hash": null, "reason": null,
+            "at": null, "source": null, "text": null, "site": null, "ip": null, "event": null,
+        }));
+    }
     let (scope, stream) = named::scope(parts, stop.scope)?;
     Ok(json!({
         "recipient": standing.recipient(),
@@ -161,21 +199,23 @@ fn lifting(parts: &Parts, account: &str, standing: &Standing) -> Result<String, 
 
 pub(super) async fn list(
     State(parts): State<Parts>,
+    caller: Caller,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Value>, Problem> {
-    let account = named::needed("account", wanted.account.as_ref())?;
-    let (account, only) = reach(&parts, account, named::given(wanted.stream.as_ref()))?;
+    let stream = named::given(wanted.stream.as_ref());
+    let (account, _, only) = reach(&parts, &caller, wanted.account.as_ref(), stream)?;
     // A stream's stops are those that name it; what binds the whole account is shown with them.
     let shown = |stop: &Suppression| match (only, stop.scope) {
         (Scope::Stream(wanted), Scope::Stream(found)) => wanted == found,
+        (_, Scope::Stream(found)) => caller.sees(Some(found)),
         _ => true,
     };
     if let Some(recipient) = named::given(wanted.recipient.as_ref()) {
-        let subject = named::subject(recipient)?;
+        let subject = named::subject(recipient).at("recipient")?;
         let mut items = Vec::new();
         for standing in parts.policy.standing(account, &subject)? {
             if shown(&standing.stop) {
-                items.push(view(&parts, &standing)?);
+                items.push(view(&parts, &caller, &standing)?);
             }
         }
         if items.is_empty() {
@@ -186,7 +226,7 @@ pub(super) async fn list(
         }
         return Ok(Json(json!({ "items": items, "next": null })));
     }
-    let after = named::cursor(wanted.after.as_ref())?;
+    let after = named::cursor(wanted.after.as_ref()).at("after")?;
     let limit = wanted.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
     let Page { found, next } = parts.policy.suppressed(account, after, limit)?;
     let next = next.map(|hash| hash.to_string());
@@ -196,7 +236,7 @@ pub(super) async fn list(
             let (address, domain) = (recipient.address.clone(), recipient.domain.clone());
             let standing = Standing { owner: account, hash, address, domain, stop };
             if shown(&standing.stop) {
-                items.push(view(&parts, &standing)?);
+                items.push(view(&parts, &caller, &standing)?);
             }
         }
     }

@@ -1,18 +1,22 @@
 //! `/api/v1/queue`: mail that waits, shown, hurried, held and taken out.
 
 use super::by::By;
+use super::caller::Caller;
+use super::draft::{Asked, Draft, Named};
 use super::named;
-use super::problem::{Asked, Draft, Problem};
+use super::problem::{AtField, Problem};
 use super::site::Parts;
 use super::suppression::broken;
+use crate::accounts::Account;
 use crate::events::Act;
 use crate::events::message::MessageEvent;
 use crate::mail::AccountId;
 use crate::queue::{ItemView, Selector};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// Most items in one answer.
 const ITEMS_MAX: usize = 10_000;
@@ -20,7 +24,7 @@ const ITEMS_MAX: usize = 10_000;
 const ITEMS: usize = 100;
 
 /// Which mail is meant: one of these, an address of one account, or a stream of an account.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     message: Option<String>,
@@ -29,16 +33,33 @@ pub(super) struct Wanted {
     account: Option<String>,
     stream: Option<String>,
     all: Option<bool>,
+    #[schema(minimum = 1, maximum = 10_000)]
     limit: Option<usize>,
 }
 
-/// The mail a request means; none where it names nothing.
-fn selector(parts: &Parts, wanted: &Wanted) -> Result<Option<Selector>, Problem> {
+impl Wanted {
+    /// Whether it leaves open which mail is meant.
+    fn names_nothing(&self) -> bool {
+        let named = [&self.message, &self.address, &self.domain, &self.stream];
+        let is_named = named.into_iter().any(|name| named::given(name.as_ref()).is_some());
+        !is_named && self.all != Some(true)
+    }
+}
+
+/// The mail a request means; none where it names nothing. Whoever has an account means its mail alone.
+async fn selector(
+    parts: &Parts,
+    caller: &Caller,
+    wanted: &Wanted,
+) -> Result<Option<Selector>, Problem> {
     let message = named::given(wanted.message.as_ref());
     let address = named::given(wanted.address.as_ref());
     let domain = named::given(wanted.domain.as_ref());
     let account = named::given(wanted.account.as_ref());
     let stream = named::given(wanted.stream.as_ref());
+    if let Some(own) = caller.own() {
+        return narrowed(parts, caller, own, wanted).await.map(Some);
+    }
     let selector = match (message, address, domain, account, stream) {
         (None, None, None, None, None) => {
             return Ok(wanted.all.unwrap_or(false).then_some(Selector::All));
@@ -58,10 +79,11 @@ fn selector(parts: &Parts, wanted: &Wanted) -> Result<Option<Selector>, Problem>
         }
         (None, None, Some(domain), None, None) => Selector::Domain(named::domain(domain)?),
         (None, None, None, Some(account), None) => {
-            Selector::Account(named::account(parts, account)?)
+            Selector::Account(caller.owner(parts, Some(&account.to_owned()))?.0)
         }
         (None, None, None, Some(account), Some(stream)) => {
-            Selector::Stream(named::stream(parts, account, stream)?.id)
+            let account = parts.accounts.account(account)?;
+            Selector::Stream(parts.accounts.stream(account.id, stream)?.id)
         }
         _ => {
             return Err(Problem::unfit(
@@ -73,11 +95,55 @@ fn selector(parts: &Parts, wanted: &Wanted) -> Result<Option<Selector>, Problem>
     Ok(Some(selector))
 }
 
+/// The mail that a request of an account's means: a message of its own, one of its recipients, a stream, or
+/// all that it has waiting.
+async fn narrowed(
+    parts: &Parts,
+    caller: &Caller,
+    own: &Account,
+    wanted: &Wanted,
+) -> Result<Selector, Problem> {
+    let account = caller.meant(parts, wanted.account.as_ref())?.id;
+    if named::given(wanted.domain.as_ref()).is_some() {
+        let text = "mail for a whole domain is the operator's to work: name a message, an address or a stream";
+        return Err(Problem::field("domain", text));
+    }
+    let message = named::given(wanted.message.as_ref());
+    let address = named::given(wanted.address.as_ref());
+    let stream = named::given(wanted.stream.as_ref());
+    match (message, address, stream) {
+        (Some(id), None, None) => {
+            let unknown = || Problem::unknown(format!("there is no message {id}"));
+            let message = id.parse().map_err(|_| unknown())?;
+            let waits = parts.queue.list(Selector::Message(message), 1).await;
+            let ended = match waits.first() {
+                Some(item) => item.account == own.id && caller.sees(item.stream),
+                None => parts.queue.ended(message).await.first().is_some_and(|event| {
+                    event.origin().account() == own.id && caller.sees(event.origin().stream())
+                }),
+            };
+            ended.then_some(Selector::Message(message)).ok_or_else(unknown)
+        }
+        (None, Some(address), None) => {
+            caller.whole_account()?;
+            let address = named::address(address).at("address")?;
+            Ok(Selector::Recipient(account, parts.accounts.hash(account, &address)?))
+        }
+        (None, None, Some(name)) => Ok(Selector::Stream(caller.stream(parts, account, name)?.id)),
+        (None, None, None) => {
+            caller.whole_account()?;
+            Ok(Selector::Account(account))
+        }
+        _ => Err(Problem::unfit("name the mail by one of `message`, `address`, `stream`")),
+    }
+}
+
 pub(super) async fn list(
     State(parts): State<Parts>,
+    caller: Caller,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Value>, Problem> {
-    let selector = selector(&parts, &wanted)?.unwrap_or(Selector::All);
+    let selector = selector(&parts, &caller, &wanted).await?.unwrap_or(Selector::All);
     let asked = selector.clone();
     let limit = wanted.limit.unwrap_or(ITEMS).clamp(1, ITEMS_MAX);
     let mut items = Vec::new();
@@ -144,16 +210,17 @@ pub(super) async fn summary(State(parts): State<Parts>) -> Json<Value> {
 }
 
 /// What is done to the queue, as the audit chain keeps it: of an address that was named, not which.
-fn described(parts: &Parts, verb: &str, wanted: &Wanted) -> Result<Act, Problem> {
+fn described(parts: &Parts, caller: &Caller, verb: &str, wanted: &Wanted) -> Result<Act, Problem> {
     let kind = match verb {
         "retry" => "queue.retried",
         "hold" => "queue.held",
         "release" => "queue.released",
         _ => "queue.cancelled",
     };
-    let account = match named::given(wanted.account.as_ref()) {
-        Some(name) => named::account(parts, name)?,
-        None => AccountId::INSTALLATION,
+    let account = match (caller.own(), &wanted.account) {
+        (Some(own), _) => own.id,
+        (None, Some(name)) => caller.owner(parts, Some(name))?.0,
+        (None, None) => AccountId::INSTALLATION,
     };
     Ok(Act::new(account, kind)
         .with("message", named::given(wanted.message.as_ref()))
@@ -164,10 +231,14 @@ fn described(parts: &Parts, verb: &str, wanted: &Wanted) -> Result<Act, Problem>
 
 pub(super) async fn act(
     By(parts): By,
-    Path(verb): Path<String>,
+    caller: Caller,
+    Named([verb]): Named<1>,
     Draft(wanted): Draft<Wanted>,
 ) -> Result<Json<Value>, Problem> {
-    let selector = selector(&parts, &wanted)?.ok_or_else(|| {
+    if !caller.is_operator() && wanted.names_nothing() {
+        return Err(Problem::unfit("say which mail: `message`, `address`, `stream` or `all`"));
+    }
+    let selector = selector(&parts, &caller, &wanted).await?.ok_or_else(|| {
         Problem::unfit(
             "say which mail: `message`, `address`, `domain`, `account`, `stream` or `all`",
         )
@@ -176,7 +247,11 @@ pub(super) async fn act(
         let text = format!("`{verb}` is no verb of the queue: retry, hold, release, cancel");
         return Err(Problem::unknown(text));
     }
-    let act = described(&parts, &verb, &wanted)?;
+    let taken_out = match caller.is_operator() {
+        true => "taken out by the operator",
+        false => "taken out by its sender",
+    };
+    let act = described(&parts, &caller, &verb, &wanted)?;
     let (queue, word) = (parts.queue.clone(), verb.clone());
     // On a task of its own: what is begun is done, whether the asker waits or not.
     let work = tokio::spawn(async move {
@@ -184,12 +259,12 @@ pub(super) async fn act(
             "retry" => queue.retry(selector).await,
             "hold" => queue.hold(selector, true).await?,
             "release" => queue.hold(selector, false).await?,
-            _ => queue.remove(selector, "taken out by the operator").await?,
+            _ => queue.remove(selector, taken_out).await?,
         };
         parts.accounts.write_act(act.with("count", count)).await?;
         Ok::<_, Problem>(count)
     });
     let count = work.await.map_err(|fault| broken(&fault))??;
-    tracing::info!(target: "relent::http", verb, count, "the operator worked the queue");
+    tracing::info!(target: "relent::http", verb, count, by = %caller, "the queue was worked");
     Ok(Json(json!({ "count": count })))
 }

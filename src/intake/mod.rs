@@ -10,7 +10,7 @@ mod inbound;
 mod listener;
 mod submission;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Failures};
 use crate::config::Config;
 use crate::policy::Policy;
 use crate::queue::Queue;
@@ -57,7 +57,7 @@ pub struct Intake {
     parts: Parts,
     submission_limits: Crowd,
     inbound_limits: Crowd,
-    failures: authentication::Failures,
+    failures: Failures,
     /// Kibibytes that inbound messages may take in memory together.
     inbound_memory: Arc<Semaphore>,
     levels: Levels,
@@ -98,7 +98,7 @@ impl Intake {
                 inbound.connections_max,
                 inbound.connections_per_address_max,
             ),
-            failures: authentication::Failures::new(submission.auth_failures_max),
+            failures: Failures::new(submission.auth_failures_max),
             inbound_memory: Arc::new(Semaphore::new(kibibytes.min(Semaphore::MAX_PERMITS))),
             levels: Levels {
                 submission: Level::new(

@@ -473,7 +473,8 @@ impl Submission {
                     stream = %stream.name, from = %sender, recipients = count,
                     size = message.size, client = %self.peer.ip(), findings, "accepted"
                 );
-                refuse(250, (2, 0, 0), format!("{id} accepted"))
+                // In the words by which sendmail says it: client libraries find the id by them.
+                refuse(250, (2, 0, 0), format!("{id} Message accepted for delivery"))
             }
             Err(fault) => {
                 parts.accounts.give_recipients_back(login.account.id, &rules, wanted);

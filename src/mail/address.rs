@@ -181,11 +181,14 @@ impl Address {
         !self.local.is_ascii()
     }
 
-    /// For pages that somebody else may see: `a•••@example.com`.
+    /// For pages that somebody else may see: `a…@e….com`.
     #[must_use]
     pub fn masked(&self) -> String {
-        let first: String = self.local.chars().take(1).collect();
-        format!("{first}•••@{}", self.domain)
+        let local: String = self.local.chars().take(1).collect();
+        let (domain, _) = idna::domain_to_unicode(self.domain.as_str());
+        let first: String = domain.chars().take(1).collect();
+        let last = domain.rsplit_once('.').map_or_else(String::new, |(_, last)| format!(".{last}"));
+        format!("{local}…@{first}…{last}")
     }
 }
 
@@ -295,6 +298,14 @@ mod tests {
         assert_eq!(normal("ann@BÜCHER.example"), "ann@xn--bcher-kva.example");
         assert_ne!(normal("a.nn@example.com"), normal("ann@example.com"));
         assert_ne!(normal("ann+tag@example.com"), normal("ann@example.com"));
+    }
+
+    #[test]
+    fn a_masked_address_shows_who_knows_it_that_it_is_theirs_and_nobody_else() {
+        let masked = |text: &str| Address::parse(text).expect(text).masked();
+        assert_eq!(masked("ann.lee@mail.reader.example"), "a…@m….example");
+        assert_eq!(masked("李@例子.example"), "李…@例….example");
+        assert_eq!(masked("x@localhost"), "x…@l…");
     }
 
     #[test]

@@ -4,7 +4,8 @@
 use super::tests::{evidence, rig, someone};
 use super::{ConsentState, ListedConsent, ListedStop, Policy, Recall, Subject};
 use crate::accounts::{
-    Accounts, DkimChoice, HostUse, Language, NewHost, Refusal, StreamDraft, StreamKind, StreamRules,
+    Accounts, CredentialDraft, DkimChoice, HostUse, Language, NewHost, StreamDraft, StreamKind,
+    StreamRules,
 };
 use crate::events::audit::{Audit, Entry, Filter, Words};
 use crate::events::record::{Reason, Scope, Source};
@@ -43,7 +44,7 @@ async fn change_everything(accounts: &Accounts, account: AccountId) {
     accounts.set_rules(account, "bills", |rules| rules.ad_label = true).await.expect("rules");
     accounts.change_answers(account, "bills", |a| a.silent = true).await.expect("answers");
     accounts.remove_stream(account, "bills").await.expect("removed");
-    let made = accounts.add_credential(account, "app", None, Refusal::AtRcpt).await;
+    let made = accounts.add_credential(account, CredentialDraft::named("app")).await;
     let (_, password) = made.expect("credential");
     accounts.remove_credential(account, "app").await.expect("revoked");
     let domain = Domain::parse("acme.example").expect("a domain");

@@ -9,6 +9,7 @@ use super::record::{
 use crate::accounts::{Accounts, Stream};
 use crate::config;
 use crate::events::record::{Reason, RecordEvent, Scope, Source};
+use crate::events::request::RequestKey;
 use crate::events::{Actor, Author};
 use crate::mail::{AccountId, Address, Answer, RecipientHash, Status, Verdict};
 use crate::store::{Store, StoreFault};
@@ -56,13 +57,23 @@ impl Policy {
         Self { author: self.author.by(actor), ..self.clone() }
     }
 
+    /// The same, within a request that carries a key.
+    #[must_use]
+    pub fn within(&self, request: RequestKey) -> Self {
+        Self { author: self.author.within(request), ..self.clone() }
+    }
+
     /// In whose name a change is made that rests on words from `source`.
     pub(super) fn author_of(&self, source: Source) -> Author {
         self.author.by(self.author.actor().or_person(source))
     }
 
     /// The four records that concern an address: its own and its domain's, the account's and global.
-    fn keys_of(&self, account: AccountId, address: &Address) -> Result<Vec<Key>, StoreFault> {
+    pub(super) fn keys_of(
+        &self,
+        account: AccountId,
+        address: &Address,
+    ) -> Result<Vec<Key>, StoreFault> {
         let mut keys = Vec::with_capacity(4);
         let owners = [account, AccountId::INSTALLATION];
         // The installation has no records beside the global ones.

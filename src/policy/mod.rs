@@ -4,6 +4,7 @@
 mod audited;
 mod change;
 pub mod compliance;
+mod confirm;
 pub mod crossing;
 mod death;
 mod desk;
@@ -11,6 +12,7 @@ mod erase;
 mod import;
 mod judge;
 mod leap;
+mod look_up;
 mod mail_in;
 mod permit;
 #[cfg(test)]
@@ -22,6 +24,7 @@ mod tests;
 pub mod token;
 mod trim;
 
+pub use confirm::{Asker, Confirmation, Confirmed, Full, Requested};
 pub use death::{Buried, Death, site_of};
 pub use desk::Policy;
 pub use erase::ErasedRecords;

@@ -292,6 +292,20 @@ impl Spool {
         let _ = self.shared.bell.try_send(());
     }
 
+    /// Has the records from this sequence on kept past their time, for one who has not read them yet; their
+    /// bodies go all the same.
+    pub fn keep_from(&self, unread: Sequence) {
+        self.shared.keep_from.store(unread.0, Ordering::Release);
+        let _ = self.shared.bell.try_send(());
+    }
+
+    /// The first sequence that may still be there: what lies before it was past its time.
+    #[must_use]
+    pub fn begin(&self) -> Sequence {
+        let state = self.shared.state();
+        Sequence(state.segments.values().next().map_or(0, |segment| segment.first))
+    }
+
     /// Finishes what waits, syncs, and ends the writer.
     pub async fn close(&self) {
         let (answer, wait) = oneshot::channel();

@@ -118,6 +118,8 @@ pub(super) struct Shared {
     free_space_min: u64,
     state: Mutex<State>,
     pub(super) cursor: AtomicU64,
+    /// From where on records are kept past their time.
+    pub(super) keep_from: AtomicU64,
     closed: AtomicBool,
     /// Whether the last write found no room.
     is_short: AtomicBool,
@@ -156,6 +158,7 @@ impl Shared {
                 ..State::default()
             }),
             cursor: AtomicU64::new(0),
+            keep_from: AtomicU64::new(u64::MAX),
             closed: AtomicBool::new(false),
             is_short: AtomicBool::new(false),
             is_settled: AtomicBool::new(false),
@@ -401,9 +404,10 @@ impl Shared {
         }
     }
 
-    /// The oldest segment, if it is sealed, shrunk, read and past its time.
+    /// The oldest segment, if it is sealed, shrunk, read by all and past its time.
     pub(super) fn removable(&self) -> Option<u64> {
-        let cursor = self.cursor.load(Ordering::Acquire);
+        let read = self.cursor.load(Ordering::Acquire);
+        let cursor = read.min(self.keep_from.load(Ordering::Acquire));
         let now = self.world.clock.now();
         let state = self.state();
         let mut pairs = state.segments.iter();

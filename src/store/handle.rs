@@ -141,6 +141,28 @@ impl Store {
         Ok(self.shared.value(R::TABLE, key)?.is_some())
     }
 
+    /// Many records, in the order of their keys here, as of one moment. They are read in the order in
+    /// which they lie.
+    ///
+    /// # Errors
+    /// Any [`StoreFault`].
+    pub fn get_many<R: Record, K: AsRef<[u8]>>(
+        &self,
+        keys: &[K],
+    ) -> Result<Vec<Option<R>>, StoreFault> {
+        let mut order: Vec<usize> = (0..keys.len()).collect();
+        order.sort_unstable_by_key(|place| keys[*place].as_ref());
+        let sorted: Vec<&[u8]> = order.iter().map(|place| keys[*place].as_ref()).collect();
+        let values = self.shared.engine()?.get_many(R::TABLE, &sorted)?;
+        let mut found: Vec<Option<R>> = Vec::new();
+        found.resize_with(keys.len(), || None);
+        for (place, value) in order.into_iter().zip(values) {
+            let key = keys[place].as_ref();
+            found[place] = value.map(|bytes| decode(key, &bytes)).transpose()?;
+        }
+        Ok(found)
+    }
+
     /// Up to `limit` records whose key begins with `prefix` and is greater than `after`, in order.
     ///
     /// # Errors
@@ -153,6 +175,15 @@ impl Store {
     ) -> Result<Vec<(Vec<u8>, R)>, StoreFault> {
         let rows = self.shared.engine()?.scan(R::TABLE, prefix, after, limit)?;
         rows.into_iter().map(typed).collect()
+    }
+
+    /// What a named counter has come to; see [`Transaction::count`].
+    ///
+    /// # Errors
+    /// Any [`StoreFault`].
+    pub fn counted(&self, counter: &str) -> Result<u64, StoreFault> {
+        let counted = self.get::<Counter>(format!("count/{counter}").as_bytes())?;
+        Ok(counted.map_or(0, |count| count.0))
     }
 
     /// The same, with nothing in place of what cannot be read: for who asks whether rows are whole.

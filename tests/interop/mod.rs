@@ -2,6 +2,8 @@
 
 mod dkim;
 mod peers;
+mod recipes;
+mod schemathesis;
 mod scram;
 
 use crate::journeys::field;

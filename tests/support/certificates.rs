@@ -46,7 +46,22 @@ fn signed(params: &CertificateParams, by: &Issuer, above: &[&Issuer]) -> Identit
     Identity { chain, key: key.serialize_der() }
 }
 
+fn pem(label: &str, bytes: &[u8]) -> String {
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in data_encoding::BASE64.encode(bytes).as_bytes().chunks(64) {
+        text.push_str(&String::from_utf8_lossy(line));
+        text.push('\n');
+    }
+    text + &format!("-----END {label}-----\n")
+}
+
 impl Identity {
+    /// The certificates and the key, as files hold them.
+    pub fn pem(&self) -> (String, String) {
+        let chain = self.chain.iter().map(|one| pem("CERTIFICATE", one)).collect();
+        (chain, pem("PRIVATE KEY", &self.key))
+    }
+
     pub fn acceptor(&self) -> TlsAcceptor {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.clone()));
         let provider = Arc::new(ring::default_provider());

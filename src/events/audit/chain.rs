@@ -2,6 +2,7 @@
 
 use super::act::{Act, Said};
 use super::actor::Actor;
+use crate::events::request::RequestKey;
 use crate::mail::Timestamp;
 use crate::store::{Record, StoreFault, Table, Transaction};
 use crate::world::World;
@@ -131,19 +132,27 @@ fn sha256(parts: &[&[u8]]) -> [u8; 32] {
 pub struct Author {
     actor: Arc<Actor>,
     world: World,
+    /// The request that asks for what is done, where it carries a key.
+    request: Option<RequestKey>,
 }
 
 impl Author {
     /// Relent itself, until it is somebody else.
     #[must_use]
     pub fn new(world: World) -> Self {
-        Self { actor: Arc::new(Actor::Relent), world }
+        Self { actor: Arc::new(Actor::Relent), world, request: None }
     }
 
     /// The same, in another's name.
     #[must_use]
     pub fn by(&self, actor: Actor) -> Self {
-        Self { actor: Arc::new(actor), world: self.world.clone() }
+        Self { actor: Arc::new(actor), ..self.clone() }
+    }
+
+    /// The same, within a request: what it writes says that the request was done.
+    #[must_use]
+    pub fn within(&self, request: RequestKey) -> Self {
+        Self { request: Some(request), ..self.clone() }
     }
 
     /// Who it is.
@@ -171,6 +180,9 @@ impl Author {
         t.put(&place, &link);
         t.put(&place, &payload);
         t.put(HEAD, &Head { sequence, bound: link.bound });
+        if let Some(request) = &self.request {
+            request.done(t)?;
+        }
         Ok(sequence)
     }
 }

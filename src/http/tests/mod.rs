@@ -1,8 +1,15 @@
 //! The routes over real sockets, with a real store and spool in a temporary folder.
 
 mod audit;
+mod browser;
+mod choices;
+mod happenings;
+mod looks;
 mod operator;
 mod pages;
+mod programs;
+mod readers;
+mod strangers;
 
 use super::{Parts, Site, Vitals, admin, public, serve_tcp, serve_unix};
 use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind, StreamRules};
@@ -14,7 +21,7 @@ use crate::mail::{Address, Domain, MessageId, ReversePath, Timestamp};
 use crate::policy::{Policy, Subject, Token};
 use crate::queue::Embedded;
 use crate::spool::Spool;
-use crate::store::Store;
+use crate::store::{Record, Store, Table};
 use crate::world::World;
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -41,6 +48,15 @@ impl Resolver for Zone {
         let zone = self.0.lock().expect("no test panics while it writes");
         Ok(zone.iter().filter(|(owner, _)| owner == name).map(|(_, text)| text.clone()).collect())
     }
+}
+
+/// What no reader of installation keys can read.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Junk;
+
+impl Record for Junk {
+    const TABLE: Table = Table::Meta;
+    const VERSION: u8 = 250;
 }
 
 struct House {
@@ -90,7 +106,7 @@ impl House {
             config.clone(),
             (accounts.clone(), policy.clone()),
             queue.clone(),
-            (spool, store.clone()),
+            (spool.clone(), store.clone()),
         );
         let acme = accounts.add_account("acme").await.expect("account");
         let draft = StreamDraft {
@@ -111,6 +127,7 @@ impl House {
             policy,
             resolver: zone.clone(),
             outgoing: Arc::new(super::outgoing::Nothing),
+            spool,
             store,
             vitals,
             metrics: crate::telemetry::metrics(),
@@ -142,6 +159,29 @@ impl House {
         path
     }
 
+    /// Another stream of the account.
+    async fn stream(&self, name: &str, kind: StreamKind) -> Stream {
+        let draft = StreamDraft {
+            name: name.into(),
+            kind,
+            consent_required: Some(false),
+            honour_opt_out: false,
+            reply_to: None,
+            rules: StreamRules::default(),
+        };
+        let made = self.parts.accounts.add_stream(self.stream.account, draft).await;
+        made.expect("stream")
+    }
+
+    /// Damages the records on which every token rests.
+    async fn damage(&self) {
+        let put = self.parts.store.transact(|t| {
+            t.put(b"installation keys", &Junk);
+            Ok(Ok::<_, std::convert::Infallible>(()))
+        });
+        put.await.expect("store").expect("never fails");
+    }
+
     fn stops(&self) -> Vec<(Scope, Reason, Source)> {
         let subject = Subject::Address(self.ann.clone());
         let view = self.parts.policy.view(self.stream.account, &subject).expect("view");
@@ -151,6 +191,10 @@ impl House {
 
     /// Mail for Ann in the queue.
     async fn submit(&self) -> MessageId {
+        self.submit_on(&self.stream).await
+    }
+
+    async fn submit_on(&self, stream: &Stream) -> MessageId {
         let hash = self.parts.accounts.hash(self.stream.account, &self.ann).expect("hash");
         let mut chance = [0; 6];
         self.parts.world.chance.fill(&mut chance);
@@ -158,7 +202,7 @@ impl House {
             MessageId::new(Timestamp(1), chance),
             Origin::Submission {
                 account: self.stream.account,
-                stream: self.stream.id,
+                stream: stream.id,
                 credential: "app".into(),
             },
             ReversePath::Null,
@@ -197,6 +241,13 @@ const FORM: &str = "application/x-www-form-urlencoded";
 async fn ask(to: SocketAddr, line: &str, body: &str) -> Answer {
     let io = TcpStream::connect(to).await.expect("connected");
     converse(io, &request(line, FORM, body)).await
+}
+
+/// The same from a browser that speaks a language.
+async fn browse(to: SocketAddr, line: &str, language: &str, body: &str) -> Answer {
+    let fields = format!("Accept: text/html\r\nAccept-Language: {language}\r\nHost:");
+    let text = request(line, FORM, body).replacen("Host:", &fields, 1);
+    converse(TcpStream::connect(to).await.expect("connected"), &text).await
 }
 
 async fn api(path: &std::path::Path, line: &str, body: &Value) -> Answer {

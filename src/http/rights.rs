@@ -1,17 +1,19 @@
 //! `/api/v1/recipients`: all that is kept about a person, and its destruction.
 
-use super::by::{By, Caller};
-use super::problem::{Asked, Draft, Problem};
+use super::by::By;
+use super::caller::Caller;
+use super::draft::{Asked, Draft};
+use super::problem::{AtField, Problem};
 use super::site::Parts;
 use super::{audit, consent, explain, named, suppression};
+use crate::events::Act;
 use crate::events::audit::Audit;
-use crate::events::{Act, Actor};
 use crate::mail::{AccountId, Address};
 use crate::policy::Subject;
 use crate::queue::Selector;
 use crate::rights::RightsFault;
+use axum::Json;
 use axum::http::StatusCode;
-use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -24,24 +26,35 @@ const EACH_MAX: usize = 10_000;
 const WAIT: Duration = Duration::from_secs(20);
 
 /// About whom.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RecipientWanted)]
 pub(super) struct Wanted {
+    /// Whose records; left out, the caller's own account.
     account: Option<String>,
+    /// The person's address.
     recipient: Option<String>,
+    /// All accounts, which is the operator's to ask.
     all_accounts: Option<bool>,
 }
 
 impl Wanted {
     /// The account that is meant, or all, and the person.
-    fn read(&self, parts: &Parts) -> Result<(Option<AccountId>, Address), Problem> {
+    fn read(
+        &self,
+        parts: &Parts,
+        caller: &Caller,
+    ) -> Result<(Option<AccountId>, Address), Problem> {
+        caller.whole_account()?;
+        let account = match self.all_accounts.unwrap_or(false) {
+            true => {
+                caller.operator("reaching into all accounts (`all_accounts`)")?;
+                None
+            }
+            false => Some(caller.meant(parts, self.account.as_ref())?.id),
+        };
         let recipient = named::needed("recipient", self.recipient.as_ref())?;
-        let address = named::address(recipient)?;
-        if self.all_accounts.unwrap_or(false) {
-            return Ok((None, address));
-        }
-        let name = named::needed("account", self.account.as_ref())?;
-        Ok((Some(parts.accounts.account(name)?.id), address))
+        Ok((account, named::address(recipient).at("recipient")?))
     }
 }
 
@@ -54,6 +67,7 @@ impl From<RightsFault> for Problem {
 /// All that one account keeps of a person; nothing where it keeps nothing.
 async fn of_account(
     parts: &Parts,
+    caller: &Caller,
     account: AccountId,
     address: &Address,
 ) -> Result<Option<Value>, Problem> {
@@ -64,7 +78,7 @@ async fn of_account(
     for standing in parts.policy.standing(account, &subject)? {
         // Those of a domain, and global ones, are no record of this account about this person.
         if standing.owner == account && standing.hash == hash {
-            suppressions.push(suppression::view(parts, &standing)?);
+            suppressions.push(suppression::view(parts, caller, &standing)?);
         }
     }
     let name = address.to_string();
@@ -111,16 +125,17 @@ async fn of_account(
 /// All that is kept about a person, in a documented form.
 pub(super) async fn export(
     By(parts): By,
+    caller: Caller,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Value>, Problem> {
-    let (only, address) = wanted.read(&parts)?;
+    let (only, address) = wanted.read(&parts, &caller)?;
     let accounts = match only {
         Some(account) => vec![account],
         None => [vec![AccountId::INSTALLATION], parts.accounts.all_ids()?].concat(),
     };
     let mut found = Vec::new();
     for account in accounts {
-        found.extend(of_account(&parts, account, &address).await?);
+        found.extend(of_account(&parts, &caller, account, &address).await?);
     }
     let act = Act::new(only.unwrap_or(AccountId::INSTALLATION), "recipient.exported");
     let act = act.with("all_accounts", only.is_none()).with("accounts", found.len());
@@ -144,11 +159,11 @@ pub(super) async fn export(
 /// and the same again says what became of it.
 pub(super) async fn erase(
     By(parts): By,
-    caller: Option<Extension<Caller>>,
+    caller: Caller,
     Draft(wanted): Draft<Wanted>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let (account, address) = wanted.read(&parts)?;
-    let actor = caller.map_or_else(|| Actor::operator(None), |caller| (*caller.0.0).clone());
+    let (account, address) = wanted.read(&parts, &caller)?;
+    let actor = parts.accounts.author().actor().clone();
     let rights = parts.rights.clone();
     let number = rights.begin(address, account, &actor).await?.ok_or_else(|| {
         let text = "too many erasures wait already: try again later";

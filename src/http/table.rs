@@ -1,0 +1,302 @@
+//! Every route of the API, in the order in which a reader meets its things.
+
+use super::route::{Need, Route, delete, get, patch, post, put};
+use super::{
+    account, account_page, answers, audit, batch, consent, credential, domain, explain, findings,
+    follow, happening, held, import, meanings, message, openapi, outgoing, rights, stream,
+    suppression, waiting,
+};
+use crate::accounts::Right;
+use crate::config::Config;
+
+use Need::{Nothing, Operator};
+
+const fn may(right: Right) -> Need {
+    Need::Right(right)
+}
+
+/// The routes.
+pub(super) fn routes(config: &Config) -> Vec<Route> {
+    let message_size_max = config.submission.message_size_max.bytes();
+    let mut all = senders();
+    all.extend(recipients());
+    all.extend(mail());
+    all.extend(operator());
+    let explain = "/api/v1/explain";
+    let findings = findings::of_message;
+    all.extend([
+        get(
+            explain,
+            may(Right::RecipientsRead),
+            "Say whether a person may be sent to, and why.",
+            explain::explain,
+        )
+        .asks::<explain::Wanted>(),
+        post(
+            explain,
+            may(Right::StreamsRead),
+            "Say what large mailbox providers would hold against a message.",
+            findings,
+        )
+        .asks::<findings::OfMessage>()
+        .takes_raw("message/rfc822")
+        .body_size_max(message_size_max),
+        get(
+            "/api/v1/recipients/export",
+            may(Right::RecipientsExport),
+            "Export all that is kept about a person.",
+            rights::export,
+        )
+        .asks::<rights::Wanted>(),
+        post(
+            "/api/v1/recipients/erase",
+            may(Right::RecipientsErase),
+            "Destroy what is kept about a person, who stays stopped.",
+            rights::erase,
+        )
+        .takes::<rights::Wanted>(),
+        get(
+            "/api/v1/audit",
+            may(Right::AuditRead),
+            "List who did what, newest first.",
+            audit::list,
+        )
+        .asks::<audit::Wanted>(),
+        get(
+            "/api/v1/audit/{sequence}",
+            may(Right::AuditRead),
+            "Show who did something.",
+            audit::show,
+        ),
+        get("/api/v1/audit/head", Operator, "Show the last link of the audit chain.", audit::head),
+        get("/api/v1/audit/verify", Operator, "Check the audit chain.", audit::verify)
+            .asks::<audit::Verifying>(),
+        get("/api/v1/openapi.json", Nothing, "Describe the API.", openapi::show),
+        get("/api/v1/problems", Nothing, "List the kinds of problems.", meanings::list),
+        get(
+            "/api/v1/problems/{kind}",
+            Nothing,
+            "Say what a kind of problem means.",
+            meanings::show,
+        ),
+    ]);
+    all
+}
+
+/// The account and those who send for it.
+fn senders() -> Vec<Route> {
+    let (account_read, account_write) = (may(Right::AccountRead), may(Right::AccountWrite));
+    let (read, write) = (may(Right::StreamsRead), may(Right::StreamsWrite));
+    let (domains, domains_write) = (may(Right::DomainsRead), may(Right::DomainsWrite));
+    let (secrets, secrets_write) = (may(Right::CredentialsRead), may(Right::CredentialsWrite));
+    let one_account = "/api/v1/accounts/{account}";
+    let page = "/api/v1/accounts/{account}/page";
+    let logo = "/api/v1/accounts/{account}/page/logo";
+    let streams = "/api/v1/accounts/{account}/streams";
+    let one_stream = "/api/v1/accounts/{account}/streams/{stream}";
+    let stream_answers = "/api/v1/accounts/{account}/streams/{stream}/answers";
+    let credentials = "/api/v1/accounts/{account}/credentials";
+    let one_credential = "/api/v1/accounts/{account}/credentials/{name}";
+    let all_domains = "/api/v1/accounts/{account}/domains";
+    let one_domain = "/api/v1/accounts/{account}/domains/{domain}";
+    let verify = "/api/v1/accounts/{account}/domains/{domain}/verify";
+    let rotate = "/api/v1/accounts/{account}/domains/{domain}/rotate";
+    vec![
+        get(one_account, account_read, "Show the account.", account::show),
+        patch(one_account, account_write, "Change the account.", account::set)
+            .takes::<account::Change>(),
+        get(page, account_read, "Show what recipients see of the account.", account_page::show),
+        patch(
+            page,
+            account_write,
+            "Change what recipients see of the account.",
+            account_page::change,
+        )
+        .takes::<account_page::Change>(),
+        put(logo, account_write, "Set the account's logo.", account_page::put_logo)
+            .takes_raw("image/png"),
+        delete(logo, account_write, "Remove the account's logo.", account_page::remove_logo),
+        get(streams, read, "List the streams.", stream::list),
+        post(streams, write, "Make a stream.", stream::add).takes::<stream::NewStream>().makes(),
+        get(one_stream, read, "Show a stream.", stream::show),
+        patch(one_stream, write, "Change a stream.", stream::set).takes::<stream::Rules>(),
+        delete(one_stream, write, "Remove a stream.", stream::remove),
+        get(
+            stream_answers,
+            read,
+            "Show what people who write to a stream are answered.",
+            answers::show,
+        ),
+        post(
+            stream_answers,
+            write,
+            "Change what people who write to a stream are answered.",
+            answers::change,
+        )
+        .takes::<answers::Change>(),
+        get(credentials, secrets, "List the credentials.", credential::list),
+        post(
+            credentials,
+            secrets_write,
+            "Make a credential; its secret is shown this once.",
+            credential::add,
+        )
+        .takes::<credential::NewCredential>()
+        .makes()
+        .with_secret(),
+        delete(one_credential, secrets_write, "Revoke a credential.", credential::remove),
+        get(all_domains, domains, "List the sending domains.", domain::list),
+        post(all_domains, domains_write, "Add a sending domain.", domain::add)
+            .takes::<domain::NewDomain>()
+            .makes(),
+        get(one_domain, domains, "Show a sending domain and what to publish for it.", domain::show),
+        patch(one_domain, domains_write, "Change a sending domain's hosts.", domain::set)
+            .takes::<domain::Hosts>(),
+        delete(one_domain, domains_write, "Remove a sending domain.", domain::remove),
+        post(
+            verify,
+            domains_write,
+            "Look up what is published for a sending domain.",
+            domain::verify,
+        ),
+        post(rotate, domains_write, "Make new DKIM keys for a sending domain.", domain::rotate)
+            .takes::<domain::Rotation>(),
+    ]
+}
+
+/// Who may be sent to.
+fn recipients() -> Vec<Route> {
+    let (stops, stop) = (may(Right::SuppressionsRead), may(Right::SuppressionsWrite));
+    let (consents, consent) = (may(Right::ConsentsRead), may(Right::ConsentsWrite));
+    let suppressions = "/api/v1/suppressions";
+    let consents_path = "/api/v1/consents";
+    vec![
+        get(suppressions, stops, "List stops.", suppression::list).asks::<suppression::Wanted>(),
+        post(suppressions, stop, "Stop mail to a person or a domain.", suppression::add)
+            .takes::<suppression::Stop>()
+            .settles(),
+        delete(suppressions, stop, "Lift a stop, by its reason.", suppression::remove)
+            .takes::<suppression::Stop>(),
+        post(
+            "/api/v1/suppressions/batch",
+            stop,
+            "Stop mail to many, with a result for each.",
+            batch::stop,
+        )
+        .takes::<batch::Batch>()
+        .answers::<batch::BatchView>()
+        .settles(),
+        post("/api/v1/suppressions/lookup", stops, "Look many up at once.", batch::lookup)
+            .takes::<batch::Lookup>()
+            .answers::<batch::LookupView>(),
+        post("/api/v1/suppressions/import", stop, "Take in a list of stops.", import::suppressions)
+            .takes::<import::Batch>()
+            .settles(),
+        get(consents_path, consents, "List consents.", consent::show).asks::<consent::Wanted>(),
+        post(consents_path, consent, "Record a consent.", consent::grant)
+            .takes::<consent::Change>(),
+        delete(consents_path, consent, "Withdraw a consent.", consent::withdraw)
+            .takes::<consent::Change>()
+            .settles(),
+        post("/api/v1/consents/import", consent, "Take in a list of consents.", import::consents)
+            .takes::<import::Batch>()
+            .settles(),
+    ]
+}
+
+/// Mail on its way.
+fn mail() -> Vec<Route> {
+    let (read, write) = (may(Right::QueueRead), may(Right::QueueWrite));
+    let (messages, events) = (may(Right::MessagesRead), may(Right::EventsRead));
+    vec![
+        get("/api/v1/messages", messages, "List messages, oldest first.", message::list)
+            .asks::<message::Wanted>(),
+        get(
+            "/api/v1/messages/{message}",
+            messages,
+            "Show a message and its whole life.",
+            message::show,
+        )
+        .answers::<message::MessageView>(),
+        get("/api/v1/events", events, "List what happened, oldest first.", happening::list)
+            .asks::<happening::Wanted>(),
+        get(
+            "/api/v1/events/follow",
+            events,
+            "Follow what happens (server-sent events); `Last-Event-ID` goes on.",
+            follow::follow,
+        )
+        .asks::<happening::Wanted>()
+        .answers_in("text/event-stream"),
+        get("/api/v1/queue", read, "List mail that waits.", waiting::list)
+            .asks::<waiting::Wanted>(),
+        post(
+            "/api/v1/queue/{verb}",
+            write,
+            "Retry, hold, release or cancel mail that waits.",
+            waiting::act,
+        )
+        .takes::<waiting::Wanted>(),
+    ]
+}
+
+/// What concerns the whole installation.
+fn operator() -> Vec<Route> {
+    vec![
+        get("/api/v1/accounts", Operator, "List the accounts.", account::list),
+        post("/api/v1/accounts", Operator, "Make an account.", account::add)
+            .takes::<account::NewAccount>()
+            .makes(),
+        post(
+            "/api/v1/accounts/{account}/suspend",
+            Operator,
+            "Let an account send nothing.",
+            account::suspend,
+        )
+        .takes::<account::Why>(),
+        post(
+            "/api/v1/accounts/{account}/resume",
+            Operator,
+            "Let an account send again.",
+            account::resume,
+        ),
+        get(
+            "/api/v1/suppressions/held",
+            Operator,
+            "List stops that are held for a decision.",
+            held::list,
+        )
+        .asks::<held::Wanted>(),
+        post(
+            "/api/v1/suppressions/held/{verb}",
+            Operator,
+            "Apply or drop stops that are held.",
+            held::decide,
+        )
+        .takes::<held::Decided>()
+        .settles(),
+        post(
+            "/api/v1/suppressions/recall",
+            Operator,
+            "Lift stops that a site's fault made.",
+            held::recall,
+        )
+        .takes::<held::Recalling>(),
+        get("/api/v1/queue/summary", Operator, "Count what waits.", waiting::summary),
+        get(
+            "/api/v1/delivery/sites",
+            Operator,
+            "List the sites that mail goes to.",
+            outgoing::list,
+        ),
+        get("/api/v1/delivery/sites/{domain}", Operator, "Show a domain's site.", outgoing::site),
+        post(
+            "/api/v1/delivery/probe/{domain}",
+            Operator,
+            "Say what would happen to mail for a domain.",
+            outgoing::probe,
+        ),
+        post("/api/v1/delivery/{verb}", Operator, "Suspend or resume a site.", outgoing::act)
+            .takes::<outgoing::Wanted>(),
+    ]
+}

@@ -1,0 +1,214 @@
+//! One call: a signed POST over a connection that is opened to a checked address, or kept from the call
+//! before; and what the answer means. No redirect is followed, and little of an answer is read.
+
+use super::endpoint::Endpoint;
+use super::record::Webhook;
+use super::sign::signatures;
+use crate::config;
+use crate::mail::Timestamp;
+use crate::web::{Web, WebFault};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::{Request, Response, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Largest header section of an answer, in bytes.
+const HEADER_MAX: usize = 16 << 10;
+/// Longest wait for the rest of an answer that is a success already, so that its connection can be kept.
+const REST: Duration = Duration::from_millis(500);
+/// How much of an answer is told, in characters.
+const SAID_MAX: usize = 200;
+
+/// A connection that may be used again.
+pub(super) struct Line {
+    sender: http1::SendRequest<Full<Bytes>>,
+    _work: AbortOnDropHandle<()>,
+    /// Since when it has nothing to do.
+    pub(super) idle: Instant,
+}
+
+/// How a call was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// With success.
+    Taken,
+    /// There is no such endpoint any more.
+    Gone,
+    /// Later, perhaps after a pause that was named.
+    Later(Option<Duration>, String),
+    /// With anything else, or not at all.
+    Failed(String),
+}
+
+impl Heard {
+    /// Its name in figures.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Gone => "gone",
+            Self::Later(..) => "later",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// What is posted.
+#[derive(Debug, Clone)]
+pub(super) struct Letter {
+    /// The same at every attempt.
+    pub(super) id: String,
+    pub(super) body: Bytes,
+}
+
+/// Calls an endpoint; with how it answered, the connection, where it may be used again.
+pub(super) async fn call(
+    web: &Web,
+    settings: &config::Webhooks,
+    webhook: &Webhook,
+    (letter, now): (&Letter, Timestamp),
+    line: Option<Line>,
+) -> (Heard, Option<Line>) {
+    let endpoint = match Endpoint::parse(&webhook.url, settings) {
+        Ok(endpoint) => endpoint,
+        Err(why) => return (Heard::Failed(why), None),
+    };
+    let work = talk(web, settings, (&endpoint, webhook), (letter, now), line);
+    match timeout(settings.timeout.0, work).await {
+        Ok(Ok(heard)) => heard,
+        Ok(Err(fault)) => (Heard::Failed(fault.to_string()), None),
+        Err(_) => (Heard::Failed(format!("no answer within {}", settings.timeout)), None),
+    }
+}
+
+async fn talk(
+    web: &Web,
+    settings: &config::Webhooks,
+    (endpoint, webhook): (&Endpoint, &Webhook),
+    (letter, now): (&Letter, Timestamp),
+    line: Option<Line>,
+) -> Result<(Heard, Option<Line>), WebFault> {
+    let lost = |fault: hyper::Error| WebFault::Lost(fault.to_string());
+    if let Some(mut line) = line.filter(|line| !line.sender.is_closed()) {
+        let asked = request(endpoint, webhook, letter, now)?;
+        // The server may have closed it just now: what nobody answered is asked once more, anew.
+        if let Ok(response) = line.sender.send_request(asked).await {
+            return Ok(heard(response, line, settings, now).await);
+        }
+    }
+    let stream = match endpoint.is_encrypted {
+        true => web.open(&endpoint.host, endpoint.port).await?,
+        false => web.open_plain(&endpoint.host, endpoint.port).await?,
+    };
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(HEADER_MAX);
+    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(lost)?;
+    let work = tokio::spawn(async move {
+        // How it ends is heard by who waits for an answer.
+        let _ended = connection.await;
+    });
+    let mut line = Line { sender, _work: AbortOnDropHandle::new(work), idle: Instant::now() };
+    let asked = request(endpoint, webhook, letter, now)?;
+    let response = line.sender.send_request(asked).await.map_err(lost)?;
+    Ok(heard(response, line, settings, now).await)
+}
+
+fn request(
+    endpoint: &Endpoint,
+    webhook: &Webhook,
+    letter: &Letter,
+    now: Timestamp,
+) -> Result<Request<Full<Bytes>>, WebFault> {
+    Request::post(&endpoint.path)
+        .header(header::HOST, &endpoint.authority)
+        .header(header::USER_AGENT, "Relent")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("webhook-id", &letter.id)
+        .header("webhook-timestamp", now.seconds().to_string())
+        .header("webhook-signature", signatures(&webhook.secrets, &letter.id, now, &letter.body))
+        .body(Full::new(letter.body.clone()))
+        .map_err(|fault| WebFault::Lost(fault.to_string()))
+}
+
+/// What an answer means.
+async fn heard(
+    response: Response<Incoming>,
+    mut line: Line,
+    settings: &config::Webhooks,
+    now: Timestamp,
+) -> (Heard, Option<Line>) {
+    let status = response.status();
+    let pause = response.headers().get(header::RETRY_AFTER);
+    let pause = pause.and_then(|value| pause_of(value.to_str().ok()?, now));
+    let mut body = response.into_body();
+    let mut read = Vec::new();
+    let mut rest = async || {
+        while read.len() < settings.answer_size_max.bytes() {
+            match body.frame().await {
+                None => return true,
+                Some(Ok(frame)) => read.extend_from_slice(frame.data_ref().map_or(&[], |d| d)),
+                Some(Err(_)) => return false,
+            }
+        }
+        false
+    };
+    let is_whole = if status.is_success() {
+        // It is one already, whatever follows.
+        timeout(REST, rest()).await.unwrap_or(false)
+    } else {
+        rest().await
+    };
+    line.idle = Instant::now();
+    let line = is_whole.then_some(line);
+    let said = || {
+        let text = String::from_utf8_lossy(&read);
+        let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+        let text = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        let text: String = text.chars().take(SAID_MAX).collect();
+        if text.is_empty() {
+            format!("answered {status}")
+        } else {
+            format!("answered {status}: {text}")
+        }
+    };
+    let heard = match status {
+        status if status.is_success() => Heard::Taken,
+        StatusCode::GONE => Heard::Gone,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            Heard::Later(pause, said())
+        }
+        status if status.is_redirection() => Heard::Failed(format!(
+            "answered {status}, and redirects are not followed: name the address that it leads to"
+        )),
+        _ => Heard::Failed(said()),
+    };
+    (heard, line)
+}
+
+/// The pause that a Retry-After field asks for: seconds, or a moment (RFC 9110 §10.2.3).
+fn pause_of(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    Timestamp::of_rfc5322(text).map(|at| at.since(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_seconds_or_a_moment() {
+        let now = Timestamp(1_764_158_400_000); // 2025-11-26T12:00:00Z
+        assert_eq!(pause_of("120", now), Some(Duration::from_secs(120)));
+        let later = pause_of("Wed, 26 Nov 2025 12:05:00 GMT", now);
+        assert_eq!(later, Some(Duration::from_secs(300)));
+        assert_eq!(pause_of("Wed, 26 Nov 2025 11:00:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(pause_of("-5", now), None);
+        assert_eq!(pause_of("soon", now), None);
+    }
+}

@@ -1,0 +1,1 @@
+//! Webhooks over a real log, store and endpoints on loopback.

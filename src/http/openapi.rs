@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use utoipa::PartialSchema;
 
 /// What the names in paths stand for.
-const NAMES: [(&str, &str); 12] = [
+const NAMES: [(&str, &str); 13] = [
     ("account", "The account's name."),
     ("stream", "The stream's name."),
     ("domain", "The domain."),
@@ -22,6 +22,7 @@ const NAMES: [(&str, &str); 12] = [
     ("address", "The address with which a member logs in."),
     ("session", "The session, as listings name it."),
     ("invitation", "The invitation, as listings name it."),
+    ("webhook", "The webhook's number."),
     ("verb", "What is to be done."),
     ("kind", "The kind of problem."),
     ("sequence", "The number of the entry."),

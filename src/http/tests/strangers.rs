@@ -9,8 +9,14 @@ use crate::http::table;
 use crate::mail::StreamId;
 
 /// What only the other account knows: it stands in no answer.
-const MARKS: [&str; 4] =
-    ["carl@private.example", "desk@private.example", "the words of a wish", "their-app"];
+const MARKS: [&str; 6] = [
+    "carl@private.example",
+    "desk@private.example",
+    "mia@private.example",
+    "hook.private.example",
+    "the words of a wish",
+    "their-app",
+];
 
 /// Names that stand for the things of an account.
 struct Names {
@@ -20,6 +26,9 @@ struct Names {
     credential: &'static str,
     message: String,
     sequence: String,
+    webhook: &'static str,
+    member: &'static str,
+    invitation: String,
 }
 
 impl Names {
@@ -32,6 +41,9 @@ impl Names {
             "name" => self.credential,
             "message" => &self.message,
             "sequence" => &self.sequence,
+            "webhook" => self.webhook,
+            "address" => self.member,
+            "invitation" => &self.invitation,
             _ => return None,
         })
     }
@@ -147,10 +159,21 @@ impl House {
                 json!({ "account": "other", "stream": "theirs", "recipient": "carl@private.example",
                         "source": "the words of a wish" }),
             ),
+            (
+                "POST /api/v1/accounts/other/webhooks",
+                json!({ "url": "https://hook.private.example/" }),
+            ),
+            (
+                "POST /api/v1/accounts/other/members",
+                json!({ "address": "mia@private.example", "role": "owner", "print": true }),
+            ),
         ] {
             let done = api(&socket, line, &body).await;
             assert!(done.status < 300, "{line}: {}", done.body);
         }
+        let invited = "GET /api/v1/accounts/other/invitations";
+        let invited = api(&socket, invited, &Value::Null).await.json();
+        let invitation = invited["items"][0]["invitation"].as_str().expect("an invitation").to_owned();
         let account = self.parts.accounts.account("other").expect("it was made").id;
         let domain = Domain::parse("other.example").expect("a domain");
         let added = self.parts.accounts.add_domain(account, &domain, true, DkimChoice::None, &[]);
@@ -160,7 +183,18 @@ impl House {
         let told = api(&socket, "GET /api/v1/audit?account=other", &Value::Null).await.json();
         let sequence = told["items"][0]["sequence"].to_string();
         let (account, stream, domain) = ("other", "theirs", "other.example");
-        Names { account, stream, domain, credential: "their-app", message, sequence }
+        let (credential, webhook, member) = ("their-app", "1", "mia@private.example");
+        Names {
+            account,
+            stream,
+            domain,
+            credential,
+            message,
+            sequence,
+            webhook,
+            member,
+            invitation,
+        }
     }
 
     /// A message of another account that waits.
@@ -213,6 +247,9 @@ async fn what_is_anothers_answers_as_what_is_not_there_and_does_not_change() {
         credential: "ghost-app",
         message: MessageId::new(Timestamp(3), [8; 6]).to_string(),
         sequence: "999999".into(),
+        webhook: "999",
+        member: "nobody@private.example",
+        invitation: "aaaaaaaaaaaaaaaaaaaaaaaaaa".into(),
     };
     let rights = Right::ALL.iter().map(|(right, ..)| *right).collect();
     let token = house.program(CredentialDraft { rights, ..CredentialDraft::named("app") }).await;
@@ -240,10 +277,22 @@ async fn what_is_anothers_answers_as_what_is_not_there_and_does_not_change() {
                 }
                 asked += 1;
                 let nothing = with(to, &token, &twin, &other).await;
-                assert_eq!(heard.status, 404, "{line} {body}: {}", heard.body);
-                assert_eq!(nothing.status, 404, "{twin} {other}: {}", nothing.body);
+                // What a member does about itself is no program's to ask, whatever it names.
+                let expected = if path.starts_with("/api/v1/me/") { 401 } else { 404 };
+                assert_eq!(heard.status, expected, "{line} {body}: {}", heard.body);
+                assert_eq!(nothing.status, expected, "{twin} {other}: {}", nothing.body);
                 let mut same = heard.body.clone();
-                for field in ["account", "stream", "domain", "name", "message", "sequence"] {
+                for field in [
+                    "account",
+                    "stream",
+                    "domain",
+                    "name",
+                    "message",
+                    "sequence",
+                    "webhook",
+                    "address",
+                    "invitation",
+                ] {
                     let (from, to) = (theirs.of(field), ghosts.of(field));
                     if let (Some(from), Some(to)) = (from, to) {
                         same = same.replace(&format!("`{from}`"), &format!("`{to}`"));

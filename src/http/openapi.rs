@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use utoipa::PartialSchema;
 
 /// What the names in paths stand for.
-const NAMES: [(&str, &str); 9] = [
+const NAMES: [(&str, &str); 10] = [
     ("account", "The account's name."),
     ("stream", "The stream's name."),
     ("domain", "The domain."),
@@ -23,6 +23,7 @@ const NAMES: [(&str, &str); 9] = [
     ("kind", "The kind of problem."),
     ("sequence", "The number of the entry."),
     ("site", "The site."),
+    ("webhook", "The webhook's number."),
 ];
 
 /// Collects the types that are named.

@@ -20,6 +20,7 @@ struct Names {
     credential: &'static str,
     message: String,
     sequence: String,
+    webhook: String,
 }
 
 impl Names {
@@ -32,6 +33,7 @@ impl Names {
             "name" => self.credential,
             "message" => &self.message,
             "sequence" => &self.sequence,
+            "webhook" => &self.webhook,
             _ => return None,
         })
     }
@@ -147,6 +149,10 @@ impl House {
                 json!({ "account": "other", "stream": "theirs", "recipient": "carl@private.example",
                         "source": "the words of a wish" }),
             ),
+            (
+                "POST /api/v1/accounts/other/webhooks",
+                json!({ "url": "https://their-app.private.example/hook" }),
+            ),
         ] {
             let done = api(&socket, line, &body).await;
             assert!(done.status < 300, "{line}: {}", done.body);
@@ -159,8 +165,10 @@ impl House {
         let message = self.theirs(account, stream).await.to_string();
         let told = api(&socket, "GET /api/v1/audit?account=other", &Value::Null).await.json();
         let sequence = told["items"][0]["sequence"].to_string();
+        let listed = api(&socket, "GET /api/v1/accounts/other/webhooks", &Value::Null).await.json();
+        let webhook = listed["items"][0]["id"].to_string();
         let (account, stream, domain) = ("other", "theirs", "other.example");
-        Names { account, stream, domain, credential: "their-app", message, sequence }
+        Names { account, stream, domain, credential: "their-app", message, sequence, webhook }
     }
 
     /// A message of another account that waits.
@@ -213,6 +221,7 @@ async fn what_is_anothers_answers_as_what_is_not_there_and_does_not_change() {
         credential: "ghost-app",
         message: MessageId::new(Timestamp(3), [8; 6]).to_string(),
         sequence: "999999".into(),
+        webhook: "999999".into(),
     };
     let rights = Right::ALL.iter().map(|(right, ..)| *right).collect();
     let token = house.program(CredentialDraft { rights, ..CredentialDraft::named("app") }).await;
@@ -243,7 +252,9 @@ async fn what_is_anothers_answers_as_what_is_not_there_and_does_not_change() {
                 assert_eq!(heard.status, 404, "{line} {body}: {}", heard.body);
                 assert_eq!(nothing.status, 404, "{twin} {other}: {}", nothing.body);
                 let mut same = heard.body.clone();
-                for field in ["account", "stream", "domain", "name", "message", "sequence"] {
+                for field in
+                    ["account", "stream", "domain", "name", "message", "sequence", "webhook"]
+                {
                     let (from, to) = (theirs.of(field), ghosts.of(field));
                     if let (Some(from), Some(to)) = (from, to) {
                         same = same.replace(&format!("`{from}`"), &format!("`{to}`"));

@@ -12,6 +12,7 @@ use super::password::fit;
 use super::permission::Role;
 use super::record::{Account, AccountFault};
 use super::session::end_sessions;
+use crate::events::Act;
 use crate::mail::id::BASE32;
 use crate::mail::{AccountId, Address, Timestamp};
 use crate::store::{Record, StoreFault, Table, Transaction};
@@ -201,7 +202,7 @@ impl Accounts {
         by: By,
     ) -> Result<Invited, AccountFault> {
         by.may_appoint(role)?;
-        let (settings, id) = (self.settings.clone(), account.id);
+        let (settings, id, author) = (self.settings.clone(), account.id, self.author.clone());
         let age_max = settings.members.invitation_age_max.0;
         let made = self.new_link(id, LinkPurpose::Join(role), address, age_max);
         let name = account.name.clone();
@@ -240,6 +241,8 @@ impl Accounts {
                     ));
                 }
                 t.put(&key.0, invitation);
+                let act = Act::new(id, "member.invited").about(key.name());
+                author.write(t, act.with("role", role.name()))?;
                 Ok(Ok(made))
             })
             .await?
@@ -276,7 +279,7 @@ impl Accounts {
         name: &str,
         by: By,
     ) -> Result<(), AccountFault> {
-        let name = name.to_owned();
+        let (name, author) = (name.to_owned(), self.author.clone());
         self.store
             .transact(move |t| {
                 let found = all(t, account)?.into_iter().find(|(key, _)| key.name() == name);
@@ -292,6 +295,7 @@ impl Accounts {
                     return Ok(Err(fault));
                 }
                 t.remove::<Invitation>(&key.0);
+                author.write(t, Act::new(account, "invitation.removed").about(&name))?;
                 Ok(Ok(()))
             })
             .await?
@@ -339,7 +343,7 @@ impl Accounts {
             let normal = fit(password, &address.to_string())?;
             Some((name, self.password_hash(normal).await?))
         };
-        let now = self.world.clock.now();
+        let (now, author) = (self.world.clock.now(), self.author.clone());
         self.store
             .transact(move |t| {
                 let found = t.get::<Invitation>(&key.0)?;
@@ -368,6 +372,8 @@ impl Accounts {
                 };
                 t.remove::<Invitation>(&key.0);
                 put_place(t, &mut person, account, Place { role, since: now });
+                let act = person.act(account, "member.joined").with("role", role.name());
+                author.by(person.actor()).write(t, act.with("invitation", key.name()))?;
                 Ok(Ok((person, account, role)))
             })
             .await?
@@ -409,8 +415,9 @@ impl Accounts {
         address: &Address,
         by: By,
     ) -> Result<Invited, AccountFault> {
-        let (_, place) = self.member(account, address)?;
+        let (person, place) = self.member(account, address)?;
         by.may_appoint(place.role)?;
+        self.write_act(person.act(account, "member.reset-begun")).await?;
         self.begin_reset(address)
             .await?
             .ok_or_else(|| AccountFault::Refused("too many links for a new password today".into()))
@@ -427,7 +434,7 @@ impl Accounts {
         let LinkPurpose::Reset(id) = invitation.purpose else { return Err(gone().into()) };
         let normal = fit(password, &invitation.address.to_string())?;
         let hash = self.password_hash(normal).await?;
-        let now = self.world.clock.now();
+        let (now, author) = (self.world.clock.now(), self.author.clone());
         self.store
             .transact(move |t| {
                 if t.get::<Invitation>(&key.0)?.is_none() {
@@ -441,6 +448,8 @@ impl Accounts {
                 let own = LinkPurpose::Reset(id);
                 tidy(t, AccountId::INSTALLATION, now, |_, other| other.purpose == own)?;
                 t.put(&person_key(id), &person);
+                let act = person.act(person.home(), "member.password-reset");
+                author.by(person.actor()).write(t, act)?;
                 Ok(Ok(person))
             })
             .await?

@@ -170,7 +170,6 @@ fn zone_named(name: &str) -> Result<String, AccountFault> {
 
 /// What of an account's rules changes: what is `None` stays, and the inner `None` takes a limit away.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(clippy::option_option, reason = "what is not named stays; what is taken away is none")]
 pub struct RulesChange {
     /// Largest message, in bytes.
     pub message_size: Option<Option<u64>>,
@@ -353,9 +352,13 @@ impl Accounts {
         self.store
             .transact(move |t| {
                 let place = id.0.to_be_bytes();
-                let mut rules = t.get::<AccountRules>(&place)?.unwrap_or_default();
+                let before = t.get::<AccountRules>(&place)?.unwrap_or_default();
+                let mut rules = before.clone();
                 if let Err(fault) = change(&mut rules) {
                     return Ok(Err(fault));
+                }
+                if rules == before {
+                    return Ok(Ok(rules));
                 }
                 t.put(&place, &rules);
                 let why = rules.suspended.as_ref().map(|suspended| suspended.text.as_str());

@@ -190,10 +190,12 @@ impl Accounts {
         let known = self.proven(address, old, peer).await?;
         let hash = self.password_hash(new).await?;
         let (now, key) = (self.world.clock.now(), standing.key.clone());
+        let author = self.author.by(standing.person.actor());
         let changed = self.store.transact(move |t| {
             let Some(mut person) = still(t, &known)? else { return Ok(Err(MemberFault::Wrong)) };
             set_password(&mut person, hash, now);
             end_sessions(t, person.id, |other| *other != key)?;
+            author.write(t, person.act(person.home(), "member.password-changed"))?;
             t.put(&person_key(person.id), &person);
             Ok(Ok(()))
         });
@@ -209,7 +211,7 @@ impl Accounts {
         self.fresh(standing)?;
         let totp = Totp::new(&self.world);
         let shown = (totp.shown(), totp.uri(&standing.person.address.to_string()));
-        self.change_person(standing.person.id, move |person| {
+        self.change_person(standing.person.id, None, move |person| {
             if person.has_totp() {
                 let text = "there is an authenticator already: take it away first";
                 return Err(AccountFault::Refused(text.into()).into());
@@ -233,7 +235,8 @@ impl Accounts {
         self.fresh(standing)?;
         let (codes, kept) = recovery(&self.world);
         let (code, now) = (code.to_owned(), self.world.clock.now());
-        self.change_person(standing.person.id, move |person| {
+        let kind = Some("member.authenticator-added");
+        self.change_person(standing.person.id, kind, move |person| {
             let totp = person.totp.as_mut().filter(|totp| !totp.is_confirmed);
             let Some(totp) = totp else {
                 let text = "no authenticator waits for its first code: begin with one";
@@ -270,7 +273,8 @@ impl Accounts {
             return refuse("there is no authenticator");
         }
         self.prove(standing, password, Some(code), peer).await?;
-        self.change_person(standing.person.id, |person| {
+        let kind = Some("member.authenticator-removed");
+        self.change_person(standing.person.id, kind, |person| {
             person.totp = None;
             person.recovery.clear();
             Ok(())
@@ -292,8 +296,10 @@ impl Accounts {
     async fn change_person(
         &self,
         id: MemberId,
+        kind: Option<&'static str>,
         change: impl FnOnce(&mut Person) -> Result<(), MemberFault> + Send + 'static,
     ) -> Result<(), MemberFault> {
+        let author = self.author.clone();
         self.store
             .transact(move |t| {
                 let Some(mut person) = t.get::<Person>(&person_key(id))? else {
@@ -303,6 +309,9 @@ impl Accounts {
                     return Ok(Err(fault));
                 }
                 t.put(&person_key(id), &person);
+                if let Some(kind) = kind {
+                    author.by(person.actor()).write(t, person.act(person.home(), kind))?;
+                }
                 Ok(Ok(()))
             })
             .await?

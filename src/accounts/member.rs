@@ -4,13 +4,15 @@
 use super::account::{Accounts, PAGE};
 use super::password::PasswordHash;
 use super::permission::Role;
-use super::record::AccountFault;
+use super::record::{Account, AccountFault};
 use super::session::end_sessions;
 use super::totp::Totp;
+use crate::events::{Act, Actor};
 use crate::mail::{AccountId, Address, Timestamp};
 use crate::store::{Record, Store, StoreFault, Table, Transaction};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A member's number, never used again.
@@ -51,6 +53,22 @@ impl Person {
     #[must_use]
     pub fn has_totp(&self) -> bool {
         self.totp.as_ref().is_some_and(|totp| totp.is_confirmed)
+    }
+
+    /// In whose name they act on their own behalf: that of the account they have longest.
+    pub(super) fn actor(&self) -> Actor {
+        Actor::Member { account: self.home(), number: self.id.0 }
+    }
+
+    /// The account that they have longest.
+    #[must_use]
+    pub fn home(&self) -> AccountId {
+        self.accounts.first().copied().unwrap_or(AccountId::INSTALLATION)
+    }
+
+    /// What became of them in an account, by their number: an address would outlive them in the chain.
+    pub(super) fn act(&self, account: AccountId, kind: &'static str) -> Act {
+        Act::new(account, kind).about(self.id.0.to_string())
     }
 
     /// How many recovery codes are left.
@@ -97,7 +115,10 @@ pub enum By {
 
 impl By {
     /// Whether they may give, change or take away this role.
-    pub(super) fn may_appoint(self, role: Role) -> Result<(), AccountFault> {
+    ///
+    /// # Errors
+    /// They may not.
+    pub fn may_appoint(self, role: Role) -> Result<(), AccountFault> {
         match self {
             Self::Member(_, own) if !own.may_appoint(role) => Err(AccountFault::Refused(format!(
                 "you are {own} of the account: only an owner makes, changes or removes owners",
@@ -252,6 +273,17 @@ impl Accounts {
         }
     }
 
+    /// The account that whoever has this address has longest.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn home_of(&self, address: &Address) -> Result<Option<Arc<Account>>, StoreFault> {
+        match self.person(address)? {
+            Some(person) => self.account_by_id(person.home()),
+            None => Ok(None),
+        }
+    }
+
     /// A person by number.
     ///
     /// # Errors
@@ -282,7 +314,7 @@ impl Accounts {
         role: Role,
         by: By,
     ) -> Result<(Person, Place), AccountFault> {
-        let address = address.clone();
+        let (address, author) = (address.clone(), self.author.clone());
         self.change_member(account, address, move |t, mut person, place| {
             if let Err(fault) = by.may_appoint(place.role).and(by.may_appoint(role)) {
                 return Ok(Err(fault));
@@ -294,6 +326,7 @@ impl Accounts {
             }
             let place = Place { role, ..place };
             put_place(t, &mut person, account, place);
+            author.write(t, person.act(account, "member.changed").with("role", role.name()))?;
             Ok(Ok((person, place)))
         })
         .await
@@ -310,7 +343,7 @@ impl Accounts {
         address: &Address,
         by: By,
     ) -> Result<(), AccountFault> {
-        let address = address.clone();
+        let (address, author) = (address.clone(), self.author.clone());
         self.change_member(account, address, move |t, mut person, place| {
             let is_self = matches!(by, By::Member(id, _) if id == person.id);
             let may = if is_self { Ok(()) } else { by.may_appoint(place.role) };
@@ -318,6 +351,7 @@ impl Accounts {
                 return Ok(Err(fault));
             }
             t.remove::<Place>(&place_key(account, person.id));
+            author.write(t, person.act(account, "member.removed"))?;
             person.accounts.retain(|other| *other != account);
             if person.accounts.is_empty() {
                 end_sessions(t, person.id, |_| true)?;
@@ -342,7 +376,7 @@ impl Accounts {
         address: &Address,
         by: By,
     ) -> Result<(), AccountFault> {
-        let address = address.clone();
+        let (address, author) = (address.clone(), self.author.clone());
         self.change_member(account, address, move |t, mut person, _| {
             let refuse = |text: &str| Ok(Err(AccountFault::Refused(text.into())));
             match by {
@@ -362,6 +396,7 @@ impl Accounts {
             }
             person.recovery.clear();
             end_sessions(t, person.id, |_| true)?;
+            author.write(t, person.act(account, "member.authenticator-removed"))?;
             t.put(&person_key(person.id), &person);
             Ok(Ok(()))
         })

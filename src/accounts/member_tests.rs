@@ -322,6 +322,8 @@ async fn sessions_are_listed_bounded_and_ended() {
     assert_eq!((listed.len(), listed[0].1.agent.as_str()), (3, "a test"));
     assert!(tokens.iter().all(|token| !token.contains(&listed[0].0.name())));
     let standing = rig.accounts.standing(&tokens[3]).await.expect("store").expect("in");
+    let is_seated = |role| rig.accounts.is_seated(&standing, rig.acme.id, role).expect("store");
+    assert!(is_seated(Role::Owner) && !is_seated(Role::Admin));
     let named = Some(listed[2].0.name());
     assert_eq!(rig.accounts.end_sessions(ann.id, named.clone(), None).await.expect("ended"), 1);
     assert!(rig.accounts.end_sessions(ann.id, named, None).await.is_err(), "twice");
@@ -512,4 +514,54 @@ async fn a_login_strengthens_a_hash_that_was_made_for_less() {
     demanding.log_in(claim(PASSWORD)).await.expect("in");
     assert_eq!(kept(), after, "once");
     rig.log_in("ann", PASSWORD, None).await.expect("in where less is demanded");
+}
+
+/// The greatest distance between the distributions of two samples of one size (Kolmogorov-Smirnov).
+fn distance(one: &mut [Duration], other: &mut [Duration]) -> f64 {
+    one.sort_unstable();
+    other.sort_unstable();
+    let (mut i, mut j, mut most) = (0_usize, 0_usize, 0_usize);
+    while i < one.len() && j < other.len() {
+        if one[i] <= other[j] {
+            i += 1;
+        } else {
+            j += 1;
+        }
+        most = most.max(i.abs_diff(j));
+    }
+    most as f64 / one.len() as f64
+}
+
+/// Past this two samples of so many would differ once in a hundred runs though they came from one source:
+/// c(0.01) * sqrt(2 / n). A busy machine makes more; not five in a row.
+#[tokio::test]
+async fn a_login_takes_as_long_for_a_name_that_nobody_has() {
+    const TRIES: u32 = 60;
+    let distance_max = 1.63 * (2.0 / f64::from(TRIES)).sqrt();
+    let mut config = Config::default();
+    config.members.failures_max = u32::MAX;
+    config.members.failures_per_address_max = u32::MAX;
+    config.members.failures_per_member_max = u32::MAX;
+    let rig = rig_under(config).await;
+    rig.member("ann", Role::Owner).await;
+    let mut distances = Vec::new();
+    for _ in 0..5 {
+        let mut times = [Vec::new(), Vec::new()];
+        for turn in 0..TRIES {
+            for is_known in [turn % 2 == 0, turn % 2 == 1] {
+                let begun = std::time::Instant::now();
+                let name = if is_known { "ann" } else { "amy" };
+                let refused = rig.log_in(name, "wrong wrong wrong", None).await;
+                assert!(matches!(refused, Err(MemberFault::Wrong)));
+                times[usize::from(is_known)].push(begun.elapsed());
+            }
+        }
+        let [of_unknown, of_known] = &mut times;
+        let far = distance(of_known, of_unknown);
+        if far < distance_max {
+            return;
+        }
+        distances.push(far);
+    }
+    panic!("a known name can be told by its time: {distances:?}");
 }

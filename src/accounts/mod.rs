@@ -56,7 +56,7 @@ pub use network::Network;
 pub use page::{
     AccountPage, DISPLAY_NAME_MAX, GROUND_DARK, GROUND_LIGHT, Logo, LogoName, PageChange,
 };
-pub use permission::{Role, Row, TABLE, right};
+pub use permission::{Role, Row, TABLE, is_sensitive};
 pub use picture::{Picture, PictureFault, PictureKind, SIDE_MAX, picture};
 pub use publish::{DnsRecord, Ours, Purpose, Wanted};
 pub use quiet_hours::{QuietHours, QuietHoursFault};

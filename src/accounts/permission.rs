@@ -116,14 +116,15 @@ pub const TABLE: &[Row] = &[
     row(      "audit.read",          "OA--", "who did what in the account"),
 ];
 
-/// The row of a right.
+/// Whether what a right lets one do needs a login that is fresh; so does what the table does not know.
 #[must_use]
-pub fn right(name: &str) -> Option<&'static Row> {
-    TABLE.iter().find(|row| row.right == name)
+pub fn is_sensitive(right: &str) -> bool {
+    TABLE.iter().find(|row| row.right == right).is_none_or(|row| row.is_sensitive)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::right::Right;
     use super::*;
     use std::collections::HashSet;
 
@@ -144,6 +145,14 @@ mod tests {
             }
         }
         assert!(Role::ALL.iter().all(|role| !role.may("spool.write") && !role.may("")));
+    }
+
+    /// Credentials carry the same rights, under the same names.
+    #[test]
+    fn the_rights_of_members_and_of_credentials_are_the_same() {
+        let of_members: HashSet<_> = TABLE.iter().map(|row| row.right).collect();
+        let of_credentials: HashSet<_> = Right::ALL.iter().map(|(_, name, _)| *name).collect();
+        assert_eq!(of_members, of_credentials);
     }
 
     /// A role may do all that those below it may, and who changes a thing may see it.

@@ -224,6 +224,23 @@ impl Accounts {
         Ok(Seat::Member(place.role))
     }
 
+    /// Whether who has logged in is still what they were in an account: the session has not ended, and the
+    /// role is still theirs.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn is_seated(
+        &self,
+        standing: &Standing,
+        account: AccountId,
+        role: Role,
+    ) -> Result<bool, StoreFault> {
+        let (settings, now) = (&self.settings.members, self.world.clock.now());
+        let session = self.store.get::<Session>(standing.key.bytes())?;
+        let is_over = session.is_none_or(|session| session.ends(settings) <= now);
+        Ok(!is_over && self.seat(standing, account)? == Seat::Member(role))
+    }
+
     /// A member's sessions that have not ended, the one used last first.
     ///
     /// # Errors

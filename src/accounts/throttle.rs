@@ -145,7 +145,7 @@ mod tests {
         // It grows up to a bound, and long after is forgotten.
         let mut at = 7;
         for _ in 0..40 {
-            assert_eq!(admit(at), Ok(Duration::ZERO), "{at}");
+            assert!(admit(at).is_ok(), "{at}");
             at += match admit(at) {
                 Err(wait) => wait.as_secs(),
                 Ok(_) => 0,

@@ -9,6 +9,7 @@ use super::delivery::DeliveryVerb;
 use super::export::Outgoing;
 use super::held::{HeldVerb, Recall};
 use super::import::{Elsewhere, Incoming};
+use super::member::{MemberVerb, SessionVerb};
 use super::queue::QueueVerb;
 use super::rights::RecipientVerb;
 use super::sender_arguments::{AccountVerb, CredentialVerb, DomainVerb, StreamVerb};
@@ -72,6 +73,12 @@ pub(super) enum Verb {
     /// Customers who send.
     #[command(subcommand)]
     Account(AccountVerb),
+    /// People who log in for an account.
+    #[command(subcommand)]
+    Member(MemberVerb),
+    /// Logins of members that last.
+    #[command(subcommand)]
+    Session(SessionVerb),
     /// Secrets for SMTP.
     #[command(subcommand)]
     Credential(CredentialVerb),

@@ -5,7 +5,8 @@ use super::audit::AuditVerb;
 use super::client::{Client, Fault};
 use super::webhook::WebhookVerb;
 use super::{
-    audit, classify, delivery, explain, local, queue, recipients, rights, senders, show, webhook,
+    audit, classify, delivery, explain, local, member, queue, recipients, rights, senders, show,
+    webhook,
 };
 use crate::config::{Config, DEFAULT_PATH};
 use crate::webhooks;
@@ -64,6 +65,8 @@ fn settings(named: Option<&Path>) -> Result<Config, Fault> {
 async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
     match verb {
         Verb::Account(verb) => senders::account(client, verb).await,
+        Verb::Member(verb) => member::member(client, verb).await,
+        Verb::Session(verb) => member::session(client, verb).await,
         Verb::Credential(verb) => senders::credential(client, verb).await,
         Verb::Domain(verb) => senders::domain(client, verb).await,
         Verb::Stream(verb) => senders::stream(client, verb).await,

@@ -78,7 +78,6 @@ pub(super) async fn add(
 }
 
 /// What a request names, none where it says null: not what it leaves out.
-#[expect(clippy::option_option, reason = "what is left out stays; null takes it away")]
 fn named_or_null<'de, D, T>(from: D) -> Result<Option<Option<T>>, D::Error>
 where
     D: Deserializer<'de>,
@@ -90,7 +89,6 @@ where
 /// Limits that change: what is left out stays, null takes an account's own limit away.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-#[expect(clippy::option_option, reason = "what is left out stays; null takes it away")]
 pub(super) struct LimitsChange {
     #[serde(deserialize_with = "named_or_null")]
     #[schema(value_type = Option<u64>)]
@@ -127,7 +125,6 @@ pub(super) struct LimitsChange {
 /// What of an account changes.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::option_option, reason = "what is left out stays; null takes it away")]
 pub(super) struct Change {
     language: Option<String>,
     #[serde(default, deserialize_with = "named_or_null")]

@@ -4,7 +4,7 @@
 use super::named::{self, GLOBAL};
 use super::problem::Problem;
 use super::site::Parts;
-use crate::accounts::{Account, Credential, Right, Stream};
+use crate::accounts::{Account, By, Credential, MemberId, Right, Role, Standing, Stream};
 use crate::events::Actor;
 use crate::events::record::Source;
 use crate::mail::{AccountId, StreamId};
@@ -20,6 +20,8 @@ pub(super) enum Caller {
     Operator,
     /// A program that shows a credential of this account.
     Credential(Arc<Account>, Arc<Credential>),
+    /// A member who has logged in, in this account and role.
+    Member(Arc<Account>, Arc<Standing>, Role),
 }
 
 impl Caller {
@@ -27,7 +29,7 @@ impl Caller {
     pub(super) fn own(&self) -> Option<&Account> {
         match self {
             Self::Operator => None,
-            Self::Credential(account, _) => Some(account),
+            Self::Credential(account, _) | Self::Member(account, ..) => Some(account),
         }
     }
 
@@ -36,13 +38,14 @@ impl Caller {
         match self {
             Self::Operator => true,
             Self::Credential(_, credential) => credential.may(right),
+            Self::Member(_, _, role) => role.may(right.name()),
         }
     }
 
     /// The streams that it is bound to; empty: all of the account's.
     pub(super) fn streams(&self) -> &[StreamId] {
         match self {
-            Self::Operator => &[],
+            Self::Operator | Self::Member(..) => &[],
             Self::Credential(_, credential) => &credential.streams,
         }
     }
@@ -51,6 +54,15 @@ impl Caller {
     pub(super) fn sees(&self, stream: Option<StreamId>) -> bool {
         let bound = self.streams();
         bound.is_empty() || stream.is_some_and(|stream| bound.contains(&stream))
+    }
+
+    /// Who changes members through it. A program that may do so is as an admin: it makes no owners.
+    pub(super) fn appoints(&self) -> By {
+        match self {
+            Self::Operator => By::Operator,
+            Self::Credential(..) => By::Member(MemberId(0), Role::Admin),
+            Self::Member(_, standing, role) => By::Member(standing.person.id, *role),
+        }
     }
 
     /// Whether it has the operator's authority.
@@ -65,6 +77,9 @@ impl Caller {
             Self::Credential(account, credential) => {
                 Actor::Credential { account: account.id, name: credential.name.clone() }
             }
+            Self::Member(account, standing, _) => {
+                Actor::Member { account: account.id, number: standing.person.id.0 }
+            }
         }
     }
 
@@ -78,6 +93,10 @@ impl Caller {
                 let kept = parts.accounts.credential(&credential.name);
                 in_time && kept.is_ok_and(|kept| kept.as_ref() == Some(&**credential))
             }
+            Self::Member(account, standing, role) => parts
+                .accounts
+                .is_seated(standing, account.id, *role)
+                .is_ok_and(|is_seated| is_seated),
         }
     }
 
@@ -85,7 +104,7 @@ impl Caller {
     pub(super) fn source(&self) -> Source {
         match self {
             Self::Operator => Source::Operator,
-            Self::Credential(..) => Source::Api,
+            Self::Credential(..) | Self::Member(..) => Source::Api,
         }
     }
 
@@ -160,6 +179,9 @@ impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Operator => f.write_str("operator"),
+            Self::Member(account, standing, _) => {
+                write!(f, "member {}/{}", account.name, standing.person.id.0)
+            }
             Self::Credential(account, credential) => {
                 write!(f, "credential {}/{}", account.name, credential.name)
             }

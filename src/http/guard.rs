@@ -6,6 +6,7 @@ use super::gate::{Buckets, Left, seconds};
 use super::problem::{Kind, Problem};
 use super::repeat::once;
 use super::route::Need;
+use super::seat;
 use super::serve::Peer;
 use super::site::Parts;
 use crate::accounts::{Failures, parted};
@@ -80,15 +81,30 @@ pub(super) async fn guard(
         Err(wait) => return too_many("address", watch.addresses.per_minute(), seconds(wait)),
     };
     if let Need::Right(right) = guard.need {
-        let caller = match known(&guard.parts, &watch, request.headers(), from).await {
+        let found = match seat::token(request.headers()) {
+            Some(token) => {
+                let asked = (request.uri(), request.headers(), token);
+                seat::seat(&guard.parts, asked, right).await
+            }
+            None => known(&guard.parts, &watch, request.headers(), from).await,
+        };
+        let caller = match found {
             Ok(caller) => caller,
             Err(problem) => return problem.into_response(),
         };
-        if let Caller::Credential(_, credential) = &caller {
-            match watch.credentials.take(&credential.name, now) {
-                Ok(own) => left = ("credential", watch.credentials.per_minute(), own),
+        let asker = match &caller {
+            Caller::Operator => None,
+            Caller::Credential(_, credential) => Some(("credential", credential.name.clone())),
+            // No credential has such a name.
+            Caller::Member(_, standing, _) => {
+                Some(("member", format!("member {}", standing.person.id.0)))
+            }
+        };
+        if let Some((what, name)) = asker {
+            match watch.credentials.take(&name, now) {
+                Ok(own) => left = (what, watch.credentials.per_minute(), own),
                 Err(wait) => {
-                    return too_many("credential", watch.credentials.per_minute(), seconds(wait));
+                    return too_many(what, watch.credentials.per_minute(), seconds(wait));
                 }
             }
         }

@@ -4,6 +4,7 @@
 
 mod site;
 
+mod member_table;
 mod openapi;
 mod table;
 
@@ -12,6 +13,7 @@ mod gate;
 mod guard;
 mod repeat;
 mod route;
+mod seat;
 
 mod refusal;
 mod serve;
@@ -20,6 +22,7 @@ mod health;
 mod held;
 mod vitals;
 
+mod door;
 mod form;
 mod recipient;
 
@@ -40,11 +43,16 @@ mod follow;
 mod happening;
 mod import;
 mod meanings;
+mod member;
+mod member_words;
 mod message;
+mod myself;
 mod named;
 mod outgoing;
+mod post;
 mod problem;
 mod rights;
+mod session;
 mod stream;
 mod suppression;
 mod waiting;

@@ -13,12 +13,15 @@ use serde_json::{Map, Value, json};
 use utoipa::PartialSchema;
 
 /// What the names in paths stand for.
-const NAMES: [(&str, &str); 10] = [
+const NAMES: [(&str, &str); 13] = [
     ("account", "The account's name."),
     ("stream", "The stream's name."),
     ("domain", "The domain."),
     ("name", "The credential's user name."),
     ("message", "The message's id, as the `250` named it."),
+    ("address", "The address with which a member logs in."),
+    ("session", "The session, as listings name it."),
+    ("invitation", "The invitation, as listings name it."),
     ("verb", "What is to be done."),
     ("kind", "The kind of problem."),
     ("sequence", "The number of the entry."),
@@ -94,7 +97,8 @@ fn problems(route: &Route) -> Vec<StatusCode> {
     if route.need != Need::Nothing {
         all.extend([StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN]);
     }
-    if route.query.is_some() || route.body.is_some() || route.raw.is_some() {
+    let is_read = route.path.contains("{address}");
+    if is_read || route.query.is_some() || route.body.is_some() || route.raw.is_some() {
         all.push(StatusCode::UNPROCESSABLE_ENTITY);
     }
     if route.method != Method::GET {
@@ -158,6 +162,7 @@ fn operation(route: &Route, types: &mut Types) -> Value {
             said["security"] = json!([{ "token": [] }]);
             said["x-right"] = right.name().into();
         }
+        Need::Own => said["security"] = json!([{ "token": [] }, {}]),
         Need::Nothing | Need::Operator => said["security"] = json!([]),
     }
     if let Some(body) = route.body {

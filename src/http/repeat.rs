@@ -40,6 +40,10 @@ fn asker(caller: &Caller) -> String {
         Caller::Credential(account, credential) => {
             format!("{}/{}/{}", account.id.0, credential.name, credential.created.0)
         }
+        // No credential's name begins so.
+        Caller::Member(account, standing, _) => {
+            format!("{}/ member/{}", account.id.0, standing.person.id.0)
+        }
     }
 }
 

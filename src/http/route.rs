@@ -19,6 +19,8 @@ use utoipa::openapi::schema::Schema;
 pub(super) enum Need {
     /// Everybody: it says nothing of anybody.
     Nothing,
+    /// Whoever shows the token of a session of their own, or a secret in the body: the handler looks.
+    Own,
     /// The operator, and members and credentials that have this right, in their own account.
     Right(Right),
     /// The operator: it is on the admin socket and nowhere else.
@@ -163,6 +165,13 @@ impl Route {
     #[must_use]
     pub(super) fn settles(mut self) -> Self {
         self.statuses = &[200, 202];
+        self
+    }
+
+    /// Answers 202: what follows is done later.
+    #[must_use]
+    pub(super) fn accepts(mut self) -> Self {
+        self.statuses = &[202];
         self
     }
 

@@ -5,7 +5,7 @@ use super::guard::{Face, Watch};
 use super::outgoing::Outgoing;
 use super::problem::Problem;
 use super::vitals::Vitals;
-use super::{health, recipient, route, table};
+use super::{door, health, recipient, route, table};
 use crate::accounts::Accounts;
 use crate::config::{self, Config};
 use crate::dns::Resolver;
@@ -74,7 +74,7 @@ pub fn public(parts: Parts) -> Site {
     let face = Face::Public(Arc::new(Watch::new(&parts.config.api)));
     let api = route::router(table::routes(&parts.config), &parts, &face);
     let api = api.layer(Extension(Followers::new(&parts.config.api)));
-    let routes = recipient::routes(&parts);
+    let routes = recipient::routes(&parts).merge(door::routes());
     site(routes.merge(api).merge(health::routes()), parts)
 }
 

@@ -3,8 +3,8 @@
 use super::route::{Need, Route, delete, get, patch, post, put};
 use super::{
     account, account_page, answers, audit, batch, consent, credential, domain, explain, findings,
-    follow, happening, held, import, meanings, message, openapi, outgoing, rights, stream,
-    suppression, waiting, webhook, webhook_calls,
+    follow, happening, held, import, meanings, member_table, message, openapi, outgoing, rights,
+    stream, suppression, waiting, webhook, webhook_calls,
 };
 use crate::accounts::Right;
 use crate::config::Config;
@@ -19,6 +19,7 @@ const fn may(right: Right) -> Need {
 pub(super) fn routes(config: &Config) -> Vec<Route> {
     let message_size_max = config.submission.message_size_max.bytes();
     let mut all = senders();
+    all.extend(member_table::routes());
     all.extend(recipients());
     all.extend(webhooks());
     all.extend(mail());

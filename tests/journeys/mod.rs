@@ -13,6 +13,7 @@ mod hostile;
 mod limits;
 mod lists;
 mod main_job;
+mod members;
 mod names;
 mod operator;
 mod pages;

@@ -5,6 +5,7 @@ mod browser;
 mod choices;
 mod happenings;
 mod looks;
+mod members;
 mod operator;
 mod pages;
 mod programs;

@@ -1,0 +1,263 @@
+//! `/api/v1/accounts/{account}/members` and `…/invitations`: who belongs to an account, and who is invited.
+
+use super::by::By;
+use super::caller::Caller;
+use super::draft::{Draft, Named};
+use super::named;
+use super::post;
+use super::problem::Problem;
+use super::session::session_view;
+use super::site::Parts;
+use crate::accounts::{
+    Account, Invitation, InvitationKey, Invited, LinkPurpose, Person, Place, Role,
+};
+use crate::events::Act;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+fn view(person: &Person, place: Place) -> Value {
+    json!({
+        "address": person.address,
+        "name": person.name,
+        "role": place.role,
+        "since": place.since.to_string(),
+        "totp": person.has_totp(),
+    })
+}
+
+fn invitation_view(key: &InvitationKey, invitation: &Invitation) -> Value {
+    let role = match invitation.purpose {
+        LinkPurpose::Join(role) => Some(role),
+        LinkPurpose::Reset(_) => None,
+    };
+    json!({
+        "invitation": key.name(),
+        "address": invitation.address,
+        "role": role,
+        "created": invitation.created.to_string(),
+        "ends": invitation.ends.to_string(),
+    })
+}
+
+fn role(text: &str) -> Result<Role, Problem> {
+    Role::named(text.trim()).ok_or_else(|| {
+        let names = Role::ALL.map(Role::name).join(", ");
+        Problem::field("role", format!("`{text}` is no role: use one of {names}"))
+    })
+}
+
+/// What a link comes to: mailed, or shown this once to the operator, who asks for it.
+async fn told(
+    parts: &Parts,
+    caller: &Caller,
+    (made, account): (&Invited, &Account),
+    print: bool,
+) -> Result<Value, Problem> {
+    let mut shown = invitation_view(&made.key, &made.invitation);
+    if print {
+        caller.operator("a link that is printed")?;
+        shown["link"] = post::link(parts, &made.token).into();
+        shown["token"] = made.token.clone().into();
+    } else {
+        shown["mailed"] = post::send(parts, made, account).await?.to_string().into();
+    }
+    Ok(shown)
+}
+
+pub(super) async fn list(
+    State(parts): State<Parts>,
+    caller: Caller,
+    Named([account]): Named<1>,
+) -> Result<Json<Value>, Problem> {
+    let account = caller.account(&parts, &account)?;
+    let members = parts.accounts.members(account.id)?;
+    let items: Vec<_> = members.iter().map(|(person, place)| view(person, *place)).collect();
+    Ok(Json(json!({ "items": items })))
+}
+
+/// Whom to invite as what.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewMember {
+    address: String,
+    role: String,
+    #[serde(default)]
+    print: bool,
+}
+
+pub(super) async fn invite(
+    By(parts): By,
+    caller: Caller,
+    Named([account]): Named<1>,
+    Draft(draft): Draft<NewMember>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    caller.whole_account()?;
+    let account = caller.account(&parts, &account)?;
+    let (address, role) = (named::address(&draft.address)?, role(&draft.role)?);
+    if draft.print {
+        caller.operator("a link that is printed")?;
+    }
+    let made = parts.accounts.invite(&account, &address, role, caller.appoints()).await?;
+    let shown = match told(&parts, &caller, (&made, &account), draft.print).await {
+        Ok(shown) => shown,
+        Err(problem) => {
+            // Nobody will ever hear of it.
+            let name = made.key.name();
+            let _ = parts.accounts.revoke_invitation(account.id, &name, caller.appoints()).await;
+            return Err(problem);
+        }
+    };
+    tracing::info!(
+        target: "relent::http", account = account.name, role = role.name(), by = %caller,
+        "a member was invited"
+    );
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+/// What a member is to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    role: String,
+}
+
+pub(super) async fn set(
+    By(parts): By,
+    caller: Caller,
+    Named([account, address]): Named<2>,
+    Draft(change): Draft<Change>,
+) -> Result<Json<Value>, Problem> {
+    caller.whole_account()?;
+    let account = caller.account(&parts, &account)?;
+    let (address, role) = (named::address(&address)?, role(&change.role)?);
+    let changed = parts.accounts.set_role(account.id, &address, role, caller.appoints()).await?;
+    tracing::info!(
+        target: "relent::http", account = account.name, member = changed.0.id.0,
+        role = role.name(), by = %caller, "a member was changed"
+    );
+    Ok(Json(view(&changed.0, changed.1)))
+}
+
+pub(super) async fn remove(
+    By(parts): By,
+    caller: Caller,
+    Named([account, address]): Named<2>,
+) -> Result<Json<Value>, Problem> {
+    caller.whole_account()?;
+    let account = caller.account(&parts, &account)?;
+    let address = named::address(&address)?;
+    parts.accounts.remove_member(account.id, &address, caller.appoints()).await?;
+    tracing::info!(target: "relent::http", account = account.name, by = %caller, "a member was removed");
+    Ok(Json(json!({ "removed": address })))
+}
+
+pub(super) async fn remove_totp(
+    By(parts): By,
+    caller: Caller,
+    Named([account, address]): Named<2>,
+) -> Result<Json<Value>, Problem> {
+    caller.whole_account()?;
+    let account = caller.account(&parts, &account)?;
+    let address = named::address(&address)?;
+    parts.accounts.remove_totp(account.id, &address, caller.appoints()).await?;
+    tracing::warn!(target: "relent::http", account = account.name, by = %caller, "a member's authenticator was taken away");
+    Ok(Json(json!({ "removed": true })))
+}
+
+/// How a link for a new password is told.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ResetWish {
+    print: bool,
+}
+
+pub(super) async fn reset(
+    By(parts): By,
+    caller: Caller,
+    Named([account, address]): Named<2>,
+    Draft(wish): Draft<ResetWish>,
+) -> Result<Json<Value>, Problem> {
+    caller.whole_account()?;
+    let account = caller.account(&parts, &account)?;
+    let address = named::address(&address)?;
+    if wish.print {
+        caller.operator("a link that is printed")?;
+    }
+    let made = parts.accounts.begin_reset_of(account.id, &address, caller.appoints()).await?;
+    Ok(Json(told(&parts, &caller, (&made, &account), wish.print).await?))
+}
+
+pub(super) async fn sessions(
+    State(parts): State<Parts>,
+    caller: Caller,
+    Named([account, address]): Named<2>,
+) -> Result<Json<Value>, Problem> {
+    let account = caller.account(&parts, &account)?;
+    let (person, _) = parts.accounts.member(account.id, &named::address(&address)?)?;
+    let sessions = parts.accounts.sessions(person.id)?;
+    let items = sessions.iter().map(|(key, session)| session_view(&parts, key, session));
+    Ok(Json(json!({ "items": items.collect::<Vec<_>>() })))
+}
+
+async fn ended(
+    parts: &Parts,
+    caller: &Caller,
+    (account, address): (&str, &str),
+    session: Option<String>,
+) -> Result<Json<Value>, Problem> {
+    caller.whole_account()?;
+    let account = caller.account(parts, account)?;
+    let (person, place) = parts.accounts.member(account.id, &named::address(address)?)?;
+    caller.appoints().may_appoint(place.role)?;
+    let ended = parts.accounts.end_sessions(person.id, session, None).await?;
+    let act = Act::new(account.id, "member.sessions-ended").about(person.id.0.to_string());
+    parts.accounts.write_act(act.with("ended", ended)).await?;
+    tracing::info!(
+        target: "relent::http", account = account.name, member = person.id.0, ended, by = %caller,
+        "sessions of a member were ended"
+    );
+    Ok(Json(json!({ "ended": ended })))
+}
+
+pub(super) async fn end_sessions(
+    By(parts): By,
+    caller: Caller,
+    Named([account, address]): Named<2>,
+) -> Result<Json<Value>, Problem> {
+    ended(&parts, &caller, (&account, &address), None).await
+}
+
+pub(super) async fn end_session(
+    By(parts): By,
+    caller: Caller,
+    Named([account, address, session]): Named<3>,
+) -> Result<Json<Value>, Problem> {
+    ended(&parts, &caller, (&account, &address), Some(session)).await
+}
+
+pub(super) async fn invitations(
+    State(parts): State<Parts>,
+    caller: Caller,
+    Named([account]): Named<1>,
+) -> Result<Json<Value>, Problem> {
+    let account = caller.account(&parts, &account)?;
+    let waiting = parts.accounts.invitations(account.id)?;
+    let items: Vec<_> = waiting.iter().map(|(key, one)| invitation_view(key, one)).collect();
+    Ok(Json(json!({ "items": items })))
+}
+
+pub(super) async fn revoke(
+    By(parts): By,
+    caller: Caller,
+    Named([account, invitation]): Named<2>,
+) -> Result<Json<Value>, Problem> {
+    caller.whole_account()?;
+    let account = caller.account(&parts, &account)?;
+    parts.accounts.revoke_invitation(account.id, &invitation, caller.appoints()).await?;
+    tracing::info!(target: "relent::http", account = account.name, by = %caller, "an invitation was taken back");
+    Ok(Json(json!({ "removed": invitation })))
+}

@@ -1,0 +1,275 @@
+//! `/api/v1/sessions`, `/api/v1/me` and what needs no session: logging in, joining by an invitation, a
+//! forgotten password. All that a member does about themselves.
+
+use super::draft::{Draft, Named};
+use super::myself::{Asker, Myself};
+use super::named;
+use super::post;
+use super::problem::Problem;
+use super::site::Parts;
+use crate::accounts::{By, Claim, Person, Seat, Session, SessionKey, Standing};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// Instead of a session's name: the one that asks.
+const CURRENT: &str = "current";
+
+/// A member and what they are where.
+fn view(parts: &Parts, standing: &Standing) -> Result<Value, Problem> {
+    let person = &standing.person;
+    let mut accounts = Vec::new();
+    for id in &person.accounts {
+        let Some(account) = parts.accounts.account_by_id(*id)? else { continue };
+        let role = match parts.accounts.seat(standing, *id)? {
+            Seat::None => continue,
+            Seat::NeedsTotp => None,
+            Seat::Member(role) => Some(role),
+        };
+        let needs_totp = role.is_none();
+        accounts.push(json!({"name": account.name, "role": role, "needs_totp": needs_totp}));
+    }
+    Ok(json!({
+        "address": person.address,
+        "name": person.name,
+        "created": person.created.to_string(),
+        "password_set": person.password_set.to_string(),
+        "totp": person.has_totp(),
+        "recovery_codes_left": person.recovery_left(),
+        "accounts": accounts,
+    }))
+}
+
+/// A session as listings show it.
+pub(super) fn session_view(parts: &Parts, key: &SessionKey, session: &Session) -> Value {
+    json!({
+        "session": key.name(),
+        "created": session.created.to_string(),
+        "proven": session.proven.to_string(),
+        "seen": session.seen.to_string(),
+        "ends": session.ends(&parts.config.members).to_string(),
+        "ip": session.ip,
+        "agent": session.agent,
+    })
+}
+
+/// Who wants to come in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Login {
+    address: String,
+    password: String,
+    code: Option<String>,
+}
+
+pub(super) async fn log_in(
+    State(parts): State<Parts>,
+    from: Asker,
+    Draft(login): Draft<Login>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let Login { address, password, code } = login;
+    let claim = Claim { address, password, code, peer: from.ip, agent: from.agent };
+    let (token, standing) = match parts.accounts.log_in(claim).await {
+        Ok(made) => made,
+        Err(fault) => {
+            metrics::counter!("relent_member_logins_total", "outcome" => "refused").increment(1);
+            tracing::info!(target: "relent::http", client = %from.ip, %fault, "a login was refused");
+            return Err(fault.into());
+        }
+    };
+    metrics::counter!("relent_member_logins_total", "outcome" => "let in").increment(1);
+    tracing::info!(target: "relent::http", member = standing.person.id.0, client = %from.ip, "a member logged in");
+    let mut shown = session_view(&parts, &standing.key, &standing.session);
+    shown["token"] = token.into();
+    shown["member"] = view(&parts, &standing)?;
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+pub(super) async fn list(Myself(parts, standing): Myself) -> Result<Json<Value>, Problem> {
+    let sessions = parts.accounts.sessions(standing.person.id)?;
+    let items = sessions.iter().map(|(key, session)| {
+        let mut shown = session_view(&parts, key, session);
+        shown["current"] = (*key == standing.key).into();
+        shown
+    });
+    Ok(Json(json!({ "items": items.collect::<Vec<_>>() })))
+}
+
+pub(super) async fn end(
+    Myself(parts, standing): Myself,
+    Named([name]): Named<1>,
+) -> Result<Json<Value>, Problem> {
+    let name = if name == CURRENT { standing.key.name() } else { name };
+    let ended = parts.accounts.end_sessions(standing.person.id, Some(name), None).await?;
+    Ok(Json(json!({ "ended": ended })))
+}
+
+pub(super) async fn end_all(Myself(parts, standing): Myself) -> Result<Json<Value>, Problem> {
+    let ended = parts.accounts.end_sessions(standing.person.id, None, None).await?;
+    Ok(Json(json!({ "ended": ended })))
+}
+
+/// Once more who it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Proof {
+    password: String,
+    code: Option<String>,
+}
+
+pub(super) async fn prove(
+    Myself(parts, standing): Myself,
+    from: Asker,
+    Draft(proof): Draft<Proof>,
+) -> Result<Json<Value>, Problem> {
+    parts.accounts.prove(&standing, &proof.password, proof.code, from.ip).await?;
+    Ok(Json(json!({ "proven": parts.world.clock.now().to_string() })))
+}
+
+pub(super) async fn me(Myself(parts, standing): Myself) -> Result<Json<Value>, Problem> {
+    Ok(Json(view(&parts, &standing)?))
+}
+
+/// Another password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPassword {
+    old: String,
+    new: String,
+}
+
+pub(super) async fn change_password(
+    Myself(parts, standing): Myself,
+    from: Asker,
+    Draft(wanted): Draft<NewPassword>,
+) -> Result<Json<Value>, Problem> {
+    let both = (wanted.old.as_str(), wanted.new.as_str());
+    parts.accounts.change_password(&standing, both, from.ip).await?;
+    tracing::info!(target: "relent::http", member = standing.person.id.0, "a password was changed");
+    Ok(Json(json!({ "changed": true })))
+}
+
+pub(super) async fn enrol_totp(
+    Myself(parts, standing): Myself,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let (secret, uri) = parts.accounts.enrol_totp(&standing).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "secret": secret, "uri": uri }))))
+}
+
+/// A code of an authenticator.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Code {
+    code: String,
+}
+
+pub(super) async fn confirm_totp(
+    Myself(parts, standing): Myself,
+    Draft(Code { code }): Draft<Code>,
+) -> Result<Json<Value>, Problem> {
+    let codes = parts.accounts.confirm_totp(&standing, &code).await?;
+    tracing::info!(target: "relent::http", member = standing.person.id.0, "an authenticator was set up");
+    Ok(Json(json!({ "recovery_codes": codes })))
+}
+
+pub(super) async fn drop_totp(
+    Myself(parts, standing): Myself,
+    from: Asker,
+    Draft(proof): Draft<Proof>,
+) -> Result<Json<Value>, Problem> {
+    let both = (proof.password.as_str(), proof.code.unwrap_or_default());
+    parts.accounts.drop_totp(&standing, both, from.ip).await?;
+    tracing::info!(target: "relent::http", member = standing.person.id.0, "an authenticator was taken away");
+    Ok(Json(json!({ "removed": true })))
+}
+
+pub(super) async fn leave(
+    Myself(parts, standing): Myself,
+    Named([name]): Named<1>,
+) -> Result<Json<Value>, Problem> {
+    let unknown = || Problem::from(crate::accounts::no_account(&name));
+    let account = parts.accounts.account(&name).map_err(|_| unknown())?;
+    let Some(place) = parts.accounts.place(account.id, standing.person.id)? else {
+        return Err(unknown());
+    };
+    let by = By::Member(standing.person.id, place.role);
+    parts.accounts.remove_member(account.id, &standing.person.address, by).await?;
+    Ok(Json(json!({ "left": account.name })))
+}
+
+/// An invitation and who takes it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Acceptance {
+    token: String,
+    name: Option<String>,
+    password: String,
+}
+
+pub(super) async fn accept(
+    State(parts): State<Parts>,
+    from: Asker,
+    Draft(taken): Draft<Acceptance>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let both = (named::given(taken.name.as_ref()).unwrap_or_default(), taken.password.as_str());
+    let (person, account, role) = parts.accounts.accept(&taken.token, both, from.ip).await?;
+    joined(&person, account.0, role.name());
+    let account = parts.accounts.account_by_id(account)?.map(|account| account.name.clone());
+    let shown = json!({ "address": person.address, "account": account, "role": role });
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+pub(super) fn joined(person: &Person, account: u32, role: &'static str) {
+    tracing::info!(target: "relent::http", member = person.id.0, account, role, "a member has joined");
+}
+
+/// Whose password is forgotten.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Forgotten {
+    address: String,
+}
+
+/// Answers the same at once, whoever is asked about: what follows is no answer to who asks.
+pub(super) async fn forgotten(
+    State(parts): State<Parts>,
+    Draft(whose): Draft<Forgotten>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let address = named::address(&whose.address)?;
+    tokio::spawn(async move {
+        let made = match parts.accounts.begin_reset(&address).await {
+            Ok(Some(made)) => made,
+            Ok(None) => return,
+            Err(fault) => {
+                tracing::warn!(target: "relent::http", %fault, "no link for a new password was made");
+                return;
+            }
+        };
+        let Ok(Some(account)) = parts.accounts.home_of(&address) else { return };
+        if let Err(problem) = post::send(&parts, &made, &account).await {
+            tracing::warn!(target: "relent::http", why = problem.said(), "a link for a new password was not mailed");
+        }
+    });
+    let text = "if somebody is known by this address, a link for a new password is on its way";
+    Ok((StatusCode::ACCEPTED, Json(json!({ "detail": text }))))
+}
+
+/// A new password by a link.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reset {
+    token: String,
+    password: String,
+}
+
+pub(super) async fn reset(
+    State(parts): State<Parts>,
+    Draft(wanted): Draft<Reset>,
+) -> Result<Json<Value>, Problem> {
+    let person = parts.accounts.reset(&wanted.token, &wanted.password).await?;
+    tracing::info!(target: "relent::http", member = person.id.0, "a password was set by a link");
+    Ok(Json(json!({ "changed": true })))
+}

@@ -27,6 +27,7 @@ const NAMES: [(&str, &str); 13] = [
     ("kind", "The kind of problem."),
     ("sequence", "The number of the entry."),
     ("site", "The site."),
+    ("webhook", "The webhook's number."),
 ];
 
 /// Collects the types that are named.

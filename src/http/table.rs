@@ -185,17 +185,18 @@ fn webhooks() -> Vec<Route> {
             .makes()
             .with_secret(),
         get(one, read, "Show a webhook and how it stands.", webhook::show),
-        patch(one, write, "Change a webhook.", webhook::set).takes::<webhook::Changed>(),
+        patch(one, write, "Change a webhook.", webhook::set).takes::<webhook::ChangedWebhook>(),
         delete(one, write, "Remove a webhook.", webhook::remove),
         post(rotate, write, "Make a new secret, shown this once.", webhook::rotate).with_secret(),
         post(pause, write, "Call a webhook no more.", webhook::pause),
         post(resume, write, "Call a webhook again, from where it stood.", webhook::resume),
         post(test, write, "Call a webhook once, now.", webhook_calls::test),
         get(failed, read, "List calls that were given up.", webhook_calls::failed)
-            .asks::<webhook_calls::Wanted>(),
+            .asks::<webhook_calls::WantedCalls>(),
         post(redeliver, write, "Make failed calls again.", webhook_calls::redeliver)
             .takes::<webhook_calls::Again>(),
-        get(schema, Nothing, "Show what is posted, as JSON Schema.", webhook::schema),
+        get(schema, Nothing, "Show what is posted, as JSON Schema.", webhook::schema)
+            .answers_in("application/schema+json"),
     ]
 }
 

@@ -8,7 +8,7 @@ use super::named;
 use super::problem::Problem;
 use super::site::Parts;
 use crate::accounts::Account;
-use crate::mail::{AccountId, StreamId};
+use crate::mail::StreamId;
 use crate::webhooks::{self, EventKind, State as HookState, Webhook, WebhookFault, WebhookId};
 use axum::Json;
 use axum::extract::State;
@@ -29,7 +29,7 @@ impl From<WebhookFault> for Problem {
     }
 }
 
-/// The account and the webhook that a path names.
+/// The account and the webhook that a path names. A webhook is the whole account's.
 pub(super) fn named_in(
     parts: &Parts,
     caller: &Caller,
@@ -43,26 +43,39 @@ pub(super) fn named_in(
             account.name
         ))
     })?;
+    parts.webhooks.webhook(account.id, id)?;
     Ok((account, id))
 }
+
+/// Most streams that one webhook names.
+const STREAMS_MAX: usize = 100;
 
 fn kinds(names: &[String]) -> Result<Vec<EventKind>, Problem> {
     let read = |name: &String| {
         EventKind::named(name.trim()).ok_or_else(|| {
             let known: Vec<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
             let known = known[..known.len() - 1].join(", ");
-            Problem::unfit(format!("`events`: `{name}` is no event: use some of {known}"))
+            Problem::field("events", format!("`{name}` is no event: use some of {known}"))
         })
     };
     names.iter().map(read).collect()
 }
 
-fn streams(parts: &Parts, account: AccountId, names: &[String]) -> Result<Vec<StreamId>, Problem> {
-    names.iter().map(|name| Ok(parts.accounts.stream(account, name.trim())?.id)).collect()
+fn streams(
+    parts: &Parts,
+    caller: &Caller,
+    account: &Account,
+    names: &[String],
+) -> Result<Vec<StreamId>, Problem> {
+    if names.len() > STREAMS_MAX {
+        let text = format!("a webhook names at most {STREAMS_MAX} streams");
+        return Err(Problem::field("streams", text));
+    }
+    names.iter().map(|name| Ok(caller.stream(parts, account.id, name.trim())?.id)).collect()
 }
 
 /// A webhook as it is shown: never its secrets.
-pub(super) fn view(parts: &Parts, webhook: &Webhook) -> Result<Value, Problem> {
+fn view(parts: &Parts, caller: &Caller, webhook: &Webhook) -> Result<Value, Problem> {
     let standing = parts.webhooks.standing(webhook)?;
     let progress = &standing.progress;
     let streams = webhook.streams.iter().map(|id| named::stream_name(parts, *id));
@@ -72,7 +85,7 @@ pub(super) fn view(parts: &Parts, webhook: &Webhook) -> Result<Value, Problem> {
         HookState::Paused { at } => (Some(at), None),
         HookState::Disabled { at, why } => (Some(at), Some(why)),
     };
-    Ok(json!({
+    let mut shown = json!({
         "id": webhook.id,
         "url": webhook.url,
         "events": webhook.events.iter().map(|kind| kind.name()).collect::<Vec<_>>(),
@@ -83,7 +96,6 @@ pub(super) fn view(parts: &Parts, webhook: &Webhook) -> Result<Value, Problem> {
         "created": webhook.created.to_string(),
         "delivered": progress.delivered,
         "waiting": standing.waiting,
-        "behind": standing.behind,
         "failed": standing.failed,
         "forgotten": progress.forgotten,
         "failing": standing.is_failing,
@@ -92,18 +104,27 @@ pub(super) fn view(parts: &Parts, webhook: &Webhook) -> Result<Value, Problem> {
         "last_failure": progress.failed.as_ref().map(|(at, said)| {
             json!({ "at": at.to_string(), "said": said })
         }),
-    }))
+    });
+    if caller.is_operator() {
+        // It counts what happens to everybody.
+        shown["behind"] = standing.behind.into();
+    }
+    Ok(shown)
 }
 
 /// A new webhook; without events or streams it is told of all.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewWebhook {
+    /// Where events are posted: https:// on the public internet.
+    #[schema(max_length = 2048)]
     url: String,
-    #[serde(default)]
-    events: Vec<String>,
-    #[serde(default)]
-    streams: Vec<String>,
+    /// Only these kinds, as in `message.delivered`; left out: all.
+    #[schema(max_items = 100)]
+    events: Option<Vec<String>>,
+    /// Only what concerns these streams; left out: everything.
+    #[schema(max_items = 100)]
+    streams: Option<Vec<String>>,
 }
 
 pub(super) async fn add(
@@ -116,14 +137,14 @@ pub(super) async fn add(
     caller.whole_account()?;
     let draft = webhooks::Draft {
         url: draft.url.trim().to_owned(),
-        events: kinds(&draft.events)?,
-        streams: streams(&parts, account.id, &draft.streams)?,
+        events: kinds(&draft.events.unwrap_or_default())?,
+        streams: streams(&parts, &caller, &account, &draft.streams.unwrap_or_default())?,
     };
     let by = parts.webhooks.by(parts.accounts.author());
     let (webhook, secret) = by.add(account.id, draft).await?;
     tracing::info!(target: "relent::http", account = account.name, webhook = webhook.id.0,
         url = webhook.url, "webhook made");
-    let mut shown = view(&parts, &webhook)?;
+    let mut shown = view(&parts, &caller, &webhook)?;
     shown["secret"] = secret.into();
     Ok((StatusCode::CREATED, Json(shown)))
 }
@@ -136,7 +157,7 @@ pub(super) async fn list(
     let account = caller.account(&parts, &account)?;
     caller.whole_account()?;
     let found = parts.webhooks.list(account.id)?;
-    let items = found.iter().map(|webhook| view(&parts, webhook));
+    let items = found.iter().map(|webhook| view(&parts, &caller, webhook));
     Ok(Json(json!({ "items": items.collect::<Result<Vec<_>, _>>()? })))
 }
 
@@ -147,16 +168,21 @@ pub(super) async fn show(
 ) -> Result<Json<Value>, Problem> {
     let (account, id) = named_in(&parts, &caller, &path)?;
     let webhook = parts.webhooks.webhook(account.id, id)?;
-    Ok(Json(view(&parts, &webhook)?))
+    Ok(Json(view(&parts, &caller, &webhook)?))
 }
 
 /// What of a webhook changes; an empty list stands for all.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = WebhookChanged)]
-pub(super) struct Changed {
+pub(super) struct ChangedWebhook {
+    /// Where events are posted.
+    #[schema(max_length = 2048)]
     url: Option<String>,
+    /// Only these kinds.
+    #[schema(max_items = 100)]
     events: Option<Vec<String>>,
+    /// Only what concerns these streams.
+    #[schema(max_items = 100)]
     streams: Option<Vec<String>>,
 }
 
@@ -164,17 +190,17 @@ pub(super) async fn set(
     By(parts): By,
     caller: Caller,
     Named(path): Named<2>,
-    Draft(changed): Draft<Changed>,
+    Draft(changed): Draft<ChangedWebhook>,
 ) -> Result<Json<Value>, Problem> {
     let (account, id) = named_in(&parts, &caller, &path)?;
     let events = changed.events.map(|names| kinds(&names)).transpose()?;
-    let named = |names: Vec<String>| streams(&parts, account.id, &names);
+    let named = |names: Vec<String>| streams(&parts, &caller, &account, &names);
     let streams = changed.streams.map(named).transpose()?;
     let url = changed.url.map(|url| url.trim().to_owned());
     let by = parts.webhooks.by(parts.accounts.author());
     let webhook = by.set(account.id, id, (url, events, streams)).await?;
     tracing::info!(target: "relent::http", account = account.name, webhook = id.0, "webhook changed");
-    Ok(Json(view(&parts, &webhook)?))
+    Ok(Json(view(&parts, &caller, &webhook)?))
 }
 
 pub(super) async fn remove(
@@ -199,7 +225,7 @@ pub(super) async fn rotate(
     let (webhook, secret) = by.rotate(account.id, id).await?;
     tracing::info!(target: "relent::http", account = account.name, webhook = id.0,
         "webhook has a new secret");
-    let mut shown = view(&parts, &webhook)?;
+    let mut shown = view(&parts, &caller, &webhook)?;
     shown["secret"] = secret.into();
     Ok(Json(shown))
 }
@@ -212,7 +238,7 @@ pub(super) async fn pause(
     let (account, id) = named_in(&parts, &caller, &path)?;
     let webhook = parts.webhooks.by(parts.accounts.author()).pause(account.id, id).await?;
     tracing::info!(target: "relent::http", account = account.name, webhook = id.0, "webhook paused");
-    Ok(Json(view(&parts, &webhook)?))
+    Ok(Json(view(&parts, &caller, &webhook)?))
 }
 
 pub(super) async fn resume(
@@ -223,7 +249,7 @@ pub(super) async fn resume(
     let (account, id) = named_in(&parts, &caller, &path)?;
     let webhook = parts.webhooks.by(parts.accounts.author()).resume(account.id, id).await?;
     tracing::info!(target: "relent::http", account = account.name, webhook = id.0, "webhook resumed");
-    Ok(Json(view(&parts, &webhook)?))
+    Ok(Json(view(&parts, &caller, &webhook)?))
 }
 
 /// The JSON Schema of what is posted.

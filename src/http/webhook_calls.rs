@@ -37,9 +37,11 @@ pub(super) async fn test(
 /// Which page.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = FailedWanted)]
-pub(super) struct Wanted {
+pub(super) struct WantedCalls {
+    /// Where to go on: `next` of the page before.
     after: Option<String>,
+    /// How many.
+    #[schema(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
@@ -47,12 +49,13 @@ pub(super) async fn failed(
     State(parts): State<Parts>,
     caller: Caller,
     Named(path): Named<2>,
-    Asked(wanted): Asked<Wanted>,
+    Asked(wanted): Asked<WantedCalls>,
 ) -> Result<Json<Value>, Problem> {
     let (account, id) = named_in(&parts, &caller, &path)?;
     let after = named::given(wanted.after.as_ref()).map(|text| {
         text.parse::<u64>().map_err(|_| {
-            Problem::unfit(format!("`{text}` is no cursor of ours: use `next` of an answer"))
+            let said = format!("`{text}` is no cursor of ours: use `next` of an answer");
+            Problem::field("after", said)
         })
     });
     let limit = wanted.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
@@ -79,7 +82,10 @@ pub(super) async fn failed(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Again {
+    /// The numbers that `failed` lists.
+    #[schema(max_items = 500)]
     numbers: Option<Vec<u64>>,
+    /// The oldest, as far as there is room.
     all: Option<bool>,
 }
 
@@ -94,9 +100,8 @@ pub(super) async fn redeliver(
         (Some(numbers), None | Some(false)) if numbers.len() <= NAMED_MAX => Some(numbers),
         (Some(numbers), None | Some(false)) => {
             let count = numbers.len();
-            return Err(Problem::unfit(format!(
-                "`numbers` has {count} entries: {NAMED_MAX} are the most"
-            )));
+            let text = format!("`numbers` has {count} entries: {NAMED_MAX} are the most");
+            return Err(Problem::field("numbers", text));
         }
         (None, Some(true)) => None,
         _ => {

@@ -165,3 +165,34 @@ async fn a_log_with_shortened_addresses_names_nobody() {
         assert!(log.contains(mark), "{setting}: {log}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_that_a_crash_broke_off_goes_on_by_itself() {
+    let mut world = World::start().await;
+    newsletter(&world, &[ANN]).await;
+    settled(&world).await;
+    let data = world.path("data");
+    assert!(!holding(&data, PART).is_empty(), "the test would find nothing");
+    let mut asking = std::process::Command::new(crate::support::program())
+        .args(["recipient", "erase", "acme", ANN, "--config"])
+        .arg(world.path("relent.toml"))
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the command line runs");
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !world.log().contains("an erasure was begun") {
+        assert!(std::time::Instant::now() < deadline, "nothing was begun: {}", world.log());
+        tokio::task::yield_now().await;
+    }
+    world.kill();
+    let _ = asking.wait();
+    world.launch(&[]);
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !holding(&data, PART).is_empty() {
+        assert!(std::time::Instant::now() < deadline, "it did not go on: {}", world.log());
+        tokio::task::yield_now().await;
+    }
+    assert!(next(&world, "newsletter", ANN).starts_with("550 5.7.1"));
+    world.done(&["audit", "verify"]);
+}

@@ -98,7 +98,7 @@ async fn what_no_reader_understands_keeps_its_segment_whole() {
     spool.close().await;
     let settings = config::Spool { segment_size: config::Size(50_000), ..config::Spool::default() };
     let world = World { disk: Arc::new(twin.clone()), ..World::real() };
-    let labels = |_: &super::Record| Labels::default();
+    let labels = |_: &Record| Labels::default();
     let blind = Owner { retention: Duration::from_secs(60), labels, labels_version: 2 };
     let (spool, _) = Spool::open(home.path(), &settings, blind, &world).expect("opened");
     let first = kept.first().expect("a message");

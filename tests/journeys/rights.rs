@@ -90,10 +90,7 @@ async fn who_is_forgotten_is_in_no_file_and_stays_stopped() {
     assert!(whole.contains("the audit chain is whole") && whole.contains("erased"), "{whole}");
     let kinds = world.done(&["audit", "list", "--kind", "recipient", "--json"]).out;
     assert!(kinds.contains("recipient.erased") && !kinds.contains(PART), "{kinds}");
-    assert!(
-        kinds.contains("recipient.forgotten") && kinds.contains("recipient.exported"),
-        "{kinds}"
-    );
+    assert!(kinds.contains("recipient.forgotten"), "{kinds}");
 
     // Once more finds nothing, and the address is not left by the asking.
     let again = world.done(&["recipient", "erase", "--all-accounts", ANN, "--json"]).json();

@@ -93,11 +93,7 @@ pub(super) async fn recipient(client: &Client, verb: RecipientVerb) -> Result<()
 /// An export as people read it.
 fn readable(found: &Value) -> String {
     let cell = |key: &str, value: &Value| show::cell(key, value);
-    let mut text = format!(
-        "All that is kept about {}, on {}\n",
-        cell("recipient", &found["recipient"]),
-        cell("made_at", &found["made_at"])
-    );
+    let mut text = format!("All that is kept about {}\n", cell("recipient", &found["recipient"]));
     let accounts = show::items(found, "accounts");
     if accounts.is_empty() {
         text += "\nNothing.\n";

@@ -6,7 +6,6 @@ use super::draft::{Asked, Draft};
 use super::problem::{AtField, Problem};
 use super::site::Parts;
 use super::{audit, consent, explain, named, suppression};
-use crate::events::Act;
 use crate::events::audit::Audit;
 use crate::mail::{AccountId, Address};
 use crate::policy::Subject;
@@ -137,14 +136,10 @@ pub(super) async fn export(
     for account in accounts {
         found.extend(of_account(&parts, &caller, account, &address).await?);
     }
-    let act = Act::new(only.unwrap_or(AccountId::INSTALLATION), "recipient.exported");
-    let act = act.with("all_accounts", only.is_none()).with("accounts", found.len());
-    parts.accounts.write_act(act).await?;
     let kept = &parts.config.retention;
     Ok(Json(json!({
         "version": VERSION,
         "recipient": address,
-        "made_at": parts.world.clock.now().to_string(),
         "accounts": found,
         "retention": {
             "messages": kept.events.to_string(),

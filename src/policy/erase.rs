@@ -18,9 +18,6 @@ const TOGETHER: usize = 500;
 const LOOKED: usize = 1000;
 /// Milliseconds of a day: of a moment that is kept, the day stays.
 const DAY: u64 = 24 * 3600 * 1000;
-/// Tables whose rows hold addresses in what they say, and serve nobody once the person is forgotten.
-const SPEAKING: [Table; 4] =
-    [Table::WebhookCall, Table::WebhookDead, Table::IdempotencyKey, Table::ConsentRequest];
 
 /// What was destroyed in the records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +30,7 @@ pub struct ErasedRecords {
     pub events: u64,
     /// Entries of the audit chain whose words are gone.
     pub entries: u64,
-    /// Rows of other tables: calls of webhooks, answers to requests, confirmations asked for.
+    /// Stops held for the operator, and answers kept for repeated requests.
     pub rows: u64,
 }
 
@@ -219,32 +216,30 @@ impl Policy {
         Ok(never(done.await?))
     }
 
-    /// Removes rows that name an address in what they say: calls of webhooks that wait, answers kept for
-    /// repeated requests, confirmations that were asked for. They belong to no account that could be
-    /// told from outside, so that they go with an erasure in any.
+    /// Removes answers that are kept for repeated requests and name an address, whoever asked: for an erasure
+    /// in every account. One account's must not take another's away, whose repeated request would be done
+    /// twice; they go by themselves after `api.idempotency_age_max`.
     ///
     /// # Errors
     /// The store.
-    pub async fn erase_rows(&self, address: &Address) -> Result<u64, StoreFault> {
+    pub async fn erase_answers(&self, address: &Address) -> Result<u64, StoreFault> {
         let mut texts = vec![address.to_string(), address.normal()];
         texts.dedup();
         let mut count = 0;
-        for table in SPEAKING {
-            let mut after: Option<Vec<u8>> = None;
-            loop {
-                let sought = |value: &[u8]| holds(value, &texts);
-                let (found, next) = self.store.holding(table, after.as_deref(), LOOKED, sought)?;
-                if !found.is_empty() {
-                    count += found.len() as u64;
-                    let done = self.store.transact(move |t| {
-                        found.iter().for_each(|place| t.discard(table, place));
-                        Ok(Ok::<_, Infallible>(()))
-                    });
-                    never(done.await?);
-                }
-                let Some(next) = next else { break };
-                after = Some(next);
+        let (table, mut after) = (Table::IdempotencyKey, None::<Vec<u8>>);
+        loop {
+            let sought = |value: &[u8]| holds(value, &texts);
+            let (found, next) = self.store.holding(table, after.as_deref(), LOOKED, sought)?;
+            if !found.is_empty() {
+                count += found.len() as u64;
+                let done = self.store.transact(move |t| {
+                    found.iter().for_each(|place| t.discard(table, place));
+                    Ok(Ok::<_, Infallible>(()))
+                });
+                never(done.await?);
             }
+            let Some(next) = next else { break };
+            after = Some(next);
         }
         Ok(count)
     }

@@ -86,6 +86,11 @@ impl Erased {
                 .into(),
         );
         said.push(
+            "answers kept for repeated requests of programs name the person until they are over their time, \
+             a day unless the settings say otherwise; an erasure in every account removes them"
+                .into(),
+        );
+        said.push(
             "log files, backups, mail that has left, and what webhooks have told are not in reach"
                 .into(),
         );
@@ -213,7 +218,9 @@ impl Rights {
         for account in &accounts {
             records = records.and(policy.erase(*account, address).await?);
         }
-        records.rows += policy.erase_rows(address).await?;
+        if job.account.is_none() {
+            records.rows += policy.erase_answers(address).await?;
+        }
         job.erased.records = job.erased.records.and(records);
         Ok(())
     }

@@ -23,6 +23,7 @@ pub mod webhooks;
 
 pub mod queue;
 pub mod replies;
+pub mod rights;
 
 pub mod delivery;
 pub mod http;

@@ -245,6 +245,20 @@ impl Accounts {
         Ok(found)
     }
 
+    /// The numbers of all accounts.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn all_ids(&self) -> Result<Vec<AccountId>, StoreFault> {
+        let (mut found, mut after) = (Vec::new(), None::<Vec<u8>>);
+        loop {
+            let page = self.store.scan::<AccountRecord>(b"", after.as_deref(), PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(found) };
+            after = Some(last.clone());
+            found.extend(page.into_iter().map(|(_, record)| record.account.id));
+        }
+    }
+
     /// An account by name.
     ///
     /// # Errors

@@ -9,12 +9,28 @@ use ring::hmac;
 /// Where the installation's keys lie.
 const KEYS: &[u8] = b"installation keys";
 
-fn keyed(key: &[u8; 32], text: &str) -> RecipientHash {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    let tag = hmac::sign(&key, text.as_bytes());
-    let mut hash = [0; 16];
-    hash.copy_from_slice(&tag.as_ref()[..16]);
-    RecipientHash(hash)
+/// Hashes many under one owner's key, which is read once.
+pub struct Hasher(hmac::Key);
+
+impl Hasher {
+    fn hash(&self, text: &str) -> RecipientHash {
+        let tag = hmac::sign(&self.0, text.as_bytes());
+        let mut hash = [0; 16];
+        hash.copy_from_slice(&tag.as_ref()[..16]);
+        RecipientHash(hash)
+    }
+
+    /// A recipient, as [`Accounts::hash`].
+    #[must_use]
+    pub fn address(&self, address: &Address) -> RecipientHash {
+        self.hash(&address.normal())
+    }
+
+    /// A whole domain, as [`Accounts::domain_hash`].
+    #[must_use]
+    pub fn domain(&self, domain: &Domain) -> RecipientHash {
+        self.hash(&format!("@{domain}"))
+    }
 }
 
 impl Accounts {
@@ -63,15 +79,21 @@ impl Accounts {
         })
     }
 
-    fn hashed(&self, account: AccountId, text: &str) -> Result<RecipientHash, StoreFault> {
-        if account == AccountId::INSTALLATION {
-            return Ok(keyed(&self.keys()?.hash, text));
-        }
-        let record = self.store.get::<AccountRecord>(&account.0.to_be_bytes())?;
-        let record = record.ok_or_else(|| {
-            StoreFault::Damaged(format!("account {} is named but not there", account.0))
-        })?;
-        Ok(keyed(&record.hash_key, text))
+    /// Hashes under the account's key (or the installation's).
+    ///
+    /// # Errors
+    /// The store.
+    pub fn hasher(&self, account: AccountId) -> Result<Hasher, StoreFault> {
+        let key = if account == AccountId::INSTALLATION {
+            self.keys()?.hash
+        } else {
+            let record = self.store.get::<AccountRecord>(&account.0.to_be_bytes())?;
+            let record = record.ok_or_else(|| {
+                StoreFault::Damaged(format!("account {} is named but not there", account.0))
+            })?;
+            record.hash_key
+        };
+        Ok(Hasher(hmac::Key::new(hmac::HMAC_SHA256, &key)))
     }
 
     /// The recipient under the account's key (or the installation's).
@@ -79,7 +101,7 @@ impl Accounts {
     /// # Errors
     /// The store.
     pub fn hash(&self, account: AccountId, address: &Address) -> Result<RecipientHash, StoreFault> {
-        self.hashed(account, &address.normal())
+        Ok(self.hasher(account)?.address(address))
     }
 
     /// A whole domain, `@domain`, under the account's key.
@@ -91,6 +113,6 @@ impl Accounts {
         account: AccountId,
         domain: &Domain,
     ) -> Result<RecipientHash, StoreFault> {
-        self.hashed(account, &format!("@{domain}"))
+        Ok(self.hasher(account)?.domain(domain))
     }
 }

@@ -46,6 +46,7 @@ pub use consent_term::{ConsentTerm, ConsentTermFault};
 pub use credential::{parted, token};
 pub use domain::NewHost;
 pub use failures::{Failures, Pair};
+pub use hash::Hasher;
 pub use invitation::{Invitation, InvitationKey, Invited, LinkPurpose};
 pub use language::Language;
 pub use limit::{AccountRules, Limits, RulesChange, Suspension, Thing};

@@ -11,6 +11,7 @@ use super::held::{HeldVerb, Recall};
 use super::import::{Elsewhere, Incoming};
 use super::member::{MemberVerb, SessionVerb};
 use super::queue::QueueVerb;
+use super::rights::RecipientVerb;
 use super::sender_arguments::{AccountVerb, CredentialVerb, DomainVerb, StreamVerb};
 use crate::mail::Timestamp;
 
@@ -62,6 +63,8 @@ pub(super) enum Verb {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         #[command(flatten)]
+        tried: Tried,
+        #[command(flatten)]
         form: Form,
     },
     /// Customers who send.
@@ -88,6 +91,9 @@ pub(super) enum Verb {
     /// Agreements: who may be sent to.
     #[command(subcommand)]
     Consent(ConsentVerb),
+    /// What is kept about people: shown whole, and destroyed.
+    #[command(subcommand)]
+    Recipient(RecipientVerb),
     /// Mail that waits.
     #[command(subcommand)]
     Queue(QueueVerb),
@@ -292,6 +298,24 @@ pub(super) enum ConsentVerb {
         #[command(flatten)]
         form: Form,
     },
+    /// Ask a person by mail: the button that it leads to records the consent.
+    Request {
+        #[command(flatten)]
+        person: Person,
+        /// Where the wish comes from, as in "sign-up form".
+        #[arg(long, value_name = "TEXT")]
+        source: String,
+        /// From which address.
+        #[arg(long)]
+        ip: Option<IpAddr>,
+        #[command(flatten)]
+        before: Before,
+        /// The language of the mail, as in de or zh-Hant [default: the stream's].
+        #[arg(long, value_name = "TAG")]
+        language: Option<String>,
+        #[command(flatten)]
+        form: Form,
+    },
     /// Record that a person has taken it back.
     Withdraw {
         #[command(flatten)]
@@ -351,6 +375,22 @@ pub(super) enum ConsentVerb {
 pub(super) enum StoreVerb {
     /// Save what a damaged store still holds into a new one; the damaged file is kept.
     Recover,
+    /// Write the file anew without what was removed from it.
+    Compact,
+}
+
+/// As whose replies messages are read.
+#[derive(Debug, Args)]
+pub(super) struct Tried {
+    /// With the words that the settings give this stream.
+    #[arg(long, value_name = "ACCOUNT/STREAM")]
+    pub(super) stream: Option<String>,
+    /// As answers to a stream of this kind, which decides what they stop.
+    #[arg(long, value_name = "KIND", default_value = "marketing")]
+    pub(super) stream_kind: super::sender_arguments::StreamKind,
+    /// With these words in place of the settings': a TOML file of what may stand in [replies.words].
+    #[arg(long, value_name = "FILE")]
+    pub(super) words: Option<PathBuf>,
 }
 
 #[cfg(test)]
@@ -375,6 +415,7 @@ mod tests {
             "relent check --changed",
             "relent explain acme/newsletter ann@reader.example",
             "relent classify a.eml b.eml --json",
+            "relent classify a.eml --stream acme/news --stream-kind transactional --words own.toml",
             "relent account list --json --config x.toml",
             "relent stream add acme news --kind marketing --consent not-required --reply-to a@b.example",
             "relent stream answers acme news --confirm off --language zh-Hant --text de=own.txt --json",
@@ -408,6 +449,7 @@ mod tests {
             "relent consent grant acme/news a@b.example --source form --wording Yes --wording-version 3 --user-agent M",
             "relent consent import acme/news list.csv --wording Yes --wording-version 3",
             "relent stream set acme news --consent-expires 24mo",
+            "relent consent request acme/news a@b.example --source form --ip ::1 --language de --json",
             "relent explain acme/newsletter --message mail.eml --json",
             "relent account set acme --language zh",
             "relent domain add acme acme.example --return-path bounce.acme.example --reply-host reply.acme.example --link-host link.acme.example",
@@ -422,6 +464,9 @@ mod tests {
             "relent queue hold --domain b.example",
             "relent queue cancel --address a@b.example",
             "relent store recover",
+            "relent store compact",
+            "relent recipient export acme ann@reader.example --json",
+            "relent recipient erase --all-accounts ann@reader.example",
             "relent audit verify --head 7:ab --json",
             "relent audit verify --offline",
             "relent audit list --account acme --actor operator:root --kind stream --since 2026-03-01 --json",
@@ -459,6 +504,7 @@ mod tests {
             "relent consent grant acme/news a@b.example --source form --at 1969-12-31",
             "relent consent grant acme/news a@b.example --source form --at 1969-12-31T23:59:59Z",
             "relent consent show acme",
+            "relent consent request acme/news a@b.example",
             "relent consent import acme list.csv",
             "relent suppression import acme",
             "relent suppression import acme list.csv --format xml",
@@ -468,6 +514,8 @@ mod tests {
             "relent delivery suspend",
             "relent delivery suspend b.example --for soon",
             "relent stream answers acme news --confirm perhaps",
+            "relent classify",
+            "relent classify a.eml --stream-kind other",
         ] {
             assert!(!fits(line), "{line}");
         }

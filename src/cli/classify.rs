@@ -1,9 +1,10 @@
-//! `relent classify`: what messages are, straight from `replies`, without daemon or settings.
+//! `relent classify`: what messages are, and what they would stop, straight from `replies` and without a daemon.
 
-use super::arguments::Form;
+use super::arguments::{Form, Tried};
 use super::client::Fault;
+use super::sender_arguments::StreamKind;
 use super::show;
-use crate::config::{Config, Replies};
+use crate::config::{self, Config, Replies};
 use crate::replies::{self, Vocabulary, Words};
 use serde_json::{Value, json};
 use std::io::Read;
@@ -12,25 +13,58 @@ use std::path::{Path, PathBuf};
 /// Longest line of a person's words that is shown to a person.
 const WRITTEN_MAX: usize = 200;
 
+/// Longest file of words that is read, in bytes.
+const WORDS_MAX: u64 = 1 << 20;
+
 /// Says of each file what it is. A file that cannot be read does not keep the others from being read.
-pub(super) fn classify(files: &[PathBuf], named: Option<&Path>, form: Form) -> Result<(), Fault> {
+pub(super) fn classify(
+    files: &[PathBuf],
+    named: Option<&Path>,
+    tried: &Tried,
+    form: Form,
+) -> Result<(), Fault> {
     let config = named.map(super::local::load).transpose()?;
-    let Config { replies: limits, submission, inbound, .. } = config.unwrap_or_default();
+    let Config { replies: mut limits, submission, inbound, .. } = config.unwrap_or_default();
     let size_max = submission.message_size_max.0.max(inbound.message_size_max.0);
+    if let Some(file) = &tried.words {
+        limits.words = own_words(file)?;
+    }
     let words = Words::new(&limits.words).map_err(|fault| Fault::Refused(fault.to_string()))?;
+    let words = match tried.stream.as_deref() {
+        Some(stream) => words.of(stream),
+        None => words.all(),
+    };
+    let kind = match tried.stream_kind {
+        StreamKind::Marketing => replies::StreamKind::Marketing,
+        StreamKind::Transactional => replies::StreamKind::Transactional,
+    };
     let mut unread = Vec::new();
     for file in files {
         match read(file, size_max) {
-            Ok(message) => tell(file, &said(&message, &limits, words.all()), form)?,
+            Ok(message) => tell(file, &said(&message, &limits, words, kind), form)?,
             Err(why) => unread.push(format!("{}: {why}", file.display())),
         }
     }
     if unread.is_empty() { Ok(()) } else { Err(Fault::Refused(unread.join("; "))) }
 }
 
-fn said(message: &[u8], limits: &Replies, words: &Vocabulary) -> Value {
+fn said(message: &[u8], limits: &Replies, words: &Vocabulary, kind: replies::StreamKind) -> Value {
     let found = replies::classify(message, limits, words);
-    serde_json::to_value(&found).unwrap_or_else(|fault| json!({"fault": fault.to_string()}))
+    match serde_json::to_value(&found) {
+        Ok(mut said) => {
+            said["stops"] = json!(found.stops_at(kind));
+            said
+        }
+        Err(fault) => json!({"fault": fault.to_string()}),
+    }
+}
+
+/// Words to be tried, as they would stand in the settings.
+fn own_words(file: &Path) -> Result<config::Words, Fault> {
+    let refused = |why: String| Fault::Refused(format!("{}: {why}", file.display()));
+    let text = read(file, WORDS_MAX).map_err(refused)?;
+    let text = String::from_utf8(text).map_err(|fault| refused(fault.to_string()))?;
+    toml::from_str(&text).map_err(|fault| refused(fault.to_string()))
 }
 
 /// Reads at most what the relay would take.
@@ -44,7 +78,7 @@ fn read(file: &Path, size_max: u64) -> Result<Vec<u8>, String> {
     };
     done.map_err(|fault| fault.to_string())?;
     if u64::try_from(message.len()).is_ok_and(|size| size > size_max) {
-        return Err(format!("larger than {size_max} bytes, the largest message that is taken"));
+        return Err(format!("larger than {size_max} bytes, the most that is taken"));
     }
     Ok(message)
 }
@@ -62,6 +96,11 @@ fn tell(file: &Path, found: &Value, form: Form) -> Result<(), Fault> {
     match found["wish"].as_str() {
         None | Some("none") => {}
         Some(wish) => words.push(format!("wishes to {wish}")),
+    }
+    match found["stops"].as_str() {
+        Some("account") => words.push("stops all marketing mail".to_owned()),
+        Some("stream") => words.push("stops this stream".to_owned()),
+        _ => {}
     }
     if let Some(kind) = found["feedback_type"].as_str() {
         words.push(show::clean(kind));

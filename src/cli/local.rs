@@ -79,7 +79,6 @@ pub(super) fn audit(head: Option<&str>, path: &Path, form: Form) -> Result<(), F
 
 /// Repairs the records while nobody else has them.
 pub(super) fn store(verb: &StoreVerb, path: &Path) -> Result<(), Fault> {
-    let StoreVerb::Recover = verb;
     let config = load(path)?;
     let lock_path = config.data_dir.join("lock");
     let unlocked = |why: String| {
@@ -94,6 +93,11 @@ pub(super) fn store(verb: &StoreVerb, path: &Path) -> Result<(), Fault> {
     lock.try_lock().map_err(|_| {
         unlocked("the daemon is running: stop it first, as with `systemctl stop relent`".into())
     })?;
+    if let StoreVerb::Compact = verb {
+        let compacted = runtime(1)?.block_on(compact(&config));
+        drop(lock);
+        return compacted;
+    }
     let recovered = records::recover(&config.data_dir, config.store.engine)
         .map_err(|why| beyond(&config, &why))?;
     for (table, rows) in &recovered.rows {
@@ -103,6 +107,19 @@ pub(super) fn store(verb: &StoreVerb, path: &Path) -> Result<(), Fault> {
     show::line(&format!("the damaged file is kept as {}", recovered.damaged.display()))?;
     drop(lock);
     recovered.warning().map_or(Ok(()), |why| Err(Fault::Refused(why)))
+}
+
+/// Writes the file of the records anew, however large it is.
+async fn compact(config: &Config) -> Result<(), Fault> {
+    match records::compact(&config.data_dir, &config.store).await {
+        Ok(true) => show::line("the records were written anew"),
+        Ok(false) => Err(Fault::Refused(
+            "this engine keeps a folder, which is not written anew: `relent store recover` makes a new one \
+             and keeps the old one beside it, to be removed by hand"
+                .into(),
+        )),
+        Err(fault) => Err(Fault::Refused(fault.to_string())),
+    }
 }
 
 /// Why nothing was saved, and the way on. What is read is a copy; the operator knows the file.

@@ -22,6 +22,7 @@ mod member;
 mod progress;
 mod queue;
 mod recipients;
+mod rights;
 mod rows;
 mod run;
 mod sender_arguments;

@@ -109,6 +109,21 @@ pub(super) async fn consent(client: &Client, verb: ConsentVerb) -> Result<(), Fa
             let made = client.post("/consents", &body).await?;
             told(&made, form, &format!("the consent of {} is recorded", person.address))?;
         }
+        ConsentVerb::Request { person, source, ip, before, language, form } => {
+            let mut body = evidence(&person, &source, None, ip);
+            had(&mut body, before);
+            body["confirm"] = true.into();
+            if let Some(language) = language {
+                body["language"] = language.into();
+            }
+            let made = client.post("/consents", &body).await?;
+            let said = match (made["state"].as_str(), made["mailed"].as_bool()) {
+                (Some("granted"), _) => "has consented already",
+                (_, Some(true)) => "is asked by mail",
+                _ => "was asked by mail already",
+            };
+            told(&made, form, &format!("{} {said}", person.address))?;
+        }
         ConsentVerb::Withdraw { person, source, at, ip, form } => {
             let body = evidence(&person, &source, at, ip);
             let made = client.delete("/consents", Some(&body)).await?;

@@ -41,6 +41,9 @@ pub(super) enum Found {
 /// A row with the line on which it begins.
 pub(super) type Row = (u64, Found);
 
+/// A row of JSON as its bytes, with the line on which it begins.
+type Unread = (u64, Result<Vec<u8>, Unreadable>);
+
 /// What is said of a list beside its file.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Origin {
@@ -63,7 +66,7 @@ pub(super) struct Rows {
     /// Whose list it is, where it is another service's.
     pub(super) list: Option<&'static List>,
     /// The first row of JSON, which was looked at to know the list.
-    first: Option<(u64, Result<Vec<u8>, Unreadable>)>,
+    first: Option<Unread>,
     /// Names of columns that mean nothing to us.
     pub(super) unused: Vec<String>,
 }
@@ -430,7 +433,7 @@ impl Rows {
     }
 
     /// The next row of JSON as its bytes.
-    fn next_bytes(&mut self) -> io::Result<Option<(u64, Result<Vec<u8>, Unreadable>)>> {
+    fn next_bytes(&mut self) -> io::Result<Option<Unread>> {
         let most = self.row_size_max;
         if let Form::Json(items) = &mut self.form {
             let item = items.next(self.source.as_mut(), &mut self.line, most)?;

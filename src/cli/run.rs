@@ -3,7 +3,9 @@
 use super::arguments::{Cli, Person, Verb};
 use super::audit::AuditVerb;
 use super::client::{Client, Fault};
-use super::{audit, classify, delivery, explain, local, member, queue, recipients, senders, show};
+use super::{
+    audit, classify, delivery, explain, local, member, queue, recipients, rights, senders, show,
+};
 use crate::config::{Config, DEFAULT_PATH};
 use clap::Parser;
 use std::path::Path;
@@ -34,7 +36,7 @@ fn obey(cli: Cli) -> Result<(), Fault> {
         Verb::Audit(AuditVerb::Verify { head, offline: true, form }) => {
             local::audit(head.as_deref(), path, form)
         }
-        Verb::Classify { files, form } => classify::classify(&files, named, form),
+        Verb::Classify { files, tried, form } => classify::classify(&files, named, &tried, form),
         verb => {
             let client = Client::new(&settings(named)?, path);
             tokio::runtime::Builder::new_current_thread()
@@ -72,6 +74,7 @@ async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
         Verb::Explain { target, message, form, .. } => {
             explain::message(client, &target, message.as_deref(), form).await
         }
+        Verb::Recipient(verb) => rights::recipient(client, verb).await,
         Verb::Audit(verb) => audit::audit(client, verb).await,
         Verb::Queue(verb) => queue::queue(client, verb).await,
         Verb::Delivery(verb) => delivery::delivery(client, verb).await,

@@ -109,7 +109,7 @@ impl List {
             let known = self.has.iter().flat_map(|names| names.iter()).chain(self.may);
             known.into_iter().any(|name| *name == "*" || name == column)
         };
-        self.has.iter().all(|names| has(names)) && columns.iter().all(is_known)
+        self.has.iter().all(has) && columns.iter().all(is_known)
     }
 
     /// Whether a file with these columns is one of these beyond doubt.
@@ -182,9 +182,12 @@ impl List {
         if let Some(rule) = self.rules.iter().find(fits) {
             return Ok(rule.then);
         }
-        let mut columns: Vec<_> =
-            self.rules.iter().flat_map(|rule| rule.when).map(|(column, _)| *column).collect();
-        columns.dedup();
+        let mut columns: Vec<&str> = Vec::new();
+        for (column, _) in self.rules.iter().flat_map(|rule| rule.when) {
+            if !columns.contains(column) {
+                columns.push(column);
+            }
+        }
         let said =
             columns.iter().filter_map(|column| Some(format!("{column} `{}`", find(&[column])?)));
         let said: String = said.collect::<Vec<_>>().join(", ").chars().take(REPEATED_MAX).collect();

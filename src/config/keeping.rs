@@ -4,6 +4,19 @@ use super::section::sections;
 use super::unit::Span;
 use serde::{Deserialize, Serialize};
 
+/// How the log writes people's addresses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogAddresses {
+    /// As they are.
+    #[default]
+    Full,
+    /// A letter and the domain.
+    Shortened,
+    /// A keyed hash: the same for the same address.
+    Hashed,
+}
+
 sections! {
     /// `[audit]`: the chain of what was done and by whom.
     Audit {

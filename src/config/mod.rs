@@ -3,6 +3,7 @@
 
 mod api;
 mod check;
+mod consents;
 mod encryption;
 mod keeping;
 mod load;
@@ -18,8 +19,9 @@ mod webhooks;
 mod words;
 
 pub use api::Api;
+pub use consents::Consents;
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
-pub use keeping::Audit;
+pub use keeping::{Audit, LogAddresses};
 pub use load::ConfigFault;
 pub use members::{Accounts, Members};
 pub use pools::{DEFAULT_POOL, Day, Pool, Pools, Source, day_of};
@@ -73,6 +75,8 @@ pub struct Config {
     pub accounts: Accounts,
     /// People who log in: passwords, sessions, invitations.
     pub members: Members,
+    /// People who are asked by mail to confirm a consent.
+    pub consents: Consents,
     /// What is held against a message in the check of what large mailbox providers demand.
     pub compliance: Compliance,
     /// Pages and API.
@@ -115,6 +119,7 @@ impl Default for Config {
             domains: Domains::default(),
             accounts: Accounts::default(),
             members: Members::default(),
+            consents: Consents::default(),
             compliance: Compliance::default(),
             http: Http::default(),
             api: Api::default(),

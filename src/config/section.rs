@@ -2,6 +2,7 @@
 //! `config/relent.toml`; each limit of the house is a key here.
 
 use super::encryption::TlsPolicy;
+use super::keeping::LogAddresses;
 use super::pools::Pools;
 use super::refusals::RefusalFile;
 use super::unit::{Size, Span};
@@ -428,6 +429,8 @@ sections! {
         cache: Size = Size::megabytes(16),
         /// Memory for records that every message asks for, as accounts and streams, kept as they were read.
         recent_size_max: Size = Size::megabytes(4),
+        /// Largest file of records that is written anew while the daemon runs, as an erasure asks for; a larger one waits for `relent store compact`.
+        compact_size_max: Size = Size::megabytes(512),
         /// Changes that may wait at a time.
         pending_max: u32 = 4096,
         /// Most changes in one commit.
@@ -438,6 +441,10 @@ sections! {
     Retention {
         /// Events of messages: accepted, delivered, failed, stopped.
         events: Span = Span::minutes(30 * 24 * 60),
+        /// Events of records: who stopped, agreed or was lifted, and on what grounds; the records themselves stay.
+        records: Span = Span::minutes(3650 * 24 * 60),
+        /// Addresses on the network that wishes came from, in records and their events.
+        evidence_ips: Span = Span::minutes(730 * 24 * 60),
         /// What the entries of the audit chain say; the chain itself stays.
         audit: Span = Span::minutes(3650 * 24 * 60),
     }
@@ -460,6 +467,8 @@ sections! {
         level: String = "info".into(),
         /// Lines as JSON.
         json: bool = false,
+        /// People's addresses, whatever line names one: "full", "shortened" to a letter and the domain, or "hashed" under a key of the data folder.
+        addresses: LogAddresses = LogAddresses::Full,
     }
 
     /// `[process]`: the process itself.

@@ -3,6 +3,7 @@
 
 pub mod audit;
 mod check;
+mod keeping;
 mod listeners;
 mod outgoing;
 mod run;

@@ -5,7 +5,7 @@
 use super::listeners::{self, Listeners};
 use super::outgoing::{self, ShapingFile, Way};
 use super::watchdog::{self, Watchdog};
-use super::{tend, user};
+use super::{keeping, tend, user};
 use crate::accounts::Accounts;
 use crate::config::{Config, Shaping};
 use crate::delivery::{self, Delivery};
@@ -15,6 +15,7 @@ use crate::intake::{self, Intake, Port};
 use crate::policy::{Policy, crossing};
 use crate::queue::{Embedded, Queue};
 use crate::replies::{self, Desk};
+use crate::rights::Rights;
 use crate::spool::Spool;
 use crate::store::Store;
 use crate::world::World;
@@ -51,7 +52,7 @@ pub struct Running {
 /// What kept it from starting: which setting or file, and why; or what failed while it ran and only
 /// a new start mends, after the drain.
 pub async fn serve(config: Config) -> Result<()> {
-    telemetry::init_logs(&config.log);
+    telemetry::init_logs(&config.log, &config.data_dir);
     for advice in super::advice(&config) {
         tracing::warn!(target: "relent::delivery", "{advice}");
     }
@@ -119,6 +120,7 @@ pub async fn start(config: Config) -> Result<Running> {
         queue: queue.clone(),
         accounts: accounts.clone(),
         policy: policy.clone(),
+        store: store.clone(),
         authenticator,
         world: world.clone(),
         words: replies::Words::new(&config.replies.words).context("[replies.words]")?,
@@ -154,7 +156,15 @@ pub async fn start(config: Config) -> Result<Running> {
         own: sockets.addresses(),
     });
     let shaping = Arc::new(ShapingFile::new(config.delivery.clone(), delivery.clone()));
+    let rights = Rights::new(
+        config.clone(),
+        (accounts.clone(), policy.clone()),
+        queue.clone(),
+        (spool.clone(), store.clone()),
+    );
+    let trimmed = policy.clone();
     let parts = http::Parts {
+        rights: rights.clone(),
         config: config.clone(),
         queue: queue.clone(),
         accounts,
@@ -178,6 +188,8 @@ pub async fn start(config: Config) -> Result<Running> {
     listen(&mut tasks, sockets, &intake, &parts, &stop);
     tasks.spawn(outgoing::run(delivery, stop.clone()));
     tasks.spawn(follower);
+    tasks.spawn(rights.run(stop.clone()));
+    tasks.spawn(keeping::run(config.clone(), trimmed, parts.world.clone(), stop.clone()));
     let (files, world) = ((tls.clone(), shaping.clone()), parts.world);
     tasks.spawn(tend::run(config.clone(), files, world, looked_after, stop.clone()));
     ready.store(true, Ordering::Release);

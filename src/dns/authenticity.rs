@@ -424,6 +424,7 @@ mod tests {
         let dkim = text(&format!("v=DKIM1; k=ed25519; p={public}"));
         let records = [
             ("one._domainkey.signed.example", dkim.clone()),
+            ("one._domainkey.deep.signed.example", dkim.clone()),
             ("one._domainkey.other.example", dkim),
             ("_dmarc.signed.example", text("v=DMARC1; p=reject")),
             ("signed.example", text("v=spf1 -all")),
@@ -445,13 +446,23 @@ mod tests {
 
     impl Rig {
         fn sign(&self, domain: &str, fields: &[&str], message: &str) -> String {
+            self.sign_body(Canonicalization::Relaxed, domain, fields, message)
+        }
+
+        fn sign_body(
+            &self,
+            body: Canonicalization,
+            domain: &str,
+            fields: &[&str],
+            message: &str,
+        ) -> String {
             let signature =
                 DkimSigner::from_key(Ed25519Key::from_pkcs8_der(&self.key).expect("key"))
                     .domain(domain)
                     .selector("one")
                     .headers(fields.iter().copied())
                     .header_canonicalization(Canonicalization::Relaxed)
-                    .body_canonicalization(Canonicalization::Relaxed)
+                    .body_canonicalization(body)
                     .sign(message.as_bytes())
                     .expect("a signature");
             format!("{}{message}", signature.to_header())
@@ -506,13 +517,48 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn only_signatures_of_the_author_that_hold_say_what_is_covered() {
+        let rig = rig();
+        let good = rig.sign("signed.example", &["From", "Subject"], MESSAGE);
+        let others = rig.sign("other.example", &["From", "To"], &good);
+        let broken = format!(
+            "DKIM-Signature: v=1; a=ed25519-sha256; d=signed.example; s=one; h=from:to; \
+             bh=eHg=; b=eHg=\r\n{good}"
+        );
+        for message in [others, broken] {
+            let found = rig.check("", "signed.example", &message).await;
+            let Some(Proof::Signature(covers)) = &found.proof else {
+                unreachable!("{found:?}");
+            };
+            assert!(covers.contains(&"subject".into()), "{covers:?}");
+            assert!(!covers.contains(&"to".into()), "{found:?}");
+        }
+        // The organisation signs for its parts, and a part for the organisation (relaxed alignment).
+        for (signer, author) in
+            [("signed.example", "deep.signed.example"), ("deep.signed.example", "signed.example")]
+        {
+            let message = MESSAGE.replace("@signed.example", &format!("@{author}"));
+            let signed = rig.sign(signer, &["From", "To"], &message);
+            let found = rig.check("", author, &signed).await;
+            let Some(Proof::Signature(covers)) = &found.proof else {
+                unreachable!("{found:?}");
+            };
+            assert!(covers.contains(&"to".into()), "{signer} {author}: {covers:?}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_body_that_ends_in_blanks_is_hashed_as_its_signer_did() {
         let rig = rig();
         let fields = ["From", "To", "Subject"];
         let signed = rig.sign("signed.example", &fields, MESSAGE);
-        let padded = format!("{signed} \t\r\n\r\n  \r\n");
-        let found = rig.check("", "signed.example", &padded).await;
+        let padded = |signed: &str| format!("{signed} \t\r\n\r\n  \r\n");
+        let found = rig.check("", "signed.example", &padded(&signed)).await;
         assert!(matches!(found.proof, Some(Proof::Signature(_))), "{found:?}");
+        // To who signed it as it stands, blanks are a change.
+        let simple = rig.sign_body(Canonicalization::Simple, "signed.example", &fields, MESSAGE);
+        assert!(rig.check("", "signed.example", &simple).await.proof.is_some());
+        assert_eq!(rig.check("", "signed.example", &padded(&simple)).await.proof, None);
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -540,6 +586,14 @@ mod tests {
         let signed = rig.sign("signed.example", &["From", "To"], MESSAGE);
         let many = format!("{}{signed}", "X-Pad: y\r\n".repeat(FIELDS_MAX));
         assert_eq!(rig.check("", "signed.example", &many).await.proof, None);
+        // A signature that names more fields than anybody signs is not reckoned.
+        let mut fields = vec!["From", "To"];
+        fields.resize(SIGNED_MAX, "X-Pad");
+        let most = rig.sign("signed.example", &fields, MESSAGE);
+        assert!(rig.check("", "signed.example", &most).await.proof.is_some());
+        fields.push("X-Pad");
+        let more = rig.sign("signed.example", &fields, MESSAGE);
+        assert_eq!(rig.check("", "signed.example", &more).await.proof, None);
         // Past the most that are looked at, a signature that holds is not reached.
         let junk = "DKIM-Signature: v=1; a=ed25519-sha256; d=signed.example; s=one; h=from; bh=eHg=; \
                     b=eHg=\r\n";

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod cursor;
+pub mod forget;
 pub mod message;
 pub mod record;
 pub mod request;

@@ -192,28 +192,25 @@ pub(super) async fn lookup(
     let stream = named::given(lookup.stream.as_ref());
     let stream = stream.map(|name| caller.stream(&parts, account.id, name)).transpose()?;
     let looking = tokio::task::spawn_blocking(move || {
-        let mut items = Vec::with_capacity(lookup.recipients.len());
-        for recipient in lookup.recipients {
-            let address = match named::address(&recipient) {
-                Ok(address) => address,
-                Err(problem) => {
-                    let why = Some(problem.said());
-                    items.push(FoundView {
-                        recipient,
-                        result: "refused",
-                        reasons: Vec::new(),
-                        why,
-                    });
-                    continue;
-                }
-            };
+        let read: Vec<_> = lookup.recipients.iter().map(|text| named::address(text)).collect();
+        let known: Vec<_> = read.iter().filter_map(|read| read.as_ref().ok().cloned()).collect();
+        let mut found = parts.policy.stops_all(account.id, &known)?.into_iter();
+        let mut items = Vec::with_capacity(read.len());
+        for (recipient, read) in lookup.recipients.into_iter().zip(read) {
+            if let Err(problem) = read {
+                let why = Some(problem.said());
+                items.push(FoundView { recipient, result: "refused", reasons: Vec::new(), why });
+                continue;
+            }
+            let mut stops = found.next().unwrap_or_default();
+            stops.sort_by_key(|stop| stop.sequence);
             let mut reasons = Vec::new();
-            for standing in parts.policy.standing(account.id, &Subject::Address(address))? {
-                match (standing.stop.scope, &stream) {
+            for stop in stops {
+                match (stop.scope, &stream) {
                     (Scope::Global, _) => reasons.push("global"),
                     (Scope::Stream(id), Some(stream)) if id != stream.id => {}
                     (Scope::Stream(id), None) if !caller.sees(Some(id)) => {}
-                    _ => reasons.push(standing.stop.reason.name()),
+                    _ => reasons.push(stop.reason.name()),
                 }
             }
             let result = if reasons.is_empty() { "free" } else { "stopped" };

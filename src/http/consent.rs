@@ -9,9 +9,10 @@ use super::site::Parts;
 use super::suppression::broken;
 use crate::accounts::Stream;
 use crate::events::record::{Circumstances, Evidence};
-use crate::mail::{StreamId, Timestamp};
-use crate::policy::{Consent, Page, RecipientView, Settled, Subject};
+use crate::mail::{Address, StreamId, Timestamp};
+use crate::policy::{Asker, Consent, Full, Page, RecipientView, Requested, Settled, Subject};
 use crate::queue::Selector;
+use crate::replies::{Asking, AskingFault, ConsentTexts, languages};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -26,6 +27,12 @@ use utoipa::ToSchema;
 const PAGE_MAX: usize = 1000;
 /// Recipients in one answer unless the request says otherwise.
 const PAGE: usize = 100;
+
+impl From<AskingFault> for Problem {
+    fn from(fault: AskingFault) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, fault.to_string())
+    }
+}
 
 /// Whose consent to what, and where it comes from.
 #[derive(Deserialize, ToSchema)]
@@ -46,6 +53,10 @@ pub(super) struct Change {
     wording: Option<String>,
     /// Which version of them.
     wording_version: Option<String>,
+    /// The person is asked by mail, and consents by the button that it leads to.
+    confirm: Option<bool>,
+    /// In which language, where that is not the stream's.
+    language: Option<String>,
 }
 
 /// When it was, as its source says, what it rests on, and what the person had before them.
@@ -88,6 +99,14 @@ pub(super) async fn grant(
     let address = named::address(&draft.recipient).at("recipient")?;
     let source = named::needed("source", draft.source.as_ref())?;
     let (at, evidence, circumstances) = stated(&parts, &caller, &draft, source)?;
+    if draft.confirm == Some(true) {
+        let proof = (evidence, circumstances);
+        return request(parts, (stream, address), proof, &draft).await;
+    }
+    if named::given(draft.language.as_ref()).is_some() {
+        let text = "it is the language of a mail: give it with `confirm` alone";
+        return Err(Problem::field("language", text));
+    }
     parts.policy.grant_under(&stream, &address, at, (evidence, circumstances)).await?;
     tracing::info!(
         target: "relent::http", account = account.name, stream = stream.name,
@@ -99,6 +118,103 @@ pub(super) async fn grant(
         "state": "granted",
         "at": at.to_string(),
     })))
+}
+
+/// Asks a person by mail for consent.
+async fn request(
+    parts: Parts,
+    (stream, address): (Stream, Address),
+    (evidence, circumstances): (Evidence, Circumstances),
+    draft: &Change,
+) -> Result<Json<Value>, Problem> {
+    if named::given(draft.at.as_ref()).is_some() {
+        let text = "it is when a consent was given: with `confirm` it is not yet";
+        return Err(Problem::field("at", text));
+    }
+    let language = named::given(draft.language.as_ref());
+    if let Some(tag) = language.filter(|tag| ConsentTexts::spoken(tag).is_none()) {
+        let known: Vec<_> = languages().collect();
+        let text = format!("`{tag}` is not spoken here: give one of {}", known.join(", "));
+        return Err(Problem::field("language", text));
+    }
+    let language = language.map(str::to_owned);
+    let shown = json!({ "recipient": address, "stream": stream.name });
+    let with = |mut shown: Value, more: Value| {
+        if let (Some(shown), Some(more)) = (shown.as_object_mut(), more.as_object()) {
+            shown.extend(more.clone());
+        }
+        Json(shown)
+    };
+    // On a task of its own: what is begun is done, whether the asker waits or not.
+    let age = parts.config.consents.confirmation_age_max.0;
+    let done = tokio::spawn(async move {
+        let asking = Asking {
+            config: &parts.config,
+            queue: &parts.queue,
+            accounts: &parts.accounts,
+            policy: &parts.policy,
+            world: &parts.world,
+        };
+        let asked = (Asker::Sender, evidence, circumstances);
+        asking.ask(&stream, &address, asked, language.as_deref()).await
+    });
+    let (requested, mailed) = done.await.map_err(|fault| broken(&fault))??;
+    let refused = |text: String| Err(Problem::new(StatusCode::CONFLICT, text));
+    match (requested, mailed) {
+        (Requested::Asked { at, .. }, Some((message, is_new))) => {
+            let until = at.after(age);
+            tracing::info!(
+                target: "relent::http", account = draft.account, stream = draft.stream,
+                recipient = draft.recipient, mailed = is_new, "consent asked for"
+            );
+            Ok(with(
+                shown,
+                json!({
+                    "state": "pending",
+                    "at": at.to_string(),
+                    "mailed": is_new,
+                    "message": message.to_string(),
+                    "until": until.to_string(),
+                }),
+            ))
+        }
+        (Requested::Holds(at), _) => {
+            let more = json!({ "state": "granted", "at": at.to_string(), "mailed": false });
+            Ok(with(shown, more))
+        }
+        (Requested::Stopped(stop), _) => refused(format!(
+            "a stop stands against it ({} since {}), and nobody who has said no is asked unasked: a \
+             person comes back by START or on the page that their mail leads to; `relent explain` \
+             says more",
+            stop.reason,
+            stop.at.date()
+        )),
+        (Requested::Withdrawn(at), _) => refused(format!(
+            "consent was withdrawn on {}, and nobody who has said no is asked unasked: a person comes \
+             back by START or on the page that their mail leads to",
+            at.date()
+        )),
+        (Requested::TooMany(full), _) => {
+            let text = match full {
+                Full::Address => {
+                    "this account has asked at this address within a day, and one such mail a day is \
+                     enough (consents.confirmations_per_recipient_max): try again tomorrow"
+                }
+                Full::AddressInAll => {
+                    "this address has been asked often enough within a day \
+                     (consents.confirmations_per_address_max): try again tomorrow"
+                }
+                Full::Account => {
+                    "this account has asked as many people today as it may \
+                     (consents.confirmations_per_account_max): try again tomorrow"
+                }
+            };
+            Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, text))
+        }
+        (Requested::Asked { .. }, None) => {
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the mail was not made"))
+        }
+    }
 }
 
 pub(super) async fn withdraw(

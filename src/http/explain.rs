@@ -30,7 +30,11 @@ pub(super) struct Wanted {
     recipient: Option<String>,
 }
 
-fn record(parts: &Parts, event: &RecordEvent, entry: Option<u64>) -> Result<Value, Problem> {
+pub(super) fn record(
+    parts: &Parts,
+    event: &RecordEvent,
+    entry: Option<u64>,
+) -> Result<Value, Problem> {
     let (change, (scope, stream), reason) = match event.change {
         Change::Suppressed { scope, reason } => {
             ("suppressed", named::scope(parts, scope)?, Some(reason))
@@ -76,7 +80,7 @@ fn record(parts: &Parts, event: &RecordEvent, entry: Option<u64>) -> Result<Valu
     }))
 }
 
-fn message(event: &MessageEvent) -> Value {
+pub(super) fn message(event: &MessageEvent) -> Value {
     match event {
         MessageEvent::Accepted(message) => json!({
             "message": message.id.to_string(),

@@ -51,6 +51,7 @@ mod named;
 mod outgoing;
 mod post;
 mod problem;
+mod rights;
 mod session;
 mod stream;
 mod suppression;

@@ -11,6 +11,7 @@ use crate::config::{self, Config};
 use crate::dns::Resolver;
 use crate::policy::Policy;
 use crate::queue::Queue;
+use crate::rights::Rights;
 use crate::spool::Spool;
 use crate::store::Store;
 use crate::world::World;
@@ -47,6 +48,8 @@ pub struct Parts {
     pub vitals: Vitals,
     /// The registry that `/metrics` shows.
     pub metrics: PrometheusHandle,
+    /// To be forgotten.
+    pub rights: Rights,
     /// Clock and the rest.
     pub world: World,
     /// Whether every listener is open and no stop has begun.

@@ -3,8 +3,8 @@
 use super::route::{Need, Route, delete, get, patch, post, put};
 use super::{
     account, account_page, answers, audit, batch, consent, credential, domain, explain, findings,
-    follow, happening, held, import, meanings, member_table, message, openapi, outgoing, stream,
-    suppression, waiting,
+    follow, happening, held, import, meanings, member_table, message, openapi, outgoing, rights,
+    stream, suppression, waiting,
 };
 use crate::accounts::Right;
 use crate::config::Config;
@@ -42,6 +42,20 @@ pub(super) fn routes(config: &Config) -> Vec<Route> {
         .asks::<findings::OfMessage>()
         .takes_raw("message/rfc822")
         .body_size_max(message_size_max),
+        get(
+            "/api/v1/recipients/export",
+            may(Right::RecipientsExport),
+            "Export all that is kept about a person.",
+            rights::export,
+        )
+        .asks::<rights::Wanted>(),
+        post(
+            "/api/v1/recipients/erase",
+            may(Right::RecipientsErase),
+            "Destroy what is kept about a person, who stays stopped.",
+            rights::erase,
+        )
+        .takes::<rights::Wanted>(),
         get(
             "/api/v1/audit",
             may(Right::AuditRead),

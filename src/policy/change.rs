@@ -70,7 +70,6 @@ fn entry(account: AccountId, change: &Change, evidence: &Evidence) -> Act {
     };
     act.with("source", evidence.source.label())
         .with("text", evidence.text.as_str())
-        .with("ip", evidence.ip.as_deref())
         .with("message", evidence.message.map(|message| message.to_string()))
 }
 

@@ -86,6 +86,10 @@ pub(super) fn bury(
     death: &Death,
     settings: &config::Queue,
 ) -> Result<Buried, StoreFault> {
+    if death.hash == RecipientHash([0; 16]) {
+        // Of a recipient who was forgotten nothing is recorded.
+        return Ok(Buried::Counted);
+    }
     let place = (death.account, death.hash);
     let mut kept = t.get::<RecipientRecord>(&key(death.account, death.hash))?.unwrap_or_default();
     kept.address.get_or_insert(death.address.clone());

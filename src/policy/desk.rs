@@ -69,7 +69,11 @@ impl Policy {
     }
 
     /// The four records that concern an address: its own and its domain's, the account's and global.
-    fn keys_of(&self, account: AccountId, address: &Address) -> Result<Vec<Key>, StoreFault> {
+    pub(super) fn keys_of(
+        &self,
+        account: AccountId,
+        address: &Address,
+    ) -> Result<Vec<Key>, StoreFault> {
         let mut keys = Vec::with_capacity(4);
         let owners = [account, AccountId::INSTALLATION];
         // The installation has no records beside the global ones.

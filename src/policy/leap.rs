@@ -107,6 +107,13 @@ pub enum Verb {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct HeldStop(Death);
 
+impl HeldStop {
+    /// Whose stop is held.
+    pub(super) fn whose(&self) -> (AccountId, RecipientHash) {
+        (self.0.account, self.0.hash)
+    }
+}
+
 impl Record for HeldStop {
     const TABLE: Table = Table::HeldStop;
 }

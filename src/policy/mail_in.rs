@@ -153,13 +153,25 @@ mod tests {
     use crate::events::record::{RecordEvent, Rule, Source, Trust};
     use crate::policy::Judgement;
     use crate::store::{Record, Store};
-    use crate::world::World;
+    use crate::world::{Clock, World};
 
     struct Rig {
         _home: tempfile::TempDir,
         policy: Policy,
         stream: Stream,
         ann: Address,
+    }
+
+    /// A clock that is a day ahead.
+    struct Tomorrow;
+
+    impl Clock for Tomorrow {
+        fn now(&self) -> Timestamp {
+            World::real().clock.now().after(UNDO_AGE_MAX)
+        }
+        fn steady(&self) -> Duration {
+            Duration::ZERO
+        }
     }
 
     async fn rig() -> Rig {
@@ -250,6 +262,94 @@ mod tests {
         rig.stop(Scope::Stream(rig.stream.id), Reason::OptOut, Source::Reply).await;
         assert_eq!(rig.back(before).await, Return::Outdated);
         assert!(matches!(rig.judge(), Judgement::Suppressed(_)));
+    }
+
+    #[tokio::test]
+    async fn what_was_written_before_a_complaint_or_a_withdrawal_opens_nothing() {
+        let complained = rig().await;
+        let now = complained.policy.world.clock.now();
+        let before = Timestamp(now.0 - 60_000);
+        complained.stop(Scope::Account, Reason::Complaint, Source::Complaint).await;
+        assert_eq!(complained.back(before).await, Return::Outdated);
+        let withdrew = rig().await;
+        let source = evidence(Source::Page);
+        let done = withdrew.policy.withdraw(&withdrew.stream, &withdrew.ann, now, source).await;
+        done.expect("store");
+        assert_eq!(withdrew.back(before).await, Return::Outdated);
+    }
+
+    #[tokio::test]
+    async fn only_what_a_person_did_after_a_stop_stands_over_it() {
+        for (source, is_before) in [(Source::Operator, false), (Source::Page, true)] {
+            let rig = rig().await;
+            let now = rig.policy.world.clock.now();
+            let grant = || rig.policy.grant(&rig.stream, &rig.ann, now, evidence(source));
+            if is_before {
+                grant().await.expect("store");
+            }
+            rig.stop(Scope::Account, Reason::OptOut, Source::Reply).await;
+            if !is_before {
+                grant().await.expect("store");
+            }
+            let back = rig.back(rig.policy.world.clock.now()).await;
+            assert!(matches!(back, Return::Recorded(_)), "{source:?}: {back:?}");
+            assert_eq!(rig.judge(), Judgement::Clear);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_withdrew_comes_back_and_is_known_by_address() {
+        let rig = rig().await;
+        let now = rig.policy.world.clock.now();
+        let (before, source) = (Timestamp(now.0 - 60_000), evidence(Source::Page));
+        let hash = rig.policy.accounts.hash(rig.stream.account, &rig.ann).expect("hash");
+        let done = rig.policy.suppress(
+            rig.stream.account,
+            Subject::Hash(hash),
+            Scope::Account,
+            Reason::OptOut,
+            source.clone(),
+        );
+        done.await.expect("store");
+        let known = || {
+            let view = rig.policy.view(rig.stream.account, &Subject::Hash(hash));
+            view.expect("store").address
+        };
+        assert_eq!(known(), None);
+        assert!(matches!(rig.back(now).await, Return::Recorded(_)));
+        assert_eq!(known().as_ref(), Some(&rig.ann), "the wish names it");
+        let done = rig.policy.withdraw(&rig.stream, &rig.ann, before, source).await;
+        done.expect("store");
+        assert!(
+            matches!(rig.back(now).await, Return::Recorded(_)),
+            "a withdrawal stands for nothing"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_token_undoes_the_stop_that_it_was_made_for_and_no_other() {
+        let rig = rig().await;
+        let subject = Subject::Address(rig.ann.clone());
+        let event = rig.stop(Scope::Account, Reason::OptOut, Source::Reply).await;
+        let undo = |event| rig.policy.undo_token(rig.stream.account, &subject, event);
+        assert!(undo(event).expect("store").is_some());
+        assert_eq!(undo(event + 1).expect("store"), None);
+        let world = World { clock: std::sync::Arc::new(Tomorrow), ..World::real() };
+        let later = Policy { world, ..rig.policy.clone() };
+        let late = later.undo_token(rig.stream.account, &subject, event);
+        assert_eq!(late.expect("store"), None, "a day is over");
+    }
+
+    #[tokio::test]
+    async fn a_person_lifts_no_stop_of_the_operator_for_the_same_stream() {
+        let rig = rig().await;
+        let own = Scope::Stream(rig.stream.id);
+        rig.stop(own, Reason::Manual, Source::Operator).await;
+        rig.stop(own, Reason::OptOut, Source::Reply).await;
+        let back = rig.back(rig.policy.world.clock.now()).await;
+        assert!(matches!(back, Return::Recorded(_)));
+        let Judgement::Suppressed(stop) = rig.judge() else { unreachable!("it was lifted") };
+        assert_eq!(stop.reason, Reason::Manual);
     }
 
     #[tokio::test]

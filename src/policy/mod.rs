@@ -4,12 +4,15 @@
 mod audited;
 mod change;
 pub mod compliance;
+mod confirm;
 pub mod crossing;
 mod death;
 mod desk;
+mod erase;
 mod import;
 mod judge;
 mod leap;
+mod look_up;
 mod mail_in;
 mod permit;
 #[cfg(test)]
@@ -19,9 +22,12 @@ mod record;
 #[cfg(test)]
 mod tests;
 pub mod token;
+mod trim;
 
+pub use confirm::{Asker, Confirmation, Confirmed, Full, Requested};
 pub use death::{Buried, Death, site_of};
 pub use desk::Policy;
+pub use erase::ErasedRecords;
 pub use import::{Imported, ListedConsent, ListedStop};
 pub use judge::judge;
 pub use leap::{Alarm, Released, Verb};
@@ -32,3 +38,4 @@ pub use record::{
     Consent, ConsentState, Judgement, Page, RecipientView, Settled, Standing, Subject, Suppression,
     Token,
 };
+pub use trim::Trim;

@@ -136,6 +136,13 @@ pub enum Token {
         /** Until when it can be undone. */
         until: Timestamp,
     },
+    /// Confirmation of a consent that was asked for: the request's event, until when.
+    Confirm {
+        /** The event of the request. */
+        event: u64,
+        /** Until when it can be confirmed. */
+        until: Timestamp,
+    },
 }
 
 /// The records of one recipient in one account, and the global ones.
@@ -385,7 +392,7 @@ mod tests {
         };
         let bytes = postcard::to_stdvec(&old).expect("plain data");
         let read = RecipientRecord::decode_old(3, &bytes).expect("a record of version 3");
-        let [consent] = &read.consents[..] else { panic!("{read:?}") };
+        let [consent] = &read.consents[..] else { unreachable!("{read:?}") };
         assert_eq!((consent.at, consent.sequence), (Timestamp(7), 9));
         assert_eq!((consent.evidence.text.as_str(), &consent.circumstances), ("form", &None));
     }

@@ -38,6 +38,9 @@ pub fn seal(key: &[u8; 32], token: &Token) -> String {
         Token::Undo { event, until } => {
             ("", 4, [event.to_be_bytes().to_vec(), until.seconds().to_be_bytes().to_vec()])
         }
+        Token::Confirm { event, until } => {
+            ("", 5, [event.to_be_bytes().to_vec(), until.seconds().to_be_bytes().to_vec()])
+        }
     };
     let mut bytes = vec![VERSION | kind, KEY_ID];
     bytes.extend(parts.concat());
@@ -78,12 +81,14 @@ pub fn open(key: &[u8; 32], text: &str) -> Option<Token> {
                 recipient: RecipientNumber(u32::from_be_bytes(recipient.try_into().ok()?)),
             })
         }
-        ("", 4) => {
+        ("", kind @ (4 | 5)) => {
             let (event, until) = rest.split_first_chunk::<8>()?;
             let seconds = u64::from_be_bytes(until.try_into().ok()?);
-            Some(Token::Undo {
-                event: u64::from_be_bytes(*event),
-                until: Timestamp(seconds.saturating_mul(1000)),
+            let event = u64::from_be_bytes(*event);
+            let until = Timestamp(seconds.saturating_mul(1000));
+            Some(match kind {
+                4 => Token::Undo { event, until },
+                _ => Token::Confirm { event, until },
             })
         }
         _ => None,
@@ -111,6 +116,15 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_confirmation_is_no_undo() {
+        let (key, event, until) = ([7; 32], 9, Timestamp(5000));
+        let confirm = Token::Confirm { event, until };
+        let text = seal(&key, &confirm);
+        assert_ne!(text, seal(&key, &Token::Undo { event, until }));
+        assert_eq!(open(&key, &text), Some(confirm));
+    }
 
     #[test]
     fn a_token_survives_its_case_and_no_other_change() {

@@ -6,7 +6,7 @@ use super::about::is_persons;
 use super::answer_mail::Sheet;
 use super::answer_texts::{Texts, texts};
 use super::desk::{Desk, Reading};
-use super::destination::Person;
+use super::destination::{Destination, Person};
 use super::limits::Counted;
 use crate::accounts::Stream;
 use crate::events::message::{Accepted, MessageEvent, Origin, Recipient};
@@ -47,6 +47,11 @@ fn id_of(stop: u64) -> MessageId {
         &[b"confirmation".as_slice(), &stop.to_be_bytes()].concat(),
     );
     MessageId(digest.as_ref()[..12].try_into().expect("32 bytes"))
+}
+
+/// The address that a stream's own mail of ours comes from; two long names may be no local part together.
+pub(super) fn plain_sender(sender: &str, stream: &Stream, host: &str) -> Option<Address> {
+    Address::new(&format!("{sender}.{}", stream.name), host).ok()
 }
 
 /// A text with its names put in.
@@ -233,7 +238,7 @@ impl Desk {
         let now = parts.world.clock.now();
         let own = Counted::Answers(parts.accounts.hash(AccountId::INSTALLATION, &to)?);
         let own = (own, parts.config.replies.answers_per_address_max);
-        if !self.limits.take(&[&[own], more].concat(), now) {
+        if !self.limits.take(&[&[own], more].concat(), now).await? {
             metrics::counter!("relent_answers_limited_total").increment(1);
             return Err(Unsaid::Unwanted("it would be one too many today"));
         }
@@ -241,15 +246,14 @@ impl Desk {
         let mut chance = [0; 6];
         parts.world.chance.fill(&mut chance);
         let id = id.unwrap_or_else(|| MessageId::new(now, chance));
-        let host = parts.config.reply_domain();
+        let host = self.host(reading, stream)?;
         let at = |local: &str| {
-            Address::new(local, host).map_err(|_| Unsaid::Unwanted("the reply host is no host"))
+            Address::new(local, &host).map_err(|_| Unsaid::Unwanted("the reply host is no host"))
         };
         let reply_to =
             at(&parts.policy.seal(&Token::Reply { stream: stream.id, recipient: hash })?)?;
-        // Two long names may be no local part together.
-        let plain = at(&format!("{}.{}", self.sender(stream)?, stream.name));
-        let from = plain.unwrap_or_else(|_| reply_to.clone());
+        let plain = plain_sender(&self.sender(stream)?, stream, &host);
+        let from = plain.unwrap_or_else(|| reply_to.clone());
         let ids = about.message_id.iter().chain(&about.answers).map(String::as_str);
         let sheet = Sheet {
             id,
@@ -259,6 +263,7 @@ impl Desk {
             to: &to,
             subject: &subject,
             answers: ids.collect(),
+            submitted: "auto-replied",
             language: texts.tag,
             hostname: &parts.config.hostname,
             now,
@@ -284,6 +289,18 @@ impl Desk {
         tracing::info!(target: "relent::replies", id = %id, stream = stream.name,
             language = texts.tag, "answered");
         Ok(())
+    }
+
+    /// Where an answer is from: the host that was written to, where it is that of a sending domain of the
+    /// account, so that who wrote to `reply.acme.example` hears from there.
+    fn host(&self, reading: &Reading, stream: &Stream) -> Result<String, StoreFault> {
+        for Destination(_, at) in &reading.incoming.to {
+            let host = at.domain();
+            if !self.hosts.contains(host) && self.parts.is_reply_host(host, stream.account)? {
+                return Ok(host.as_str().to_owned());
+            }
+        }
+        Ok(self.parts.config.reply_domain().to_owned())
     }
 
     /// The words of the person's language; of the stream's where that is not known.

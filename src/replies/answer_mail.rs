@@ -24,6 +24,8 @@ pub(super) struct Sheet<'a> {
     pub(super) subject: &'a str,
     /// What it answers, nearest first.
     pub(super) answers: Vec<&'a str>,
+    /// What the Auto-Submitted field says: whether it answers something (RFC 3834 §5).
+    pub(super) submitted: &'static str,
     pub(super) language: &'a str,
     pub(super) hostname: &'a str,
     pub(super) now: Timestamp,
@@ -60,7 +62,8 @@ impl Sheet<'_> {
         //= https://www.rfc-editor.org/rfc/rfc3834#section-3.1.7
         //# The Auto-Submitted field, with a value of "auto-replied", SHOULD be
         //# included in the message header of any automatic response.
-        head.push_str("Auto-Submitted: auto-replied\r\nX-Auto-Response-Suppress: All\r\n");
+        head.push_str(&format!("Auto-Submitted: {}\r\n", self.submitted));
+        head.push_str("X-Auto-Response-Suppress: All\r\n");
         head.push_str(&format!("{LOOP}: {}\r\n", self.hostname));
         head.push_str(&format!(
             "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
@@ -130,6 +133,7 @@ mod tests {
             to: &address("ann@reader.example"),
             subject,
             answers: vec!["<2@x>", "<1@x>"],
+            submitted: "auto-replied",
             language: "zh-Hans",
             hostname: "relay.example",
             now: Timestamp(0),

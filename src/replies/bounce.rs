@@ -5,6 +5,7 @@ use super::autoreply;
 use super::decode::{Letter, Part};
 use super::delivery_status::{self, Reported};
 use super::notice::Notice;
+use super::words::Vocabulary;
 use crate::config;
 use crate::mail::{Refusal, RefusalRules, Status, refusal};
 use serde::Serialize;
@@ -44,20 +45,27 @@ impl Bounced {
 }
 
 /// Reads a bounce; `None` where the message is none.
-pub(super) fn read(letter: &Letter, limits: &config::Replies) -> Option<Vec<Bounced>> {
-    let found = of_letter(letter);
+pub(super) fn read(
+    letter: &Letter,
+    limits: &config::Replies,
+    words: &Vocabulary,
+) -> Option<Vec<Bounced>> {
+    let found = of_letter(letter, words);
     if found.as_ref().is_some_and(|found| !found.is_empty()) {
         return found;
     }
     // A gateway may wrap a bounce whole in a message that itself says little.
     let inner = letter.parts.iter().find(|part| part.kind == "message/rfc822");
     let inner = inner.and_then(|part| Letter::read(&part.bytes(), limits));
-    let inner = inner.and_then(|inner| of_letter(&inner)).filter(|inner| !inner.is_empty());
-    let notice = Notice::of(letter);
-    inner.filter(|_| notice.is_machine() && notice.is_titled()).or(found)
+    let inner = inner.and_then(|inner| of_letter(&inner, words)).filter(|inner| !inner.is_empty());
+    let is_notice = || {
+        let notice = Notice::of(letter, words.notices());
+        notice.is_machine() && notice.is_titled()
+    };
+    inner.filter(|_| is_notice()).or(found)
 }
 
-fn of_letter(letter: &Letter) -> Option<Vec<Bounced>> {
+fn of_letter(letter: &Letter, words: &Vocabulary) -> Option<Vec<Bounced>> {
     let titled = letter.report.as_deref() == Some("delivery-status");
     let mut reported = Reported::default();
     let mut seen = titled;
@@ -70,11 +78,15 @@ fn of_letter(letter: &Letter) -> Option<Vec<Bounced>> {
     if reported.speaks {
         return Some(reported.bounced);
     }
-    let notice = Notice::of(letter);
+    if !seen && !Notice::may_be(&letter.head, words.notices()) {
+        return None;
+    }
+    let notice = Notice::of(letter, words.notices());
     if seen {
         return Some(notice.recipients());
     }
-    let answers = letter.head.text("subject").is_some_and(|s| autoreply::is_automatic_subject(&s));
+    let answers = letter.head.text("subject");
+    let answers = answers.is_some_and(|s| autoreply::is_automatic_subject(&s, words));
     (!answers && notice.is_bounce()).then(|| notice.recipients())
 }
 
@@ -111,7 +123,8 @@ mod tests {
     fn words(header: &str, notice: &str) -> Option<Vec<(String, bool)>> {
         let message = format!("{header}\r\n\r\n{notice}");
         let letter = Letter::read(message.as_bytes(), &config::Replies::default())?;
-        let found = read(&letter, &config::Replies::default())?;
+        let found =
+            read(&letter, &config::Replies::default(), super::super::words::tests::plain())?;
         Some(found.into_iter().map(|one| (one.address, one.permanent)).collect())
     }
 

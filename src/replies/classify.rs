@@ -6,7 +6,8 @@ use super::complaint;
 use super::decode::Letter;
 use super::keyword::{self, Found};
 use super::words::Vocabulary;
-use super::written;
+use super::written::{self, Written};
+use crate::accounts::StreamKind;
 use crate::config;
 use serde::Serialize;
 
@@ -100,6 +101,21 @@ impl Classification {
     }
 }
 
+impl Classification {
+    /// What the words stop at a stream of this kind; nothing where they are no wish that such a stream obeys.
+    #[must_use]
+    pub fn stops_at(&self, kind: StreamKind) -> Option<config::Stops> {
+        match kind {
+            StreamKind::Marketing => self.stops,
+            // CANCEL or N may answer an order: only words about mail count there. Its own mail goes on,
+            // what ends is the account's marketing.
+            StreamKind::Transactional => {
+                self.stops.filter(|_| self.about_mail).map(|_| config::Stops::Account)
+            }
+        }
+    }
+}
+
 /// Says what a message is and, of a person's, what it asks, by these words. What is nested deeper, has more parts or is
 /// larger than the limits allow is a person's letter without a wish.
 #[must_use]
@@ -107,25 +123,26 @@ pub fn classify(message: &[u8], limits: &config::Replies, words: &Vocabulary) ->
     let Some(letter) = Letter::read(message, limits) else {
         return Classification::new(Kind::Person);
     };
-    if let Some(complaint) = complaint::read(&letter) {
+    if let Some(complaint) = complaint::read(&letter, words.complaints()) {
         let mut read = Classification::new(Kind::Complaint);
         read.feedback_type = complaint.feedback_type;
         read.tokens = complaint.tokens;
         read.complainants = complaint.complainants;
         return read;
     }
-    if let Some(recipients) = bounce::read(&letter, limits) {
+    if let Some(recipients) = bounce::read(&letter, limits, words) {
         let mut read = Classification::new(Kind::Bounce);
         read.recipients = recipients;
         return read;
     }
-    if autoreply::is_automatic(&letter.head) || autoreply::is_receipt(&letter) {
+    if autoreply::is_automatic(&letter.head, words) || autoreply::is_receipt(&letter) {
         let mut read = Classification::new(Kind::AutoReply);
-        read.written = body(&letter, words);
+        read.written = body(&letter, words).text;
         return read;
     }
     let mut read = Classification::new(Kind::Person);
-    read.written = body(&letter, words);
+    let Written { text, below, quoted } = body(&letter, words);
+    read.written = text;
     // What is longer than is read may say more further down.
     if letter
         .parts
@@ -134,7 +151,9 @@ pub fn classify(message: &[u8], limits: &config::Replies, words: &Vocabulary) ->
     {
         return read;
     }
-    if autoreply::says_so(&read.written) {
+    if autoreply::says_so(&read.written, words)
+        || autoreply::is_away(&letter.head, &read.written, words.automatic())
+    {
         let kind = Kind::AutoReply;
         return Classification { kind, beyond: false, ..read };
     }
@@ -146,7 +165,16 @@ pub fn classify(message: &[u8], limits: &config::Replies, words: &Vocabulary) ->
         let courteous = found.wish == Wish::None && keyword::is_courteous(words, &read.written);
         if courteous { keyword::in_subject(words, &subject) } else { found }
     };
-    let Found { wish, beyond, about_mail } = found;
+    let below_footer = if found.wish == Wish::None && !below.is_empty() {
+        Some(keyword::below_footer(words, &quoted, &below)).filter(|found| found.wish != Wish::None)
+    } else {
+        None
+    };
+    if below_footer.is_some() {
+        read.written.push_str("\n\n");
+        read.written.push_str(&below);
+    }
+    let Found { wish, beyond, about_mail } = below_footer.unwrap_or(found);
     let attached = letter.parts.iter().any(|part| part.attached);
     read.beyond = wish == Wish::None || beyond || attached;
     (read.wish, read.about_mail, read.stops) = (wish, about_mail, words.stops(wish));
@@ -154,12 +182,15 @@ pub fn classify(message: &[u8], limits: &config::Replies, words: &Vocabulary) ->
 }
 
 /// What the person wrote: of the plain text, or of the HTML where that says nothing.
-fn body(letter: &Letter, words: &Vocabulary) -> String {
+fn body(letter: &Letter, words: &Vocabulary) -> Written {
     let plain =
         letter.part("text/plain").map(|part| written::of_plain(words.marks(), &part.text()));
-    if let Some(plain) = plain.filter(|plain| !keyword::says_nothing(plain)) {
+    let plain = plain.unwrap_or_default();
+    if !keyword::says_nothing(&plain.text) {
         return plain;
     }
     let html = letter.part("text/html").map(|part| written::of_html(words.marks(), &part.text()));
-    html.unwrap_or_default()
+    let html = html.unwrap_or_default();
+    // An answer below the quote may be all that there is.
+    if html.text.is_empty() && html.below.is_empty() { plain } else { html }
 }

@@ -3,6 +3,8 @@
 //! are known by them.
 
 use super::decode::{Head, Letter, Part};
+use super::requests::begins;
+use serde::Deserialize;
 use std::borrow::Cow;
 
 /// Longest token, in octets: a local part.
@@ -28,22 +30,31 @@ const ABUSE: &str = "abuse";
 /// A mail program's own request to be taken off, which its user pressed a button for: it complains of
 /// nothing.
 pub(super) const OPT_OUT: &str = "opt-out";
-/// Fields by which a mail program says that its user pressed that button.
-const BUTTONS: [&str; 1] = ["x-apple-unsubscribe"];
-/// Fields of a returned message that only a provider's report adds.
-const MARKS: [&str; 2] = ["x-hmxmroriginalrecipient", "x-reporter-ip"];
-/// How the subjects of reports in other forms begin, in lower case; they return the message.
-const SUBJECTS: [&str; 3] =
-    ["complaint about message from", "email feedback report for", "spam complaint about"];
+/// Signs of reports in other forms; the page says what each list is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ComplaintWords {
+    buttons: Vec<String>,
+    marks: Vec<String>,
+    forms: Vec<String>,
+    subjects: Vec<String>,
+}
+
+impl ComplaintWords {
+    /// Reads the file of the binary.
+    pub(super) fn read() -> Result<Self, String> {
+        toml::from_str(include_str!("words/complaints.toml")).map_err(|fault| fault.to_string())
+    }
+}
 
 /// Reads a feedback report; `None` where the message is none.
-pub(super) fn read(letter: &Letter) -> Option<Complaint> {
+pub(super) fn read(letter: &Letter, words: &ComplaintWords) -> Option<Complaint> {
     let feedback_type = match reported(letter) {
         Some(kind) => kind,
-        None if BUTTONS.iter().any(|name| letter.head.raw(name).is_some()) => {
+        None if words.buttons.iter().any(|name| letter.head.raw(name).is_some()) => {
             Some(OPT_OUT.to_owned())
         }
-        None if is_known_form(letter) => Some(ABUSE.to_owned()),
+        None if is_known_form(letter, words) => Some(ABUSE.to_owned()),
         None => return None,
     };
     let originals = letter.parts.iter().filter(|part| is_original(&part.kind));
@@ -74,14 +85,15 @@ fn reported(letter: &Letter) -> Option<Option<String>> {
     Some(word.filter(|word| !word.is_empty()))
 }
 
-fn is_known_form(letter: &Letter) -> bool {
+fn is_known_form(letter: &Letter, words: &ComplaintWords) -> bool {
     let subject = letter.head.text("subject").unwrap_or_default().trim().to_lowercase();
     let mut originals = letter.parts.iter().filter(|part| is_original(&part.kind)).peekable();
-    let titled = SUBJECTS.iter().any(|start| subject.starts_with(start));
+    let titled = begins(&subject, &words.subjects)
+        || words.forms.iter().any(|name| letter.head.raw(name).is_some());
     titled && originals.peek().is_some()
         || originals.any(|part| {
             let head = Head::read(&part.bytes());
-            MARKS.iter().all(|name| head.raw(name).is_some())
+            words.marks.iter().all(|name| head.raw(name).is_some())
         })
 }
 
@@ -127,12 +139,13 @@ fn tokens(original: &Part) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::words::tests::plain;
     use super::*;
 
     fn kind(message: &str) -> Option<Option<String>> {
         let limits = crate::config::Replies::default();
         let letter = Letter::read(message.as_bytes(), &limits)?;
-        read(&letter).map(|complaint| complaint.feedback_type)
+        read(&letter, plain().complaints()).map(|complaint| complaint.feedback_type)
     }
 
     fn parts(kind: &str, report: &str, header: &str) -> String {
@@ -178,7 +191,7 @@ mod tests {
             parts("multipart/mixed", report, "").replace("\r\n\r\nFeedback-", "\r\nFeedback-");
         let limits = crate::config::Replies::default();
         let letter = Letter::read(message.as_bytes(), &limits).expect("a letter");
-        let named = read(&letter).expect("a complaint").complainants;
+        let named = read(&letter, plain().complaints()).expect("a complaint").complainants;
         assert_eq!(named, ["a@b.example", "c@d.example"]);
     }
 

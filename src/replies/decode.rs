@@ -66,6 +66,12 @@ impl Head {
         found.map(|(_, value)| String::from_utf8_lossy(value))
     }
 
+    /// Every field, its name in lower case.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        let fields = self.fields.iter();
+        fields.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value)))
+    }
+
     /// The first field of this name with its encoded words read (RFC 2047).
     pub(super) fn text(&self, name: &str) -> Option<String> {
         let found = self.fields.iter().find(|(known, _)| known == name);

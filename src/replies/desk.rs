@@ -11,7 +11,7 @@ use super::limits::Limits;
 use super::trust::Speaker;
 use super::whole::who;
 use super::words::{Vocabulary, Words};
-use crate::accounts::{Accounts, StreamKind};
+use crate::accounts::Accounts;
 use crate::config::{Config, Stops};
 use crate::dns::{Authenticator, Authenticity};
 use crate::events::message::{Accepted, Origin};
@@ -22,7 +22,7 @@ use crate::mail::{
 };
 use crate::policy::{Death, Policy, Settled, Token, site_of};
 use crate::queue::{self, Queue, Said, Stop};
-use crate::store::StoreFault;
+use crate::store::{Store, StoreFault};
 use crate::world::World;
 use bytes::Bytes;
 use std::net::IpAddr;
@@ -34,6 +34,8 @@ const EVIDENCE_MAX: usize = 1000;
 /// What mail clients themselves write to a List-Unsubscribe address, in lower case.
 const CLIENTS_WORDS: [&str; 2] =
     ["this message was automatically generated", "this is an automatically generated"];
+/// The null return path, as a field.
+const NOBODYS_PATH: &[u8] = b"Return-Path: <>\r\n";
 /// Feedback types that say nothing of what the person wants (RFC 5965 §7.3, RFC 6430, RFC 6591).
 const NO_REFUSAL: [&str; 4] = ["not-spam", "auth-failure", "virus", "dmarc"];
 
@@ -47,6 +49,8 @@ pub struct Parts {
     pub accounts: Accounts,
     /// Where stops are recorded.
     pub policy: Policy,
+    /// Where it is counted how often somebody is answered.
+    pub store: Store,
     /// Who says whether mail is from whom it names.
     pub authenticator: Authenticator,
     /// Clock and chance.
@@ -108,7 +112,7 @@ impl Desk {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let hosts = hosts(&parts.config.hostname, parts.config.reply_domain());
-        let limits = Limits::new(parts.config.replies.answered_max);
+        let limits = Limits::new(parts.store.clone(), parts.config.replies.answered_max);
         let lookups = Semaphore::new(parts.config.replies.checks_max.max(1) as usize);
         Arc::new(Self { parts, hosts, limits, lookups })
     }
@@ -132,7 +136,7 @@ impl Desk {
                 "tlsrpt" if ours => Some(Role::Operator),
                 "fbl" if ours => Some(Role::Feedback),
                 _ if ours => self.parts.plain(&local)?,
-                _ => None,
+                _ => self.parts.plain_at(&local, address.domain())?,
             }
         };
         let not_ours = || refuse((5, 7, 1), format!("{address} is not one of our addresses"));
@@ -157,8 +161,12 @@ impl Desk {
         let (message, config) = (incoming.message.clone(), self.parts.config.clone());
         let words = self.words(&incoming).map_err(|fault| fault.answer())?;
         // Whatever a message does to its reader, it ends no session but this one's question.
+        let nobody = incoming.sender.address().is_none();
         let read = tokio::task::spawn_blocking(move || {
-            let read = classify(&message, &config.replies, &words);
+            // What nobody is to answer says so in its envelope; a reader of the message sees it as final
+            // delivery would show it (RFC 5321 §4.4).
+            let shown = nobody.then(|| [NOBODYS_PATH, &message].concat());
+            let read = classify(shown.as_deref().unwrap_or(&message), &config.replies, &words);
             let about = About::read(&message);
             let language = language::of_reply(&message, &read.written, &config.replies);
             (read, about, language)
@@ -533,12 +541,8 @@ fn settled(done: Result<Settled, StoreFault>) -> Result<(), Answer> {
 
 /// How far what a person wrote reaches; none where it is no wish that this stream obeys.
 pub(super) fn scope_of(read: &Classification, person: &Person) -> Option<Scope> {
-    // CANCEL or N may answer an order: only words about mail count there.
-    if person.stream.kind == StreamKind::Transactional && !read.about_mail {
-        return None;
-    }
     // To come back is never taken from what anybody can forge; a person reads it.
-    match read.stops? {
+    match read.stops_at(person.stream.kind)? {
         Stops::Account => Some(Scope::Account),
         Stops::Stream => Some(person.stream.opt_out_scope()),
     }

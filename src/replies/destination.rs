@@ -1,9 +1,10 @@
 //! Which of our addresses a recipient names: a token's, a stream's plain one, or the operator's.
 
 use super::desk::Parts;
-use crate::accounts::{AccountFault, Stream};
+use crate::accounts::{AccountFault, HostUse, Stream};
 use crate::mail::{
-    Address, Answer, Domain, MessageId, RecipientHash, RecipientNumber, Status, Timestamp,
+    AccountId, Address, Answer, Domain, MessageId, RecipientHash, RecipientNumber, Status,
+    Timestamp,
 };
 use crate::policy::{Subject, Token};
 use crate::store::StoreFault;
@@ -73,6 +74,25 @@ impl Parts {
         Ok(known.is_some())
     }
 
+    /// Whether a name is in use as the reply host of one of an account's sending domains.
+    pub(super) fn is_reply_host(&self, name: &Domain, of: AccountId) -> Result<bool, StoreFault> {
+        let domains = match self.accounts.domains(of) {
+            Ok(domains) => domains,
+            Err(AccountFault::Store(fault)) => return Err(fault),
+            Err(AccountFault::Unknown(_) | AccountFault::Refused(_)) => return Ok(false),
+        };
+        Ok(domains.iter().any(|domain| domain.host(HostUse::Replies) == Some(name)))
+    }
+
+    /// The stream whose plain address this is at the reply host of one of its account's sending domains.
+    pub(super) fn plain_at(&self, local: &str, host: &Domain) -> Result<Option<Role>, Answer> {
+        let Some(Role::Stream(stream)) = self.plain(local)? else {
+            return Ok(None);
+        };
+        let is_own = self.is_reply_host(host, stream.account).map_err(|fault| fault.answer())?;
+        Ok(is_own.then_some(Role::Stream(stream)))
+    }
+
     /// Whom a reply or unsubscribe token names, as far as the records know.
     pub(super) fn person(&self, token: &Token) -> Result<Option<Person>, StoreFault> {
         let (Token::Reply { stream, recipient } | Token::Unsubscribe { stream, recipient }) = token
@@ -103,7 +123,7 @@ impl Parts {
                 }
                 Ok(Role::Return(*message, *recipient))
             }
-            Token::Undo { .. } => Err(forged()),
+            Token::Undo { .. } | Token::Confirm { .. } => Err(forged()),
         }
     }
 

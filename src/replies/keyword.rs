@@ -2,11 +2,10 @@
 //! where it asks outright; what is doubtful or denied is a letter.
 
 use super::classify::Wish;
+use super::marks::Marks;
 use super::normal::{bare, is_edge, is_ideograph, normal};
-use super::requests::{
-    DENIALS, DOUBTS, INSTRUCTIONS, OPEN_REFUSALS, OPEN_REQUESTS, PAIRS, REFUSALS, REQUESTS,
-};
-use super::utterance::{in_answer, is_address, is_greeting, of_line};
+use super::requests::holds;
+use super::utterance::{INITIALS_MAX, in_answer, is_address, is_greeting, is_initials, of_line};
 use super::words::Vocabulary;
 
 /// What was found.
@@ -21,58 +20,53 @@ pub(super) struct Found {
 
 const NOTHING: Found = Found { wish: Wish::None, beyond: true, about_mail: false };
 
-/// Keywords that anything else beside them turns into words about something else.
-const WEAK: [&str; 7] = ["n", "end", "cancel", "remove", "取消", "解除", "0000"];
 /// Longest text that is searched for a request, in characters.
 const SEARCHED_MAX: usize = 2000;
 /// Shortest line, in characters, that may have been wrapped.
 const FULL_LINE_MIN: usize = 55;
-/// Longest initials that may be a name below thanks, in characters.
-const INITIALS_MAX: usize = 2;
 /// Most sentences of a letter that a bare keyword may end.
 const SENTENCES_MAX: usize = 4;
 
 /// The wish of a sentence that asks outright.
 fn of_sentence(words: &Vocabulary, sentence: &str) -> Option<(Wish, bool)> {
-    if DOUBTS.iter().any(|doubt| sentence.contains(doubt)) {
+    let known = &words.sentences().all;
+    if holds(sentence, &known.doubts) {
         return None;
     }
     let asks = sentence.contains('?');
     let clauses = sentence.split([',', '、', ';', ':']).map(bare);
-    let tells = INSTRUCTIONS.iter().any(|word| sentence.contains(word));
+    let tells = holds(sentence, &known.instructions);
     let mut asked =
         clauses.filter(|_| !tells).map(|clause| words.grammar().asked_among(clause, asks));
     if let Some(wish) = asked.find_map(|wish| wish) {
         return Some((wish, true));
     }
-    let polite = ["can you", "could you", "would you", "will you please"];
-    if asks && !polite.iter().any(|start| sentence.contains(start)) {
+    if asks && !holds(sentence, &known.polite) {
         return None;
     }
-    let rejects = ["拒收", "수신거부", "수신 거부", "수신을 거부", "受信拒否"];
-    let rejects = rejects.iter().any(|word| sentence.contains(word));
+    let rejects = holds(sentence, &known.rejects);
     let wish = if rejects { Wish::Reject } else { Wish::Unsubscribe };
-    if REFUSALS.iter().any(|request| sentence.contains(request))
-        || is_about_mail(words, sentence, OPEN_REFUSALS)
+    if holds(sentence, &known.refusals)
+        || is_about_mail(words, sentence, &words.sentences().open_refusals)
     {
-        let denied = ["退订", "unsubscribe"].iter().any(|word| sentence.contains(word))
-            && !sentence.contains("再发");
+        let denied = holds(sentence, &known.keywords) && !sentence.contains("再发");
         return (!denied).then_some((wish, true));
     }
     let padded = format!(" {sentence} ");
-    let denied = DENIALS.iter().any(|denial| padded.contains(denial));
-    let paired = |(one, two): &(&str, &str)| {
-        sentence.split_once(one).is_some_and(|(_, behind)| padded_end(behind).contains(two))
+    let denied = holds(&padded, &known.denials);
+    let paired = |(one, two): &(String, String)| {
+        let behind = sentence.split_once(one.as_str());
+        behind.is_some_and(|(_, behind)| padded_end(behind).contains(two.as_str()))
     };
-    let asked = REQUESTS.iter().any(|request| sentence.contains(request))
-        || is_about_mail(words, sentence, OPEN_REQUESTS);
-    (!denied && (asked || PAIRS.iter().any(paired))).then_some((wish, true))
+    let asked = holds(sentence, &known.requests)
+        || is_about_mail(words, sentence, &words.sentences().open_requests);
+    (!denied && (asked || known.pairs.iter().any(paired))).then_some((wish, true))
 }
 
 /// Whether a request stands there that what follows makes one about mail.
-fn is_about_mail(words: &Vocabulary, sentence: &str, requests: &[(&str, &str)]) -> bool {
+fn is_about_mail(words: &Vocabulary, sentence: &str, requests: &[(&str, String)]) -> bool {
     requests.iter().any(|(language, request)| {
-        sentence.split_once(request).is_some_and(|(_, behind)| {
+        sentence.split_once(request.as_str()).is_some_and(|(_, behind)| {
             let apart = behind.chars().next().is_none_or(|c| !c.is_alphanumeric());
             apart && words.grammar().is_of_mail(behind, language)
         })
@@ -82,6 +76,22 @@ fn is_about_mail(words: &Vocabulary, sentence: &str, requests: &[(&str, &str)]) 
 /// The end of a sentence with a blank for its last punctuation.
 fn padded_end(text: &str) -> String {
     format!("{} ", text.trim_end_matches(is_edge))
+}
+
+/// The wish of an answer right below the quoted footer that says how to wish: the footer names a keyword, or is
+/// one, as the label of a link is; and the answer is a whole utterance.
+pub(super) fn below_footer(words: &Vocabulary, quoted: &[String], below: &str) -> Found {
+    let told = quoted.iter().map(|line| normal(line)).any(|line| {
+        let letters = line.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty());
+        let named = letters.into_iter().any(|word| words.named(word).is_some());
+        of_line(words, &line).is_some()
+            || named && holds(&line, &words.sentences().all.instructions)
+    });
+    if !told {
+        return NOTHING;
+    }
+    let found = wish(words, below);
+    if found.beyond { NOTHING } else { Found { beyond: true, ..found } }
 }
 
 /// Whether there is nothing but blanks and punctuation.
@@ -125,7 +135,7 @@ pub(super) fn wish(words: &Vocabulary, written: &str) -> Found {
     {
         let lines = text[greetings + 1..].iter().map(|(_, line)| line.as_str());
         let beyond = more(words, lines) || beyond_searched;
-        if !(beyond && WEAK.contains(&bare(first))) {
+        if !(beyond && is_weak(words, bare(first))) {
             return Found { wish, beyond, about_mail };
         }
     }
@@ -153,8 +163,9 @@ pub(super) fn wish(words: &Vocabulary, written: &str) -> Found {
     }
 }
 
-fn is_initials(text: &str) -> bool {
-    text.chars().count() <= INITIALS_MAX && text.chars().all(|c| c.is_ascii_alphabetic())
+/// Whether anything else beside a keyword turns it into words about something else.
+fn is_weak(words: &Vocabulary, keyword: &str) -> bool {
+    words.sentences().all.weak.iter().any(|weak| weak == keyword)
 }
 
 /// Whether a line is the beginning of a sentence that was wrapped: the next one goes on in lower case.
@@ -191,7 +202,7 @@ fn of_last(words: &Vocabulary, sentences: &[&str]) -> Option<Wish> {
     let clear = |text: &str| {
         // What is said of the keyword itself, or introduces it, makes it doubtful.
         !text.ends_with(':')
-            && !DOUBTS.iter().any(|doubt| text.contains(doubt))
+            && !holds(text, &words.sentences().all.doubts)
             && !["unsub", "退订", "拒收", "opt", "remove", "reply", "回复", "?"]
                 .iter()
                 .any(|word| text.contains(word))
@@ -216,17 +227,11 @@ fn more<'a>(words: &Vocabulary, lines: impl Iterator<Item = &'a str>) -> bool {
     false
 }
 
-/// Prefixes of subjects by which mail programs say that they answer, in normal form.
-const REPLIED: &str = "re|回复|答复|回信|回应|返信|답장|회신|aw|antw|antwort|sv|vs|res|resp|rif|r|ref|odp|\
-    ynt|yan|vá|va|ответ|отв|на|ha|απ|bls|balas|trả lời|ats|atb|ad|hv|השב|رد|پاسخ|ตอบ|ตอบกลับ|subject|subj";
-/// Prefixes by which they say that they forward.
-const FORWARDED: &str = "fw|fwd|转发|转寄|転送|전달|wg|weitergeleitet|tr|transf|rv|reenv|i|inoltra|enc|encaminhada|\
-    doorst|vb|vl|vid|pd|ilt|i̇lt|iletilen|пересл|пересылка|fs|továbbítás|πρθ|trs|chuyển tiếp|הועבר|إعادة توجيه";
 /// Most prefixes that are taken off a subject.
 const PREFIXES_MAX: usize = 20;
 
 /// A subject in normal form without the prefixes of answers; `None` where it is forwarded.
-fn without_prefixes(subject: &str) -> Option<&str> {
+fn without_prefixes<'a>(marks: &Marks, subject: &'a str) -> Option<&'a str> {
     let mut rest = subject;
     for _ in 0..PREFIXES_MAX {
         let Some((prefix, behind)) = rest.split_once(':') else {
@@ -237,11 +242,10 @@ fn without_prefixes(subject: &str) -> Option<&str> {
         }
         // Some count: "Re[2]:", "RE^3:", "Re (4):".
         let word = prefix.trim_end_matches(|c: char| c.is_ascii_digit() || " []()^*".contains(c));
-        let is_one_of = |list: &str| list.split('|').any(|known| known == word);
-        if is_one_of(FORWARDED) {
+        if marks.forwarded.contains(word) {
             return None;
         }
-        if !is_one_of(REPLIED) {
+        if !marks.replied.contains(word) {
             break;
         }
         rest = behind.trim_start();
@@ -252,7 +256,7 @@ fn without_prefixes(subject: &str) -> Option<&str> {
 /// The wish of a subject, for a body that says nothing: a reply's subject is the original's, and no wish.
 pub(super) fn in_subject(words: &Vocabulary, subject: &str) -> Found {
     let subject = normal(subject);
-    let (answers, rest) = match without_prefixes(&subject) {
+    let (answers, rest) = match without_prefixes(words.marks(), &subject) {
         // Who forwards a message does not answer it.
         None => return NOTHING,
         Some(rest) => (rest.len() < subject.len(), rest),

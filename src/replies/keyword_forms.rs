@@ -3,7 +3,6 @@
 use super::classify::Wish;
 use super::keyword::{self, Found};
 use super::normal::normal;
-use super::requests::{DENIALS, DOUBTS, INSTRUCTIONS, REFUSALS, REQUESTS};
 use super::words::tests::plain;
 
 fn wish(text: &str) -> Found {
@@ -219,10 +218,14 @@ fn a_forwarded_subject_is_nobodys_wish() {
 
 #[test]
 fn tables_stand_in_the_form_in_which_replies_are_read() {
-    for word in [REQUESTS, REFUSALS, INSTRUCTIONS].concat() {
-        assert_eq!(normal(word), word);
+    let known = plain().sentences();
+    let (open, refused) = (&known.open_requests, &known.open_refusals);
+    let whole = [&known.all.requests, &known.all.refusals, &known.all.instructions];
+    let whole = whole.into_iter().flatten();
+    for word in whole.chain(open.iter().chain(refused).map(|(_, word)| word)) {
+        assert_eq!(&normal(word), word);
     }
-    for word in DOUBTS.iter().chain(DENIALS) {
+    for word in known.all.doubts.iter().chain(&known.all.denials) {
         assert_eq!(normal(word), word.trim());
     }
 }

@@ -26,6 +26,10 @@ pub(super) struct Marks {
     pub(super) list_footers: Vec<String>,
     /// Words that no footer holds: a line with one of them is the person's.
     pub(super) no_footer: Vec<String>,
+    /// Prefixes of subjects by which mail programs say that they answer, in normal form.
+    pub(super) replied: HashSet<String>,
+    /// Prefixes by which they say that they forward.
+    pub(super) forwarded: HashSet<String>,
 }
 
 impl Marks {

@@ -18,7 +18,6 @@ mod grammar;
 mod keyword;
 mod marks;
 mod normal;
-mod objects;
 mod requests;
 mod utterance;
 mod words;
@@ -34,6 +33,8 @@ mod whole;
 mod answer;
 mod answer_mail;
 mod answer_texts;
+mod consent_mail;
+mod consent_texts;
 mod language;
 mod limits;
 
@@ -46,9 +47,12 @@ mod wish_forms;
 #[cfg(test)]
 mod written_forms;
 
+pub use crate::accounts::StreamKind;
 pub use answer_texts::languages;
 pub use bounce::Bounced;
 pub use classify::{Classification, Kind, Wish, classify};
+pub use consent_mail::{Asking, AskingFault};
+pub use consent_texts::{ConsentTexts, VERSION as CONSENT_TEXTS_VERSION, filled};
 pub use desk::{Desk, Incoming, Parts};
 pub use destination::Destination;
 pub use words::{Vocabulary, Words, WordsFault};

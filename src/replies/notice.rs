@@ -2,13 +2,11 @@
 //! sign alone makes a bounce; a person may write any one of them.
 
 use super::bounce::{Bounced, RECIPIENTS_MAX, code, one_line};
-use super::decode::{Letter, Part};
+use super::decode::{Head, Letter, Part};
 use super::delivery_status;
 use super::html;
-use super::notice_words::{
-    CUES, DELAYS, FOLLOWING, GIVEN_UP, MACHINES, ORIGINALS, OTHERS, RECIPIENTS, RETURNS, SUBJECTS,
-    TELLING, TELLING_MAX,
-};
+use super::notice_words::{NoticeWords, TELLING_MAX};
+use super::requests::{begins, holds};
 
 /// Most of a notice that is read, in bytes.
 const TEXT_MAX: usize = 32 << 10;
@@ -18,11 +16,14 @@ const LINES_MAX: usize = 400;
 const BEHIND_MAX: usize = 1000;
 /// Most lines below an address that say why.
 const REASON_LINES: usize = 6;
+/// How many lines below one that speaks of the original an address may follow.
+const LED_MAX: usize = 2;
 /// Longest line that is one word with the name of a mailbox, in bytes.
 const NAME_MAX: usize = 64;
 
 /// A message that may be a bounce without a delivery status.
-pub(super) struct Notice {
+pub(super) struct Notice<'a> {
+    words: &'a NoticeWords,
     from: String,
     subject: String,
     /// The server's words, up to where it returns the original.
@@ -37,12 +38,14 @@ pub(super) struct Notice {
     original: bool,
 }
 
-impl Notice {
-    pub(super) fn of(letter: &Letter) -> Self {
+impl<'a> Notice<'a> {
+    pub(super) fn of(letter: &Letter, words: &'a NoticeWords) -> Self {
         let head = &letter.head;
-        let mut whole = words(letter);
+        let mut whole = told(letter);
         whole.truncate(whole.floor_char_boundary(TEXT_MAX));
-        let text = before_original(&whole);
+        let text = before_original(&whole, words);
+        // A server that begins with the original's fields names the recipient by a label further down.
+        let text = if addresses(text).is_empty() { labelled(words, &whole, text) } else { text };
         let lower = |name| head.text(name).unwrap_or_default().trim().to_lowercase();
         let named = head.all("x-failed-recipients").flat_map(|value| {
             let addresses = value.split([',', ' ']).map(|word| word.trim_matches(['<', '>']));
@@ -56,6 +59,7 @@ impl Notice {
         let status = status.then(|| delivery_status::read(whole.as_bytes()).bounced);
         let returned = |part: &Part| part.kind.contains("rfc822");
         Self {
+            words,
             from: lower("from"),
             subject: lower("subject"),
             own: own.take(RECIPIENTS_MAX).collect(),
@@ -75,9 +79,10 @@ impl Notice {
             return true;
         }
         let subject = self.is_titled();
-        let told = holds(&self.start(), TELLING);
+        let start = self.start();
+        let told = holds(&start, &self.words.telling);
         let certain = if self.is_machine() {
-            subject || told
+            subject || told || holds(&start, &self.words.told_by_machines)
         } else {
             // A vacation program sends from nobody too: there the subject must tell.
             subject && (self.nobody || told && (self.original || self.names_one()))
@@ -85,24 +90,22 @@ impl Notice {
         certain && (self.names_one() || subject && (told || self.original))
     }
 
+    /// Whether a header may be a bounce's at all: then only are its words read.
+    pub(super) fn may_be(head: &Head, words: &NoticeWords) -> bool {
+        let lower = |name| head.text(name).unwrap_or_default().trim().to_lowercase();
+        head.raw("x-failed-recipients").is_some()
+            || holds(&lower("from"), &words.machines)
+            || is_titled(&lower("subject"), words)
+    }
+
     /// Whether a machine that only ever speaks of delivery sent it.
     pub(super) fn is_machine(&self) -> bool {
-        MACHINES.iter().any(|name| self.from.contains(name))
+        holds(&self.from, &self.words.machines)
     }
 
     /// Whether its subject says that something was not delivered.
     pub(super) fn is_titled(&self) -> bool {
-        let answered =
-            ["re:", "fw:", "fwd:", "aw:", "wg:", "tr:", "rv:", "回复:", "转发:", "答复:"];
-        let subject = self.subject.replace('：', ":");
-        let Some(start) = answered.iter().find(|start| subject.starts_with(**start)) else {
-            return begins(&subject, SUBJECTS)
-                || holds(&subject, TELLING)
-                || subject.starts_with("warning: ") && subject.contains("message");
-        };
-        // An answer to a bounce is a person's; a server that writes "Re:" says the news at the end.
-        let last = subject[start.len()..].trim().rsplit_once(':');
-        last.is_some_and(|(_, last)| begins(last.trim(), SUBJECTS))
+        is_titled(&self.subject, self.words)
     }
 
     /// The server's own words where they begin, in lower case: up to what a person would quote.
@@ -114,7 +117,8 @@ impl Notice {
     }
 
     fn names_one(&self) -> bool {
-        !self.reported.is_empty() || !in_words(&self.text, &self.own, &self.from).is_empty()
+        !self.reported.is_empty()
+            || !in_words(self.words, &self.text, &self.own, &self.from).is_empty()
     }
 
     /// Whom it names, with what it says of each.
@@ -125,7 +129,7 @@ impl Notice {
         let permanent = self.is_permanent();
         let general = code(&self.text);
         let addresses = match self.named.as_slice() {
-            [] => in_words(&self.text, &self.own, &self.from),
+            [] => in_words(self.words, &self.text, &self.own, &self.from),
             named => named.to_vec(),
         };
         let bounced = addresses.into_iter().take(RECIPIENTS_MAX).map(|address| {
@@ -139,12 +143,13 @@ impl Notice {
     /// Given up, rather than late.
     fn is_permanent(&self) -> bool {
         let lower = self.text.to_lowercase();
-        let own = lower.lines().map(str::trim).filter(|line| !begins(line, OTHERS));
+        let own = lower.lines().map(str::trim).filter(|line| !begins(line, &self.words.others));
         let lower = own.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
         // The subject may quote the original's after what has failed.
-        let failed = begins(&self.subject, SUBJECTS) && self.subject.contains(':');
-        let late = holds(&lower, DELAYS) || !failed && holds(&self.subject, DELAYS);
-        holds(&lower, GIVEN_UP) || !late
+        let failed = begins(&self.subject, &self.words.subjects) && self.subject.contains(':');
+        let late = holds(&lower, &self.words.delays)
+            || !failed && holds(&self.subject, &self.words.delays);
+        holds(&lower, &self.words.given_up) || !late
     }
 
     /// What is said of one address: behind it on its line, or else below.
@@ -164,16 +169,22 @@ impl Notice {
     }
 }
 
-fn holds(text: &str, phrases: &[&str]) -> bool {
-    phrases.iter().any(|phrase| text.contains(phrase))
-}
-
-fn begins(text: &str, phrases: &[&str]) -> bool {
-    phrases.iter().any(|phrase| text.starts_with(phrase))
+/// Whether a subject in lower case says that something was not delivered.
+fn is_titled(subject: &str, words: &NoticeWords) -> bool {
+    let subject = subject.replace('：', ":");
+    let Some(start) = words.answered.iter().find(|start| subject.starts_with(start.as_str()))
+    else {
+        return begins(&subject, &words.subjects)
+            || holds(&subject, &words.telling)
+            || subject.starts_with("warning: ") && subject.contains("message");
+    };
+    // An answer to a bounce is a person's; a server that writes "Re:" says the news at the end.
+    let last = subject[start.len()..].trim().rsplit_once(':');
+    last.is_some_and(|(_, last)| begins(last.trim(), &words.subjects))
 }
 
 /// What the server says in words: its plain text, or its HTML where there is none.
-fn words(letter: &Letter) -> String {
+fn told(letter: &Letter) -> String {
     let plain = letter.part("text/plain").map(Part::text).unwrap_or_default();
     if !plain.trim().is_empty() {
         return plain;
@@ -182,14 +193,23 @@ fn words(letter: &Letter) -> String {
     html::lines(&page)
 }
 
-/// The notice up to where the original begins.
-fn before_original(notice: &str) -> &str {
+/// The notice up to where the original begins. A line that only speaks of the original, above the addresses
+/// themselves, ends nothing.
+fn before_original<'a>(notice: &'a str, words: &NoticeWords) -> &'a str {
     let mut end = 0;
     let mut said = false;
-    for line in notice.split_inclusive('\n').take(LINES_MAX) {
+    let mut lines = notice.split_inclusive('\n').take(LINES_MAX);
+    while let Some(line) = lines.next() {
         let lower = line.to_lowercase();
         let begun = lower.trim_start_matches(|c: char| !c.is_alphanumeric());
-        if said && (begins(begun, ORIGINALS) || holds(&lower, RETURNS)) {
+        let returns = || {
+            let below = lines.clone().map(str::trim).filter(|line| !line.is_empty());
+            let mut first = below.take(LED_MAX).filter_map(|line| line.split_whitespace().next());
+            let ruled = line.trim_start().starts_with(['-', '=', '*', '_']);
+            holds(&lower, &words.returns)
+                && (ruled || !first.any(|word| !addresses(word).is_empty()))
+        };
+        if said && (begins(begun, &words.originals) || returns()) {
             break;
         }
         said |= !lower.trim().is_empty();
@@ -198,23 +218,34 @@ fn before_original(notice: &str) -> &str {
     &notice[..end]
 }
 
+/// The whole notice where a label in it names who failed; else what was read of it.
+fn labelled<'a>(words: &NoticeWords, whole: &'a str, text: &'a str) -> &'a str {
+    let mut lines = whole.lines().take(LINES_MAX);
+    let names = lines.any(|line| {
+        let lower = line.trim().to_lowercase();
+        let known = label(&lower).is_some_and(|label| words.recipients.contains(label));
+        known && !begins(&lower, &words.others) && !addresses(line).is_empty()
+    });
+    if names { whole } else { text }
+}
+
 /// Addresses in a notice: those that begin a line or follow a label; or else those in a line that says
 /// what happened; or else all. The server's own and the sender's are nobody's news.
-fn in_words(notice: &str, own: &[String], from: &str) -> Vec<String> {
-    let bare = names(notice, from);
+fn in_words(words: &NoticeWords, notice: &str, own: &[String], from: &str) -> Vec<String> {
+    let bare = names(words, notice, from);
     let mut ranks: [Vec<String>; 3] = Default::default();
     let mut labelled = false;
     for line in notice.lines().take(LINES_MAX).map(str::trim) {
         let lower = line.to_lowercase();
         let begin = line.trim_start_matches(|c: char| !c.is_alphanumeric());
         let label = label(&lower);
-        let follows = labelled || label.is_some_and(|label| RECIPIENTS.contains(&label));
+        let follows = labelled || label.is_some_and(|label| words.recipients.contains(label));
         labelled = follows && line.ends_with([':', '：']);
-        if begins(&lower, OTHERS) && !follows || lower.contains("postmaster") {
+        if begins(&lower, &words.others) && !follows || lower.contains("postmaster") {
             continue;
         }
         let expanded = ["(expanded from", "(generated from"].iter().any(|s| lower.starts_with(s));
-        let told = holds(&lower, CUES);
+        let told = holds(&lower, &words.cues);
         for (place, address) in addresses(line).into_iter().enumerate() {
             let strange = |own: &String| !own.eq_ignore_ascii_case(&address);
             if !own.iter().all(strange) {
@@ -243,11 +274,11 @@ fn starts(begin: &str, address: &str) -> bool {
 }
 
 /// Mailboxes of the machine's own domain that stand without it.
-fn names(notice: &str, from: &str) -> Vec<String> {
+fn names(words: &NoticeWords, notice: &str, from: &str) -> Vec<String> {
     let domain = from.rsplit_once('@').map(|(_, domain)| domain);
     let domain = domain.map(|domain| domain.trim_matches(|c: char| !c.is_alphanumeric()));
     let lines: Vec<&str> = notice.lines().take(LINES_MAX).collect();
-    let following = lines.iter().position(|line| holds(&line.to_lowercase(), FOLLOWING));
+    let following = lines.iter().position(|line| holds(&line.to_lowercase(), &words.following));
     let (Some(domain), Some(at)) = (domain, following) else {
         return Vec::new();
     };

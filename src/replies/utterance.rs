@@ -2,13 +2,14 @@
 
 use super::classify::Wish;
 use super::normal::{bare, is_edge, is_ideograph};
-use super::objects::{ASKED, ASKS, DETERMINERS, MAIL_OBJECTS, STOPPED, VERBS_OF_MAIL};
 use super::words::Vocabulary;
 
 /// Longest utterance, in characters.
 const UTTERANCE_MAX: usize = 60;
 /// Most words of a greeting that ends in no comma.
 const NAMED_MAX: usize = 3;
+/// Longest initials that may be a name below thanks, in characters.
+pub(super) const INITIALS_MAX: usize = 2;
 /// Longest utterance that may be two keywords of one wish, in characters.
 const DOUBLED_MAX: usize = 12;
 
@@ -90,32 +91,41 @@ fn repeated(words: &Vocabulary, text: &str) -> Option<(Wish, bool)> {
 }
 
 /// The wish of a verb whose object is mail and nothing else: `拒收你们的邮件`, "remove me from this list".
-fn of_object(text: &str) -> Option<(Wish, bool)> {
-    for verb in VERBS_OF_MAIL {
-        let Some(mut object) = text.strip_prefix(verb) else {
+fn of_object(words: &Vocabulary, text: &str) -> Option<(Wish, bool)> {
+    let known = &words.sentences().all;
+    let is = |list: &[String], text: &str| list.iter().any(|word| word == text);
+    for verb in &known.object_verbs {
+        let Some(mut object) = text.strip_prefix(verb.as_str()) else {
             continue;
         };
-        while let Some(word) = DETERMINERS.iter().find(|word| object.starts_with(**word)) {
-            if MAIL_OBJECTS.contains(&object) {
+        while let Some(word) =
+            known.determiners.iter().find(|word| object.starts_with(word.as_str()))
+        {
+            if is(&known.objects, object) {
                 break;
             }
             object = &object[word.len()..];
         }
-        if MAIL_OBJECTS.contains(&object) {
+        if is(&known.objects, object) {
             let reject = verb.starts_with('拒');
             return Some((if reject { Wish::Reject } else { Wish::Unsubscribe }, true));
         }
     }
-    let asked = |word: &str| ASKED.contains(&word) || is_address(word);
+    let asked = |word: &str| is(&known.asked, word) || is_address(word);
     let only = |words: &str| words.split([' ', ',']).map(bare).all(|w| w.is_empty() || asked(w));
-    if ASKS.iter().any(|ask| without_start(text, ask).is_some_and(only)) {
+    if known.asks.iter().any(|ask| without_start(text, ask).is_some_and(only)) {
         return Some((Wish::Unsubscribe, true));
     }
     let object = without_start(text, "stop")?;
     let words = || object.split([' ', ',']).map(bare);
-    let about = words().any(|word| STOPPED.contains(&word));
-    let all = words().all(|word| word.is_empty() || asked(word) || STOPPED.contains(&word));
+    let about = words().any(|word| is(&known.stopped, word));
+    let all = words().all(|word| word.is_empty() || asked(word) || is(&known.stopped, word));
     (about && all).then_some((Wish::Unsubscribe, true))
+}
+
+/// Whether a text may be somebody's initials.
+pub(super) fn is_initials(text: &str) -> bool {
+    text.chars().count() <= INITIALS_MAX && text.chars().all(|c| c.is_ascii_alphabetic())
 }
 
 pub(super) fn is_address(word: &str) -> bool {
@@ -134,7 +144,7 @@ fn of_letter(words: &Vocabulary, text: &str) -> Option<(Wish, bool)> {
 /// The wish of an utterance, its courtesies taken off.
 fn utterance(words: &Vocabulary, text: &str) -> Option<(Wish, bool)> {
     polite(words, text, |text| {
-        doubled(words, text).or_else(|| repeated(words, text)).or_else(|| of_object(text))
+        doubled(words, text).or_else(|| repeated(words, text)).or_else(|| of_object(words, text))
     })
 }
 
@@ -193,10 +203,16 @@ pub(super) fn of_line(words: &Vocabulary, line: &str) -> Option<(Wish, bool)> {
         return Some(found);
     }
     let mut found: Option<(Wish, bool)> = None;
+    let mut closed = false;
     for clause in line.split(['.', ',', '。', '，', '、', '!', '！', ';', '；', ':']) {
         let clause = bare(clause);
+        // "Thanks, T" is signed.
+        closed |= words.is_closing(clause);
         if words.is_courtesy(clause) || words.declines(clause) {
             continue;
+        }
+        if closed && found.is_none() && is_initials(clause) {
+            return None;
         }
         let (wish, about_mail) =
             utterance(words, clause).or_else(|| about_mail(words.grammar().asked(clause)))?;

@@ -1,10 +1,14 @@
 //! The words that wishes are known by: a file a language in `words/`, read into the binary, with what the
 //! settings add, drop and change for the installation and for single streams.
 
+use super::autoreply::AutomaticWords;
 use super::classify::Wish;
+use super::complaint::ComplaintWords;
 use super::grammar::Grammar;
 use super::marks::Marks;
 use super::normal::normal;
+use super::notice_words::NoticeWords;
+use super::requests::{Page, Sentences};
 use crate::config;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -55,6 +59,7 @@ struct File {
     closings: Vec<String>,
     declines: Vec<String>,
     senses: BTreeMap<super::grammar::Sense, Vec<String>>,
+    sentences: Page,
 }
 
 /// The words of all languages, in normal form.
@@ -70,7 +75,11 @@ struct Tables {
     closings: HashSet<String>,
     declines: HashSet<String>,
     grammar: Grammar,
+    sentences: Sentences,
     marks: Marks,
+    notices: NoticeWords,
+    automatic: AutomaticWords,
+    complaints: ComplaintWords,
 }
 
 /// The words of the installation and of those streams that have their own.
@@ -217,13 +226,32 @@ impl Vocabulary {
     pub(super) fn marks(&self) -> &Marks {
         &self.tables.marks
     }
+
+    pub(super) fn sentences(&self) -> &Sentences {
+        &self.tables.sentences
+    }
+
+    pub(super) fn notices(&self) -> &NoticeWords {
+        &self.tables.notices
+    }
+
+    pub(super) fn complaints(&self) -> &ComplaintWords {
+        &self.tables.complaints
+    }
+
+    pub(super) fn automatic(&self) -> &AutomaticWords {
+        &self.tables.automatic
+    }
 }
 
 impl Tables {
     fn read() -> Result<Self, WordsFault> {
-        let marks = Marks::read();
-        let marks = marks.map_err(|reason| WordsFault { language: "marks", reason })?;
-        let mut tables = Self { marks, ..Self::default() };
+        let fault = |language| move |reason| WordsFault { language, reason };
+        let marks = Marks::read().map_err(fault("marks"))?;
+        let notices = NoticeWords::read().map_err(fault("notices"))?;
+        let automatic = AutomaticWords::read().map_err(fault("automatic replies"))?;
+        let complaints = ComplaintWords::read().map_err(fault("complaints"))?;
+        let mut tables = Self { marks, notices, automatic, complaints, ..Self::default() };
         for (language, text) in FILES {
             let file: File = toml::from_str(text)
                 .map_err(|fault| WordsFault { language, reason: fault.to_string() })?;
@@ -258,6 +286,7 @@ impl Tables {
                 set.extend(words.iter().map(|word| normal(word)));
             }
             tables.grammar.learn(language, &file.senses);
+            tables.sentences.learn(language, file.sentences);
         }
         for list in [&mut tables.before, &mut tables.answer, &mut tables.after] {
             list.sort_by(|one, two| two.len().cmp(&one.len()).then_with(|| one.cmp(two)));

@@ -17,13 +17,28 @@ const WRAP_MAX: usize = 4;
 const WRITTEN_MAX: usize = 64 << 10;
 /// Most lines below a rule at the very top that are still an answer.
 const BELOW_RULE_MAX: usize = 3;
+/// Longest answer below a quote within an original, in bytes.
+const BELOW_MAX: usize = 400;
+/// How many lines above it may be the footer that it answers.
+const QUOTED_MAX: usize = 20;
 /// Longest title above a header block, in characters.
 const TITLE_MAX: usize = 30;
 /// Longest introduction without a date or an address, in characters.
 const UNDATED_MAX: usize = 60;
 
+/// What a person wrote, and what may be more of it.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) text: String,
+    /// Below the last marked quote of an original that begins without marks: whoever wrote the original may have
+    /// written it, or the person who answers.
+    pub(super) below: String,
+    /// The last lines of that quote.
+    pub(super) quoted: Vec<String>,
+}
+
 /// What a person wrote in plain text.
-pub(super) fn of_plain(marks: &Marks, text: &str) -> String {
+pub(super) fn of_plain(marks: &Marks, text: &str) -> Written {
     // QQ Mail writes its plain text with character references.
     // Others write so what their charset does not hold.
     let names = ["&nbsp;", "&gt;", "&lt;", "&amp;", "&quot;", "&#"];
@@ -32,7 +47,7 @@ pub(super) fn of_plain(marks: &Marks, text: &str) -> String {
 }
 
 /// What a person wrote in HTML.
-pub(super) fn of_html(marks: &Marks, text: &str) -> String {
+pub(super) fn of_html(marks: &Marks, text: &str) -> Written {
     of_lines(marks, &html::lines(text))
 }
 
@@ -51,7 +66,7 @@ fn is_quoted(line: &str) -> bool {
     line.starts_with(['>', '＞']) || bar
 }
 
-fn of_lines(marks: &Marks, text: &str) -> String {
+fn of_lines(marks: &Marks, text: &str) -> Written {
     let lines: Vec<String> = text.lines().take(LINES_MAX).map(visible).collect();
     let mut kept: Vec<&str> = Vec::new();
     let mut at = 0;
@@ -121,7 +136,35 @@ fn of_lines(marks: &Marks, text: &str) -> String {
         out.push('\n');
     }
     out.truncate(out.trim_end().len());
-    out
+    let (quoted, below) = below_quote(marks, lines.get(at..).unwrap_or_default());
+    Written { text: out, below, quoted }
+}
+
+/// The last lines of the last marked quote in an original, and what little stands below it.
+fn below_quote(marks: &Marks, original: &[String]) -> (Vec<String>, String) {
+    let Some(last) = original.iter().rposition(|line| is_quoted(line)) else {
+        return Default::default();
+    };
+    let mut below = String::new();
+    for line in &original[last + 1..] {
+        if matches!(line.as_str(), "--" | "-- ") {
+            break;
+        }
+        if !is_footer(marks, line.trim()) {
+            below.push_str(line);
+            below.push('\n');
+        }
+        if below.len() > BELOW_MAX {
+            return Default::default();
+        }
+    }
+    // What follows without a blank line may have been wrapped off the quote.
+    if !below.starts_with('\n') || below.trim().is_empty() {
+        return Default::default();
+    }
+    let quoted = original[..=last].iter().rev().take_while(|line| is_quoted(line));
+    let quoted = quoted.take(QUOTED_MAX).map(|line| line.replace(['>', '＞'], " "));
+    (quoted.collect(), below.trim().to_owned())
 }
 
 /// Past a quote, and past the tail that a client wrapped off one of its lines.
@@ -357,7 +400,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expect: &str) {
-        assert_eq!(of_plain(plain().marks(), text), expect, "{text}");
+        assert_eq!(of_plain(plain().marks(), text).text, expect, "{text}");
     }
 
     #[test]

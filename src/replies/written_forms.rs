@@ -147,7 +147,7 @@ const MARKS: &[&str] = &[
 ];
 
 fn check(text: &str, expect: &str) {
-    assert_eq!(of_plain(plain().marks(), text), expect, "{text}");
+    assert_eq!(of_plain(plain().marks(), text).text, expect, "{text}");
 }
 
 #[test]
@@ -178,7 +178,15 @@ fn the_original_is_cut_off_by_the_marks_of_many_programs() {
     let original = "<p>Hello</p><p>Reject Please Reply R</p><p>R</p>";
     for mark in MARKS {
         let quoted = mark.replace("%s", original);
-        assert_eq!(of_html(plain().marks(), &format!("<div>T</div><br>{quoted}")), "T", "{mark}");
-        assert_eq!(of_html(plain().marks(), &format!("<div><br></div>{quoted}")), "", "{mark}");
+        assert_eq!(
+            of_html(plain().marks(), &format!("<div>T</div><br>{quoted}")).text,
+            "T",
+            "{mark}"
+        );
+        assert_eq!(
+            of_html(plain().marks(), &format!("<div><br></div>{quoted}")).text,
+            "",
+            "{mark}"
+        );
     }
 }

@@ -4,6 +4,7 @@
 //! mean.
 
 mod body;
+mod forget;
 mod format;
 mod index;
 mod log;
@@ -16,6 +17,7 @@ mod walk;
 mod writer;
 
 pub use body::{BodyReader, BodyWriter};
+pub use forget::{Fate, Forgotten};
 pub use log::Spool;
 
 use crate::mail::{Answer, Status};

@@ -360,6 +360,22 @@ impl Shared {
         Some(Needing { own: state.live.range(first..after).copied().collect(), reaching })
     }
 
+    /// The acceptances of a segment whose messages wait.
+    pub(super) fn live_in(&self, number: u64) -> BTreeSet<u64> {
+        let state = self.state();
+        let Some(segment) = state.segments.get(&number) else { return BTreeSet::new() };
+        let after = state.segments.range(number + 1..).next();
+        let after = after.map_or(u64::MAX, |(_, next)| next.first.max(segment.first));
+        state.live.range(segment.first..after).copied().collect()
+    }
+
+    /// Whether everybody who reads events has read a sealed segment.
+    pub(super) fn is_read(&self, number: u64) -> bool {
+        let cursor = self.cursor.load(Ordering::Acquire);
+        let state = self.state();
+        state.segments.range(number + 1..).next().is_some_and(|(_, after)| after.first <= cursor)
+    }
+
     /// The numbers of all segments.
     pub(super) fn numbers(&self) -> Vec<u64> {
         self.state().segments.keys().copied().collect()

@@ -5,6 +5,7 @@ use super::format::{self, MOVED, MOVED_FROM, RECORD_HEADER, SEGMENT_HEADER, Segm
 use super::format::{Head, VERSION, Window};
 use super::index;
 use super::shared::{Moved, Segment, Shared};
+use super::{Record, Sequence};
 use crate::world::{Disk, DiskFile};
 use std::collections::HashSet;
 use std::io;
@@ -13,6 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
+
+/// What a record is written anew as; none where it stays.
+pub(super) type Change<'a> = dyn Fn(&Record) -> Option<Vec<u8>> + 'a;
 
 /// Bytes of a rewritten segment that are gathered before they are written.
 const PART: usize = 1 << 20;
@@ -50,13 +54,13 @@ pub(super) fn sweep(shared: &Arc<Shared>) -> io::Result<()> {
         shared.world.disk.sync_directory(&shared.directory)?;
     }
     while let Some(number) = shared.shrinkable() {
-        rewrite(shared, number, &HashSet::new())?;
+        rewrite(shared, number, &HashSet::new(), None)?;
     }
     while let Some((number, size)) = shared.sparse()
         && shared.room(size).is_ok()
     {
         match needed(shared, number)? {
-            Needed::Pieces(pieces) => rewrite(shared, number, &pieces)?,
+            Needed::Pieces(pieces) => rewrite(shared, number, &pieces, None)?,
             Needed::Unknown => shared.keep_whole(number),
             Needed::NotYet => break, // the next sync rings again
         }
@@ -71,7 +75,7 @@ pub(super) fn sweep(shared: &Arc<Shared>) -> io::Result<()> {
 }
 
 /// What is still needed of a segment.
-enum Needed {
+pub(super) enum Needed {
     /// Pieces of bodies, by where they lay when they were accepted.
     Pieces(HashSet<u64>),
     /// It cannot be known.
@@ -80,7 +84,7 @@ enum Needed {
     NotYet,
 }
 
-fn needed(shared: &Arc<Shared>, number: u64) -> io::Result<Needed> {
+pub(super) fn needed(shared: &Arc<Shared>, number: u64) -> io::Result<Needed> {
     let Some((segment, needing)) = shared.segment(number).zip(shared.needing(number)) else {
         return Ok(Needed::NotYet);
     };
@@ -155,7 +159,12 @@ impl Rewriter {
 }
 
 /// Writes a segment anew with all that it tells, and of its bodies those that are needed.
-fn rewrite(shared: &Arc<Shared>, number: u64, needed: &HashSet<u64>) -> io::Result<()> {
+pub(super) fn rewrite(
+    shared: &Arc<Shared>,
+    number: u64,
+    needed: &HashSet<u64>,
+    change: Option<&Change<'_>>,
+) -> io::Result<()> {
     let disk = &shared.world.disk;
     let path = format::path(&shared.directory, number);
     let temporary = path.with_extension("tmp");
@@ -165,7 +174,7 @@ fn rewrite(shared: &Arc<Shared>, number: u64, needed: &HashSet<u64>) -> io::Resu
     let first = segment.first;
     let header = SegmentHeader { version: VERSION, salt: shared.salt, number, first };
     let written = Rewriter::begin(disk.as_ref(), &temporary, &header).and_then(|mut rewriter| {
-        let copied = copy(shared, number, &segment, needed, &mut rewriter)?;
+        let copied = copy(shared, (number, &segment), (needed, change), &mut rewriter)?;
         rewriter.flush()?;
         rewriter.file.set_modified(segment.newest)?;
         rewriter.file.sync_data()?;
@@ -194,9 +203,8 @@ fn rewrite(shared: &Arc<Shared>, number: u64, needed: &HashSet<u64>) -> io::Resu
 /// Copies what is kept; or says where the segment cannot be read.
 fn copy(
     shared: &Arc<Shared>,
-    number: u64,
-    segment: &Segment,
-    needed: &HashSet<u64>,
+    (number, segment): (u64, &Segment),
+    (needed, change): (&HashSet<u64>, Option<&Change<'_>>),
     rewriter: &mut Rewriter,
 ) -> io::Result<Result<(), u64>> {
     let file = shared.world.disk.open(&format::path(&shared.directory, number))?;
@@ -210,7 +218,11 @@ fn copy(
         }
         let Some((head, payload)) = window.whole(offset) else { return Ok(Err(offset)) };
         if !head.is_body() {
-            rewriter.put(shared, number, head, payload)?;
+            let anew = change.and_then(|change| {
+                let payload = payload.to_vec();
+                change(&Record { sequence: Sequence(head.sequence), kind: head.kind, payload })
+            });
+            rewriter.put(shared, number, head, anew.as_deref().unwrap_or(payload))?;
         } else {
             let (from, piece) = match head.kind {
                 MOVED if payload.len() >= MOVED_FROM => {

@@ -37,6 +37,8 @@ pub(super) enum Work {
     },
     /// Syncs even what is synced.
     Probe(Answer<()>),
+    /// Begins a new segment, so that the one before can be written anew.
+    Seal(Answer<()>),
     Close(oneshot::Sender<()>),
 }
 
@@ -83,18 +85,26 @@ impl Writer {
             let outcome = match self.shared.fault() {
                 Some(fault) => Err(fault),
                 // What writes no record needs no segment.
-                None if matches!(first, None | Some(Work::Close(_))) => Ok(()),
-                None => self.roll(),
+                None if matches!(first, None | Some(Work::Close(_) | Work::Seal(_))) => Ok(()),
+                None => self.roll(self.shared.segment_size),
             };
             let start = (self.next, self.length());
-            let mut work = first;
+            let (mut work, mut sealing) = (first, None);
             while let Some(one) = work.take() {
+                if let Work::Seal(answer) = one {
+                    sealing = Some(answer);
+                    break;
+                }
                 self.take(one, &mut batch);
                 if batch.buffer.len() < BATCH && batch.closing.is_none() {
                     work = self.work.try_recv().ok().map(|(work, _)| work);
                 }
             }
             self.commit(outcome, batch, start);
+            if let Some(answer) = sealing {
+                let sealed = self.shared.fault().map_or(Ok(()), Err);
+                let _ = answer.send(sealed.and_then(|()| self.roll(SEGMENT_HEADER + 1)));
+            }
             if self.work_ended() {
                 return;
             }
@@ -126,10 +136,10 @@ impl Writer {
         }
     }
 
-    /// Begins a new segment where there is none or the last one is full.
-    fn roll(&mut self) -> Result<(), SpoolFault> {
+    /// Begins a new segment where there is none or the last one has so many bytes.
+    fn roll(&mut self, full: u64) -> Result<(), SpoolFault> {
         let number = match &self.active {
-            Some((_, _, length)) if *length < self.shared.segment_size => return Ok(()),
+            Some((_, _, length)) if *length < full => return Ok(()),
             Some((number, file, _)) => {
                 file.sync_data().map_err(|fault| self.shared.stop(&fault))?;
                 self.dirty_since = None;
@@ -262,6 +272,8 @@ impl Writer {
                     let _ = answer.send(outcome);
                 }));
             }
+            // It ends a batch, and is done after it.
+            Work::Seal(_) => {}
             Work::Close(answer) => {
                 batch.must_sync = true;
                 batch.closing = Some(answer);

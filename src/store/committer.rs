@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Writes of a batch, seen by its later changes.
 pub(super) type Overlay = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
@@ -27,6 +27,16 @@ pub(super) trait Job: Send {
 /// Opens the engine anew after a shortage.
 pub(super) type Reopen = Box<dyn Fn() -> Result<Box<dyn Engine>, EngineFault> + Send + Sync>;
 
+/// Writes the records of an engine into a file anew and puts it in the old one's place; false where it has
+/// more bytes than were allowed, or cannot be.
+pub(super) type Anew = Box<dyn Fn(&dyn Engine, u64) -> Result<bool, EngineFault> + Send + Sync>;
+
+/// A wish that the file be written anew.
+pub(super) struct Compaction {
+    pub(super) size_max: u64,
+    pub(super) asker: oneshot::Sender<Result<bool, StoreFault>>,
+}
+
 /// How long a shortage is let be before the engine is opened anew.
 const SHORTAGE: Duration = Duration::from_secs(1);
 /// The pause between two tries to open it with the reserve's room.
@@ -39,6 +49,9 @@ pub(super) struct Shared {
     pub(super) reserve: Arc<Reserve>,
     /// Whether the disk has failed, which only a new start mends.
     pub(super) broken: watch::Sender<bool>,
+    pub(super) anew: Option<Anew>,
+    /// Who waits for the file to be written anew.
+    pub(super) compaction: Mutex<Option<Compaction>>,
     pub(super) recent: Recent,
 }
 
@@ -118,6 +131,27 @@ impl Shared {
         Ok(())
     }
 
+    /// Writes the file anew and opens it. On the committer's thread, so that no change falls between.
+    fn compact(&self, size_max: u64) -> Result<bool, StoreFault> {
+        let Some(anew) = &self.anew else { return Ok(false) };
+        let engine = self.engine()?;
+        // The old file is whole until the new one has its name.
+        if !anew(engine.as_ref(), size_max)? {
+            return Ok(false);
+        }
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        match (self.reopen)() {
+            Ok(engine) => {
+                *standing = Standing::Open(engine.into());
+                Ok(true)
+            }
+            Err(fault) => {
+                *standing = self.after(&fault);
+                Err(fault.into())
+            }
+        }
+    }
+
     /// Remembers how the engine ended; who ended for good stays so.
     pub(super) fn failed(&self, fault: EngineFault) -> StoreFault {
         let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -162,6 +196,10 @@ pub(super) fn run(
             batch.push(job);
         }
         work(shared, batch);
+        let wanted = shared.compaction.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Compaction { size_max, asker }) = wanted {
+            let _gone = asker.send(shared.compact(size_max));
+        }
     }
 }
 

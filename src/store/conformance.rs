@@ -67,6 +67,10 @@ pub(super) fn suite(make: impl Fn() -> Box<dyn Engine>) {
         .collect();
     engine.commit(&changes).expect("commit");
     assert_eq!(engine.get(Table::Meta, b"a"), Ok(None), "tables are apart");
+    let one = || Some(b"1".to_vec());
+    let many = engine.get_many(Table::Recipient, &[b"a", b"none", b"b", b"a"]);
+    assert_eq!(many, Ok(vec![one(), None, one(), one()]), "in the order asked for");
+    assert_eq!(engine.get_many(Table::Recipient, &[]), Ok(Vec::new()));
     assert_eq!(keys(b"a", None, 10), [&b"a"[..], b"aa", b"ab"]);
     assert_eq!(keys(b"a", Some(b"a"), 10), [&b"aa"[..], b"ab"]);
     assert_eq!(keys(b"a", Some(b"ab"), 10), [&b""[..]; 0]);

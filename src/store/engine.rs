@@ -69,6 +69,14 @@ pub trait Engine: Send + Sync {
     /// What the engine said.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, EngineFault>;
 
+    /// The values of many keys, in their order, as of one moment.
+    ///
+    /// # Errors
+    /// What the engine said.
+    fn get_many(&self, table: Table, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, EngineFault> {
+        keys.iter().map(|key| self.get(table, key)).collect()
+    }
+
     /// Up to `limit` rows whose key begins with `prefix` and is greater than `after`, in order.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The store as the other parts hold it: typed reads, and changes sent to the committer.
 
-use super::committer::{self, Job, Overlay, Reopen, Shared, Standing};
+use super::committer::{self, Anew, Job, Overlay, Reopen, Shared, Standing};
 use super::engine::{Engine, EngineFault, Row};
 use super::recent::Recent;
 use super::value::{decode, encode};
@@ -49,16 +49,26 @@ impl Store {
         let reserve = world.reserve.clone();
         let (folder, world) = (directory.to_owned(), world.clone());
         let (kind, cache) = (settings.engine, settings.cache.bytes());
+        let theirs = (folder.clone(), world.clone());
+        let anew: Anew = Box::new(move |engine, size_max| {
+            opening::write_anew(&theirs.0, kind, engine, size_max, &theirs.1)
+        });
         let reopen: Reopen = Box::new(move || opening::open(&folder, kind, cache, &world));
-        Self::over(reopen, settings, reserve)
+        Self::over(reopen, Some(anew), settings, reserve)
     }
 
-    fn over(reopen: Reopen, settings: &config::Store, reserve: Arc<Reserve>) -> Self {
+    fn over(
+        reopen: Reopen,
+        anew: Option<Anew>,
+        settings: &config::Store,
+        reserve: Arc<Reserve>,
+    ) -> Self {
         let opened = reopen();
         let (broken, _) = watch::channel(false);
         let closed = Standing::Ended(StoreFault::Closed);
+        let (standing, compaction) = (Mutex::new(closed), Mutex::default());
         let recent = Recent::new(settings.recent_size_max.bytes());
-        let shared = Shared { standing: Mutex::new(closed), reopen, reserve, broken, recent };
+        let shared = Shared { standing, reopen, reserve, broken, anew, compaction, recent };
         let standing = match opened {
             Ok(engine) => Standing::Open(engine.into()),
             Err(fault) => shared.after(&fault),
@@ -131,6 +141,28 @@ impl Store {
         Ok(self.shared.value(R::TABLE, key)?.is_some())
     }
 
+    /// Many records, in the order of their keys here, as of one moment. They are read in the order in
+    /// which they lie.
+    ///
+    /// # Errors
+    /// Any [`StoreFault`].
+    pub fn get_many<R: Record, K: AsRef<[u8]>>(
+        &self,
+        keys: &[K],
+    ) -> Result<Vec<Option<R>>, StoreFault> {
+        let mut order: Vec<usize> = (0..keys.len()).collect();
+        order.sort_unstable_by_key(|place| keys[*place].as_ref());
+        let sorted: Vec<&[u8]> = order.iter().map(|place| keys[*place].as_ref()).collect();
+        let values = self.shared.engine()?.get_many(R::TABLE, &sorted)?;
+        let mut found: Vec<Option<R>> = Vec::new();
+        found.resize_with(keys.len(), || None);
+        for (place, value) in order.into_iter().zip(values) {
+            let key = keys[place].as_ref();
+            found[place] = value.map(|bytes| decode(key, &bytes)).transpose()?;
+        }
+        Ok(found)
+    }
+
     /// Up to `limit` records whose key begins with `prefix` and is greater than `after`, in order.
     ///
     /// # Errors
@@ -170,6 +202,39 @@ impl Store {
             (key, record)
         };
         Ok(rows.into_iter().map(read).collect())
+    }
+
+    /// Keys of a table whose values hold what is sought, looking at up to `limit` rows after a key; and after
+    /// which key to go on, none where all was looked at. Values are looked at as they lie there.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn holding(
+        &self,
+        table: Table,
+        after: Option<&[u8]>,
+        limit: usize,
+        is_sought: impl Fn(&[u8]) -> bool,
+    ) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>), StoreFault> {
+        let rows = self.shared.engine()?.scan(table, b"", after, limit)?;
+        let next = rows.last().filter(|_| rows.len() >= limit).map(|(key, _)| key.clone());
+        let found = rows.into_iter().filter(|(_, value)| is_sought(value)).map(|(key, _)| key);
+        Ok((found.collect(), next))
+    }
+
+    /// Writes the file of the records anew, so that nothing which was removed or replaced lies in free places
+    /// of it any more. Reads go on meanwhile, changes wait. False where the file has more than `size_max`
+    /// bytes, or the engine's cannot be written anew while it is open.
+    ///
+    /// # Errors
+    /// The engine's: then the file is as it was, or the store has ended as after any fault of its disk.
+    pub async fn compact(&self, size_max: u64) -> Result<bool, StoreFault> {
+        let (asker, answer) = oneshot::channel();
+        let wanted = committer::Compaction { size_max, asker };
+        *self.shared.compaction.lock().unwrap_or_else(PoisonError::into_inner) = Some(wanted);
+        // Whoever asked before and is replaced asks again.
+        let Ok(()) = self.transact(|_| Ok(Ok::<_, Infallible>(()))).await?;
+        answer.await.unwrap_or(Err(StoreFault::Busy))
     }
 
     /// The engine itself, past all guards: for tests that damage rows.
@@ -230,6 +295,18 @@ impl Store {
             let _ended = tokio::task::spawn_blocking(move || thread.join()).await;
         }
     }
+}
+
+/// Writes the file of records that nobody has open anew, however large it is. False where the engine's cannot
+/// be.
+///
+/// # Errors
+/// The engine's.
+pub async fn compact(directory: &Path, settings: &config::Store) -> Result<bool, StoreFault> {
+    let store = Store::open(directory, settings, &World::real());
+    let done = store.compact(u64::MAX).await;
+    store.close().await;
+    done
 }
 
 fn typed<R: Record>((key, value): Row) -> Result<(Vec<u8>, R), StoreFault> {
@@ -299,6 +376,11 @@ impl Transaction<'_> {
     /// Removes a record; one that is not there is fine.
     pub fn remove<R: Record>(&mut self, key: &[u8]) {
         self.own.insert((R::TABLE, key.to_vec()), None);
+    }
+
+    /// Removes a row of any table by its key.
+    pub fn discard(&mut self, table: Table, key: &[u8]) {
+        self.own.insert((table, key.to_vec()), None);
     }
 
     /// The next number of a named counter, from 1, durable with this transaction.
@@ -404,7 +486,7 @@ mod tests {
             let engine = opening::open(&path, kind, 1 << 20, &World::real())?;
             Ok(Box::new(Narrow(full.clone(), engine)) as Box<dyn Engine>)
         });
-        let store = Store::over(reopen, &config::Store::default(), Arc::default());
+        let store = Store::over(reopen, None, &config::Store::default(), Arc::default());
         let count = |t: &mut Transaction<'_>| Ok(Ok::<_, ()>(t.count("records")?));
         let refused = store.transact(count).await.expect_err("no room");
         assert!(matches!(refused, StoreFault::Short(_)), "{refused}");

@@ -19,7 +19,7 @@ mod redb_file;
 mod sled;
 mod value;
 
-pub use handle::{Store, Transaction};
+pub use handle::{Store, Transaction, compact};
 pub use recover::{Recovered, recover};
 
 use crate::mail::{Answer, Status};

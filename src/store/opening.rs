@@ -1,8 +1,8 @@
 //! How the records are opened: what is there is checked, and made only where nothing ever was.
 
 use super::Table;
-use super::engine::{Engine, EngineFault};
-use super::recover::{MARKER, clear};
+use super::engine::{Change, Engine, EngineFault};
+use super::recover::{MARKER, clear, give};
 use super::value::is_whole;
 use crate::config::StoreEngine;
 use crate::world::World;
@@ -15,6 +15,11 @@ const UNFINISHED: &str = "unfinished";
 /// The folder of accepted mail, in which the marker lies once more, so that no single removal makes an
 /// empty start of a damaged one.
 const MAIL: &str = "spool";
+/// Added to the name of records that are written anew, until they are whole.
+const ANEW: &str = "anew";
+/// Rows that are written anew at a time, and the cache for that.
+const COPY_ROWS: usize = 10_000;
+const COPY_CACHE: usize = 16 << 20;
 /// Rows checked at a time.
 const ROWS: usize = 1000;
 
@@ -97,6 +102,48 @@ fn create(
     kind.open(file, cache, false)
 }
 
+/// Writes the records of an open engine into a file of their own, which then takes the old one's name. The
+/// old one is whole until then, and whoever reads by it goes on.
+pub(super) fn write_anew(
+    directory: &Path,
+    kind: StoreEngine,
+    engine: &dyn Engine,
+    size_max: u64,
+    world: &World,
+) -> Result<bool, EngineFault> {
+    let file = directory.join(kind.records());
+    let said = |path: &Path, fault: std::io::Error| EngineFault::from(fault).at(path);
+    let size = std::fs::metadata(&file).map_err(|fault| said(&file, fault))?;
+    // An engine that keeps a folder cannot give its name to another while it is open.
+    if !size.is_file() || size.len() > size_max {
+        return Ok(false);
+    }
+    let copy = beside(&file, ANEW);
+    clear(&copy).map_err(|fault| said(&copy, fault))?;
+    let written = (|| {
+        let new = kind.open(&copy, COPY_CACHE, true)?;
+        for table in Table::ALL {
+            let mut after: Option<Vec<u8>> = None;
+            loop {
+                let rows = engine.scan(table, b"", after.as_deref(), COPY_ROWS)?;
+                let Some((last, _)) = rows.last() else { break };
+                after = Some(last.clone());
+                let change = |(key, value)| Change { table, key, value: Some(value) };
+                new.commit(&rows.into_iter().map(change).collect::<Vec<_>>())?;
+            }
+        }
+        Ok(())
+    })();
+    if let Err(fault) = written {
+        let _ = clear(&copy);
+        return Err(fault);
+    }
+    give(&copy, &file).map_err(|fault| said(&copy, fault))?;
+    world.disk.rename(&copy, &file).map_err(|fault| said(&copy, fault))?;
+    world.disk.sync_directory(directory).map_err(|fault| said(directory, fault))?;
+    Ok(true)
+}
+
 /// Whether the folder of accepted mail says that there were records.
 fn is_witnessed(directory: &Path, world: &World) -> Result<bool, EngineFault> {
     let mail = directory.join(MAIL);
@@ -176,7 +223,6 @@ fn check_table(engine: &dyn Engine, table: Table) -> Result<(), EngineFault> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::engine::Change;
     use super::super::{Store, StoreFault};
     use super::*;
     use crate::config;

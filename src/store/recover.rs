@@ -75,7 +75,7 @@ pub(super) fn clear(path: &Path) -> io::Result<()> {
 }
 
 /// Has what root recovered belong to whom `like` belongs, who opens the records.
-fn give(path: &Path, like: &Path) -> io::Result<()> {
+pub(super) fn give(path: &Path, like: &Path) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;
     let then = like.metadata()?;
     // Not by a link that somebody put in its place meanwhile.

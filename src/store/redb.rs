@@ -111,6 +111,17 @@ impl Engine for Redb {
         })
     }
 
+    fn get_many(&self, table: Table, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, EngineFault> {
+        guarded(|| {
+            let reading = self.database()?.begin_read()?;
+            let open = reading.open_table(definition(table))?;
+            let get = |key: &&[u8]| -> Result<_, ::redb::Error> {
+                Ok(open.get(*key)?.map(|value| value.value().to_vec()))
+            };
+            keys.iter().map(get).collect()
+        })
+    }
+
     fn scan(
         &self,
         table: Table,

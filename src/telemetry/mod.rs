@@ -1,5 +1,6 @@
 //! Logs and metrics: set up once by the daemon. Everyone else speaks to `tracing` and `metrics`.
 
+mod addresses;
 mod level;
 mod log;
 mod meter;

@@ -149,6 +149,42 @@ async fn a_wish_with_more_beside_it_is_done_and_forwarded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_nested_too_deep_or_in_tnef_asks_for_nothing_and_is_forwarded_whole() {
+    let world = World::start().await;
+    let (_, mail) = newsletter(&world).await;
+    let to = reply_address(&mail);
+    let nest = |depth: u32| {
+        let layer =
+            |at| format!("Content-Type: multipart/mixed; boundary=b{at}\r\n\r\n--b{at}\r\n");
+        (0..depth).map(layer).collect::<String>() + "\r\nR\r\n"
+    };
+    let tnef = "Content-Type: application/ms-tnef; name=winmail.dat\r\n\
+                Content-Transfer-Encoding: base64\r\n\r\neJ8+IgAAAQAAAFQAAABUAAAA\r\n";
+    let parts = format!(
+        "Content-Type: multipart/mixed; boundary=b\r\n\r\n{}",
+        "--b\r\n\r\nR\r\n".repeat(5000)
+    );
+    for (name, inside) in [("deep", nest(500)), ("tnef", tnef.into()), ("parts", parts)] {
+        let message = format!(
+            "From: <{ANN}>\r\nTo: <{to}>\r\nSubject: {name}\r\nMIME-Version: 1.0\r\n{inside}"
+        );
+        let said = inbound(&world, ANN, &to, &message);
+        assert!(said.starts_with("250"), "{name}: {said}");
+        let to_support = |mail: &&Received| mail.recipients == ["support@acme.example"];
+        super::settled(&world).await;
+        let letters = world.receiver.mailbox();
+        let letter = letters.iter().rfind(to_support).expect("a letter");
+        let whole = String::from_utf8_lossy(&letter.message);
+        assert!(whole.ends_with(&message), "{name} is not whole");
+    }
+    assert!(next(&world, "newsletter").starts_with("250"), "it asks for nothing");
+    // At a depth that is read, the same words count.
+    let message = format!("From: <{ANN}>\r\nTo: <{to}>\r\nMIME-Version: 1.0\r\n{}", nest(3));
+    assert!(inbound(&world, ANN, &to, &message).starts_with("250"));
+    assert!(next(&world, "newsletter").starts_with("550 5.7.1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mail_to_the_unsubscribe_address_counts_without_words() {
     let world = World::start().await;
     let (_, mail) = newsletter(&world).await;

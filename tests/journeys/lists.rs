@@ -265,3 +265,109 @@ async fn a_list_brought_again_takes_back_no_withdrawal() {
     let shown = world.done(&["explain", STOPS, ANN]);
     assert!(shown.out.contains("refuse"), "{}", shown.out);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_broke_off_is_run_again_and_applies_nothing_twice() {
+    let world = World::with("[http]\nimport_rows_max = 50").await;
+    let rows: String = (0..600).map(|n| format!("reader{n}@reader.example\n")).collect();
+    let mut command = Command::new(program());
+    command.args(["suppression", "import", "acme", "-", "--config"]);
+    command.arg(world.path("relent.toml")).stdin(Stdio::piped());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the command line runs");
+    let mut input = child.stdin.take().expect("its input");
+    input.write_all(rows.as_bytes()).expect("most of a list");
+    input.flush().expect("most of a list");
+    // Its end never comes: the command is killed once something of it is recorded.
+    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
+    while world.done(&["suppression", "list", "acme", "--json"]).out == "[]\n" {
+        assert!(std::time::Instant::now() < deadline, "nothing was recorded");
+        tokio::task::yield_now().await;
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("its end");
+    drop(input);
+    let list = file(&world, "list.csv", &rows);
+    let [taken, already, refused] =
+        counts(&world.done(&["suppression", "import", "acme", &list, "--json"]));
+    assert_eq!((taken + already, refused), (600, 0));
+    assert!(already >= 50, "what was recorded before is not recorded again: {already}");
+    let told = world.done(&["explain", STOPS, "reader0@reader.example", "--json"]).json();
+    assert_eq!(told["records"].as_array().map(Vec::len), Some(1), "{told}");
+    assert_eq!(
+        counts(&world.done(&["suppression", "import", "acme", &list, "--json"])),
+        [0, 600, 0]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_moves_over_from_another_service_mails_nobody_who_had_refused() {
+    let world = World::start().await;
+    let people: Vec<_> = ["gone", "left", "spam", "soft", "weekly"]
+        .map(|name| format!("{name}@reader.example"))
+        .to_vec();
+    people.iter().for_each(|who| world.agree(who));
+    let bounces = file(
+        &world,
+        "suppression_bounces.csv",
+        "status,reason,email,created\n5.1.1,550 no such user,gone@reader.example,1443651125\n\
+         4.2.2,mailbox full,soft@reader.example,1443651125\n",
+    );
+    let refused = world.relent(&["suppression", "import", "acme", &bounces]);
+    assert!(
+        refused.err.contains("--from sendgrid:bounces or --from sendgrid:blocks"),
+        "{}",
+        refused.err
+    );
+    let told = world.done(&[
+        "suppression",
+        "import",
+        "acme",
+        &bounces,
+        "--from",
+        "sendgrid:bounces",
+        "--json",
+    ]);
+    assert_eq!((counts(&told), &told.json()["left_out"]), ([1, 0, 0], &1.into()), "{}", told.err);
+    assert!(
+        told.err.contains("1 rows were left out: a refusal that was not for good"),
+        "{}",
+        told.err
+    );
+    let dump = file(
+        &world,
+        "dump.json",
+        r#"{"Suppressions":[
+           {"EmailAddress":"left@reader.example","SuppressionReason":"ManualSuppression","Origin":"Recipient","CreatedAt":"2019-12-10T08:58:33-05:00"},
+           {"EmailAddress":"spam@reader.example","SuppressionReason":"SpamComplaint","Origin":"Recipient","CreatedAt":"2019-12-10T08:58:33-05:00"},
+           {"EmailAddress":"what@reader.example","SuppressionReason":"Whim","Origin":"Recipient","CreatedAt":"2019-12-10T08:58:33-05:00"}]}"#,
+    );
+    let report = world.path("refused.csv").display().to_string();
+    let told = world.relent(&["suppression", "import", "acme", &dump, "--refused", &report]);
+    assert_eq!(
+        (told.code, told.out.as_str()),
+        (1, "taken 2, already there 0, refused 1\n"),
+        "{}",
+        told.err
+    );
+    let report = std::fs::read_to_string(report).expect("a report");
+    assert!(report.contains("\n4,") && report.contains("suppressionreason `Whim`"), "{report}");
+    let groups = file(
+        &world,
+        "groups.json",
+        r#"[{"email":"weekly@reader.example","group_id":7,"group_name":"Weekly","created_at":1410986704}]"#,
+    );
+    world.done(&["suppression", "import", "acme", &groups, "--group", "Weekly=newsletter"]);
+    for (who, words) in [
+        ("gone", "the address is dead since 2015-09-30"),
+        ("left", "opted out of this account's mail on 2019-12-10"),
+        ("spam", "complained on 2019-12-10"),
+        ("weekly", "opted out of this stream on 2014-09-17"),
+    ] {
+        let refused = super::next(&world, "newsletter", &format!("{who}@reader.example"));
+        assert!(refused.starts_with("550 5.7.1") && refused.contains(words), "{who}: {refused}");
+    }
+    assert!(super::next(&world, "newsletter", "soft@reader.example").starts_with("250"));
+    let kept = world.done(&["suppression", "show", "acme", "gone@reader.example", "--json"]).json();
+    assert_eq!(kept[0]["text"], "SendGrid: bounces; status: 5.1.1; reason: 550 no such user");
+}

@@ -2,7 +2,7 @@
 //! the message wanted them, and reports in the account's language.
 
 use super::submission::{app, with_setting};
-use super::{answer, delivered, field, reply_address};
+use super::{answer, delivered, field, reply_address, settled};
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World};
 use relent::demo::receiver::{Fault, Received};
@@ -163,7 +163,9 @@ async fn a_domains_own_hosts_are_used_once_their_records_lead_here() {
         (mail.sender.as_str(), true),
         (&mail.sender.replace("bounce.", "reply."), true),
         ("postmaster@bounce.own.example", true),
-        ("acme.newsletter@reply.own.example", false),
+        ("acme.newsletter@reply.own.example", true),
+        ("acme.newsletter@bounce.own.example", false),
+        ("acme.nothing@reply.own.example", false),
         ("fbl@reply.own.example", false),
         ("ann@reply.own.example", false),
         (&mail.sender.replace("bounce.own", "other.own"), false),
@@ -173,6 +175,17 @@ async fn a_domains_own_hosts_are_used_once_their_records_lead_here() {
         assert_eq!(said.starts_with("250"), taken, "{to}: {said}");
         assert!(taken || said.starts_with("550 5.7.1"), "{to}: {said}");
     }
+    // Who writes to the domain's own host hears from there, and may answer there.
+    let said = answer(&world, "eve@reader.example", &reply_address(&mail), "HELP");
+    assert!(said.starts_with("250"), "{said}");
+    settled(&world).await;
+    let told = world.receiver.mailbox().into_iter().find(|mail| mail.sender.is_empty());
+    let told = told.expect("an answer");
+    for (name, start) in [("From", "<acme.newsletter@"), ("Reply-To", "<r-")] {
+        let named = field(&told, name).expect("an address");
+        assert!(named.contains(start) && named.ends_with("@reply.own.example>"), "{named}");
+    }
+    assert_eq!(selectors(&told), keys_in(&shown, "signing"), "signed by the domain above it");
     // People answer mail that they have, also when the domain is gone.
     world.done(&["domain", "remove", "acme", OWN]);
     let said = answer(&world, "eve@reader.example", &reply_address(&mail), "R");

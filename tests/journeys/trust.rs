@@ -3,7 +3,7 @@
 
 use super::{inbound, newsletter, next, reply_address, settled};
 use crate::support::World;
-use crate::support::authentic::{BROKEN, SENT, SIGNED, SILENT, signed};
+use crate::support::authentic::{BROKEN, SENT, SIGNED, SILENT, STRICT, signed};
 use crate::support::client::Client;
 use relent::demo::receiver::Received;
 use relent::mail::Timestamp;
@@ -159,6 +159,83 @@ async fn forged_names_at_a_plain_address_change_nothing_and_nobody_is_asked() {
     assert!(ours(&world, SIGNED).len() <= 1);
 }
 
+/// Letters that reached the mailbox of the streams.
+fn letters(world: &World) -> usize {
+    let mailbox = world.receiver.mailbox();
+    mailbox.iter().filter(|mail| mail.recipients == ["support@acme.example"]).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_address_is_for_whom_its_own_stream_has_written_to_or_knows() {
+    let world = World::start().await;
+    let rules = ["--kind", "marketing", "--consent", "not-required"];
+    world.done(&[&["stream", "add", "acme", "offers"][..], &rules].concat());
+    newsletter(&world, &[SENT]).await;
+    let offers = "acme.offers@reply.relent.example";
+    // There is no mailbox for letters to that stream, and nothing of it to stop.
+    let said = inbound(&world, SENT, offers, &words(SENT, offers, "T"));
+    assert!(said.starts_with("550 5.2.1"), "{said}");
+    assert!(next(&world, "offers", SENT).starts_with("250"), "offers never wrote");
+    // Who has agreed is known before the first message.
+    world.agree(SIGNED);
+    let by_key = signed("signed.example", &ALL, &words(SIGNED, PLAIN, "T"));
+    assert!(inbound(&world, "x@evil.example", PLAIN, &by_key).starts_with("250"));
+    assert!(is_stopped(&world, SIGNED));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn start_of_somebody_else_or_at_a_transactional_stream_is_a_letter() {
+    let world = World::start().await;
+    let copies = newsletter(&world, &[SILENT, SENT]).await;
+    let to = reply_address(&copies[0]);
+    assert!(inbound(&world, SILENT, &to, &words(SILENT, &to, "T")).starts_with("250"));
+    assert!(is_stopped(&world, SILENT));
+    // The return path names its recipient by itself; the author is proved, and another.
+    let path = &copies[0].sender;
+    assert!(inbound(&world, SENT, path, &words(SENT, path, "START")).starts_with("250"));
+    assert!(is_stopped(&world, SILENT));
+    settled(&world).await;
+    assert_eq!(letters(&world), 1);
+    let mut app = Client::login(world.ports.submission[0], "app/receipts", &world.password);
+    let message = crate::support::client::letter("Receipt");
+    assert!(app.submit("news@acme.example", &[SENT], &message).starts_with("250"));
+    settled(&world).await;
+    let receipt = super::delivered(&world, SENT).await;
+    let to = reply_address(&receipt);
+    assert!(inbound(&world, SENT, &to, &words(SENT, &to, "START")).starts_with("250"));
+    settled(&world).await;
+    assert_eq!(letters(&world), 2);
+    assert_eq!(ours(&world, SENT).len(), 0, "nobody came back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_disowns_an_envelope_by_spf_alone_is_not_asked_about_it() {
+    let world = World::start().await;
+    newsletter(&world, &[STRICT]).await;
+    let wish = words(STRICT, PLAIN, "R");
+    for (sender, questions) in [(STRICT, 0), ("x@signed.example", 1)] {
+        assert!(inbound(&world, sender, PLAIN, &wish).starts_with("250"));
+        settled(&world).await;
+        // The second is another's envelope: what that one's domain says is nothing of Ann's.
+        assert_eq!(ours(&world, STRICT).len(), questions, "{sender}");
+        assert!(!is_stopped(&world, STRICT), "{sender}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_its_own_host_brings_for_somebody_else_to_read_is_no_wish_here() {
+    let world = World::start().await;
+    newsletter(&world, &[SENT]).await;
+    let elsewhere = words(SENT, "list@lists.example", "R");
+    assert!(inbound(&world, SENT, PLAIN, &elsewhere).starts_with("250"));
+    assert!(!is_stopped(&world, SENT), "To does not name our address");
+    settled(&world).await;
+    assert_eq!(ours(&world, SENT).len(), 1, "who it is from is asked");
+    let copied = elsewhere.replace("Subject:", &format!("Cc: <{PLAIN}>\r\nSubject:"));
+    assert!(inbound(&world, SENT, PLAIN, &copied).starts_with("250"));
+    assert!(is_stopped(&world, SENT), "Cc does");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn where_dns_fails_nothing_is_decided_and_a_signed_address_needs_none() {
     let world = World::start().await;
@@ -185,6 +262,21 @@ async fn who_answers_to_all_stops_their_own_mail() {
         (&stop["rule"], &stop["trust"]),
         (&"other_recipient".into(), &"token_and_dmarc".into())
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_answers_an_older_message_to_all_is_found_by_its_message_id() {
+    let world = World::start().await;
+    let copies = newsletter(&world, &[SILENT, SENT]).await;
+    let id = super::field(&copies[0], "Message-ID").expect("a Message-ID");
+    // Newer mail of the stream went to Ann alone.
+    newsletter(&world, &[SILENT]).await;
+    settled(&world).await;
+    let to = reply_address(&copies[0]);
+    let answer = words(SENT, &to, "R");
+    let answer = answer.replace("Subject:", &format!("In-Reply-To: {id}\r\nSubject:"));
+    assert!(inbound(&world, SENT, &to, &answer).starts_with("250"));
+    assert!(is_stopped(&world, SENT) && !is_stopped(&world, SILENT));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,6 +322,12 @@ async fn start_needs_a_signed_address_and_dmarc_together() {
             "x@evil.example",
             &to[1],
             signed("signed.example", &["From", "To", "Subject"], &start(SIGNED, &to[1])),
+        ),
+        (
+            "signed_without_our_address",
+            "x@evil.example",
+            &to[1],
+            signed("signed.example", &["From", "Date", "Subject"], &start(SIGNED, &to[1])),
         ),
         (
             "signed_and_sent_again",

@@ -4,6 +4,7 @@
 mod clients;
 mod corpus;
 mod decoding;
+mod fixtures;
 mod growth;
 mod machines;
 mod message;

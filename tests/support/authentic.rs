@@ -14,6 +14,8 @@ pub const SENT: &str = "ann@sent.example";
 pub const SIGNED: &str = "ann@signed.example";
 /// It says nothing of itself.
 pub const SILENT: &str = "ann@reader.example";
+/// Nobody may send for it, and it has no DMARC record.
+pub const STRICT: &str = "ann@strict.example";
 /// Its DMARC record cannot be had.
 pub const BROKEN: &str = "ann@broken.example";
 
@@ -44,6 +46,8 @@ pub fn records() -> Vec<(String, Rdata)> {
         ("one._domainkey.evil.example", text(&format!("v=DKIM1; k=ed25519; p={public}"))),
         ("evil.example", text("v=spf1 ip4:127.0.0.1 -all")),
         ("evil.example", Rdata::A(Ipv4Addr::LOCALHOST)),
+        ("strict.example", mx.clone()),
+        ("strict.example", text("v=spf1 -all")),
         ("broken.example", mx),
         ("broken.example", text("v=spf1 ip4:127.0.0.1 -all")),
         ("_dmarc.broken.example", Rdata::Fails),

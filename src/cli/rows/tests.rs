@@ -120,7 +120,7 @@ fn moved(from: &str, text: &str) -> Vec<String> {
         Ok(rows) => rows,
         Err(why) => return vec![format!("no list: {why}")],
     };
-    let list = rows.list.map(|list| list.told()).unwrap_or_default();
+    let list = rows.list.map(List::told).unwrap_or_default();
     let mut said = vec![list];
     while let Some((line, row)) = rows.next().expect("memory can be read") {
         said.push(match row {
@@ -142,6 +142,7 @@ fn moved(from: &str, text: &str) -> Vec<String> {
 const SOFT: &str = "left out: a refusal that was not for good stops nobody";
 
 /// Each as the service's documentation shows it.
+#[allow(clippy::too_many_lines, reason = "a row a list")]
 #[test]
 fn what_large_services_export_is_understood() {
     for (from, text, list, rows) in [
@@ -361,7 +362,9 @@ fn what_a_service_says_is_kept_as_evidence() {
     let origin =
         Origin { from: services::from("sendgrid:bounces").expect("one"), ..Origin::default() };
     let mut rows = Rows::open(Cursor::new(text), origin, 2000).expect("a list");
-    let Some((2, Found::Cells(cells))) = rows.next().expect("memory") else { panic!("no row") };
+    let Some((2, Found::Cells(cells))) = rows.next().expect("memory") else {
+        unreachable!("no row")
+    };
     let source =
         (Column::Source, "SendGrid: bounces; status: 5.1.1; reason: 550 5.1.1, gone".to_owned());
     assert!(cells.contains(&source), "{cells:?}");

@@ -1,4 +1,4 @@
-//! Recipients' pages, `/u/TOKEN`: what a person gets, from whom and why, and the buttons that end it.
+//! Recipients' pages, `/u/TOKEN`, and `/c/TOKEN`, which asks for consent: what a person gets, from whom and why, and the buttons that end it.
 //! Looking changes nothing; a POST stops at once, and is acknowledged only when no dot can follow.
 //!
 //! Three kinds of requests come here. A mail client's one click (RFC 8058) is a POST that says so; it
@@ -23,6 +23,7 @@ mod person;
 
 mod amiss;
 mod choices;
+mod confirm;
 mod logo;
 mod undo;
 mod unsubscribe;
@@ -71,6 +72,7 @@ pub(super) fn routes(parts: &Parts) -> Router<Parts> {
     Router::new()
         .route("/u/{token}", get(unsubscribe::show).post(unsubscribe::act))
         .route("/u/{token}/preferences", get(choices::show).post(choices::act))
+        .route("/c/{token}", get(confirm::show).post(confirm::act))
         .route("/u/logo/{digest}", get(logo::show))
         // A link that was cut or grew on its way.
         .route("/u", get(lost))

@@ -22,6 +22,8 @@ pub(super) enum Place {
     First,
     /// `/u/TOKEN/preferences`, and whatever else lies so deep.
     Second,
+    /// `/c/TOKEN`
+    Beside,
 }
 
 impl Place {
@@ -30,6 +32,7 @@ impl Place {
         match self {
             Self::First => "",
             Self::Second => "../",
+            Self::Beside => "../u/",
         }
     }
 }

@@ -102,6 +102,13 @@ impl House {
             config.clone(),
             world.clone(),
         );
+        let queue: Arc<dyn crate::queue::Queue> = queue.expect("a queue");
+        let rights = crate::rights::Rights::new(
+            config.clone(),
+            (accounts.clone(), policy.clone()),
+            queue.clone(),
+            (spool.clone(), store.clone()),
+        );
         let acme = accounts.add_account("acme").await.expect("account");
         let draft = StreamDraft {
             name: "news".into(),
@@ -115,7 +122,8 @@ impl House {
         let zone = Arc::new(Zone(std::sync::Mutex::default()));
         let parts = Parts {
             config,
-            queue: queue.expect("a queue"),
+            queue,
+            rights,
             accounts,
             policy,
             resolver: zone.clone(),

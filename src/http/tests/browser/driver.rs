@@ -155,6 +155,20 @@ impl Driver {
         tokio::time::timeout(WAIT_MAX, arrival).await.expect("the next page comes");
     }
 
+    /// Waits until a page of this title is there, without a script in it.
+    pub(super) async fn until_titled(&self, title: &str) {
+        let arrival = async {
+            loop {
+                let seen = self.order("Page.getNavigationHistory", json!({})).await;
+                let last = seen["entries"].as_array().and_then(|all| all.last());
+                if last.is_some_and(|entry| entry["title"] == title) {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(WAIT_MAX, arrival).await.expect("the page comes");
+    }
+
     /// Presses the Tab key.
     pub(super) async fn tab(&self) {
         let keys = json!([{ "type": "keyDown", "value": "\u{e004}" }, { "type": "keyUp", "value": "\u{e004}" }]);
@@ -169,9 +183,9 @@ impl Driver {
         said.iter().map(|line| line["message"].to_string()).collect()
     }
 
-    /// A picture of the whole page, as PNG.
+    /// A picture of the window, as PNG.
     pub(super) async fn picture(&self) -> Vec<u8> {
-        let how = json!({ "format": "png", "captureBeyondViewport": true });
+        let how = json!({ "format": "png" });
         let made = self.order("Page.captureScreenshot", how).await;
         let text = made["data"].as_str().expect("a picture");
         data_encoding::BASE64.decode(text.as_bytes()).expect("base64")

@@ -1,0 +1,7 @@
+//! What people may ask of whoever keeps something about them: to be forgotten. What is kept is shown by the
+//! API; here it is destroyed, wherever it lies.
+
+mod erasure;
+mod job;
+
+pub use erasure::{Erased, Rights, RightsFault};

@@ -17,3 +17,4 @@ mod interop;
 mod journeys;
 mod replies;
 mod tidy;
+mod webhooks;

@@ -221,7 +221,10 @@ impl RulesChange {
 }
 
 /// Refuses one more of a thing where the account has so many already.
-pub(super) fn room(
+///
+/// # Errors
+/// The outer: the store. The inner: the account has as many as it may.
+pub fn room(
     t: &Transaction<'_>,
     settings: &config::Accounts,
     (account, thing, count): (AccountId, Thing, usize),

@@ -49,7 +49,7 @@ pub use failures::{Failures, Pair};
 pub use hash::Hasher;
 pub use invitation::{Invitation, InvitationKey, Invited, LinkPurpose};
 pub use language::Language;
-pub use limit::{AccountRules, Limits, RulesChange, Suspension, Thing};
+pub use limit::{AccountRules, Limits, RulesChange, Suspension, Thing, room};
 pub use login::Claim;
 pub use member::{By, MemberFault, MemberId, Person, Place};
 pub use network::Network;

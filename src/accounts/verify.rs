@@ -151,7 +151,7 @@ impl Lookup<'_> {
                 let spf = self.spf(&record.name).await;
                 look.seen.extend(spf.seen);
                 look.problem = look.problem.or(spf.problem);
-                look
+                self.by_its_alias(record, look).await
             }
             (Purpose::ReturnPath | Purpose::Replies, _) => self.leads_here(&record.name).await,
             (Purpose::Links, _) => self.links(&record.name).await,
@@ -159,6 +159,29 @@ impl Lookup<'_> {
         let seen = look.seen.iter().take(SEEN_RECORDS_MAX);
         let seen = seen.map(|text| text.chars().take(SEEN_MAX).collect()).collect();
         Checked { found: look.problem.is_none(), seen, problem: look.problem, wanted }
+    }
+
+    /// What is wrong with a host that should be an alias, told by where that leads: its MX and SPF are
+    /// those of another.
+    async fn by_its_alias(&self, record: &DnsRecord, mut look: Look) -> Look {
+        let alias = self.resolver.alias(&record.name).await.ok().flatten();
+        let seen = alias.as_ref().map(|name| format!("CNAME {name}"));
+        if let Some(problem) = look.problem.take() {
+            let wanted = record.value.trim_end_matches('.');
+            look.problem = Some(match &alias {
+                Some(name) if !name.eq_ignore_ascii_case(wanted) => {
+                    format!("its CNAME leads to {name}, not to {wanted}")
+                }
+                None if look.seen.is_empty() => {
+                    format!("there is no CNAME record, nor MX and SPF in its place: {problem}")
+                }
+                None => format!("it is no CNAME, and as it stands {problem}"),
+                // It leads where it should: the lack is there.
+                Some(name) => format!("its CNAME is right, but of {name}: {problem}"),
+            });
+        }
+        look.seen.splice(0..0, seen);
+        look
     }
 
     async fn texts(&self, name: &str) -> Result<Vec<String>, Look> {

@@ -13,6 +13,7 @@ use super::member::{MemberVerb, SessionVerb};
 use super::queue::QueueVerb;
 use super::rights::RecipientVerb;
 use super::sender_arguments::{AccountVerb, CredentialVerb, DomainVerb, StreamVerb};
+use super::webhook::WebhookVerb;
 use crate::mail::Timestamp;
 
 /// An SMTP relay that knows when to stop.
@@ -41,6 +42,8 @@ pub(super) enum Verb {
         /// Print what differs from the defaults, as TOML.
         #[arg(long)]
         changed: bool,
+        #[command(flatten)]
+        form: Form,
     },
     /// Say whether mail would be sent to an address, and the whole history behind it; or what large
     /// mailbox providers would hold against a message.
@@ -94,6 +97,9 @@ pub(super) enum Verb {
     /// What is kept about people: shown whole, and destroyed.
     #[command(subcommand)]
     Recipient(RecipientVerb),
+    /// Programs that are told what happens.
+    #[command(subcommand)]
+    Webhook(WebhookVerb),
     /// Mail that waits.
     #[command(subcommand)]
     Queue(QueueVerb),
@@ -373,7 +379,8 @@ pub(super) enum ConsentVerb {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreVerb {
-    /// Save what a damaged store still holds into a new one; the damaged file is kept.
+    /// Save what a damaged store still holds into a new one; the damaged file is kept. Says where there was no
+    /// damage.
     Recover,
     /// Write the file anew without what was removed from it.
     Compact,

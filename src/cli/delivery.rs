@@ -131,6 +131,10 @@ fn short(site: &Value) -> Value {
     };
     let state = match (site["stopped"].as_str(), count("slowed"), count("failures")) {
         (Some(why), _, _) => why.to_owned(),
+        (None, 0, 0) if site["on_trial"] == true => {
+            "on trial: none of its servers has been reached yet, and one connection finds out"
+                .into()
+        }
         (None, 0, 0) => "served".into(),
         (None, 0, failures) => format!("on trial, not reached {failures} times in a row"),
         (None, steps, _) => format!("slowed by {steps} steps: it said that this is too much"),

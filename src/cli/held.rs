@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 #[derive(Debug, Args)]
 #[group(multiple = true)]
 pub(super) struct Recall {
-    /// Of the site whose mail servers called them dead, as in google.com.
+    /// Of the site whose mail servers called them dead, as in google.com; one of its servers names it too.
     #[arg(long)]
     pub(super) site: Option<String>,
     /// Made then or later.
@@ -32,7 +32,7 @@ pub(super) struct Recall {
 pub(super) enum HeldVerb {
     /// List the sites under alarm; with --site, what is held for one.
     List {
-        /// A site, as the list of them names it.
+        /// A site, as the list of them names it, or one of its mail servers.
         #[arg(long)]
         site: Option<String>,
         #[command(flatten)]
@@ -78,7 +78,13 @@ pub(super) async fn held(client: &Client, verb: HeldVerb) -> Result<(), Fault> {
         HeldVerb::List { site, form } => {
             let columns = if site.is_some() { &STOP } else { &SITE };
             let asked = [("site", site.as_deref())];
-            show::listing(client, "/suppressions/held", &asked, columns, form.json).await?;
+            let count =
+                show::listing(client, "/suppressions/held", &asked, columns, form.json).await?;
+            if let Some(site) = site.filter(|_| count == 0) {
+                show::aside(&format!(
+                    "nothing is held for {site}: `relent suppression held list` names the sites under alarm"
+                ));
+            }
             Ok(())
         }
         HeldVerb::Apply { site, form } => decide(client, ("apply", "made"), site, form).await,
@@ -139,7 +145,7 @@ pub(super) async fn recall(
             show::items(&found, "items").iter().filter_map(name).collect()
         }
     };
-    let (mut total, mut each) = (0, Vec::new());
+    let (mut total, mut each, mut site) = (0, Vec::new(), None);
     for account in accounts {
         let mut body =
             json!({ "account": account, "reason": "hard_bounce", "dry_run": recall.dry_run });
@@ -157,6 +163,7 @@ pub(super) async fn recall(
         loop {
             let page = client.post("/suppressions/recall", &body).await?;
             count += page["count"].as_u64().unwrap_or_default();
+            site = page["site"].as_str().map(str::to_owned).or(site);
             match page["next"].as_str() {
                 Some(next) if body["after"] != next => body["after"] = next.into(),
                 _ => break,
@@ -167,6 +174,12 @@ pub(super) async fn recall(
     }
     if form.json {
         return show::json(&json!({ "count": total, "dry_run": recall.dry_run, "accounts": each }));
+    }
+    if let Some(site) = site.filter(|_| total == 0) {
+        return show::line(&format!(
+            "no hard_bounce stop of that time came from the mail servers of {site}: `relent suppression list` \
+             says of each which site called the address dead"
+        ));
     }
     let noun = if total == 1 { "hard_bounce stop" } else { "hard_bounce stops" };
     show::line(&match recall.dry_run {

@@ -7,6 +7,7 @@ use super::client::Fault;
 use super::show;
 use crate::config::Config;
 use crate::{daemon, demo as story, store as records};
+use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -54,8 +55,12 @@ pub(super) fn demo(keep: bool) -> Result<(), Fault> {
     told.map_err(|fault| Fault::Refused(format!("{fault:#}")))
 }
 
-/// Says whether a settings file is fine; with `changed`, what it changes.
-pub(super) fn check(path: &Path, changed: bool) -> Result<(), Fault> {
+/// Says whether a settings file is fine; with `changed`, what it changes. As JSON: `file`, `fine`, `fault`,
+/// `advice`, and with `changed` that.
+pub(super) fn check(path: &Path, changed: bool, form: Form) -> Result<(), Fault> {
+    if form.json {
+        return check_json(path, changed);
+    }
     let config = runnable(path)?;
     for advice in daemon::advice(&config) {
         show::aside(&format!("{}: {advice}", path.display()));
@@ -67,6 +72,29 @@ pub(super) fn check(path: &Path, changed: bool) -> Result<(), Fault> {
         show::line(&format!("{}: fine", path.display()))?;
     }
     Ok(())
+}
+
+fn check_json(path: &Path, changed: bool) -> Result<(), Fault> {
+    let file = path.display().to_string();
+    let checked = runnable(path).and_then(|config| {
+        let text = config.changed().map_err(Fault::Refused)?;
+        let table = toml::from_str::<toml::Table>(&text);
+        Ok((daemon::advice(&config), table.map_err(|fault| Fault::Refused(fault.to_string()))?))
+    });
+    match checked {
+        Ok((advice, table)) => {
+            let mut told = json!({ "file": file, "fine": true, "fault": null, "advice": advice });
+            if changed {
+                told["changed"] = json!(table);
+            }
+            show::json(&told)
+        }
+        Err(fault) => {
+            let told = fault.to_string();
+            show::json(&json!({ "file": file, "fine": false, "fault": told, "advice": [] }))?;
+            Err(fault)
+        }
+    }
 }
 
 /// Looks at the audit chain on disk.
@@ -104,7 +132,13 @@ pub(super) fn store(verb: &StoreVerb, path: &Path) -> Result<(), Fault> {
         show::line(&format!("{table:16} {rows:>10} rows saved"))?;
     }
     show::line(&format!("{:16} {:>10}", "lost", recovered.lost))?;
-    show::line(&format!("the damaged file is kept as {}", recovered.damaged.display()))?;
+    let kept = recovered.damaged.display();
+    show::line(&match recovered.lost == 0 && !recovered.is_older {
+        true => {
+            format!("no damage was found: every row was read; the file as it was is kept as {kept}")
+        }
+        false => format!("the damaged file is kept as {kept}"),
+    })?;
     drop(lock);
     recovered.warning().map_or(Ok(()), |why| Err(Fault::Refused(why)))
 }

@@ -30,6 +30,7 @@ mod senders;
 mod service_lists;
 mod services;
 mod show;
+mod webhook;
 
 pub use arguments::Cli;
 pub use run::run;

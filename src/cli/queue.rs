@@ -54,8 +54,8 @@ pub(super) enum QueueVerb {
     List {
         #[command(flatten)]
         chosen: Option<Chosen>,
-        /// Most lines.
-        #[arg(long)]
+        /// Most lines, at most 10000 [default: 10000].
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: Option<u32>,
         #[command(flatten)]
         form: Form,
@@ -102,13 +102,14 @@ pub(super) enum QueueVerb {
     },
 }
 
-const ITEM: [Column; 7] = [
+const ITEM: [Column; 8] = [
     ("MESSAGE", "message"),
     ("STATE", "state"),
     ("SENDER", "sender"),
     ("RECIPIENT", "recipient"),
     ("ATTEMPTS", "attempts"),
     ("NEXT", "next_at"),
+    ("WHY", "why"),
     ("LAST ANSWER", "last"),
 ];
 const DETAIL: [Column; 14] = [
@@ -135,7 +136,7 @@ const ITEMS_MAX: u32 = 10_000;
 pub(super) async fn queue(client: &Client, verb: QueueVerb) -> Result<(), Fault> {
     match verb {
         QueueVerb::List { chosen, limit, form } => {
-            let most = limit.unwrap_or(ITEMS_MAX).clamp(1, ITEMS_MAX);
+            let most = limit.unwrap_or(ITEMS_MAX);
             let limit = most.to_string();
             let mut asked = chosen.iter().flat_map(Chosen::named).collect::<Vec<_>>();
             asked.push(("all", chosen.iter().any(|chosen| chosen.all).then_some("true")));
@@ -179,16 +180,41 @@ async fn act(
     }
     let answer = client.post(&path(&["queue", verb]), &body).await?;
     let count = answer["count"].as_u64().unwrap_or_default();
+    if let Some(message) = chosen.message.as_deref().filter(|_| count == 0) {
+        return unmoved(client, verb, message, &answer, form).await;
+    }
     if form.json {
         show::json(&answer)?;
     } else {
         let people = if count == 1 { "recipient" } else { "recipients" };
         show::line(&format!("{count} {people} {done}"))?;
     }
-    match &chosen.message {
-        Some(message) if count == 0 => Err(Fault::Refused(absent(message))),
-        _ => Ok(()),
-    }
+    Ok(())
+}
+
+/// What is said where a verb changed nothing of a message: it stands so already, something keeps it, or
+/// nobody of it waits.
+async fn unmoved(
+    client: &Client,
+    verb: &str,
+    message: &str,
+    answer: &Value,
+    form: Form,
+) -> Result<(), Fault> {
+    let asked = query(&[("message", Some(message)), ("limit", Some("1"))]);
+    let found = client.get(&format!("/queue{asked}")).await?;
+    let Some(item) = show::items(&found, "items").first() else {
+        return Err(Fault::Refused(absent(message)));
+    };
+    let already = match verb {
+        "hold" => "is held already",
+        "release" => "is not held",
+        _ => {
+            let why = show::cell("why", &item["why"]);
+            return Err(Fault::Refused(format!("{message} stays as it is: {why}")));
+        }
+    };
+    if form.json { show::json(answer) } else { show::line(&format!("{message} {already}")) }
 }
 
 /// All there is to know of what waits; of a message that waits, its recipients that have ended too.

@@ -3,10 +3,13 @@
 use super::arguments::{Cli, Person, Verb};
 use super::audit::AuditVerb;
 use super::client::{Client, Fault};
+use super::webhook::WebhookVerb;
 use super::{
     audit, classify, delivery, explain, local, member, queue, recipients, rights, senders, show,
+    webhook,
 };
 use crate::config::{Config, DEFAULT_PATH};
+use crate::webhooks;
 use clap::Parser;
 use std::path::Path;
 use std::process::ExitCode;
@@ -31,12 +34,13 @@ fn obey(cli: Cli) -> Result<(), Fault> {
     match cli.verb {
         Verb::Serve => local::serve(path),
         Verb::Demo { keep } => local::demo(keep),
-        Verb::Check { changed } => local::check(path, changed),
+        Verb::Check { changed, form } => local::check(path, changed, form),
         Verb::Store(verb) => local::store(&verb, path),
         Verb::Audit(AuditVerb::Verify { head, offline: true, form }) => {
             local::audit(head.as_deref(), path, form)
         }
         Verb::Classify { files, tried, form } => classify::classify(&files, named, &tried, form),
+        Verb::Webhook(WebhookVerb::Schema) => show::put(webhooks::SCHEMA),
         verb => {
             let client = Client::new(&settings(named)?, path);
             tokio::runtime::Builder::new_current_thread()
@@ -76,6 +80,7 @@ async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
         }
         Verb::Recipient(verb) => rights::recipient(client, verb).await,
         Verb::Audit(verb) => audit::audit(client, verb).await,
+        Verb::Webhook(verb) => webhook::webhook(client, verb).await,
         Verb::Queue(verb) => queue::queue(client, verb).await,
         Verb::Delivery(verb) => delivery::delivery(client, verb).await,
         Verb::Serve

@@ -229,6 +229,8 @@ pub(super) enum DomainVerb {
         account: String,
         /// The domain.
         domain: String,
+        #[command(flatten)]
+        form: Form,
     },
 }
 
@@ -361,5 +363,7 @@ pub(super) enum StreamVerb {
         account: String,
         /// Its name.
         name: String,
+        #[command(flatten)]
+        form: Form,
     },
 }

@@ -206,9 +206,10 @@ pub(super) async fn domain(client: &Client, verb: DomainVerb) -> Result<(), Faul
                 ))?;
             }
         }
-        DomainVerb::Remove { account, domain } => {
-            client.delete(&path(&["accounts", &account, "domains", &domain]), None).await?;
-            show::line(&format!("domain {domain} removed"))?;
+        DomainVerb::Remove { account, domain, form } => {
+            let path = path(&["accounts", &account, "domains", &domain]);
+            let removed = client.delete(&path, None).await?;
+            tell(&removed, form, &format!("domain {domain} removed"))?;
         }
     }
     Ok(())
@@ -359,9 +360,10 @@ pub(super) async fn stream(client: &Client, verb: StreamVerb) -> Result<(), Faul
                 if is_asked { client.get(&path).await? } else { client.post(&path, &body).await? };
             one(&found, &ANSWERS, form)?;
         }
-        StreamVerb::Remove { account, name } => {
-            client.delete(&path(&["accounts", &account, "streams", &name]), None).await?;
-            show::line(&format!("stream {account}/{name} removed"))?;
+        StreamVerb::Remove { account, name, form } => {
+            let path = path(&["accounts", &account, "streams", &name]);
+            let removed = client.delete(&path, None).await?;
+            tell(&removed, form, &format!("stream {account}/{name} removed"))?;
         }
     }
     Ok(())

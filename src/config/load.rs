@@ -111,27 +111,22 @@ impl Config {
     pub fn changed(&self) -> Result<String, String> {
         let table =
             |config: &Self| toml::Table::try_from(config).map_err(|fault| fault.to_string());
-        let (ours, defaults) = (table(self)?, table(&Self::default())?);
-        let mut changed = toml::Table::new();
-        for (key, value) in ours {
-            match (value, defaults.get(&key)) {
-                (toml::Value::Table(section), Some(toml::Value::Table(default))) => {
-                    let section: toml::Table = section
-                        .into_iter()
-                        .filter(|(key, value)| default.get(key) != Some(value))
-                        .collect();
-                    if !section.is_empty() {
-                        changed.insert(key, section.into());
-                    }
-                }
-                (value, default) if default != Some(&value) => {
-                    changed.insert(key, value);
-                }
-                _ => {}
-            }
-        }
+        let changed = changes(table(self)?, &table(&Self::default())?);
         toml::to_string(&changed).map_err(|fault| fault.to_string())
     }
+}
+
+/// What of a section differs from its defaults; of the sections within, what differs there.
+fn changes(section: toml::Table, defaults: &toml::Table) -> toml::Table {
+    let changed =
+        section.into_iter().filter_map(|(key, value)| match (value, defaults.get(&key)) {
+            (toml::Value::Table(inner), Some(toml::Value::Table(default))) => {
+                let inner = changes(inner, default);
+                (!inner.is_empty()).then(|| (key, inner.into()))
+            }
+            (value, default) => (default != Some(&value)).then_some((key, value)),
+        });
+    changed.collect()
 }
 
 /// What the reader of TOML did not take, with line, key and what to write.
@@ -405,5 +400,15 @@ mod tests {
         );
         assert_eq!(Config::read(&changed, Path::new("x")).expect("fine"), config);
         assert_eq!(Config::default().changed().expect("TOML"), "");
+    }
+
+    #[test]
+    fn of_sections_within_sections_only_what_is_changed_is_printed() {
+        let text = "[delivery.pools.news]\nsenders = [\"acme\"]\n\n\
+            [[delivery.pools.news.sources]]\naddress = \"127.0.0.1\"\n\n\
+            [replies.words]\nunsubscribe = [\"adieu\"]\n\n\
+            [replies.words.streams.\"acme/orders\"]\ndrop = [\"n\"]\n";
+        let config = Config::read(text, Path::new("x")).expect("fine");
+        assert_eq!(config.changed().expect("TOML"), text);
     }
 }

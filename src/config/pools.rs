@@ -39,7 +39,7 @@ pub struct Source {
     /// The address, one of this machine's.
     pub address: IpAddr,
     /// How often it has its turn, beside the others of its pool.
-    #[serde(default = "one")]
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub weight: u32,
     /// The name it gives itself in EHLO; default: the hostname.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,6 +51,11 @@ pub struct Source {
     /// each day, for 14 days. Later there is no limit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warm_up: Vec<u64>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_one(weight: &u32) -> bool {
+    *weight == 1
 }
 
 fn one() -> u32 {

@@ -11,8 +11,6 @@ sections! {
         allow_private: bool = false,
         /// Lets endpoints be http://, without TLS: tests, labs.
         allow_plaintext: bool = false,
-        /// Most webhooks of one account.
-        per_account_max: u32 = 10,
         /// Most webhooks in all.
         webhooks_max: u32 = 1000,
         /// Longest time for one call, from the connection to the answer.

@@ -3,6 +3,7 @@
 
 pub mod audit;
 mod check;
+mod directory;
 mod keeping;
 mod listeners;
 mod outgoing;

@@ -2,6 +2,7 @@
 //! root's rights given up, `ready`. Stop: listeners close, sessions end at their next command, attempts end, spool and store
 //! are synced and closed.
 
+use super::directory::Known;
 use super::listeners::{self, Listeners};
 use super::outgoing::{self, ShapingFile, Way};
 use super::watchdog::{self, Watchdog};
@@ -18,9 +19,11 @@ use crate::replies::{self, Desk};
 use crate::rights::Rights;
 use crate::spool::Spool;
 use crate::store::Store;
+use crate::webhooks::{self, Webhooks};
 use crate::world::World;
 use crate::{http, telemetry, tls};
 use anyhow::{Context, Result};
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -152,9 +155,12 @@ pub async fn start(config: Config) -> Result<Running> {
         resolver: resolver.clone(),
         world: world.clone(),
         store: store.clone(),
-        tls: client,
+        tls: client.clone(),
         own: sockets.addresses(),
     });
+    let telling = (spool.clone(), store.clone(), accounts.clone(), Known(policy.clone()));
+    let reached = (resolver.clone(), client, sockets.addresses());
+    let webhooks = webhooks(&config, telling, reached, &world);
     let shaping = Arc::new(ShapingFile::new(config.delivery.clone(), delivery.clone()));
     let rights = Rights::new(
         config.clone(),
@@ -172,6 +178,7 @@ pub async fn start(config: Config) -> Result<Running> {
         resolver,
         outgoing: Arc::new(Way(delivery.clone())),
         spool: spool.clone(),
+        webhooks: webhooks.clone(),
         store: store.clone(),
         vitals: vitals.clone(),
         metrics,
@@ -190,6 +197,7 @@ pub async fn start(config: Config) -> Result<Running> {
     tasks.spawn(follower);
     tasks.spawn(rights.run(stop.clone()));
     tasks.spawn(keeping::run(config.clone(), trimmed, parts.world.clone(), stop.clone()));
+    tasks.spawn(webhooks.run(stop.clone()));
     let (files, world) = ((tls.clone(), shaping.clone()), parts.world);
     tasks.spawn(tend::run(config.clone(), files, world, looked_after, stop.clone()));
     ready.store(true, Ordering::Release);
@@ -305,6 +313,27 @@ fn listen(
     for listener in sockets.http {
         tasks.spawn(http::serve_tcp(listener, http::public(parts.clone()), stop.clone()));
     }
+}
+
+/// What tells programs: from which logs and records, and by which way.
+fn webhooks(
+    config: &Arc<Config>,
+    (spool, store, accounts, known): (Spool, Store, Accounts, Known),
+    (resolver, tls, own): (Arc<dyn Resolver>, Arc<tls::Client>, Vec<SocketAddr>),
+    world: &World,
+) -> Webhooks {
+    let (config, directory, world) = (config.clone(), Arc::new(known), world.clone());
+    Webhooks::new(webhooks::Parts {
+        config,
+        spool,
+        store,
+        accounts,
+        directory,
+        resolver,
+        tls,
+        world,
+        own,
+    })
 }
 
 /// Rebuilds the queue on a blocking thread.

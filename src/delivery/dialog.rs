@@ -9,6 +9,7 @@ use super::wire::{Wire, discard, look};
 use crate::config;
 use crate::mail::{Domain, Reply};
 use crate::smtp::{Capabilities, DotStuffer, ReplyParser, chunks};
+use crate::tls::told;
 use crate::web::Refused;
 use rustls::HandshakeKind;
 use rustls::pki_types::ServerName;
@@ -23,6 +24,14 @@ use tokio::net::TcpStream;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
+
+/// A limit as a person says it: what is left of one may be any part of a second.
+pub(super) fn seconds(limit: Duration) -> String {
+    match limit.as_secs() {
+        0 => format!("{}ms", limit.as_millis()),
+        _ => format!("{}s", limit.as_secs_f64().round()),
+    }
+}
 
 /// Bytes of a message that leave at a time.
 const PIECE: usize = 64 << 10;
@@ -127,7 +136,7 @@ async fn within<T>(
     match timeout(limit, work).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(fault)) => Err(Broken::Lost(format!("{what}: {fault}"))),
-        Err(_) => Err(Broken::Lost(format!("{what}: nothing within {limit:?}"))),
+        Err(_) => Err(Broken::Lost(format!("{what}: nothing within {}", seconds(limit)))),
     }
 }
 
@@ -195,8 +204,10 @@ impl Dialog {
         let limit = self.left_of(limit);
         let stream = match timeout(limit, connector.connect(name, self.wire)).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(fault)) => return Err(Broken::Tls(breach(fault.to_string()))),
-            Err(_) => return Err(Broken::Tls(breach(format!("nothing within {limit:?}")))),
+            Ok(Err(fault)) => return Err(Broken::Tls(breach(told(&fault)))),
+            Err(_) => {
+                return Err(Broken::Tls(breach(format!("nothing within {}", seconds(limit)))));
+            }
         };
         let session = stream.get_ref().1;
         let named = |found: Option<String>| found.unwrap_or_default();

@@ -3,8 +3,9 @@
 //! through for them.
 
 use super::Delivery;
+use super::standing::Standing;
 use crate::mail::{Domain, Status, Timestamp};
-use crate::queue::{Outage, Said, Site, Suspension};
+use crate::queue::{Outage, Said, Site, Suspension, Waits};
 use crate::store::{Record, Store, StoreFault, Table};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -172,9 +173,9 @@ impl Delivery {
         let pattern = crate::config::shaping::HostPattern::parse(name.trim());
         let pattern = pattern.map_err(SuspensionFault::Unfit)?;
         let name = pattern.as_str().to_owned();
-        let was_suspended = {
+        let was = {
             let _one = self.suspending.lock().await;
-            let was = self.suspensions()?.iter().any(|word| word.name == name);
+            let was = self.suspensions()?.into_iter().find(|word| word.name == name);
             let key = suspension_key(&name);
             let removed = self.parts.store.transact(move |t| {
                 t.remove::<KeptSuspension>(&key);
@@ -184,12 +185,21 @@ impl Delivery {
             self.parts.queue.suspend(self.suspensions()?);
             was
         };
+        // A domain that stands apart is not known to the queue by its servers: its mail waits on its own.
+        if let Some(word) = &was {
+            self.parts.queue.wake(Waits::Said(&word.said())).await;
+        }
+        let was_suspended = was.is_some();
         let now = self.parts.world.clock.now();
         let of_domain = Domain::parse(&name).ok().and_then(|domain| self.parts.queue.site(&domain));
         let mut sites: Vec<Site> = {
             let all = self.sites.all();
-            let fits = |site: &&Site| site.hosts().any(|host| pattern.fits(host));
-            all.keys().filter(fits).cloned().chain(of_domain).collect()
+            let has_it = |site: &Site| site.hosts().any(|host| pattern.fits(host));
+            let fits = |(site, standing): &(&Site, &Standing)| {
+                has_it(site) || standing.hosts.iter().any(|host| pattern.fits(host))
+            };
+            let found = all.iter().filter(fits).map(|(site, _)| site.clone());
+            found.chain(of_domain).collect()
         };
         sites.sort_unstable();
         sites.dedup();

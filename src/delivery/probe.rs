@@ -2,7 +2,7 @@
 //! greeted, encrypted and held against it, and left again. No mail is spoken.
 
 use super::Delivery;
-use super::dialog::{Broken, Dialog};
+use super::dialog::{Broken, Dialog, seconds};
 use super::route::Target;
 use super::security::{DomainRule, HostRule, Need, Secured};
 use super::sources::PoolNumber;
@@ -197,7 +197,7 @@ impl Delivery {
                     let each = longest / u32::try_from(ADDRESSES).unwrap_or(1);
                     let asked = self.probe_address(&target, rule, &mut one);
                     if timeout(each, asked).await.is_err() {
-                        one.verdict = format!("mail would wait: no end within {each:?}");
+                        one.verdict = format!("mail would wait: no end within {}", seconds(each));
                     }
                 }
             }

@@ -54,6 +54,8 @@ pub struct Waiting {
     pub connections_max: u32,
     /// The pace now: messages a minute; none without a limit.
     pub messages_per_minute: Option<f64>,
+    /// Whether none of its servers has been reached yet, or not since: one connection finds out.
+    pub on_trial: bool,
     /// Times that pace and connections are halved, since the site said that it is too much.
     pub slowed: u32,
     /// Attempts in a row that reached none of its servers.
@@ -91,6 +93,7 @@ fn waiting(
     standing: Option<&Standing>,
     share: u32,
     connections: u32,
+    suspensions: &[Suspension],
 ) -> Waiting {
     let limits = standing.map(|standing| standing.limits(share)).or(view.map(|view| view.limits));
     let heard = |(at, text): &(Timestamp, String)| Heard { at: *at, text: text.clone() };
@@ -100,20 +103,26 @@ fn waiting(
         (exact * 100.0).round() / 100.0
     };
     let domains = view.map(|view| &view.domains[..]).unwrap_or_default();
+    let hosts: Vec<String> = match standing {
+        Some(standing) => standing.hosts.clone(),
+        None => site.hosts().map(str::to_owned).collect(),
+    };
+    let servers = Site::among(hosts.iter().map(String::as_str));
+    let named = |word: &&Suspension| domains.iter().any(|(domain, _)| domain.as_str() == word.name);
+    let of_all = suspensions.iter().find(|word| word.holds(site) || word.holds(&servers));
+    let word = of_all.or_else(|| suspensions.iter().find(named)).map(Suspension::said);
     Waiting {
-        hosts: match standing {
-            Some(standing) => standing.hosts.clone(),
-            None => site.hosts().map(str::to_owned).collect(),
-        },
+        hosts,
         domains: domains.iter().map(|(domain, _)| domain.to_string()).collect(),
         waiting: view.map_or(0, |view| view.waiting),
         active: view.map_or(0, |view| view.active),
         connections,
         connections_max: limits.map_or(1, |limits| limits.connections),
+        on_trial: limits.is_none_or(|limits| !limits.proven),
         messages_per_minute: interval.map(per_minute),
         slowed: standing.map_or(0, Standing::level),
         failures: standing.map_or(0, Standing::failures),
-        stopped: view.and_then(|view| view.stopped.clone()),
+        stopped: word.or_else(|| view.and_then(|view| view.stopped.clone())),
         answers: standing.map(|s| s.answers.iter().map(heard).collect()).unwrap_or_default(),
     }
 }
@@ -137,13 +146,15 @@ impl Delivery {
                 view.waiting > 0 || standing.is_some_and(|standing| !standing.is_at_rest());
             if is_worth_it && shown.len() < SITES_MAX {
                 let connections = self.pool.connected(&view.site);
-                shown.push(waiting(&view.site, Some(view), standing, share, connections));
+                let (site, words) = (&view.site, &suspensions);
+                shown.push(waiting(site, Some(view), standing, share, connections, words));
             }
         }
         for (site, standing) in all.iter().filter(|(site, _)| !known.contains_key(site)) {
             if !standing.is_at_rest() && shown.len() < SITES_MAX {
                 let connections = self.pool.connected(site);
-                shown.push(waiting(site, None, Some(standing), share, connections));
+                let words = &suspensions;
+                shown.push(waiting(site, None, Some(standing), share, connections, words));
             }
         }
         Ok((shown, suspensions))
@@ -184,8 +195,9 @@ impl Delivery {
         let view = views.iter().find(|view| view.site == site);
         let all = self.sites.all();
         let connections = self.pool.connected(&site);
-        let mut state = waiting(&site, view, all.get(&site), self.slots.share(), connections);
         let suspensions: Vec<_> = suspensions.into_iter().filter(concerns).collect();
+        let (standing, share) = (all.get(&site), self.slots.share());
+        let mut state = waiting(&site, view, standing, share, connections, &suspensions);
         if let Some(word) = suspensions.first() {
             state.stopped = Some(word.said());
         }

@@ -403,6 +403,17 @@ impl Resolver for HickoryResolver {
         Ok(None)
     }
 
+    async fn alias(&self, name: &str) -> Result<Option<String>, DnsFault> {
+        let Found::Records(records, _) = self.find(name, RecordType::CNAME).await? else {
+            return Ok(None);
+        };
+        let target = records.into_iter().find_map(|data| match data {
+            RData::CNAME(target) => Some(target.0.to_ascii()),
+            _ => None,
+        });
+        Ok(target.map(|name| name.trim_end_matches('.').to_ascii_lowercase()))
+    }
+
     async fn texts(&self, name: &str) -> Result<Vec<String>, DnsFault> {
         let Found::Records(records, _) = self.find(name, RecordType::TXT).await? else {
             return Ok(Vec::new());

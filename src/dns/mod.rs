@@ -67,6 +67,10 @@ pub trait Resolver: Send + Sync + 'static {
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsFault>;
     /// TXT records, the strings of each joined; empty: there are none.
     async fn texts(&self, name: &str) -> Result<Vec<String>, DnsFault>;
+    /// Where the CNAME record of a name points, proven or not; none where it has none.
+    async fn alias(&self, _name: &str) -> Result<Option<String>, DnsFault> {
+        Ok(None)
+    }
 
     /// Where a domain's mail goes, and whether that is proven. Unless it can prove something, a resolver
     /// proves nothing.

@@ -46,6 +46,18 @@ fn language(tag: &str) -> Result<&'static str, Problem> {
     })
 }
 
+/// What is put in for a name in braces.
+const PLACEHOLDERS: [&str; 4] = ["sender", "stream", "undo", "hours"];
+
+/// The names in braces of a text: one word each, as a slip of the pen would be one too.
+fn placeholders(text: &str) -> impl Iterator<Item = &str> {
+    let is_word = |name: &&str| {
+        let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ');
+        !name.is_empty() && name.chars().count() <= 30 && name.chars().all(fits)
+    };
+    text.split('{').skip(1).filter_map(|after| Some(after.split_once('}')?.0)).filter(is_word)
+}
+
 /// Words that may stand in a message.
 fn words(parts: &Parts, tag: &str, text: &str) -> Result<String, Problem> {
     let (text, most) = (text.replace("\r\n", "\n"), &parts.config.replies.answer_text_size_max);
@@ -57,6 +69,13 @@ fn words(parts: &Parts, tag: &str, text: &str) -> Result<String, Problem> {
             "the text for {tag} has {} bytes: at most {} are taken (replies.answer_text_size_max)",
             text.len(),
             most.bytes()
+        )));
+    }
+    if let Some(strange) = placeholders(&text).find(|name| !PLACEHOLDERS.contains(name)) {
+        let known: Vec<_> = PLACEHOLDERS.iter().map(|name| format!("{{{name}}}")).collect();
+        return Err(Problem::unfit(format!(
+            "the text for {tag}: nothing is put in for {{{strange}}}: there are {}",
+            known.join(", ")
         )));
     }
     match text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t')) {

@@ -9,7 +9,7 @@ use super::problem::Problem;
 use super::site::Parts;
 use super::suppression::broken;
 use crate::mail::{AccountId, RecipientHash, Timestamp};
-use crate::policy::{Recall, Verb};
+use crate::policy::{Recall, Verb, site_named};
 use crate::queue::Selector;
 use axum::Json;
 use axum::extract::State;
@@ -61,7 +61,7 @@ pub(super) async fn list(
         let items: Vec<Value> = parts.policy.alarms()?.iter().map(view).collect();
         return Ok(Json(json!({ "items": items, "next": null })));
     };
-    let site = site.to_ascii_lowercase();
+    let site = site_named(site);
     let fault = |text: &str| Problem::unfit(format!("`{text}` is no cursor of ours: use `next`"));
     let after = named::given(wanted.after.as_ref());
     let after = after.map(|text| place(text).ok_or_else(|| fault(text))).transpose()?;
@@ -104,7 +104,7 @@ pub(super) async fn decide(
             return Err(Problem::unknown(text));
         }
     };
-    let site = named::needed("site", decided.site.as_ref())?.to_ascii_lowercase();
+    let site = site_named(named::needed("site", decided.site.as_ref())?);
     if !parts.policy.alarms()?.iter().any(|alarm| alarm.site == site) {
         return Err(Problem::unknown(format!(
             "nothing is held for {site}: `relent suppression held list` shows the sites under alarm"
@@ -167,13 +167,13 @@ pub(super) async fn recall(
     }
     let now = Timestamp(u64::MAX);
     let moment = |text: Option<&str>| text.map(|text| named::moment(now, Some(text))).transpose();
-    let site = named::given(wanted.site.as_ref()).map(str::to_ascii_lowercase);
+    let site = named::given(wanted.site.as_ref()).map(site_named);
     let since = moment(named::given(wanted.since.as_ref()))?;
     let until = moment(named::given(wanted.until.as_ref()))?;
     if site.is_none() && since.is_none() && until.is_none() {
         return Err(Problem::unfit("say which stops: `site`, `since` or `until`"));
     }
-    let recall = Recall { site, since, until };
+    let recall = Recall { site: site.clone(), since, until };
     let after = named::cursor(wanted.after.as_ref())?;
     let evidence =
         named::evidence(caller.source(), wanted.text.as_deref().unwrap_or_default(), None)?;
@@ -188,5 +188,5 @@ pub(super) async fn recall(
             site = wanted.site, "stops of dead addresses were lifted by the operator");
     }
     let next = recalled.next.map(|hash| hash.to_string());
-    Ok(Json(json!({ "count": recalled.count, "next": next })))
+    Ok(Json(json!({ "count": recalled.count, "next": next, "site": site })))
 }

@@ -56,6 +56,8 @@ mod session;
 mod stream;
 mod suppression;
 mod waiting;
+mod webhook;
+mod webhook_calls;
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use crate::queue::Queue;
 use crate::rights::Rights;
 use crate::spool::Spool;
 use crate::store::Store;
+use crate::webhooks::Webhooks;
 use crate::world::World;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -40,6 +41,8 @@ pub struct Parts {
     pub resolver: Arc<dyn Resolver>,
     /// Mail that goes out.
     pub outgoing: Arc<dyn Outgoing>,
+    /// Events that go out to programs.
+    pub webhooks: Webhooks,
     /// The log of messages, for those who follow what happens.
     pub spool: Spool,
     /// The records, for those who follow what happens.

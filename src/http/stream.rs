@@ -10,6 +10,7 @@ use crate::accounts::{
     Compliance, ConsentTerm, ConsentTermFault, QuietHours, Stream, StreamDraft, StreamKind,
     StreamRules,
 };
+use crate::queue::Waits;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -89,6 +90,17 @@ impl Change {
     }
 }
 
+/// Whether a stream of this kind may have its subjects labelled as advertising.
+fn label_fits(ad_label: Option<bool>, kind: StreamKind) -> Result<(), Problem> {
+    if ad_label != Some(true) || kind == StreamKind::Marketing {
+        return Ok(());
+    }
+    Err(Problem::unfit(
+        "the label is for advertising, and this stream is transactional: nothing would be held against its \
+         subjects; make a marketing stream for what is advertising",
+    ))
+}
+
 /// A new stream; what is left out takes its kind's default.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -117,6 +129,7 @@ pub(super) async fn add(
     let reply_to = named::given(draft.reply_to.as_ref());
     let mut rules = StreamRules::default();
     let (compliance, ad_label) = (draft.compliance, draft.ad_label);
+    label_fits(ad_label, draft.kind)?;
     let (quiet_hours, consent_expires) = (draft.quiet_hours, draft.consent_expires);
     Rules { compliance, ad_label, quiet_hours, consent_expires }.read()?.apply(&mut rules);
     let draft = StreamDraft {
@@ -165,11 +178,19 @@ pub(super) async fn set(
     let account = caller.account(&parts, &account)?;
     caller.stream(&parts, account.id, &name)?;
     let change = rules.read()?;
+    let before = named::stream(&parts, &account.name, &name)?;
+    label_fits(change.ad_label, before.kind)?;
     let stream = parts.accounts.set_rules(account.id, &name, |rules| change.apply(rules)).await?;
     tracing::info!(
         target: "relent::http", account = account.name, stream = name, rules = ?stream.rules,
         "stream changed"
     );
+    if let Some(hours) = &before.rules.quiet_hours
+        && stream.rules.quiet_hours.as_ref() != Some(hours)
+    {
+        let woken = parts.queue.wake(Waits::QuietHours(stream.id, hours)).await;
+        tracing::info!(target: "relent::http", stream = name, woken, "its quiet hours have changed");
+    }
     Ok(Json(view(&stream)))
 }
 

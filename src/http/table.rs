@@ -4,7 +4,7 @@ use super::route::{Need, Route, delete, get, patch, post, put};
 use super::{
     account, account_page, answers, audit, batch, consent, credential, domain, explain, findings,
     follow, happening, held, import, meanings, member_table, message, openapi, outgoing, rights,
-    stream, suppression, waiting,
+    stream, suppression, waiting, webhook, webhook_calls,
 };
 use crate::accounts::Right;
 use crate::config::Config;
@@ -21,6 +21,7 @@ pub(super) fn routes(config: &Config) -> Vec<Route> {
     let mut all = senders();
     all.extend(member_table::routes());
     all.extend(recipients());
+    all.extend(webhooks());
     all.extend(mail());
     all.extend(operator());
     let explain = "/api/v1/explain";
@@ -162,6 +163,39 @@ fn senders() -> Vec<Route> {
         ),
         post(rotate, domains_write, "Make new DKIM keys for a sending domain.", domain::rotate)
             .takes::<domain::Rotation>(),
+    ]
+}
+
+/// Who is told what happens.
+fn webhooks() -> Vec<Route> {
+    let (read, write) = (may(Right::WebhooksRead), may(Right::WebhooksWrite));
+    let all = "/api/v1/accounts/{account}/webhooks";
+    let one = "/api/v1/accounts/{account}/webhooks/{webhook}";
+    let rotate = "/api/v1/accounts/{account}/webhooks/{webhook}/rotate";
+    let pause = "/api/v1/accounts/{account}/webhooks/{webhook}/pause";
+    let resume = "/api/v1/accounts/{account}/webhooks/{webhook}/resume";
+    let test = "/api/v1/accounts/{account}/webhooks/{webhook}/test";
+    let failed = "/api/v1/accounts/{account}/webhooks/{webhook}/failed";
+    let redeliver = "/api/v1/accounts/{account}/webhooks/{webhook}/redeliver";
+    let schema = "/api/v1/webhooks/schema";
+    vec![
+        get(all, read, "List the webhooks.", webhook::list),
+        post(all, write, "Make a webhook; its secret is shown this once.", webhook::add)
+            .takes::<webhook::NewWebhook>()
+            .makes()
+            .with_secret(),
+        get(one, read, "Show a webhook and how it stands.", webhook::show),
+        patch(one, write, "Change a webhook.", webhook::set).takes::<webhook::Changed>(),
+        delete(one, write, "Remove a webhook.", webhook::remove),
+        post(rotate, write, "Make a new secret, shown this once.", webhook::rotate).with_secret(),
+        post(pause, write, "Call a webhook no more.", webhook::pause),
+        post(resume, write, "Call a webhook again, from where it stood.", webhook::resume),
+        post(test, write, "Call a webhook once, now.", webhook_calls::test),
+        get(failed, read, "List calls that were given up.", webhook_calls::failed)
+            .asks::<webhook_calls::Wanted>(),
+        post(redeliver, write, "Make failed calls again.", webhook_calls::redeliver)
+            .takes::<webhook_calls::Again>(),
+        get(schema, Nothing, "Show what is posted, as JSON Schema.", webhook::schema),
     ]
 }
 

@@ -145,7 +145,10 @@ pub(super) async fn list(
 ) -> Result<Json<Value>, Problem> {
     let selector = selector(&parts, &caller, &wanted).await?.unwrap_or(Selector::All);
     let asked = selector.clone();
-    let limit = wanted.limit.unwrap_or(ITEMS).clamp(1, ITEMS_MAX);
+    let limit = wanted.limit.unwrap_or(ITEMS);
+    if !(1..=ITEMS_MAX).contains(&limit) {
+        return Err(Problem::unfit(format!("`limit` is 1 to {ITEMS_MAX}, and {ITEMS} by itself")));
+    }
     let mut items = Vec::new();
     for item in parts.queue.list(selector, limit).await {
         items.push(view(&parts, &item)?);
@@ -191,7 +194,7 @@ fn view(parts: &Parts, item: &ItemView) -> Result<Value, Problem> {
         "state": item.state,
         "attempts": item.attempts,
         "accepted": item.accepted.to_string(),
-        "next_at": item.next_at.to_string(),
+        "next_at": item.next_at.map(|at| at.to_string()),
         "why": item.why,
         "last": item.last,
         "class": item.class,

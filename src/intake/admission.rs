@@ -2,6 +2,7 @@
 //! it and what we put on top. The body is not looked at.
 
 use super::Intake;
+use super::smtpapi::SmtpApi;
 use crate::accounts::{Compliance, Login, SendingDomain, Stream};
 use crate::events::message::Letters;
 use crate::mail::header::{self, Field};
@@ -36,6 +37,8 @@ pub(super) struct Admitted {
     pub(super) stream: Option<Arc<Stream>>,
     /// Recipients that the header named.
     pub(super) to: Vec<Address>,
+    /// What X-SMTPAPI asks for and is not done.
+    pub(super) ignored: Vec<String>,
     /// When it may leave.
     pub(super) send_at: Option<Timestamp>,
     /// What it demands of TLS.
@@ -90,7 +93,7 @@ impl Intake {
         let (from, domain) = self.author(&fields, context)?;
         let tls = TlsDemand::of(context.requiretls, &fields);
         let mut stream = None;
-        let mut to = Vec::new();
+        let mut smtp_api = None;
         let mut send_at = None;
         let mut kept: Vec<&Field<'_>> = Vec::with_capacity(fields.len());
         for field in &fields {
@@ -99,7 +102,18 @@ impl Intake {
                     return Err(malformed("X-Relent-Stream stands there twice"));
                 }
                 Some(Control::Stream) => stream = Some(self.named_stream(field, context.login)?),
-                Some(Control::SmtpApi) => to.extend(self.smtp_api(field)?),
+                Some(Control::SmtpApi) if smtp_api.is_some() => {
+                    return Err(malformed("X-SMTPAPI stands there twice"));
+                }
+                Some(Control::SmtpApi) => {
+                    let recipients_max = self.parts.config.submission.recipients_max as usize;
+                    let read = SmtpApi::read(&field.text(), recipients_max);
+                    let read = read.map_err(|text| malformed(format!("X-SMTPAPI: {text}")))?;
+                    if let Some(at) = read.send_at {
+                        self.may_wait_until("X-SMTPAPI: \"send_at\"", at, context.now)?;
+                    }
+                    smtp_api = Some(read);
+                }
                 Some(Control::SendAt) => send_at = Some(self.send_at(field, context.now)?),
                 Some(control) => control.check(field)?,
                 None if UNSENT.iter().any(|name| field.is(name)) => {}
@@ -129,7 +143,10 @@ impl Intake {
             }
         }
         out.extend_from_slice(b"\r\n");
-        Ok(Admitted { header: out, from, stream, to, send_at, tls, reply_to, findings, shape })
+        let SmtpApi { to, send_at: or_at, ignored } = smtp_api.unwrap_or_default();
+        let send_at = send_at.max(or_at);
+        let header = out;
+        Ok(Admitted { header, from, stream, to, ignored, send_at, tls, reply_to, findings, shape })
     }
 
     /// What large mailbox providers would hold against a header; refused where the stream refuses what
@@ -223,32 +240,6 @@ impl Intake {
         Err(refused(550, (5, 7, 1), text))
     }
 
-    /// The field of two large services: read tolerantly, taken out. Whom it names is a recipient as any.
-    fn smtp_api(&self, field: &Field<'_>) -> Result<Vec<Address>, Answer> {
-        let wrong = |what: &str| malformed(format!("X-SMTPAPI: {what}"));
-        let object = json_object(&field.text())
-            .ok_or_else(|| wrong("neither a JSON object nor one in base64"))?;
-        let named = match object.get("to") {
-            None | Some(serde_json::Value::Null) => return Ok(Vec::new()),
-            Some(serde_json::Value::Array(list)) => list.as_slice(),
-            Some(one) => std::slice::from_ref(one),
-        };
-        let recipients_max = self.parts.config.submission.recipients_max as usize;
-        let is_within = |count: usize| match count > recipients_max {
-            true => Err(wrong(&format!("\"to\" names more than {recipients_max} recipients"))),
-            false => Ok(()),
-        };
-        is_within(named.len())?;
-        let mut found = Vec::with_capacity(named.len());
-        for one in named {
-            let text = one.as_str().ok_or_else(|| wrong("\"to\" is a list of addresses"))?;
-            let read = mailboxes(text);
-            found.extend(read.map_err(|fault| wrong(&format!("{}: {fault}", short(text))))?);
-            is_within(found.len())?;
-        }
-        Ok(found)
-    }
-
     /// The moment before which the message is kept: one that has passed is now.
     fn send_at(&self, field: &Field<'_>, now: Timestamp) -> Result<Timestamp, Answer> {
         let value = field.text();
@@ -256,13 +247,19 @@ impl Intake {
             let form = "write RFC 3339, as in 2026-12-24T18:00:00Z, or seconds since 1970";
             malformed(format!("X-Relent-Send-At: {}: {form}", short(&value)))
         })?;
+        self.may_wait_until("X-Relent-Send-At", at, now)?;
+        Ok(at)
+    }
+
+    /// No moment lies further ahead than `submission.send_at_max`.
+    fn may_wait_until(&self, place: &str, at: Timestamp, now: Timestamp) -> Result<(), Answer> {
         let ahead_max = self.parts.config.submission.send_at_max.0;
         if at.since(now) > ahead_max {
             let days = ahead_max.as_secs() / 86_400;
-            let text = format!("X-Relent-Send-At: mail is kept for {days} days at most");
+            let text = format!("{place}: mail is kept for {days} days at most");
             return Err(refused(550, (5, 7, 1), text));
         }
-        Ok(at)
+        Ok(())
     }
 
     fn named_stream(&self, field: &Field<'_>, login: &Login) -> Result<Arc<Stream>, Answer> {
@@ -352,15 +349,6 @@ impl Control {
 fn moment(value: &str) -> Option<Timestamp> {
     let seconds = value.parse::<u64>().ok().map(|seconds| Timestamp(seconds.saturating_mul(1000)));
     seconds.or_else(|| value.parse().ok())
-}
-
-/// What `X-SMTPAPI` holds: JSON, plain or in any of the base64 alphabets.
-fn json_object(value: &str) -> Option<serde_json::Map<String, serde_json::Value>> {
-    let read = |text: &[u8]| serde_json::from_slice(text).ok();
-    let compact: String = value.split_whitespace().collect();
-    let bare = compact.trim_end_matches('=').as_bytes();
-    let alphabets = [data_encoding::BASE64_NOPAD, data_encoding::BASE64URL_NOPAD];
-    read(value.as_bytes()).or_else(|| alphabets.iter().find_map(|a| read(&a.decode(bare).ok()?)))
 }
 
 /// What a client wrote, short and in ASCII, as a reply may hold it.

@@ -8,6 +8,7 @@ mod connection;
 mod driver;
 mod inbound;
 mod listener;
+mod smtpapi;
 mod submission;
 
 use crate::accounts::{Accounts, Failures};

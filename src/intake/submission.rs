@@ -30,6 +30,15 @@ fn refuse(code: u16, status: (u8, u16, u16), text: impl Into<String>) -> Answer 
     Answer::new(code, Status::new(status.0, status.1, status.2), text)
 }
 
+/// The message is taken, in the words by which sendmail says it: client libraries find the id by them.
+fn taken(id: MessageId, ignored: &[String]) -> Answer {
+    let note = match ignored {
+        [] => String::new(),
+        ignored => format!("; X-SMTPAPI: {} passed over", ignored.join(", ")),
+    };
+    refuse(250, (2, 0, 0), format!("{id} Message accepted for delivery{note}"))
+}
+
 /// The names of what is held against a message that is taken all the same, counted.
 fn reported(findings: &[Finding]) -> String {
     let names = findings.iter().map(|finding| {
@@ -80,6 +89,8 @@ struct Message {
     stream: Option<Arc<Stream>>,
     /// Recipients that the header names beside the envelope's.
     to: Vec<Address>,
+    /// What X-SMTPAPI asks for and is not done.
+    ignored: Vec<String>,
     /// When it may leave, where the header says so.
     send_at: Option<Timestamp>,
     /// What it demands of TLS.
@@ -277,6 +288,7 @@ impl Submission {
             from: None,
             stream: None,
             to: Vec::new(),
+            ignored: Vec::new(),
             send_at: None,
             tls: TlsDemand::default(),
             reply_to: None,
@@ -357,6 +369,7 @@ impl Submission {
         message.from = Some(admitted.from);
         message.stream = admitted.stream;
         message.to = admitted.to;
+        message.ignored = admitted.ignored;
         message.send_at = admitted.send_at;
         message.tls = admitted.tls;
         message.reply_to = admitted.reply_to;
@@ -399,14 +412,9 @@ impl Submission {
             self.log_refusal(&answer);
             return answer;
         }
-        for address in &message.to {
-            match parts.accounts.hash(login.account.id, address) {
-                Ok(hash) => {
-                    let recipient = Recipient { address: address.clone(), hash };
-                    envelope.add(recipient, OfRecipient::default());
-                }
-                Err(fault) => return fault.answer(),
-            }
+        if let Err(answer) = self.add_named(login, &message.to, &mut envelope) {
+            self.log_refusal(&answer);
+            return answer;
         }
         // What RCPT was told holds for the stream that was known then, and for whom it named.
         let mut refused = Vec::new();
@@ -471,10 +479,10 @@ impl Submission {
                 tracing::info!(
                     target: "relent::intake", id = %id, account = %login.account.name,
                     stream = %stream.name, from = %sender, recipients = count,
-                    size = message.size, client = %self.peer.ip(), findings, "accepted"
+                    size = message.size, client = %self.peer.ip(), findings,
+                    smtpapi_ignored = message.ignored.join(", "), "accepted"
                 );
-                // In the words by which sendmail says it: client libraries find the id by them.
-                refuse(250, (2, 0, 0), format!("{id} Message accepted for delivery"))
+                taken(id, &message.ignored)
             }
             Err(fault) => {
                 parts.accounts.give_recipients_back(login.account.id, &rules, wanted);
@@ -483,6 +491,27 @@ impl Submission {
                 answer
             }
         }
+    }
+
+    /// Adds those whom the header names to the envelope's recipients.
+    fn add_named(
+        &self,
+        login: &Login,
+        to: &[Address],
+        envelope: &mut Envelope,
+    ) -> Result<(), Answer> {
+        let parts = &self.intake.parts;
+        for address in to {
+            let hash = parts.accounts.hash(login.account.id, address);
+            let hash = hash.map_err(|fault| fault.answer())?;
+            envelope.add(Recipient { address: address.clone(), hash }, OfRecipient::default());
+        }
+        let most = parts.config.submission.recipients_max as usize;
+        if envelope.recipients.len() > most {
+            let text = format!("more than {most} recipients, with those of X-SMTPAPI");
+            return Err(refuse(550, (5, 5, 3), text));
+        }
+        Ok(())
     }
 
     /// Judges every recipient at the end of data: those who are refused, and are stopped when their turn

@@ -71,6 +71,14 @@ pub fn site_of(relay: Option<&str>, domain: &Domain) -> String {
     organisation(host.as_deref().unwrap_or(domain.as_str())).to_owned()
 }
 
+/// The site that an operator means: as listings name it, or one of its mail servers, whose addresses in
+/// brackets or final dot are passed over.
+#[must_use]
+pub fn site_named(text: &str) -> String {
+    let host = text.trim().split('[').next().unwrap_or_default();
+    organisation(host.trim_end_matches('.').to_ascii_lowercase().as_str()).to_owned()
+}
+
 /// The last two labels of a name; three, where the last two are a country's.
 fn organisation(host: &str) -> &str {
     let mut dots = host.rmatch_indices('.').map(|(at, _)| at);

@@ -25,7 +25,7 @@ pub mod token;
 mod trim;
 
 pub use confirm::{Asker, Confirmation, Confirmed, Full, Requested};
-pub use death::{Buried, Death, site_of};
+pub use death::{Buried, Death, site_named, site_of};
 pub use desk::Policy;
 pub use erase::ErasedRecords;
 pub use import::{Imported, ListedConsent, ListedStop};

@@ -4,7 +4,7 @@ use super::history::find;
 use super::state::{Key, Stand, State, Then};
 use super::{
     Attempt, Draft, ItemView, Lease, Limits, Outage, Queue, Said, Selector, Site, SiteView,
-    Summary, Suspension, ending::reason, rebuild::rebuild, schedule::longest,
+    Summary, Suspension, Waits, ending::reason, rebuild::rebuild, schedule::longest,
 };
 use crate::accounts::Accounts;
 use crate::config::Config;
@@ -528,6 +528,10 @@ impl Queue for Embedded {
         count
     }
 
+    async fn wake(&self, waits: Waits<'_>) -> u64 {
+        self.woken(&waits)
+    }
+
     async fn hold(&self, selector: Selector, held: bool) -> Result<u64, SpoolFault> {
         let mut changed = Vec::new();
         {
@@ -566,10 +570,10 @@ impl Queue for Embedded {
         let mut found = self.state().list(&selector, limit, now);
         for item in found.iter_mut().filter(|item| item.state == "queued") {
             let stream = item.stream.filter(|_| item.is_submission);
-            let quiet = stream.and_then(|stream| self.quiet_until(stream, item.next_at, now));
+            let quiet = stream.and_then(|stream| self.quiet_until(stream, item.due_at, now));
             let suspended = stream.and_then(|_| self.waits_for_account(item.account));
             if let Some(why) = suspended {
-                item.why = why;
+                (item.why, item.next_at) = (why, None);
             } else if let Some(why) = item.stopped.take() {
                 item.why = why;
             } else if let Some(end) = quiet {

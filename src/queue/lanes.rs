@@ -606,15 +606,17 @@ impl Lanes {
         }
     }
 
-    /// Why what goes to this domain does not, where something keeps it: the operator, or an outage.
-    pub(super) fn stopped(&self, at: u32, now: Timestamp) -> Option<String> {
+    /// Why what goes to this domain does not, where something keeps it: the operator, or an outage; and until
+    /// when, where that has an end.
+    pub(super) fn stopped(&self, at: u32, now: Timestamp) -> Option<(String, Option<Timestamp>)> {
         let lane = self.lanes.get(at as usize)?;
         let berth = self.berths.get(lane.site as usize)?;
         let word = |word: &Option<Arc<Suspension>>| {
             let holds = bar(word.as_ref(), now).is_some();
-            word.as_ref().filter(|_| holds).map(|word| word.said())
+            word.as_ref().filter(|_| holds).map(|word| (word.said(), word.until))
         };
-        word(&lane.suspended).or_else(|| word(&berth.suspended)).or_else(|| outage(berth, now))
+        let out = || Some((outage(berth, now)?, berth.outage.as_ref().map(|one| one.until)));
+        word(&lane.suspended).or_else(|| word(&berth.suspended)).or_else(out)
     }
 
     /// Whether the operator lets nothing go to a domain.

@@ -25,6 +25,7 @@ pub(crate) use report::redacted;
 pub use site::{Limits, Outage, Site, SiteView, Suspension};
 pub use stop::{Stop, bounced, stop};
 
+use crate::accounts::QuietHours;
 use crate::events::message::{Accepted, MessageEvent};
 use crate::mail::{
     AccountId, Address, Domain, MessageId, RecipientHash, RecipientNumber, RefusalClass, Status,
@@ -171,8 +172,11 @@ pub struct ItemView {
     pub attempts: u32,
     /// When it was accepted.
     pub accepted: Timestamp,
-    /// When it is due.
-    pub next_at: Timestamp,
+    /// When it falls due, whatever keeps it then.
+    #[serde(skip)]
+    pub due_at: Timestamp,
+    /// When it may be tried next; none while nobody can say: it is held, or suspended without an end.
+    pub next_at: Option<Timestamp>,
     /// Why it waits, or is held.
     pub why: String,
     /// What was said last.
@@ -181,6 +185,14 @@ pub struct ItemView {
     pub class: Option<RefusalClass>,
     /// Why nothing goes to its site now, where that is so: the operator suspended it, or nobody can reach it.
     pub stopped: Option<String>,
+}
+
+/// What mail waits for while nothing is tried.
+pub enum Waits<'a> {
+    /// For what was said of it last, in these words.
+    Said(&'a str),
+    /// For the end of quiet hours that its stream had.
+    QuietHours(StreamId, &'a QuietHours),
 }
 
 /// Figures of the queue.
@@ -245,6 +257,9 @@ pub trait Queue: Send + Sync + 'static {
     async fn remove(&self, selector: Selector, reason: &str) -> Result<u64, SpoolFault>;
     /// Makes items due now, and those under attempt when that ends; how many. What is held stays held.
     async fn retry(&self, selector: Selector) -> u64;
+    /// Makes items due now whose waiting has come to its end before its time; how many. What falls into
+    /// other quiet hours then waits for the end of these.
+    async fn wake(&self, waits: Waits<'_>) -> u64;
     /// Holds items back, or lets them go, durably; how many that changes. One under attempt is held
     /// when that ends.
     async fn hold(&self, selector: Selector, held: bool) -> Result<u64, SpoolFault>;

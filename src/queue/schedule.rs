@@ -2,8 +2,9 @@
 //! ends.
 
 use super::embedded::Embedded;
-use super::state::Key;
-use super::{Lease, Said};
+use super::shelf::Item;
+use super::state::{Key, Stand};
+use super::{Lease, Said, Selector, Waits};
 use crate::accounts::{QuietHours, Stream, StreamKind};
 use crate::config::{self, Config, Span};
 use crate::events::message::{Accepted, Origin};
@@ -194,10 +195,53 @@ impl Embedded {
         now: Timestamp,
     ) -> Option<Timestamp> {
         let stream = self.accounts.stream_by_id(stream).ok().flatten()?;
-        let quiet = stream.rules.quiet_hours.as_ref()?;
+        self.waits_for(stream.rules.quiet_hours.as_ref()?, next_at, now)
+    }
+
+    /// The end of quiet hours that a queued item waits for, if it does.
+    fn waits_for(
+        &self,
+        quiet: &QuietHours,
+        next_at: Timestamp,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         let spread = self.config.queue.quiet_spread.0;
         let before = Timestamp(next_at.0.saturating_sub(u64::try_from(spread.as_millis()).ok()?));
         quiet.end(now).or_else(|| quiet.end(before).filter(|end| *end > now && *end <= next_at))
+    }
+
+    /// Wakes what waits no more.
+    pub(super) fn woken(&self, waits: &Waits<'_>) -> u64 {
+        let now = self.world.clock.now();
+        match waits {
+            Waits::Said(said) => {
+                self.wake_where(&Selector::All, now, |item| item.last.as_deref() == Some(*said))
+            }
+            Waits::QuietHours(stream, hours) => {
+                self.wake_where(&Selector::Stream(*stream), now, |item| {
+                    self.waits_for(hours, item.next_at, now).is_some()
+                })
+            }
+        }
+    }
+
+    /// Makes queued items due now for which that holds; not before its time what its sender wants to leave
+    /// later.
+    fn wake_where(&self, selector: &Selector, now: Timestamp, fits: impl Fn(&Item) -> bool) -> u64 {
+        let (mut state, mut count) = (self.state(), 0);
+        for key in state.select(selector, usize::MAX) {
+            let waits = |item: &Item| {
+                matches!(item.stand, Stand::Queued) && item.next_at > now && fits(item)
+            };
+            let is_one = state.item(key).is_some_and(waits);
+            if is_one && state.wanted(key).is_none_or(|at| at <= now) {
+                state.schedule(key, now);
+                count += 1;
+            }
+        }
+        drop(state);
+        self.wake.notify_waiters();
+        count
     }
 
     /// Whether the sender is to be warned now that a recipient still waits.

@@ -559,7 +559,7 @@ mod tests {
         };
         state.lanes.suspend(vec![word("one.example", Some(50))]);
         let lane = state.lanes.find(&domain("one.example")).expect("known");
-        let said = state.lanes.stopped(lane, Timestamp(5)).expect("suspended");
+        let (said, _) = state.lanes.stopped(lane, Timestamp(5)).expect("suspended");
         assert!(said.contains("one.example") && said.ends_with(": a letter from them"), "{said}");
         assert_eq!(taken(&mut state, &big, 5), [2]);
         state.add(message(3, "a@one.example"), None, Sequence(3), Timestamp(6));

@@ -37,6 +37,15 @@ impl State {
 
     fn view(&self, key: Key, now: Timestamp) -> Option<ItemView> {
         let (item, message) = (self.item(key)?, self.message(key.0)?);
+        let stopped = match item.stand {
+            Stand::Queued => self.lanes.stopped(item.destination, now),
+            Stand::Active(_) | Stand::Held | Stand::Ending => None,
+        };
+        let next_at = match (item.stand, &stopped) {
+            (Stand::Held, _) | (_, Some((_, None))) => None,
+            (_, Some((_, Some(until)))) => Some(item.next_at.max(*until)),
+            _ => Some(item.next_at),
+        };
         Some(ItemView {
             message: message.id.to_string(),
             number: key.1,
@@ -53,14 +62,12 @@ impl State {
             },
             attempts: item.attempts,
             accepted: message.at,
-            next_at: item.next_at,
+            due_at: item.next_at,
+            next_at,
             why: why(item, &message, now).to_owned(),
             last: item.last.as_deref().map(str::to_owned),
             class: item.class,
-            stopped: match item.stand {
-                Stand::Queued => self.lanes.stopped(item.destination, now),
-                Stand::Active(_) | Stand::Held | Stand::Ending => None,
-            },
+            stopped: stopped.map(|(why, _)| why),
         })
     }
 

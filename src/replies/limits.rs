@@ -249,7 +249,8 @@ mod tests {
         }
         assert!(rig.answered(0, 9, at).await, "who is remembered is answered still");
         assert!(rig.answered(9, 9, at.after(DAY)).await, "the next day has room again");
-        // On disk too.
+        let kept = rig.limits.store.scan::<Count>(PREFIX, None, 10).expect("a store");
+        assert_eq!(kept.len(), 1, "on disk too");
         rig = rig.restarted(2).await;
         assert!(rig.answered(8, 9, at.after(DAY)).await);
     }

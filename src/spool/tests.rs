@@ -646,7 +646,11 @@ async fn the_age_of_a_segment_outlives_a_restart() {
     let then = Timestamp(1_600_000_000_000);
     segment(home.path(), 1).set_modified(then).expect("set");
     let (spool, _) = open_with(home.path(), &twin, &small).expect("opened");
+    spool.keep_from(Sequence(0));
     spool.set_cursor(spool.end());
+    assert_eq!(spool.shared().removable(), None, "somebody has not read it");
+    assert!(spool.shared().segment(1).is_some());
+    spool.keep_from(Sequence(u64::MAX));
     let removed = async {
         while spool.shared().segment(1).is_some() {
             tokio::time::sleep(Duration::from_millis(1)).await;

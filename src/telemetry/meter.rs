@@ -47,6 +47,22 @@ fn describe() {
     describe_gauge!("relent_limit", "What each limited thing may come to, by its setting.");
     describe_gauge!("relent_limit_used", "How much of each limit is in use, by its setting.");
     describe_counter!("relent_auth_failures_total", "AUTH attempts that failed.");
+    describe_counter!(
+        "relent_webhook_calls_total",
+        "Calls of webhooks by outcome: taken, later, gone, failed."
+    );
+    describe_gauge!("relent_webhook_calls_waiting", "Calls of webhooks to be made again.");
+    describe_gauge!("relent_webhooks_failing", "Webhooks whose endpoints fail.");
+    describe_counter!("relent_webhook_failed_total", "Calls of webhooks that were given up.");
+    describe_counter!("relent_webhook_forgotten_total", "Failed calls past webhooks.failed_max.");
+    describe_counter!(
+        "relent_webhook_disabled_total",
+        "Webhooks switched off as their endpoints fail."
+    );
+    describe_counter!(
+        "relent_webhook_events_missed_total",
+        "Events gone from the log before a webhook was told of them."
+    );
     describe_gauge!(
         "relent_queue_recipients",
         "Recipients that wait, by state: queued, active, held."

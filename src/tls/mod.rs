@@ -7,6 +7,7 @@ mod server;
 mod shown;
 #[cfg(test)]
 mod tests;
+mod told;
 mod verify;
 
 pub use binding::Bindings;
@@ -14,4 +15,5 @@ pub use client::Client;
 pub use dane::usable;
 pub use server::{Server, TlsFault};
 pub use shown::{Shown, shown};
+pub use told::{of_certificate, told};
 pub use verify::{CertificateFault, Demand};

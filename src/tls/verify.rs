@@ -1,7 +1,7 @@
 //! Who a mail server must prove to be, and whether its certificates do. They are looked at once the
 //! handshake has come about and before a word of mail is said, so that what is wrong with them can be told.
 
-use super::dane;
+use super::{dane, of_certificate};
 use crate::mail::{Timestamp, Tlsa};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::ring;
@@ -98,11 +98,11 @@ fn told(fault: &Error) -> CertificateFault {
         | CertificateError::ExpiredContext { .. }
         | CertificateError::NotValidYet
         | CertificateError::NotValidYetContext { .. } => {
-            CertificateFault::Expired(what.to_string())
+            CertificateFault::Expired(of_certificate(what))
         }
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            CertificateFault::Untrusted(what.to_string())
+            CertificateFault::Untrusted(of_certificate(what))
         }
-        what => CertificateFault::Unfit(what.to_string()),
+        what => CertificateFault::Unfit(of_certificate(what)),
     }
 }

@@ -148,7 +148,7 @@ impl Web {
             let inner = fault.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
             match inner {
                 Some(rustls::Error::InvalidCertificate(why)) => {
-                    WebFault::Certificate(why.to_string())
+                    WebFault::Certificate(tls::of_certificate(why))
                 }
                 _ => lost(fault),
             }
@@ -219,6 +219,32 @@ mod tests {
         async fn texts(&self, _name: &str) -> Result<Vec<String>, DnsFault> {
             Ok(Vec::new())
         }
+    }
+
+    /// A network in which every address leads to this machine.
+    struct Rebound;
+
+    #[async_trait]
+    impl Network for Rebound {
+        async fn connect(
+            &self,
+            to: SocketAddr,
+            from: Option<IpAddr>,
+        ) -> std::io::Result<TcpStream> {
+            SystemNetwork.connect(SocketAddr::from(([127, 0, 0, 1], to.port())), from).await
+        }
+    }
+
+    #[tokio::test]
+    async fn who_answers_is_judged_again_once_connected() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let tls = tls::Client::load(&config::Tls::default()).expect("authorities");
+        let (resolver, network) = (Arc::new(Loopback), Arc::new(Rebound));
+        let web = Web { resolver, network, tls, allow_private: false, own: Vec::new() };
+        let opened = web.open_plain("8.8.8.8", port).await;
+        let said = opened.err().map(|fault| fault.to_string()).unwrap_or_default();
+        assert!(said.contains("127.0.0.1") && said.contains("public internet"), "{said}");
     }
 
     async fn asked(host: &str, port: u16, own: Vec<SocketAddr>, allow_private: bool) -> String {

@@ -95,7 +95,9 @@ async fn talk(
     if let Some(mut line) = line.filter(|line| !line.sender.is_closed()) {
         let asked = request(endpoint, webhook, letter, now)?;
         // The server may have closed it just now: what nobody answered is asked once more, anew.
-        if let Ok(response) = line.sender.send_request(asked).await {
+        if line.sender.ready().await.is_ok()
+            && let Ok(response) = line.sender.send_request(asked).await
+        {
             return Ok(heard(response, line, settings, now).await);
         }
     }

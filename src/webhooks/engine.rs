@@ -8,7 +8,7 @@ use super::runner::Runner;
 use crate::accounts::Accounts;
 use crate::config::{self, Config};
 use crate::dns::Resolver;
-use crate::events::{Sequence, Spool};
+use crate::events::{Author, Sequence, Spool};
 use crate::store::{Store, StoreFault};
 use crate::telemetry::Level;
 use crate::tls;
@@ -73,6 +73,8 @@ pub(super) struct Hub {
     /// Turns of calls to who failed last, so that they keep nobody else waiting.
     pub(super) doubtful: Semaphore,
     pub(super) level: Level,
+    /// All settings of accounts, whose limits hold.
+    pub(super) accounts: config::Accounts,
     standing: Mutex<HashMap<WebhookId, At>>,
     /// Whether every webhook has said what it needs of the log.
     is_known: AtomicBool,
@@ -84,6 +86,8 @@ pub(super) struct Hub {
 #[derive(Clone)]
 pub struct Webhooks {
     pub(super) hub: Arc<Hub>,
+    /// In whose name they are changed.
+    pub(super) author: Author,
 }
 
 impl Hub {
@@ -150,10 +154,18 @@ impl Webhooks {
             standing: Mutex::default(),
             is_known: AtomicBool::new(false),
             changed: watch::channel(0).0,
+            accounts: parts.config.accounts.clone(),
             settings,
         };
         hub.journal.spool.keep_from(Sequence(0));
-        Self { hub: Arc::new(hub) }
+        let author = Author::new(hub.world.clone());
+        Self { hub: Arc::new(hub), author }
+    }
+
+    /// The same, changed in another's name.
+    #[must_use]
+    pub fn by(&self, author: &Author) -> Self {
+        Self { hub: self.hub.clone(), author: author.clone() }
     }
 
     /// Every webhook of every account.
@@ -188,7 +200,7 @@ impl Webhooks {
                 tracing::warn!(target: "relent::webhooks", %fault,
                     "webhooks could not be read; tried again soon");
             });
-            let is_broken = wanted.is_err();
+            let mut is_broken = wanted.is_err();
             if let Ok(wanted) = wanted {
                 for (id, (edition, run)) in &running {
                     if wanted.get(id).is_none_or(|webhook| webhook.edition != *edition) {
@@ -207,8 +219,11 @@ impl Webhooks {
                             ids.insert(task.id(), *id);
                             running.insert(*id, (webhook.edition, run));
                         }
-                        Err(fault) => tracing::error!(target: "relent::webhooks", %fault,
-                            webhook = id.0, "a webhook cannot be called"),
+                        Err(fault) => {
+                            is_broken = true;
+                            tracing::error!(target: "relent::webhooks", %fault, webhook = id.0,
+                                "a webhook cannot be called now; tried again soon");
+                        }
                     }
                 }
                 self.hub.keep(&wanted);

@@ -5,7 +5,7 @@ use super::record::{
     Failed, FailedCount, State, Waiting, Webhook, WebhookId, failed_count_key, failed_key, place,
     waiting_key,
 };
-use super::registry::WebhookFault;
+use super::registry::{WebhookFault, described};
 use crate::mail::AccountId;
 use crate::store::{StoreFault, Transaction};
 use std::convert::Infallible;
@@ -63,7 +63,7 @@ impl Webhooks {
         numbers: Option<Vec<u64>>,
     ) -> Result<Redelivered, WebhookFault> {
         let most = self.hub.settings.waiting_max as usize;
-        let now = self.hub.world.clock.now();
+        let (now, author) = (self.hub.world.clock.now(), self.author.clone());
         let done = self.hub.store.transact(move |t| {
             let own = place(account, id);
             let Some(mut webhook) = t.get::<Webhook>(&own)? else {
@@ -109,6 +109,7 @@ impl Webhooks {
             let more = !t.scan::<Failed>(&prefix, None, 1)?.is_empty();
             webhook.edition += 1;
             t.put(&own, &webhook);
+            author.write(t, described("webhook.redelivered", &webhook).with("calls", count))?;
             Ok(Ok(Redelivered { count, more }))
         });
         let done = done.await??;

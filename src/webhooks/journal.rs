@@ -105,10 +105,11 @@ impl Journal {
     async fn changes(&self, from: u64) -> Result<Arc<Page>, String> {
         let mut count = self.changes.subscribe();
         let _ = count.wait_for(|count| *count >= from).await;
+        let known = *count.borrow();
         let after = from.saturating_sub(1).to_be_bytes();
         let read = self.store.scan::<RecordEvent>(b"", Some(&after), self.batch);
         let events = read.map_err(|fault| fault.to_string())?;
-        let end = events.last().map_or(*count.borrow(), |(_, last)| last.sequence) + 1;
+        let end = events.last().map_or(known, |(_, last)| last.sequence) + 1;
         let items = events.into_iter().map(|(_, event)| Happening::Change(Arc::new(event)));
         Ok(Arc::new(Page { start: from, end, items: items.collect() }))
     }

@@ -216,8 +216,14 @@ impl Lanes {
     }
 
     /// Takes out the first calls that have been made again for too long, while no lane's is under way.
-    pub(super) fn over(&mut self, now: Timestamp, longest: Duration) -> Vec<(RecipientHash, Call)> {
-        let is_over = |call: &Call| call.since.is_some_and(|since| now.since(since) >= longest);
+    /// One that was not made yet counts from `fresh`.
+    pub(super) fn over(
+        &mut self,
+        now: Timestamp,
+        fresh: Timestamp,
+        longest: Duration,
+    ) -> Vec<(RecipientHash, Call)> {
+        let is_over = |call: &Call| now.since(call.since.unwrap_or(fresh)) >= longest;
         let mut over = Vec::new();
         let due: Vec<RecipientHash> = self
             .lanes
@@ -380,10 +386,13 @@ mod tests {
         let _ = taken(&mut lanes, 1000);
         lanes.failed(ANN, (NOW, Timestamp(9000)), "no".into());
         lanes.push(ANN, place(3), item(3), Timestamp(5000));
-        let over = lanes.over(Timestamp(4000), Duration::from_secs(3));
+        let over = lanes.over(Timestamp(4000), NOW, Duration::from_secs(3));
         assert_eq!(over.iter().map(|(_, call)| call.place.sequence).collect::<Vec<_>>(), [1]);
         assert_eq!(taken(&mut lanes, 4000), [(ANN, 3)]);
-        assert!(lanes.over(Timestamp(u64::MAX), Duration::ZERO).is_empty(), "both are under way");
+        assert!(
+            lanes.over(Timestamp(u64::MAX), NOW, Duration::ZERO).is_empty(),
+            "both are under way"
+        );
     }
 
     #[test]

@@ -25,9 +25,6 @@ mod engine;
 mod failed;
 mod registry;
 
-#[cfg(test)]
-mod tests;
-
 pub use engine::{Parts, Webhooks};
 pub use failed::Redelivered;
 pub use kind::{EventKind, SCHEMA};

@@ -6,7 +6,7 @@ use super::kind::{EventKind, VERSION};
 use crate::accounts::Accounts;
 use crate::events::message::{MessageEvent, Outcome};
 use crate::events::record::{Change, RecordEvent, Scope};
-use crate::mail::{AccountId, Address, Domain, RecipientHash, StreamId, Timestamp};
+use crate::mail::{AccountId, Address, Domain, RecipientHash, RefusalClass, StreamId, Timestamp};
 use crate::store::StoreFault;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -47,7 +47,7 @@ fn moment(at: Timestamp) -> String {
 }
 
 /// An event's envelope.
-pub(super) fn event(kind: EventKind, at: Timestamp, data: Value) -> Vec<u8> {
+pub(super) fn event(kind: EventKind, at: Timestamp, data: &Value) -> Vec<u8> {
     let event =
         json!({ "type": kind.name(), "timestamp": moment(at), "version": VERSION, "data": data });
     event.to_string().into_bytes()
@@ -69,7 +69,7 @@ impl Names {
         };
         data["account"] = self.account(concern.account)?.into();
         data["stream"] = self.stream(concern.stream)?.into();
-        Ok(event(concern.kind, concern.at, data))
+        Ok(event(concern.kind, concern.at, &data))
     }
 
     fn account(&self, id: AccountId) -> Result<Option<String>, StoreFault> {
@@ -82,7 +82,11 @@ impl Names {
     }
 
     fn change(&self, event: &RecordEvent) -> Result<Value, StoreFault> {
-        let Whom { address, domain } = self.directory.whom(event.account, event.hash)?;
+        let Whom { address, domain } = match self.directory.whom(event.account, event.hash) {
+            // A row that cannot be read keeps nobody from hearing what happened.
+            Err(StoreFault::Damaged(_)) => Whom::default(),
+            whom => whom?,
+        };
         let evidence = &event.evidence;
         let mut data = json!({
             "change": event.sequence,
@@ -105,6 +109,10 @@ impl Names {
                 Scope::Account | Scope::Global => "account",
             }
             .into();
+        } else {
+            let known = event.circumstances.as_deref();
+            data["user_agent"] = known.and_then(|known| known.user_agent.clone()).into();
+            data["wording_version"] = known.and_then(|known| known.wording_version.clone()).into();
         }
         Ok(data)
     }
@@ -150,12 +158,12 @@ fn message(event: &MessageEvent, number: u32) -> Value {
                 "host": relay,
                 "status": status.to_string(),
                 "text": told(text),
-                "class": class.map(|class| class.name()),
+                "class": class.map(RefusalClass::name),
             });
             match outcome {
                 Outcome::Deferred { next_at } => data["next_attempt"] = moment(*next_at).into(),
                 Outcome::Failed { dead_address } => {
-                    data["address_is_dead"] = (*dead_address).into()
+                    data["address_is_dead"] = (*dead_address).into();
                 }
                 _ => {}
             }

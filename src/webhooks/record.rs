@@ -6,6 +6,7 @@ use crate::mail::{AccountId, RecipientHash, StreamId, Timestamp};
 use crate::store::{Record, Table};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::Duration;
 
 /// A webhook's number, unique in the installation and never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -145,6 +146,15 @@ impl Record for Progress {
     const TABLE: Table = Table::Meta;
 }
 
+impl Progress {
+    /// For how long nobody has called: while the daemon was down, or the webhook paused. That time is not held
+    /// against the endpoint.
+    pub(super) fn idle(&self, now: Timestamp) -> Duration {
+        let called = self.failed.as_ref().map(|(at, _)| *at).max(self.succeeded_at);
+        called.map_or(Duration::ZERO, |at| now.since(at))
+    }
+}
+
 /// Where a webhook's progress is kept.
 pub(super) fn progress_key(id: WebhookId) -> Vec<u8> {
     format!("webhook/{}", id.0).into_bytes()
@@ -242,6 +252,16 @@ mod tests {
             assert_eq!(read_waiting_key(&key), Some((hash, place)));
         }
         assert_eq!(read_waiting_key(b"short"), None);
+    }
+
+    #[test]
+    fn time_in_which_nobody_called_is_not_held_against_an_endpoint() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.idle(Timestamp(9000)), Duration::ZERO);
+        progress.succeeded_at = Some(Timestamp(1000));
+        assert_eq!(progress.idle(Timestamp(9000)), Duration::from_secs(8));
+        progress.failed = Some((Timestamp(7000), "no".into()));
+        assert_eq!(progress.idle(Timestamp(9000)), Duration::from_secs(2));
     }
 
     #[test]

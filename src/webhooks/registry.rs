@@ -10,6 +10,8 @@ use super::record::{
     place, progress_key,
 };
 use super::sign;
+use crate::accounts::{AccountFault, Thing, room};
+use crate::events::Act;
 use crate::mail::{AccountId, StreamId};
 use crate::store::{Record, StoreFault};
 use serde_json::json;
@@ -75,6 +77,33 @@ pub struct Tried {
     pub took: Duration,
 }
 
+/// A webhook as its entries in the audit chain show it: never its secrets.
+pub(super) fn described(kind: &'static str, webhook: &Webhook) -> Act {
+    let kinds: Vec<_> = webhook.events.iter().map(|kind| kind.name()).collect();
+    let streams: Vec<_> = webhook.streams.iter().map(|stream| stream.0).collect();
+    let why = match &webhook.state {
+        State::Disabled { why, .. } => Some(why.clone()),
+        _ => None,
+    };
+    Act::new(webhook.account, kind)
+        .about(webhook.id.0.to_string())
+        .with("url", webhook.url.as_str())
+        .with("events", kinds)
+        .with("streams", streams)
+        .with("state", webhook.state.name())
+        .with("why", why)
+}
+
+impl From<AccountFault> for WebhookFault {
+    fn from(fault: AccountFault) -> Self {
+        match fault {
+            AccountFault::Unknown(text) => Self::Unknown(text),
+            AccountFault::Refused(text) => Self::Refused(text),
+            AccountFault::Store(fault) => Self::Store(fault),
+        }
+    }
+}
+
 fn unknown(id: WebhookId) -> WebhookFault {
     WebhookFault::Unknown(format!(
         "there is no webhook {} in this account: `relent webhook list ACCOUNT` shows them",
@@ -110,7 +139,7 @@ impl Webhooks {
         streams.dedup();
         let (settings, secret) = (&self.hub.settings, self.secret());
         let shown = sign::shown(&secret);
-        let of_account = settings.per_account_max as usize;
+        let (limits, author) = (self.hub.accounts.clone(), self.author.clone());
         let in_all = settings.webhooks_max as usize;
         let created = self.hub.world.clock.now();
         let progress = Progress {
@@ -119,11 +148,9 @@ impl Webhooks {
             ..Progress::default()
         };
         let made = self.hub.store.transact(move |t| {
-            let own = t.scan::<Webhook>(&account.0.to_be_bytes(), None, of_account)?.len();
-            if own >= of_account {
-                return Ok(Err(WebhookFault::Refused(format!(
-                    "the account has {own} webhooks, as many as webhooks.per_account_max allows: remove one"
-                ))));
+            let own = t.scan::<Webhook>(&account.0.to_be_bytes(), None, in_all)?.len();
+            if let Err(fault) = room(t, &limits, (account, Thing::Webhook, own))? {
+                return Ok(Err(fault.into()));
             }
             let all = t.scan::<Webhook>(b"", None, in_all)?.len();
             if all >= in_all {
@@ -139,6 +166,7 @@ impl Webhooks {
                 Webhook { id, account, url, events, streams, secrets, state, created, edition: 1 };
             t.put(&place(account, id), &webhook);
             t.put(&progress_key(id), &progress);
+            author.write(t, described("webhook.added", &webhook))?;
             Ok(Ok(webhook))
         });
         let made = made.await??;
@@ -190,22 +218,20 @@ impl Webhooks {
     }
 
     /// Changes a webhook; whoever calls it takes that up.
-    async fn change<T: Send + 'static>(
+    async fn change(
         &self,
-        account: AccountId,
-        id: WebhookId,
-        change: impl FnOnce(&mut Webhook) -> Result<T, WebhookFault> + Send + 'static,
-    ) -> Result<(Webhook, T), WebhookFault> {
+        (account, id): (AccountId, WebhookId),
+        kind: &'static str,
+        change: impl FnOnce(&mut Webhook) + Send + 'static,
+    ) -> Result<Webhook, WebhookFault> {
+        let author = self.author.clone();
         let done = self.hub.store.transact(move |t| {
             let own = place(account, id);
             let Some(mut webhook) = t.get::<Webhook>(&own)? else {
                 return Ok(Err(unknown(id)));
             };
             let was_active = webhook.state == State::Active;
-            let told = match change(&mut webhook) {
-                Ok(told) => told,
-                Err(fault) => return Ok(Err(fault)),
-            };
+            change(&mut webhook);
             if !was_active && webhook.state == State::Active {
                 // It is not held against the endpoint for how long it had failed before.
                 let mut progress: Progress = t.get(&progress_key(id))?.unwrap_or_default();
@@ -214,7 +240,8 @@ impl Webhooks {
             }
             webhook.edition += 1;
             t.put(&own, &webhook);
-            Ok(Ok((webhook, told)))
+            author.write(t, described(kind, &webhook))?;
+            Ok(Ok(webhook))
         });
         let done = done.await??;
         self.hub.change();
@@ -234,7 +261,7 @@ impl Webhooks {
         if let Some(url) = &url {
             self.check(url)?;
         }
-        let set = self.change(account, id, move |webhook| {
+        let set = self.change((account, id), "webhook.changed", move |webhook| {
             if let Some(url) = url {
                 webhook.url = url;
             }
@@ -248,9 +275,8 @@ impl Webhooks {
                 streams.dedup();
                 webhook.streams = streams;
             }
-            Ok(())
         });
-        Ok(set.await?.0)
+        set.await
     }
 
     /// Makes a new secret, which signs from now on and is shown once; those before sign along for
@@ -267,16 +293,15 @@ impl Webhooks {
         let shown = sign::shown(&secret);
         let now = self.hub.world.clock.now();
         let until = now.after(self.hub.settings.secret_overlap.0);
-        let rotated = self.change(account, id, move |webhook| {
+        let rotated = self.change((account, id), "webhook.rotated", move |webhook| {
             for old in webhook.secrets.iter_mut().filter(|old| old.until.is_none()) {
                 old.until = Some(until);
             }
             webhook.secrets.retain(|old| old.until.is_none_or(|until| now < until));
             webhook.secrets.insert(0, secret);
             webhook.secrets.truncate(SECRETS_MAX);
-            Ok(())
         });
-        Ok((rotated.await?.0, shown))
+        Ok((rotated.await?, shown))
     }
 
     /// Calls it no more until it is resumed; what happens meanwhile is told then, as far as the log has it.
@@ -285,11 +310,10 @@ impl Webhooks {
     /// There is none; the store.
     pub async fn pause(&self, account: AccountId, id: WebhookId) -> Result<Webhook, WebhookFault> {
         let at = self.hub.world.clock.now();
-        let paused = self.change(account, id, move |webhook| {
+        let paused = self.change((account, id), "webhook.paused", move |webhook| {
             webhook.state = State::Paused { at };
-            Ok(())
         });
-        Ok(paused.await?.0)
+        paused.await
     }
 
     /// Calls it again, from where it stood.
@@ -297,11 +321,10 @@ impl Webhooks {
     /// # Errors
     /// There is none; the store.
     pub async fn resume(&self, account: AccountId, id: WebhookId) -> Result<Webhook, WebhookFault> {
-        let resumed = self.change(account, id, |webhook| {
+        let resumed = self.change((account, id), "webhook.resumed", |webhook| {
             webhook.state = State::Active;
-            Ok(())
         });
-        Ok(resumed.await?.0)
+        resumed.await
     }
 
     /// Removes a webhook with all that is kept of it.
@@ -309,11 +332,13 @@ impl Webhooks {
     /// # Errors
     /// There is none; the store.
     pub async fn remove(&self, account: AccountId, id: WebhookId) -> Result<(), WebhookFault> {
+        let author = self.author.clone();
         let removed = self.hub.store.transact(move |t| {
             let own = place(account, id);
-            if t.get::<Webhook>(&own)?.is_none() {
+            let Some(webhook) = t.get::<Webhook>(&own)? else {
                 return Ok(Err(unknown(id)));
-            }
+            };
+            author.write(t, described("webhook.removed", &webhook))?;
             t.remove::<Webhook>(&own);
             t.remove::<Progress>(&progress_key(id));
             t.remove::<FailedCount>(&failed_count_key(id));
@@ -353,7 +378,7 @@ impl Webhooks {
         let named = self.hub.names.accounts.account_by_id(account)?;
         let name = named.map(|account| account.name.clone());
         let data = json!({ "account": name, "webhook": id.0 });
-        let body = payload::event(EventKind::WebhookTest, now, data).into();
+        let body = payload::event(EventKind::WebhookTest, now, &data).into();
         let mut chance = [0; 8];
         self.hub.world.chance.fill(&mut chance);
         let letter = Letter { id: format!("test_{:016x}", u64::from_be_bytes(chance)), body };

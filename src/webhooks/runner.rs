@@ -71,6 +71,8 @@ pub(super) struct Runner {
     pub(super) saved_at: Instant,
     /// Whether something was read or answered that is not written down.
     pub(super) is_moved: bool,
+    /// Whether it could not be written down last.
+    pub(super) is_stuck: bool,
     lines: Vec<Line>,
     work: JoinSet<Brought>,
     calls: HashMap<Id, RecipientHash>,
@@ -82,7 +84,19 @@ impl Runner {
     /// # Errors
     /// The store.
     pub(super) fn open(hub: Arc<Hub>, webhook: Arc<Webhook>) -> Result<Self, StoreFault> {
-        let progress: Progress = hub.store.get(&progress_key(webhook.id))?.unwrap_or_default();
+        let mut progress: Progress = hub.store.get(&progress_key(webhook.id))?.unwrap_or_default();
+        let ends = (hub.journal.spool.end().0, hub.store.counted("records")? + 1);
+        if progress.messages.0 > ends.0 || progress.changes > ends.1 {
+            // A log was restored or its end lost: what comes now must not be taken for told.
+            tracing::error!(target: "relent::webhooks", webhook = webhook.id.0, ?ends,
+                messages = progress.messages.0, changes = progress.changes,
+                "a webhook's place lay past a log's end; it goes on from the end");
+            progress.messages = progress.messages.min((ends.0, 0));
+            progress.changes = progress.changes.min(ends.1);
+        }
+        let now = hub.world.clock.now();
+        let idle = progress.idle(now);
+        progress.failing_since = progress.failing_since.map(|since| since.after(idle).min(now));
         let mut lanes = Lanes::default();
         let prefix = webhook.id.0.to_be_bytes();
         let mut after: Option<Vec<u8>> = None;
@@ -91,7 +105,8 @@ impl Runner {
             let rows = hub.store.scan::<Waiting>(&prefix, after.as_deref(), limit)?;
             let is_last = rows.len() < limit;
             after = rows.last().map(|(key, _)| key.clone());
-            for (key, row) in rows {
+            for (key, mut row) in rows {
+                row.since = row.since.after(idle).min(now);
                 if let Some(key) = read_waiting_key(&key) {
                     lanes.load(key, row);
                 }
@@ -112,6 +127,7 @@ impl Runner {
             ending: None,
             saved_at: Instant::now(),
             is_moved: false,
+            is_stuck: false,
             lines: Vec::new(),
             work: JoinSet::new(),
             calls: HashMap::new(),
@@ -338,11 +354,11 @@ impl Runner {
         match heard {
             Heard::Taken => self.succeeded(hash, now),
             Heard::Gone => {
-                self.failed(hash, None, "answered 410 Gone".into());
+                self.failed(hash, None, "answered 410 Gone");
                 self.ending.get_or_insert("it answered 410 Gone".into());
             }
-            Heard::Later(pause, why) => self.failed(hash, pause, why),
-            Heard::Failed(why) => self.failed(hash, None, why),
+            Heard::Later(pause, why) => self.failed(hash, pause, &why),
+            Heard::Failed(why) => self.failed(hash, None, &why),
         }
     }
 
@@ -358,7 +374,7 @@ impl Runner {
         self.progress.failing_since = None;
     }
 
-    fn failed(&mut self, hash: RecipientHash, asked: Option<Duration>, why: String) {
+    fn failed(&mut self, hash: RecipientHash, asked: Option<Duration>, why: &str) {
         let hub = self.hub.clone();
         let (settings, now) = (&hub.settings, hub.world.clock.now());
         let why: String = why.chars().take(SAID_MAX).collect();
@@ -377,16 +393,18 @@ impl Runner {
             .map_or((0, now), |head| (head.attempts.saturating_add(1), head.since.unwrap_or(now)));
         let next_at = now.after(pause(settings, attempts, &*hub.world.chance));
         if now.since(since) >= settings.retries_max.0 {
-            if let Some(call) = self.lanes.ended(hash) {
-                self.give_up(hash, call, why);
+            if let Some(mut call) = self.lanes.ended(hash) {
+                call.attempts = attempts;
+                self.give_up(hash, &call, why.clone());
             }
         } else {
-            self.lanes.failed(hash, (now, next_at.max(self.pace.not_before)), why);
+            self.lanes.failed(hash, (now, next_at.max(self.pace.not_before)), why.clone());
         }
         if self.pace.has_failed_for(now, settings.retries_max.0) {
-            for (hash, call) in self.lanes.over(now, settings.retries_max.0) {
-                let why = call.said.clone();
-                self.give_up(hash, call, why);
+            let since = self.pace.failing_since.unwrap_or(now);
+            for (hash, call) in self.lanes.over(now, since, settings.retries_max.0) {
+                let said = if call.said.is_empty() { why.clone() } else { call.said.clone() };
+                self.give_up(hash, &call, said);
             }
         }
         if self.pace.has_failed_for(now, settings.disable_after.0) {
@@ -395,13 +413,13 @@ impl Runner {
         }
     }
 
-    fn give_up(&mut self, hash: RecipientHash, call: Call, why: String) {
+    fn give_up(&mut self, hash: RecipientHash, call: &Call, why: String) {
         let kind = call.item.as_ref().and_then(|item| item.concern(call.place.number));
         self.lost.push(Lost {
             hash,
             place: call.place,
             kind: kind.map(|concern| concern.kind),
-            attempts: call.attempts.saturating_add(1),
+            attempts: call.attempts,
             said: why,
         });
     }

@@ -6,7 +6,9 @@ use super::record::{
     Failed, FailedCount, Log, Progress, State, Webhook, failed_count_key, failed_key, place,
     progress_key, waiting_key,
 };
+use super::registry::described;
 use super::runner::Runner;
+use crate::events::Author;
 use crate::store::{StoreFault, Transaction};
 use std::convert::Infallible;
 use std::time::Instant;
@@ -16,6 +18,13 @@ impl Runner {
     fn reached(&self) -> Progress {
         let messages = self.lanes.first_in_log(Log::Messages);
         let changes = self.lanes.first_in_log(Log::Changes);
+        #[cfg(feature = "sabotage")]
+        let (messages, changes) =
+            if std::env::var("RELENT_SABOTAGE").is_ok_and(|what| what == "pass-before-call") {
+                (None, None)
+            } else {
+                (messages, changes)
+            };
         Progress {
             messages: messages.map_or(self.messages.next, |at| (at.sequence, at.number)),
             changes: changes.map_or(self.changes.next.0, |at| at.sequence),
@@ -32,7 +41,7 @@ impl Runner {
     pub(super) fn is_save_due(&self) -> bool {
         let settings = &self.hub.settings;
         let most = settings.events_batch_max as usize;
-        let is_much = self.lanes.unsaved() + self.lost.len() >= most;
+        let is_much = !self.is_stuck && self.lanes.unsaved() + self.lost.len() >= most;
         is_much || self.is_changed() && self.saved_at.elapsed() >= settings.save_interval.0
     }
 
@@ -57,6 +66,7 @@ impl Runner {
             .collect();
         let count = lost.len() as u64;
         let (webhook, ending) = (self.webhook.clone(), self.ending.clone());
+        let author = Author::new(self.hub.world.clone());
         let most = u64::from(self.hub.settings.failed_max);
         let mut written = progress.clone();
         let done = self.hub.store.transact(move |t| {
@@ -75,6 +85,7 @@ impl Runner {
                 kept.state = State::Disabled { at: now, why };
                 kept.edition += 1;
                 t.put(&own, &kept);
+                author.write(t, described("webhook.disabled", &kept))?;
             }
             t.put(&progress_key(id), &written);
             Ok(Ok(written))
@@ -90,11 +101,12 @@ impl Runner {
                 self.progress = written;
                 self.lanes.saved();
                 self.lost.clear();
-                self.is_moved = false;
+                (self.is_moved, self.is_stuck) = (false, false);
                 self.tell();
             }
             Ok(Err(never)) => match never {},
             Err(fault) => {
+                self.is_stuck = true;
                 tracing::warn!(target: "relent::webhooks", %fault, webhook = self.webhook.id.0,
                     "how far a webhook has come could not be written down; tried again soon");
                 return;

@@ -13,6 +13,7 @@
 
 mod generator;
 mod group;
+mod program;
 mod relays;
 mod sink;
 mod workloads;

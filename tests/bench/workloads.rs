@@ -1,6 +1,7 @@
 //! The workloads, each with what it is held to.
 
 use crate::generator::{Load, Sent, send};
+use crate::program::Program;
 use crate::relays::{Relay, Setup};
 use crate::sink::Sink;
 use std::collections::HashMap;
@@ -20,8 +21,17 @@ const ROUND: u64 = 300;
 /// How many times the p99 of an idle relay another domain's may be.
 const HELD_TO: f64 = 1.2;
 
-const ALL: [&str; 8] =
-    ["accept", "relay", "latency", "copies", "recipients", "chunks", "queued", "backlog"];
+const ALL: [&str; 9] = [
+    "accept",
+    "relay",
+    "latency",
+    "copies",
+    "recipients",
+    "chunks",
+    "queued",
+    "backlog",
+    "webhooks",
+];
 
 pub async fn run(names: &[String]) {
     let chosen: Vec<&str> = match names {
@@ -49,6 +59,7 @@ pub async fn run(names: &[String]) {
             "chunks" => chunks(&setup, &sink).await,
             "queued" => queued(&setup).await,
             "backlog" => backlog(&setup, &sink).await,
+            "webhooks" => webhooks(&setup, &sink).await,
             other => {
                 println!("there is no workload `{other}`: {}", ALL.join(", "));
                 std::process::exit(2);
@@ -191,6 +202,39 @@ async fn relay(setup: &Setup, sink: &Sink) {
     if let Some(theirs) = theirs {
         show("relay", "postfix", &theirs);
         ratio("relay", &ours_full, &theirs);
+    }
+}
+
+/// Events of delivered mail told to one program that lags behind, and to ten.
+async fn webhooks(setup: &Setup, sink: &Sink) {
+    const MESSAGES: u64 = 10_000;
+    let more = format!("{}[webhooks]\nallow_private = true\nallow_plaintext = true\n", setup.more);
+    let relay = Relay::relent(&Setup { more, ..setup.clone() });
+    let home = relay.folder.path();
+    let mut programs = Vec::new();
+    for number in 1..=11 {
+        let program = Program::start();
+        let url = format!("http://{}/", program.address);
+        Relay::verb(home, &["webhook", "add", "bench", &url]);
+        Relay::verb(home, &["webhook", "pause", "bench", &number.to_string()]);
+        programs.push(program);
+    }
+    relay_one(&relay, sink, MESSAGES).await;
+    for (name, range) in [("one program", 0..1), ("ten programs", 1..11)] {
+        let before = relay.group.cpu();
+        let begun = Instant::now();
+        let mut came = 0;
+        for number in range.clone() {
+            Relay::verb(home, &["webhook", "resume", "bench", &(number + 1).to_string()]);
+        }
+        for program in &programs[range.clone()] {
+            came += program.wait(MESSAGES * 2).await;
+        }
+        assert!(came >= MESSAGES * 2 * range.len() as u64, "only {came} events came");
+        let cpu_per_1000 = per_1000(relay.group.cpu(), before, came as usize);
+        let cost = Cost { rate: came as f64 / begun.elapsed().as_secs_f64(), cpu_per_1000 };
+        let cpu = cost.cpu_per_1000.map_or_else(|| "–".into(), |cpu| format!("{cpu:.3}"));
+        println!("webhooks     {name:22} {:9.0} events/s   {cpu} CPU s per 1,000", cost.rate);
     }
 }
 

@@ -12,6 +12,7 @@ mod flips;
 mod full;
 mod kills;
 mod power;
+mod programs;
 
 /// Whether the programme runs in its long form.
 fn is_long() -> bool {

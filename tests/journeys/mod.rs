@@ -8,6 +8,7 @@ mod confirmations;
 mod consents;
 mod dsn;
 mod full_disk;
+mod hands;
 mod hostile;
 mod limits;
 mod lists;

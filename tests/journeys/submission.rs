@@ -132,6 +132,52 @@ async fn recipients_in_x_smtpapi_are_judged_as_any() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_x_smtpapi_asks_for_is_done_refused_or_named() {
+    let mut world = World::start().await;
+    with_setting(&mut world, "submission", "recipients_max = 3");
+    let submit = |world: &World, field: &str| {
+        app(world, "receipts").submit("news@acme.example", &[ANN], &with_header(field))
+    };
+    let said =
+        submit(&world, "X-SMTPAPI: {\"category\": \"x\",\r\n \"unique_args\": {\"a\": \"1\"}}");
+    let note = " Message accepted for delivery; X-SMTPAPI: category, unique_args passed over";
+    assert!(said.starts_with("250 2.0.0 ") && said.ends_with(note), "{said}");
+    assert!(world.log().contains("smtpapi_ignored=\"category, unique_args\""), "{}", world.log());
+    delivered(&world, ANN).await;
+    for (field, reason) in [
+        (
+            "X-SMTPAPI: {\"to\": [\"b@reader.example\"], \"sub\": {\"%n%\": [\"Bea\"]}}",
+            "\"sub\" is not",
+        ),
+        ("X-SMTPAPI: {}\r\nX-SMTPAPI: {}", "X-SMTPAPI stands there twice"),
+        ("X-SMTPAPI: {\"send_at\": 32503680000}", "is kept for 7 days at most"),
+        (
+            "X-SMTPAPI: {\"to\": [\"b@reader.example\", \"c@reader.example\", \"d@reader.example\"]}",
+            "more than 3 recipients",
+        ),
+    ] {
+        let said = submit(&world, field);
+        assert!(said.starts_with("550 5.") && said.contains(reason), "{field}: {said}");
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let at = now.expect("after 1970").as_secs() + 3600;
+    let said = submit(&world, &format!("X-SMTPAPI: {{\"send_at\": {at}, \"to\": \"{BOB}\"}}"));
+    assert!(said.ends_with(" Message accepted for delivery"), "{said}");
+    let listed = world.done(&["queue", "list", "--json"]).json();
+    let waits = listed.as_array().expect("a list").iter().map(|item| {
+        (
+            item["recipient"].as_str().unwrap_or("").to_owned(),
+            item["next_at"].as_str().unwrap_or("").to_owned(),
+        )
+    });
+    let moment = relent::mail::Timestamp(at * 1000).to_string();
+    let mut waits: Vec<_> = waits.collect();
+    waits.sort();
+    assert_eq!(waits, [(ANN.to_owned(), moment.clone()), (BOB.to_owned(), moment)]);
+    assert_eq!(world.receiver.mailbox().len(), 1, "nothing of what was refused, nothing early");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_recipient_named_twice_gets_one_copy() {
     let world = World::start().await;
     let twice = [ANN, "ANN@Reader.example", ANN];

@@ -344,12 +344,13 @@ async fn start_needs_a_signed_address_and_dmarc_together() {
         assert!(all.iter().all(|who| is_stopped(&world, who)), "{name} let somebody in");
     }
     settled(&world).await;
-    let mailbox = world.receiver.mailbox();
-    let letters = mailbox.iter().filter(|mail| mail.recipients == ["support@acme.example"]);
-    assert_eq!(letters.count(), count, "each is a letter");
+    assert_eq!(letters(&world), count, "each is a letter");
 
-    assert!(inbound(&world, SENT, &to[0], &start(SENT, &to[0])).starts_with("250"));
+    let more = words(SENT, &to[0], "START\r\n\r\nWhere is my parcel?");
+    assert!(inbound(&world, SENT, &to[0], &more).starts_with("250"));
     assert!(!is_stopped(&world, SENT), "{:?}", records(&world, SENT));
+    settled(&world).await;
+    assert_eq!(letters(&world), count + 1, "who comes back and asks is read");
     let by_key = signed("signed.example", &ALL, &start(SIGNED, &to[1]));
     assert!(inbound(&world, "x@evil.example", &to[1], &by_key).starts_with("250"));
     assert!(!is_stopped(&world, SIGNED));

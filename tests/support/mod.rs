@@ -4,6 +4,8 @@
 pub mod authentic;
 pub mod certificates;
 pub mod client;
+pub mod endpoint;
+pub mod schema;
 pub mod web;
 
 use relent::config::Tls;

@@ -18,11 +18,13 @@ use crate::config::{Config, Size, Span};
 use crate::dns::{DnsFault, Resolver, Route};
 use crate::events::message::{Accepted, Origin, Recipient, owner};
 use crate::events::record::{Evidence, Reason, Scope, Source};
-use crate::mail::{Address, Domain, MessageId, ReversePath, Timestamp};
+use crate::mail::{AccountId, Address, Domain, MessageId, RecipientHash, ReversePath, Timestamp};
 use crate::policy::{Policy, Subject, Token};
 use crate::queue::Embedded;
 use crate::spool::Spool;
-use crate::store::{Record, Store, Table};
+use crate::store::{Record, Store, StoreFault, Table};
+use crate::tls;
+use crate::webhooks::{self, Webhooks};
 use crate::world::World;
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -48,6 +50,15 @@ impl Resolver for Zone {
     async fn texts(&self, name: &str) -> Result<Vec<String>, DnsFault> {
         let zone = self.0.lock().expect("no test panics while it writes");
         Ok(zone.iter().filter(|(owner, _)| owner == name).map(|(_, text)| text.clone()).collect())
+    }
+}
+
+/// Records that know nobody's address.
+struct Nobody;
+
+impl webhooks::Directory for Nobody {
+    fn whom(&self, _: AccountId, _: RecipientHash) -> Result<webhooks::Whom, StoreFault> {
+        Ok(webhooks::Whom::default())
     }
 }
 
@@ -95,6 +106,18 @@ impl House {
         let spool = Spool::open(&folder.path().join("spool"), &config.spool, owner(age), &world);
         let (spool, _) = spool.expect("a spool");
         let vitals = Vitals::new(spool.clone(), store.clone(), world.clone(), &config.health);
+        let zone = Arc::new(Zone(std::sync::Mutex::default()));
+        let webhooks = Webhooks::new(webhooks::Parts {
+            config: config.clone(),
+            spool: spool.clone(),
+            store: store.clone(),
+            accounts: accounts.clone(),
+            directory: Arc::new(Nobody),
+            resolver: zone.clone(),
+            tls: tls::Client::load(&config.tls).expect("authorities"),
+            world: world.clone(),
+            own: Vec::new(),
+        });
         let queue = Embedded::open(
             spool.clone(),
             policy.clone(),
@@ -119,7 +142,6 @@ impl House {
             rules: StreamRules::default(),
         };
         let stream = accounts.add_stream(acme.id, draft).await.expect("stream");
-        let zone = Arc::new(Zone(std::sync::Mutex::default()));
         let parts = Parts {
             config,
             queue,
@@ -129,6 +151,7 @@ impl House {
             resolver: zone.clone(),
             outgoing: Arc::new(super::outgoing::Nothing),
             spool,
+            webhooks,
             store,
             vitals,
             metrics: crate::telemetry::metrics(),

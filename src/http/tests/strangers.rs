@@ -164,7 +164,7 @@ impl House {
     }
 
     /// A message of another account that waits.
-    async fn theirs(&self, account: crate::mail::AccountId, stream: StreamId) -> MessageId {
+    async fn theirs(&self, account: AccountId, stream: StreamId) -> MessageId {
         let carl = Address::parse("carl@private.example").expect("address");
         let hash = self.parts.accounts.hash(account, &carl).expect("hash");
         let draft = Accepted::new(

@@ -104,5 +104,5 @@ async fn what_ends_a_lease_untouched_ends_those_along_with_it() {
     let wait = Attempt::Waits { said: said(4), until };
     rig.queue.finish(lease, wait).await.expect("taken");
     let waiting = rig.queue.list(Selector::Domain(domain()), 9).await;
-    assert!(waiting.iter().all(|one| (one.attempts, one.next_at) == (1, until)), "{waiting:?}");
+    assert!(waiting.iter().all(|one| (one.attempts, one.due_at) == (1, until)), "{waiting:?}");
 }

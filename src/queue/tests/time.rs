@@ -122,7 +122,7 @@ async fn in_quiet_hours_a_streams_mail_waits_and_others_go() {
     assert_eq!(rig.queue.retry(Selector::All).await, 31, "the operator's word wakes nobody");
     rig.end("a.example", later()).await;
     let items = rig.queue.list(Selector::Message(MessageId([1; 12])), 99).await;
-    assert_eq!(items[0].next_at.to_string(), "2026-11-24T07:00:00Z");
+    assert_eq!(items[0].due_at.to_string(), "2026-11-24T07:00:00Z");
     assert_eq!(items[0].why, "its stream has quiet hours until 2026-11-24T07:00:00Z");
     assert_eq!(items[0].attempts, 0);
     rig.turn(HOUR * 7 - Duration::from_millis(1));
@@ -177,7 +177,7 @@ async fn quiet_hours_move_the_next_attempt_and_the_end_of_trying() {
     }
     // Ten in the evening: what the last attempt put off is due in the morning.
     let items = rig.queue.list(Selector::All, 9).await;
-    let (due, attempts) = (items[0].next_at, items[0].attempts);
+    let (due, attempts) = (items[0].due_at, items[0].attempts);
     assert_eq!(attempts, 14);
     let (first, last) = ("2026-11-25T07:00:00Z", "2026-11-25T07:10:00Z");
     let within = first.parse().expect("a time")..last.parse().expect("a time");

@@ -1,0 +1,232 @@
+//! `/api/v1/accounts/{account}/webhooks`: where an account's programs are told what happens. A secret is
+//! shown once, when it is made.
+
+use super::by::By;
+use super::caller::Caller;
+use super::draft::{Draft, Named};
+use super::named;
+use super::problem::Problem;
+use super::site::Parts;
+use crate::accounts::Account;
+use crate::mail::{AccountId, StreamId};
+use crate::webhooks::{self, EventKind, State as HookState, Webhook, WebhookFault, WebhookId};
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+impl From<WebhookFault> for Problem {
+    fn from(fault: WebhookFault) -> Self {
+        match fault {
+            WebhookFault::Unknown(text) => Self::unknown(text),
+            WebhookFault::Unfit(text) => Self::unfit(text),
+            WebhookFault::Refused(text) => Self::new(StatusCode::CONFLICT, text),
+            WebhookFault::Store(fault) => fault.into(),
+        }
+    }
+}
+
+/// The account and the webhook that a path names.
+pub(super) fn named_in(
+    parts: &Parts,
+    caller: &Caller,
+    [account, webhook]: &[String; 2],
+) -> Result<(Account, WebhookId), Problem> {
+    let account = caller.account(parts, account)?;
+    caller.whole_account()?;
+    let id = webhook.parse().map(WebhookId).map_err(|_| {
+        Problem::unknown(format!(
+            "there is no webhook `{webhook}`: they are numbered, and `relent webhook list {}` shows them",
+            account.name
+        ))
+    })?;
+    Ok((account, id))
+}
+
+fn kinds(names: &[String]) -> Result<Vec<EventKind>, Problem> {
+    let read = |name: &String| {
+        EventKind::named(name.trim()).ok_or_else(|| {
+            let known: Vec<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
+            let known = known[..known.len() - 1].join(", ");
+            Problem::unfit(format!("`events`: `{name}` is no event: use some of {known}"))
+        })
+    };
+    names.iter().map(read).collect()
+}
+
+fn streams(parts: &Parts, account: AccountId, names: &[String]) -> Result<Vec<StreamId>, Problem> {
+    names.iter().map(|name| Ok(parts.accounts.stream(account, name.trim())?.id)).collect()
+}
+
+/// A webhook as it is shown: never its secrets.
+pub(super) fn view(parts: &Parts, webhook: &Webhook) -> Result<Value, Problem> {
+    let standing = parts.webhooks.standing(webhook)?;
+    let progress = &standing.progress;
+    let streams = webhook.streams.iter().map(|id| named::stream_name(parts, *id));
+    let streams: Vec<_> = streams.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    let (since, why) = match &webhook.state {
+        HookState::Active => (None, None),
+        HookState::Paused { at } => (Some(at), None),
+        HookState::Disabled { at, why } => (Some(at), Some(why)),
+    };
+    Ok(json!({
+        "id": webhook.id,
+        "url": webhook.url,
+        "events": webhook.events.iter().map(|kind| kind.name()).collect::<Vec<_>>(),
+        "streams": streams,
+        "state": webhook.state.name(),
+        "state_since": since.map(ToString::to_string),
+        "state_reason": why,
+        "created": webhook.created.to_string(),
+        "delivered": progress.delivered,
+        "waiting": standing.waiting,
+        "behind": standing.behind,
+        "failed": standing.failed,
+        "forgotten": progress.forgotten,
+        "failing": standing.is_failing,
+        "failing_since": progress.failing_since.map(|at| at.to_string()),
+        "last_success": progress.succeeded_at.map(|at| at.to_string()),
+        "last_failure": progress.failed.as_ref().map(|(at, said)| {
+            json!({ "at": at.to_string(), "said": said })
+        }),
+    }))
+}
+
+/// A new webhook; without events or streams it is told of all.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewWebhook {
+    url: String,
+    #[serde(default)]
+    events: Vec<String>,
+    #[serde(default)]
+    streams: Vec<String>,
+}
+
+pub(super) async fn add(
+    By(parts): By,
+    caller: Caller,
+    Named([account]): Named<1>,
+    Draft(draft): Draft<NewWebhook>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let account = caller.account(&parts, &account)?;
+    caller.whole_account()?;
+    let draft = webhooks::Draft {
+        url: draft.url.trim().to_owned(),
+        events: kinds(&draft.events)?,
+        streams: streams(&parts, account.id, &draft.streams)?,
+    };
+    let by = parts.webhooks.by(parts.accounts.author());
+    let (webhook, secret) = by.add(account.id, draft).await?;
+    tracing::info!(target: "relent::http", account = account.name, webhook = webhook.id.0,
+        url = webhook.url, "webhook made");
+    let mut shown = view(&parts, &webhook)?;
+    shown["secret"] = secret.into();
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+pub(super) async fn list(
+    State(parts): State<Parts>,
+    caller: Caller,
+    Named([account]): Named<1>,
+) -> Result<Json<Value>, Problem> {
+    let account = caller.account(&parts, &account)?;
+    caller.whole_account()?;
+    let found = parts.webhooks.list(account.id)?;
+    let items = found.iter().map(|webhook| view(&parts, webhook));
+    Ok(Json(json!({ "items": items.collect::<Result<Vec<_>, _>>()? })))
+}
+
+pub(super) async fn show(
+    State(parts): State<Parts>,
+    caller: Caller,
+    Named(path): Named<2>,
+) -> Result<Json<Value>, Problem> {
+    let (account, id) = named_in(&parts, &caller, &path)?;
+    let webhook = parts.webhooks.webhook(account.id, id)?;
+    Ok(Json(view(&parts, &webhook)?))
+}
+
+/// What of a webhook changes; an empty list stands for all.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = WebhookChanged)]
+pub(super) struct Changed {
+    url: Option<String>,
+    events: Option<Vec<String>>,
+    streams: Option<Vec<String>>,
+}
+
+pub(super) async fn set(
+    By(parts): By,
+    caller: Caller,
+    Named(path): Named<2>,
+    Draft(changed): Draft<Changed>,
+) -> Result<Json<Value>, Problem> {
+    let (account, id) = named_in(&parts, &caller, &path)?;
+    let events = changed.events.map(|names| kinds(&names)).transpose()?;
+    let named = |names: Vec<String>| streams(&parts, account.id, &names);
+    let streams = changed.streams.map(named).transpose()?;
+    let url = changed.url.map(|url| url.trim().to_owned());
+    let by = parts.webhooks.by(parts.accounts.author());
+    let webhook = by.set(account.id, id, (url, events, streams)).await?;
+    tracing::info!(target: "relent::http", account = account.name, webhook = id.0, "webhook changed");
+    Ok(Json(view(&parts, &webhook)?))
+}
+
+pub(super) async fn remove(
+    By(parts): By,
+    caller: Caller,
+    Named(path): Named<2>,
+) -> Result<Json<Value>, Problem> {
+    let (account, id) = named_in(&parts, &caller, &path)?;
+    parts.webhooks.by(parts.accounts.author()).remove(account.id, id).await?;
+    tracing::info!(target: "relent::http", account = account.name, webhook = id.0, "webhook removed");
+    Ok(Json(json!({ "removed": id })))
+}
+
+/// A new secret; those before sign along for a while.
+pub(super) async fn rotate(
+    By(parts): By,
+    caller: Caller,
+    Named(path): Named<2>,
+) -> Result<Json<Value>, Problem> {
+    let (account, id) = named_in(&parts, &caller, &path)?;
+    let by = parts.webhooks.by(parts.accounts.author());
+    let (webhook, secret) = by.rotate(account.id, id).await?;
+    tracing::info!(target: "relent::http", account = account.name, webhook = id.0,
+        "webhook has a new secret");
+    let mut shown = view(&parts, &webhook)?;
+    shown["secret"] = secret.into();
+    Ok(Json(shown))
+}
+
+pub(super) async fn pause(
+    By(parts): By,
+    caller: Caller,
+    Named(path): Named<2>,
+) -> Result<Json<Value>, Problem> {
+    let (account, id) = named_in(&parts, &caller, &path)?;
+    let webhook = parts.webhooks.by(parts.accounts.author()).pause(account.id, id).await?;
+    tracing::info!(target: "relent::http", account = account.name, webhook = id.0, "webhook paused");
+    Ok(Json(view(&parts, &webhook)?))
+}
+
+pub(super) async fn resume(
+    By(parts): By,
+    caller: Caller,
+    Named(path): Named<2>,
+) -> Result<Json<Value>, Problem> {
+    let (account, id) = named_in(&parts, &caller, &path)?;
+    let webhook = parts.webhooks.by(parts.accounts.author()).resume(account.id, id).await?;
+    tracing::info!(target: "relent::http", account = account.name, webhook = id.0, "webhook resumed");
+    Ok(Json(view(&parts, &webhook)?))
+}
+
+/// The JSON Schema of what is posted.
+pub(super) async fn schema() -> Response {
+    ([(header::CONTENT_TYPE, "application/schema+json")], webhooks::SCHEMA).into_response()
+}

@@ -352,9 +352,13 @@ impl Accounts {
         self.store
             .transact(move |t| {
                 let place = id.0.to_be_bytes();
-                let mut rules = t.get::<AccountRules>(&place)?.unwrap_or_default();
+                let before = t.get::<AccountRules>(&place)?.unwrap_or_default();
+                let mut rules = before.clone();
                 if let Err(fault) = change(&mut rules) {
                     return Ok(Err(fault));
+                }
+                if rules == before {
+                    return Ok(Ok(rules));
                 }
                 t.put(&place, &rules);
                 let why = rules.suspended.as_ref().map(|suspended| suspended.text.as_str());

@@ -176,9 +176,8 @@ pub(super) async fn set(
     Draft(rules): Draft<Rules>,
 ) -> Result<Json<Value>, Problem> {
     let account = caller.account(&parts, &account)?;
-    caller.stream(&parts, account.id, &name)?;
+    let before = caller.stream(&parts, account.id, &name)?;
     let change = rules.read()?;
-    let before = named::stream(&parts, &account.name, &name)?;
     label_fits(change.ad_label, before.kind)?;
     let stream = parts.accounts.set_rules(account.id, &name, |rules| change.apply(rules)).await?;
     tracing::info!(

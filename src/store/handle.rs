@@ -500,4 +500,54 @@ mod tests {
         tokio::time::timeout(std::time::Duration::from_secs(20), taken).await.expect("room again");
         assert_eq!(store.transact(count).await.expect("store"), Ok(2));
     }
+
+    #[derive(Serialize, Deserialize, Debug, PartialEq)]
+    struct Note(String);
+
+    impl Record for Note {
+        const TABLE: Table = Table::ConsentRequest;
+    }
+
+    #[tokio::test]
+    async fn what_was_removed_is_in_no_place_of_a_file_that_was_written_anew() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = open(folder.path());
+        let put = |number: u32, text: String| {
+            store.transact(move |t| {
+                t.put(&number.to_be_bytes(), &Note(text));
+                Ok(Ok::<_, ()>(()))
+            })
+        };
+        for number in 0..50 {
+            let _ = put(number, format!("quillfeather {number}")).await.expect("store");
+        }
+        let _ = put(50, "stays".into()).await.expect("store");
+        let cleared = store.transact(|t| {
+            (0..50_u32).for_each(|number| t.remove::<Note>(&number.to_be_bytes()));
+            Ok(Ok::<_, ()>(()))
+        });
+        assert_eq!(cleared.await.expect("store"), Ok(()));
+        let holds = || {
+            let bytes = std::fs::read(folder.path().join("records.redb")).expect("the file");
+            bytes.windows(12).any(|window| window == b"quillfeather")
+        };
+        assert!(holds(), "the test would find nothing");
+        assert!(!store.compact(10).await.expect("store"), "it is larger than that");
+        assert!(holds());
+        let reader = store.clone();
+        assert!(store.compact(u64::MAX).await.expect("store"));
+        assert!(!holds());
+        let kept = || reader.get::<Note>(&50_u32.to_be_bytes()).expect("store");
+        assert_eq!(kept(), Some(Note("stays".into())));
+        let _ = put(51, "later".into()).await.expect("store");
+        store.close().await;
+        drop((store, reader));
+        let again = open(folder.path());
+        let count = again.scan::<Note>(&[], None, 99).expect("store").len();
+        assert_eq!(count, 2);
+        again.close().await;
+        drop(again);
+        let offline = compact(folder.path(), &config::Store::default()).await;
+        assert!(offline.expect("nobody has it open"));
+    }
 }

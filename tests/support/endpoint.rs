@@ -163,11 +163,6 @@ impl Endpoint {
         held(&self.shared.told).clone()
     }
 
-    /// The calls that were answered with success.
-    pub fn taken(&self) -> Vec<Told> {
-        self.told().into_iter().filter(|told| told.is_taken).collect()
-    }
-
     /// Most calls that were under way at a time.
     pub fn most_at_a_time(&self) -> usize {
         held(&self.shared.open).1

@@ -1,7 +1,11 @@
 //! Sealed segments: rewritten without what nobody needs, and asked by their indexes.
 
-use super::super::{Body, Durability, Kind, Labels, Owner, Recovery, Sequence, Spool, sweep};
-use super::{Twin, accept, append, found, labels, numbers, open, open_with, read_back, until};
+use super::super::{
+    Body, Durability, Fate, Kind, Labels, Owner, Record, Recovery, Sequence, Spool, sweep,
+};
+use super::{
+    Twin, accept, append, found, labels, numbers, open, open_with, read_back, texts, until,
+};
 use crate::config;
 use crate::world::World;
 use std::path::Path;
@@ -212,4 +216,55 @@ async fn an_index_of_many_pages_finds_what_stands_at_their_edges() {
     for key in 0..350 {
         assert_eq!(found(&spool, key).len(), 2, "key {key}");
     }
+}
+
+#[tokio::test]
+async fn what_is_to_be_forgotten_is_in_no_segment_and_all_else_stays_where_it_was() {
+    let home = tempfile::tempdir().expect("a folder");
+    let twin = Twin::default();
+    let (spool, _) = open(home.path(), &twin);
+    let (kept, body) = accept(&spool, 1, b'k', 4000).await;
+    let (ended, _) = accept(&spool, 2, b'q', 4000).await;
+    append(&spool, "2 delivered to quillfeather").await.expect("marked");
+    spool.release(ended);
+    let holds = |text: &[u8]| {
+        std::fs::read_dir(home.path()).expect("a folder").flatten().any(|file| {
+            let bytes = std::fs::read(file.path()).unwrap_or_default();
+            bytes.windows(text.len()).any(|window| window == text)
+        })
+    };
+    let fate = |record: &Record, waits: bool| {
+        let text = String::from_utf8_lossy(&record.payload).into_owned();
+        match text.contains("quillfeather") {
+            true if waits => Fate::Needed,
+            true => Fate::Anew(text.replace("quillfeather", "nobody").into_bytes()),
+            false => Fate::Stays,
+        }
+    };
+    // What is written last lies in a segment that is still written to.
+    let done = spool.forget(&fate).expect("looked at");
+    assert_eq!((done.records, done.pending), (0, 0));
+    assert!(holds(b"quillfeather") && holds(&[b'q'; 100]));
+    spool.seal().await.expect("sealed");
+    spool.seal().await.expect("a new segment is not sealed again");
+    // Nobody has said that it was read.
+    assert_eq!(spool.forget(&fate).expect("looked at").pending, 1);
+    spool.set_cursor(spool.end());
+    let done = spool.forget(&fate).expect("rewritten");
+    assert_eq!((done.records, done.segments, done.pending, done.damaged), (1, 1, 0, 0));
+    assert!(!holds(b"quillfeather") && !holds(&[b'q'; 100]));
+    assert_eq!(found(&spool, 2).len(), 2, "its records are found as before");
+    for (number, text) in [(0, "1 "), (1, "2 "), (2, "2 delivered to nobody")] {
+        assert!(texts(&spool)[number].starts_with(text), "{:?}", texts(&spool));
+    }
+    assert_eq!(read_back(&spool, &body).await.expect("the body"), vec![b'k'; 4000]);
+    let again = spool.forget(&fate).expect("looked at");
+    assert_eq!((again.records, again.segments), (0, 0), "once is enough");
+    append(&spool, "3 goes on").await.expect("written");
+    spool.close().await;
+    let (spool, recovery) = open(home.path(), &twin);
+    assert_eq!((recovery.quarantined, recovery.torn_bytes), (0, 0));
+    assert_eq!(numbers(&spool), [1, 2, 2, 3]);
+    spool.hold(kept, Some(&body));
+    assert_eq!(read_back(&spool, &body).await.expect("the body"), vec![b'k'; 4000]);
 }

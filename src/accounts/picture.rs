@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_three_kinds_say_their_sides() {
-        let lossless = (319 | (99 << 14) as u32).to_le_bytes();
+        let lossless = (319_u32 | (99 << 14)).to_le_bytes();
         for (bytes, kind) in [
             (a_png(320, 100), PictureKind::Png),
             (a_jpeg(320, 100), PictureKind::Jpeg),

@@ -252,7 +252,7 @@ impl Desk {
         };
         let reply_to =
             at(&parts.policy.seal(&Token::Reply { stream: stream.id, recipient: hash })?)?;
-        let plain = plain_sender(&self.sender(stream)?, stream, &host);
+        let plain = plain_sender(&self.account(stream)?, stream, &host);
         let from = plain.unwrap_or_else(|| reply_to.clone());
         let ids = about.message_id.iter().chain(&about.answers).map(String::as_str);
         let sheet = Sheet {
@@ -308,8 +308,14 @@ impl Desk {
         texts(reading.language.or(stream.answers.language.as_deref()).unwrap_or("en"))
     }
 
-    /// The sender's name, as people are told it.
+    /// The sender's name, as people are told it: what the account shows of itself, else its own.
     fn sender(&self, stream: &Stream) -> Result<String, StoreFault> {
+        let shown = self.parts.accounts.page(stream.account)?.display_name;
+        shown.map_or_else(|| self.account(stream), Ok)
+    }
+
+    /// The account's own name, as addresses carry it.
+    fn account(&self, stream: &Stream) -> Result<String, StoreFault> {
         let account = self.parts.accounts.account_by_id(stream.account)?;
         Ok(account.map_or_else(|| stream.account.0.to_string(), |account| account.name.clone()))
     }

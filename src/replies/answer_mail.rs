@@ -37,9 +37,9 @@ impl Sheet<'_> {
     /// The message's bytes.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let mut head = format!(
-            "From: \"{}\" <{}>\r\nReply-To: <{}>\r\nTo: <{}>\r\nSubject: {}\r\nDate: {}\r\n\
+            "From: {} <{}>\r\nReply-To: <{}>\r\nTo: <{}>\r\nSubject: {}\r\nDate: {}\r\n\
              Message-ID: <{}.answer@{}>\r\n",
-            self.name.replace(['"', '\\'], ""),
+            phrase(self.name),
             self.from,
             self.reply_to,
             self.to,
@@ -94,6 +94,14 @@ fn encoded(subject: &str) -> String {
     words.collect::<Vec<_>>().join("\r\n ")
 }
 
+/// A name before an address: quoted, or in encoded words where it is more than ASCII, with the address
+/// on a line of its own then.
+fn phrase(name: &str) -> String {
+    let name: String = name.chars().filter(|c| !matches!(c, '"' | '\\')).collect();
+    let written = encoded(&name);
+    if written.starts_with("=?") { written + "\r\n" } else { format!("\"{written}\"") }
+}
+
 /// Text with `\n` line ends in quoted-printable with CRLF.
 fn quoted_printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
@@ -124,10 +132,14 @@ mod tests {
     use crate::config;
 
     fn bytes(subject: &str, lines: &[String]) -> Vec<u8> {
+        bytes_from("acme", subject, lines)
+    }
+
+    fn bytes_from(name: &str, subject: &str, lines: &[String]) -> Vec<u8> {
         let address = |text: &str| Address::parse(text).expect("an address");
         let sheet = Sheet {
             id: MessageId([7; 12]),
-            name: "acme",
+            name,
             from: &address("acme.news@reply.example"),
             reply_to: &address("r-x@reply.example"),
             to: &address("ann@reader.example"),
@@ -154,6 +166,25 @@ mod tests {
         assert_eq!(letter.head.text("subject").as_deref(), Some(subject.as_str()));
         let part = letter.part("text/plain").expect("its text").text().replace("\r\n", "\n");
         assert_eq!(part.trim_end(), lines.join("\n\n").trim_end());
+    }
+
+    #[test]
+    fn a_name_in_any_letters_is_read_as_it_was_shown() {
+        for name in [
+            "Acme",
+            "Müller & Söhne",
+            "شركة المثال",
+            "有限公司有限公司有限公司有限公司",
+            "A \"B\" \\C",
+        ] {
+            let bytes = bytes_from(name, "Re: News", &[]);
+            assert!(bytes.is_ascii(), "{name}");
+            let letter = Letter::read(&bytes, &config::Replies::default()).expect("a letter");
+            let from = letter.head.text("from").expect("a From field");
+            let shown = name.replace(['"', '\\'], "");
+            assert!(from.contains(&shown), "{name}: {from}");
+            assert!(from.contains("<acme.news@reply.example>"), "{name}: {from}");
+        }
     }
 
     #[test]

@@ -6,11 +6,12 @@ use super::page::{Brand, Frame, Link, Message, Place, Undo, answer};
 use super::person::{Had, Known, Person, State};
 use super::reader::Reader;
 use super::unsubscribe::{Stopped, evidence, farewell, masked, named, stop, token, unknown};
-use super::{Hall, undo};
+use super::{Hall, again, undo};
 use crate::events::record::{Scope, Source};
 use crate::http::form::Fields;
 use crate::http::problem::Problem;
 use crate::http::site::Parts;
+use crate::mail::Timestamp;
 use crate::policy::Settled;
 use askama::Template;
 use axum::Extension;
@@ -21,12 +22,17 @@ use axum::response::Response;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
+/// What the choice of a stream to come again begins with.
+const AGAIN: &str = "again ";
+
 /// A stream in the list.
 struct Row<'a> {
     name: &'a str,
     can_end: bool,
     state: Rich,
     last: Option<Rich>,
+    /// The button that asks for it again.
+    again: Option<Rich>,
 }
 
 #[derive(Template)]
@@ -56,7 +62,10 @@ fn row<'a>(reader: &Reader, had: &'a Had) -> Row<'a> {
         State::Unagreed => plain(words.not_agreed),
     };
     let last = had.last.map(|at| filled(words.last, &[("date", Part::Day(at))]));
-    Row { name: &had.stream.name, can_end: had.state == State::Comes, state, last }
+    let name = had.stream.name.as_str();
+    let named = [("stream", Part::Name(name))];
+    let again = had.can_return.then(|| filled(words.get_again, &named));
+    Row { name, can_end: had.state == State::Comes, state, last, again }
 }
 
 pub(super) async fn show(
@@ -74,7 +83,7 @@ pub(super) async fn show(
     let names = [("sender", Part::Name(&brand.name)), ("to", named(to.as_ref(), &reader))];
     let rows: Vec<_> = known.streams.iter().map(|had| row(&reader, had)).collect();
     let boxes: Vec<&str> = rows.iter().filter(|row| row.can_end).map(|row| row.name).collect();
-    let is_ended = |had: &Had| matches!(had.state, State::Ended(_));
+    let is_ended = |had: &Had| matches!(had.state, State::Ended(_)) && !had.can_return;
     let shown = boxes.join(" ");
     let title = (words.choices, Some(&brand));
     let page = Choices {
@@ -115,6 +124,10 @@ pub(super) async fn act(
         Some("undo") => {
             let given = fields.value("undo").unwrap_or_default();
             undo::act(&parts, &reader, given, Place::Second).await
+        }
+        Some(choice) if choice.starts_with(AGAIN) => {
+            let name = choice.trim_start_matches(AGAIN);
+            again::ask(&parts, &reader, &known, name, &token).await
         }
         _ => {
             let text = "the form says no choice of the page: use its buttons";
@@ -184,7 +197,7 @@ fn saved(
         if let Some((undo, at)) = &stopped.undo {
             let text = format!("{}: {{stream}}", words.undo);
             buttons.push(Undo { undo: undo.clone(), label: filled(&text, &names) });
-            until = Some(until.map_or(*at, |first: crate::mail::Timestamp| first.min(*at)));
+            until = Some(until.map_or(*at, |first: Timestamp| first.min(*at)));
         }
     }
     lines.extend(until.map(|at| filled(words.undo_for, &[("date", Part::Minute(at))])));

@@ -10,7 +10,8 @@
 //! for it, and none is set.
 //!
 //! What comes back needs more than the link, which whoever has the mail can open: the token that undoes
-//! a stop is shown only to who has just made it, for a day.
+//! a stop is shown only to who has just made it, for a day; later a mail to the person leads to the
+//! button.
 
 mod filled;
 mod words;
@@ -21,6 +22,7 @@ mod turnstile;
 
 mod person;
 
+mod again;
 mod amiss;
 mod choices;
 mod confirm;

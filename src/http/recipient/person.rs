@@ -59,6 +59,8 @@ pub(super) struct Had {
     pub(super) state: State,
     /// When a message of it was last delivered, as far as that is still known.
     pub(super) last: Option<Timestamp>,
+    /// Whether the person, having ended it, may be asked by mail whether it shall come again.
+    pub(super) can_return: bool,
 }
 
 /// A person with everything that their pages tell them.
@@ -67,6 +69,16 @@ pub(super) struct Known {
     pub(super) view: RecipientView,
     /// The stream of the token first, then those that were written last.
     pub(super) streams: Vec<Had>,
+}
+
+/// Whether what keeps a stream from a person is the person's own opt-out and nothing else: who has
+/// complained is not written to about it, nor is an address that is dead.
+fn can_return(stream: &Stream, view: &RecipientView) -> bool {
+    view.suppressions.iter().all(|stop| match (stop.scope, stop.reason) {
+        (Scope::Global, _) => false,
+        (Scope::Stream(only), _) if only != stream.id => true,
+        (_, reason) => reason == Reason::OptOut,
+    })
 }
 
 /// What a stream is to a person whose records these are.
@@ -208,7 +220,10 @@ fn streams(
         let Some(stream) = parts.accounts.stream_by_id(id)? else { continue };
         if stream.account == person.account.id && stream.removed.is_none() {
             let state = state(&stream, view, now);
-            streams.push(Had { stream, state, last });
+            let can_return = matches!(state, State::Ended(_) | State::Waiting | State::Unagreed)
+                && person.address.is_some()
+                && can_return(&stream, view);
+            streams.push(Had { stream, state, last, can_return });
         }
         if streams.len() >= parts.config.http.page_streams_max as usize {
             break;

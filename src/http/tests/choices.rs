@@ -169,7 +169,9 @@ async fn the_page_says_what_was_agreed_to_and_what_was_ended() {
     assert!(page.body.contains("You stopped all newsletters and offers from"), "{}", page.body);
     assert!(!page.body.contains("<button"), "there is nothing left to end");
     let page = ask(to, &format!("GET /u/{token}/preferences"), "").await;
-    assert!(page.body.contains("START"), "the way back is named: {}", page.body);
+    let again =
+        "<button name=\"choice\" value=\"again news\" class=\"quiet\">Get “<bdi>news</bdi>” again";
+    assert!(page.body.contains(again), "the way back is there: {}", page.body);
 }
 
 #[tokio::test]
@@ -189,4 +191,43 @@ async fn who_has_come_back_can_end_it_again() {
     assert!(matches!(judged, crate::policy::Judgement::Suppressed(_)));
     let view = house.parts.policy.view(house.stream.account, &Subject::Address(house.ann.clone()));
     assert!(view.expect("store").consents.iter().all(|c| c.state == ConsentState::Granted));
+}
+
+#[tokio::test]
+async fn who_wants_a_stream_again_is_asked_by_mail_and_not_by_the_link_alone() {
+    let house = House::build().await;
+    let (to, token) = (house.public().await, house.token());
+    house.stop(Scope::Stream(house.stream.id), Reason::OptOut, Source::OneClick).await;
+    let line = format!("POST /u/{token}/preferences");
+    for foreign in ["again+unseen", "again+", "again+news%20"] {
+        let page = ask(to, &line, &format!("choice={foreign}")).await;
+        assert!(page.body.contains("Nothing was changed"), "{foreign}: {}", page.body);
+    }
+    assert_eq!(house.queued().await, 0);
+    let page = ask(to, &line, "choice=again+news").await;
+    assert!(page.status == 200 && page.body.contains("We have sent a message to"), "{}", page.body);
+    assert!(page.body.contains("a…@e….com") && !page.body.contains("ann@example.com"));
+    assert_eq!(house.queued().await, 1);
+    assert_eq!(house.stops().len(), 1, "nothing comes again before its button is pressed");
+    for _ in 0..2 {
+        let page = ask(to, &line, "choice=again+news").await;
+        assert!(page.body.contains("No message was sent"), "{}", page.body);
+    }
+    assert_eq!(house.queued().await, 1, "one such mail a day");
+}
+
+#[tokio::test]
+async fn who_has_complained_or_cannot_be_reached_is_not_written_to() {
+    for reason in [Reason::Complaint, Reason::HardBounce, Reason::Manual] {
+        let house = House::build().await;
+        let (to, token) = (house.public().await, house.token());
+        house.stop(Scope::Stream(house.stream.id), Reason::OptOut, Source::Page).await;
+        house.stop(Scope::Account, reason, Source::Operator).await;
+        let page = ask(to, &format!("GET /u/{token}/preferences"), "").await;
+        assert!(!page.body.contains("value=\"again"), "{reason}: {}", page.body);
+        let line = format!("POST /u/{token}/preferences");
+        let page = ask(to, &line, "choice=again+news").await;
+        assert!(page.body.contains("Nothing was changed"), "{reason}: {}", page.body);
+        assert_eq!(house.queued().await, 0, "{reason}");
+    }
 }

@@ -87,6 +87,12 @@ pub(in crate::http) struct Words {
     pub(super) gone_line: &'static str,
     /// The way back that remains.
     pub(super) again: &'static str,
+    /// The button that asks for a stream again.
+    pub(super) get_again: &'static str,
+    /// That a message was sent which leads to the button that grants it.
+    pub(super) asked: &'static str,
+    /// That none was.
+    pub(super) not_asked: &'static str,
     /// The heading of the page of choices.
     pub(super) choices: &'static str,
     /// What is chosen.
@@ -241,6 +247,8 @@ mod tests {
                 (words.undo_for, &["{date}"]),
                 (words.gone_line, &["{hours}"]),
                 (words.again, &["START"]),
+                (words.get_again, &["{stream}"]),
+                (words.asked, &["{stream}", "{to}"]),
                 (words.choices_line, &["{sender}", "{to}"]),
                 (words.stopped_on, &["{date}"]),
                 (words.invalid_help, &["R"]),

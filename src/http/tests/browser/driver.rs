@@ -74,7 +74,7 @@ impl Driver {
         }}});
         let made = driver.ask("POST", "/session", &wanted).await;
         driver.session = made["sessionId"].as_str().expect("a session").to_owned();
-        driver.tell("timeouts", json!({ "script": 60_000, "pageLoad": 60_000 })).await;
+        driver.tell("timeouts", &json!({ "script": 60_000, "pageLoad": 60_000 })).await;
         Some(driver)
     }
 
@@ -113,37 +113,37 @@ impl Driver {
         value
     }
 
-    async fn tell(&self, what: &str, body: Value) -> Value {
-        self.ask("POST", &format!("/session/{}/{what}", self.session), &body).await
+    async fn tell(&self, what: &str, body: &Value) -> Value {
+        self.ask("POST", &format!("/session/{}/{what}", self.session), body).await
     }
 
     /// Opens a page.
     pub(super) async fn open(&self, url: &str) {
-        self.tell("url", json!({ "url": url })).await;
+        self.tell("url", &json!({ "url": url })).await;
     }
 
     /// Runs a function body in the page, which the page's own policy does not bind.
     pub(super) async fn run(&self, script: &str) -> Value {
-        self.tell("execute/sync", json!({ "script": script, "args": [] })).await
+        self.tell("execute/sync", &json!({ "script": script, "args": [] })).await
     }
 
     /// The same, ended by its last argument.
     pub(super) async fn run_until_said(&self, script: &str) -> Value {
-        self.tell("execute/async", json!({ "script": script, "args": [] })).await
+        self.tell("execute/async", &json!({ "script": script, "args": [] })).await
     }
 
     /// A command of the browser's own protocol.
-    pub(super) async fn order(&self, what: &str, how: Value) -> Value {
-        self.tell("goog/cdp/execute", json!({ "cmd": what, "params": how })).await
+    pub(super) async fn order(&self, what: &str, how: &Value) -> Value {
+        self.tell("goog/cdp/execute", &json!({ "cmd": what, "params": how })).await
     }
 
     /// Presses what a selector names.
     pub(super) async fn press(&self, selector: &str) {
-        let found = self.tell("element", json!({ "using": "css selector", "value": selector }));
-        let found = found.await;
+        let wanted = json!({ "using": "css selector", "value": selector });
+        let found = self.tell("element", &wanted).await;
         let id = found.as_object().and_then(|all| all.values().next()).and_then(Value::as_str);
         let id = id.expect("an element's id").to_owned();
-        self.tell(&format!("element/{id}/click"), json!({})).await;
+        self.tell(&format!("element/{id}/click"), &json!({})).await;
     }
 
     /// Presses what leads to another page, and waits until that is there.
@@ -159,7 +159,7 @@ impl Driver {
     pub(super) async fn until_titled(&self, title: &str) {
         let arrival = async {
             loop {
-                let seen = self.order("Page.getNavigationHistory", json!({})).await;
+                let seen = self.order("Page.getNavigationHistory", &json!({})).await;
                 let last = seen["entries"].as_array().and_then(|all| all.last());
                 if last.is_some_and(|entry| entry["title"] == title) {
                     break;
@@ -173,12 +173,12 @@ impl Driver {
     pub(super) async fn tab(&self) {
         let keys = json!([{ "type": "keyDown", "value": "\u{e004}" }, { "type": "keyUp", "value": "\u{e004}" }]);
         let actions = json!({ "actions": [{ "type": "key", "id": "keys", "actions": keys }] });
-        self.tell("actions", actions).await;
+        self.tell("actions", &actions).await;
     }
 
     /// What the console has said since this was asked last.
     pub(super) async fn console(&self) -> Vec<String> {
-        let said = self.tell("se/log", json!({ "type": "browser" })).await;
+        let said = self.tell("se/log", &json!({ "type": "browser" })).await;
         let said = said.as_array().cloned().unwrap_or_default();
         said.iter().map(|line| line["message"].to_string()).collect()
     }
@@ -186,7 +186,7 @@ impl Driver {
     /// A picture of the window, as PNG.
     pub(super) async fn picture(&self) -> Vec<u8> {
         let how = json!({ "format": "png" });
-        let made = self.order("Page.captureScreenshot", how).await;
+        let made = self.order("Page.captureScreenshot", &how).await;
         let text = made["data"].as_str().expect("a picture");
         data_encoding::BASE64.decode(text.as_bytes()).expect("base64")
     }

@@ -2,6 +2,8 @@
 //! and from right, judged by axe-core (WCAG 2.2 AA and its best practices) and by our own eyes: pictures
 //! lie in `target/pages`. `tests/run` installs both; where one is missing, the test says `NOT TESTED`.
 
+#![allow(clippy::print_stderr, reason = "a test that was not run says so")]
+
 mod driver;
 mod scene;
 
@@ -72,10 +74,10 @@ impl Look {
 
     async fn see_in(&self, scheme: &str, (width, height): (u32, u32)) {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        self.driver.order("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+        self.driver.order("Emulation.setEmulatedMedia", &json!({ "features": features })).await;
         let window =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.driver.order("Emulation.setDeviceMetricsOverride", window).await;
+        self.driver.order("Emulation.setDeviceMetricsOverride", &window).await;
     }
 
     /// Keeps a picture of the whole page: in a window as high as that is, since a picture that is taken
@@ -147,6 +149,12 @@ async fn every_page_can_be_read_by_everybody() {
         look.driver.follow("main > p > a").await;
         look.judge(&format!("choices-{tag}")).await;
         look.judge_focus("choices", 4).await;
+        look.driver.follow("button[value='again club']").await;
+        look.judge(&format!("again-{tag}")).await;
+        let question = scene.question("club").await;
+        look.open(&format!("{question}?{lang}")).await;
+        look.judge(&format!("question-{tag}")).await;
+        look.open(&format!("/u/{}/preferences?{lang}", scene.token)).await;
         look.driver.press("input[type=checkbox]").await;
         look.driver.follow("button[value=save]").await;
         assert_eq!(scene.house.stops().len(), 1, "the box was cleared in {tag}");
@@ -180,9 +188,13 @@ async fn every_page_can_be_read_by_everybody() {
         look.driver.follow("button").await;
         look.judge(&format!("misread-{tag}")).await;
     }
+    let question = scene.question("club").await;
+    look.open(&format!("{question}?lang=en")).await;
+    look.driver.follow("button[value=confirm]").await;
+    look.judge("confirmed-en").await;
     // With scripts off, as in many a mail program.
     let off = json!({ "value": true });
-    look.driver.order("Emulation.setScriptExecutionDisabled", off).await;
+    look.driver.order("Emulation.setScriptExecutionDisabled", &off).await;
     look.open(&format!("/u/{}?lang=en", scene.token)).await;
     look.driver.press("button[value=stream]").await;
     look.driver.until_titled("You are unsubscribed").await;
@@ -198,8 +210,8 @@ async fn what_is_amiss_can_be_read_by_everybody_too() {
     let busy = Scene::busy().await;
     let Some(look) = Look::start(scene.origin.clone()).await else { return };
     let named = json!({ "headers": { "X-Forwarded-For": "192.0.2.9" } });
-    look.driver.order("Network.enable", json!({})).await;
-    look.driver.order("Network.setExtraHTTPHeaders", named).await;
+    look.driver.order("Network.enable", &json!({})).await;
+    look.driver.order("Network.setExtraHTTPHeaders", &named).await;
     scene.house.damage().await;
     for tag in ["en", "ar"] {
         look.open(&format!("/u/{}?lang={tag}", scene.token)).await;

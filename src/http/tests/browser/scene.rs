@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::accounts::{Colour, PageChange};
+use crate::events::record::Circumstances;
+use crate::policy::{Asker, Requested};
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Crc};
 use std::io::Write;
@@ -136,6 +138,19 @@ impl Scene {
             put.await.expect("store").expect("never fails");
         }
         house.open().await
+    }
+
+    /// The path of the page that asks whether a stream is wanted.
+    pub(super) async fn question(&self, stream: &str) -> String {
+        let (parts, account) = (&self.house.parts, self.house.stream.account);
+        let stream = parts.accounts.stream(account, stream).expect("the stream");
+        let limits = &parts.config.consents;
+        let asked = (Asker::Person, evidence("the page"), Circumstances::default());
+        let asked = parts.policy.request_consent(&stream, &self.house.ann, asked, limits).await;
+        let Requested::Asked { event, at, .. } = asked.expect("store") else {
+            unreachable!("nobody may be asked");
+        };
+        format!("/c/{}", parts.policy.consent_token(event, at, limits).expect("token"))
     }
 
     /// The token of a stop that is too old to be undone.

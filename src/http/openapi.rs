@@ -22,7 +22,6 @@ const NAMES: [(&str, &str); 13] = [
     ("address", "The address with which a member logs in."),
     ("session", "The session, as listings name it."),
     ("invitation", "The invitation, as listings name it."),
-    ("webhook", "The webhook's number."),
     ("verb", "What is to be done."),
     ("kind", "The kind of problem."),
     ("sequence", "The number of the entry."),

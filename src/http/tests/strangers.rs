@@ -173,7 +173,8 @@ impl House {
         }
         let invited = "GET /api/v1/accounts/other/invitations";
         let invited = api(&socket, invited, &Value::Null).await.json();
-        let invitation = invited["items"][0]["invitation"].as_str().expect("an invitation").to_owned();
+        let invitation =
+            invited["items"][0]["invitation"].as_str().expect("an invitation").to_owned();
         let account = self.parts.accounts.account("other").expect("it was made").id;
         let domain = Domain::parse("other.example").expect("a domain");
         let added = self.parts.accounts.add_domain(account, &domain, true, DkimChoice::None, &[]);

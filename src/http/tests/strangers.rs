@@ -67,6 +67,7 @@ fn filler(field: &str, schema: &Value) -> Value {
         }
         "source" | "text" => return json!("a list"),
         "language" => return json!("en"),
+        "role" => return json!("viewer"),
         "reason" => return json!("manual"),
         _ => {}
     }
@@ -124,7 +125,7 @@ fn filled(
     let required = schema["required"].as_array().cloned().unwrap_or_default();
     let mut body = json!({});
     for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
-        let is_new = method == "post" && field == "name";
+        let is_new = method == "post" && ["name", "address"].contains(&field.as_str());
         let alone =
             path.contains("queue") && ["stream", "domain", "address"].contains(&field.as_str());
         if let Some(name) = name_of(field).filter(|_| !is_new && !alone) {
@@ -225,7 +226,15 @@ impl House {
             let asked = (names.account, names);
             let (line, _) = filled(document, ("get", path), &methods["get"], asked);
             let answer = api(&socket, &line, &Value::Null).await;
-            all.push((line, answer.body));
+            // Where the log ends moves with whatever happens to anybody.
+            let body = match serde_json::from_str::<Value>(&answer.body) {
+                Ok(mut said) => {
+                    said.as_object_mut().map(|said| said.remove("cursor"));
+                    said.to_string()
+                }
+                Err(_) => answer.body,
+            };
+            all.push((line, body));
         }
         all
     }
@@ -305,5 +314,7 @@ async fn what_is_anothers_answers_as_what_is_not_there_and_does_not_change() {
         }
     }
     assert!(asked > 60, "only {asked} requests named what is another's");
-    assert_eq!(house.seen(&document, &theirs).await, before, "something was changed");
+    let after = house.seen(&document, &theirs).await;
+    let changed: Vec<_> = before.iter().zip(&after).filter(|(was, is)| was != is).collect();
+    assert!(changed.is_empty(), "something was changed: {changed:#?}");
 }

@@ -7,6 +7,7 @@ use crate::mail::AccountId;
 use crate::store::{Record, Store, StoreFault, Table};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -143,11 +144,13 @@ impl Spent {
         account: AccountId,
         day: u64,
     ) -> Result<&'a mut Count, StoreFault> {
-        if !days.contains_key(&account) {
-            let sent = self.store.get::<Sent>(key(account).as_bytes())?.unwrap_or_default();
-            days.insert(account, Count { sent, reserved: sent.count });
-        }
-        let count = days.entry(account).or_default();
+        let count = match days.entry(account) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let sent = self.store.get::<Sent>(key(account).as_bytes())?.unwrap_or_default();
+                place.insert(Count { sent, reserved: sent.count })
+            }
+        };
         if count.sent.day != day {
             *count = Count { sent: Sent { day, count: 0 }, reserved: 0 };
         }

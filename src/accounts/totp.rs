@@ -126,7 +126,7 @@ pub(super) fn recovery(world: &World) -> (Vec<String>, Vec<[u8; 32]>) {
 }
 
 fn digest_of(code: &str) -> [u8; 32] {
-    let bare: String = code.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    let bare: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
     let digest = digest::digest(&digest::SHA256, bare.to_ascii_lowercase().as_bytes());
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }

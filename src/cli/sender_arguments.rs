@@ -30,9 +30,9 @@ pub(super) enum AccountVerb {
         /// Its name.
         name: String,
         #[command(flatten)]
-        changes: Changes,
+        changes: Box<Changes>,
         #[command(flatten)]
-        look: Look,
+        look: Box<Look>,
         #[command(flatten)]
         form: Form,
     },

@@ -78,7 +78,7 @@ pub(super) async fn account(client: &Client, verb: AccountVerb) -> Result<(), Fa
         }
         AccountVerb::Show { name, form } => look::show(client, &name, form).await?,
         AccountVerb::Set { name, changes, look, form } => {
-            look::set(client, &name, changes.body(), look, form).await?;
+            look::set(client, &name, changes.body(), *look, form).await?;
         }
         AccountVerb::Suspend { name, text, form } => {
             let body = json!({"text": text});

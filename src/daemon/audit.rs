@@ -116,7 +116,7 @@ async fn expire(config: &Config, chain: &Audit, world: &World) {
         match chain.expire(&author, crate::mail::Timestamp(before)).await {
             Ok(0) => return,
             Ok(count) => {
-                tracing::info!(target: "relent::audit", count, "words of old entries were destroyed")
+                tracing::info!(target: "relent::audit", count, "words of old entries were destroyed");
             }
             Err(fault) => {
                 tracing::warn!(target: "relent::audit", %fault, "words of old entries were not destroyed");

@@ -90,6 +90,7 @@ pub async fn serve(config: Config) -> Result<()> {
 ///
 /// # Errors
 /// What kept it from starting.
+#[expect(clippy::too_many_lines, reason = "the order in which all is built, on one page")]
 pub async fn start(config: Config) -> Result<Running> {
     std::fs::DirBuilder::new()
         .recursive(true)

@@ -394,11 +394,8 @@ impl Submission {
         else {
             return refuse(503, (5, 5, 1), "MAIL and RCPT come first");
         };
-        if let Err(answer) = self.intake.standing(login) {
-            self.log_refusal(&answer);
-            return answer;
-        }
-        if let Some(answer) = message.refused {
+        let standing = self.intake.standing(login);
+        if let Some(answer) = standing.err().or(message.refused) {
             self.log_refusal(&answer);
             return answer;
         }

@@ -247,7 +247,7 @@ impl Rights {
                 for number in Job::waiting(&self.0.store).unwrap_or_default() {
                     match self.work(number).await {
                         Ok(_) => {
-                            tracing::info!(target: "relent::rights", number, "an erasure is done")
+                            tracing::info!(target: "relent::rights", number, "an erasure is done");
                         }
                         Err(fault) => tracing::warn!(target: "relent::rights", %fault, number,
                             "an erasure did not go on; it is tried again"),

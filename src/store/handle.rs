@@ -14,6 +14,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot, watch};
 
+/// Keys with their records; none where one cannot be read.
+pub(crate) type Examined<R> = Vec<(Vec<u8>, Option<R>)>;
+/// Keys, and after which to go on.
+pub(crate) type Holding = (Vec<Vec<u8>>, Option<Vec<u8>>);
+
 /// The way to the committer.
 type Line = mpsc::Sender<(Box<dyn Job>, Amount)>;
 
@@ -195,7 +200,7 @@ impl Store {
         prefix: &[u8],
         after: Option<&[u8]>,
         limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Option<R>)>, StoreFault> {
+    ) -> Result<Examined<R>, StoreFault> {
         let rows = self.shared.engine()?.scan(R::TABLE, prefix, after, limit)?;
         let read = |(key, value): Row| {
             let record = decode(&key, &value).ok();
@@ -215,7 +220,7 @@ impl Store {
         after: Option<&[u8]>,
         limit: usize,
         is_sought: impl Fn(&[u8]) -> bool,
-    ) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>), StoreFault> {
+    ) -> Result<Holding, StoreFault> {
         let rows = self.shared.engine()?.scan(table, b"", after, limit)?;
         let next = rows.last().filter(|_| rows.len() >= limit).map(|(key, _)| key.clone());
         let found = rows.into_iter().filter(|(_, value)| is_sought(value)).map(|(key, _)| key);

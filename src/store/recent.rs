@@ -129,7 +129,7 @@ mod tests {
     fn it_never_keeps_more_than_it_may() {
         let recent = Recent::new(1 << 10);
         for key in 0..100_u8 {
-            let Err(Some(since)) = recent.find(ROW.0, &[key]) else { panic!("known") };
+            let Err(Some(since)) = recent.find(ROW.0, &[key]) else { unreachable!("known") };
             recent.keep(ROW.0, &[key], Some(&[0; 100]), since);
             let rows = recent.rows.read().expect("unpoisoned");
             let kept: usize = rows.tables.iter().map(HashMap::len).sum();

@@ -365,7 +365,7 @@ impl Audit {
             let after = head.sequence.saturating_sub(1).to_be_bytes();
             let rows = self.store.examine::<Link>(&head.sequence.to_be_bytes(), Some(&after), 1)?;
             let found = rows.into_iter().find(|(place, _)| number(place) == Some(head.sequence));
-            if !found.is_some_and(|(_, link)| link.is_some_and(|link| link.bound == head.bound)) {
+            if found.is_none_or(|(_, link)| link.is_none_or(|link| link.bound != head.bound)) {
                 findings.push(Finding::Noted(head.sequence));
                 if findings.len() >= FINDINGS_MAX {
                     break;

@@ -170,7 +170,7 @@ async fn save(
     done.sort_by(|(one, _), (two, _)| one.name.cmp(&two.name));
     let done: Vec<_> =
         done.iter().map(|(stream, stopped)| (stream.name.as_str(), stopped)).collect();
-    Ok(saved(parts, reader, &person, &done, token)?)
+    saved(parts, reader, &person, &done, token)
 }
 
 /// The page after that, with a way back for each stream.

@@ -64,7 +64,7 @@ async fn each_route_lets_in_those_whom_the_table_of_roles_names() {
     for one in table::routes(&house.parts.config) {
         let route::Need::Right(right) = one.need else { continue };
         let row = TABLE.iter().find(|row| row.right == right.name());
-        let row = row.unwrap_or_else(|| panic!("`{right}` is not in the table of roles"));
+        let row = row.expect("each right is in the table of roles");
         // A stream of events would not end.
         if one.path.ends_with("/tail") || one.path.ends_with("/follow") {
             continue;

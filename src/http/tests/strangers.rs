@@ -103,16 +103,13 @@ fn filled(
                 let value = name_of(name).unwrap_or(verb);
                 target = target.replace(&format!("{{{name}}}"), value);
             }
+            // A queue is asked for one thing at a time.
+            Some("query") if path.contains("queue") && name == "stream" => {}
             Some("query") if ["account", "stream", "message", "recipient"].contains(&name) => {
-                // A queue is asked for one thing at a time.
-                if !(path.contains("queue") && name == "stream") {
-                    let value = filler(name, &parameter["schema"]);
-                    let value = name_of(name).map_or(value, |name| json!(name));
-                    query.push(format!(
-                        "{name}={}",
-                        value.as_str().expect("text").replace('@', "%40")
-                    ));
-                }
+                let value = filler(name, &parameter["schema"]);
+                let value = name_of(name).map_or(value, |name| json!(name));
+                let value = value.as_str().expect("text").replace('@', "%40");
+                query.push(format!("{name}={value}"));
             }
             _ => {}
         }

@@ -9,7 +9,7 @@ use super::record::{
 use super::right::Right;
 use super::usage;
 use crate::events::Act;
-use crate::mail::AccountId;
+use crate::mail::{AccountId, StreamId};
 use crate::store::StoreFault;
 use data_encoding::BASE64URL_NOPAD;
 use ring::{digest, hmac, pbkdf2};
@@ -129,8 +129,10 @@ impl Accounts {
         let salt = *salt.first_chunk().expect("32 bytes hold 16");
         let scram = ScramVerifier { salt, iterations: ROUNDS.get(), stored_key, server_key };
         let (account, created) = (AccountId::INSTALLATION, self.world.clock.now());
-        let (name, streams, refuse) = (String::new(), Vec::new(), Refusal::AtRcpt);
-        let (rights, expires, networks) = (Vec::new(), None, Vec::new());
+        // As long to decode as one that somebody has.
+        let (name, streams) = ("nobody".to_owned(), vec![StreamId(0)]);
+        let (refuse, rights) = (Refusal::AtRcpt, vec![Right::Send]);
+        let (expires, networks) = (None, Vec::new());
         Credential {
             name,
             account,
@@ -215,7 +217,7 @@ impl Accounts {
         // Unknown users are compared too, with a digest that no password has.
         let expected = found.as_ref().map_or([0; 32], |credential| credential.sha256);
         let right: bool = sha256(password).ct_eq(&expected).into();
-        Ok(found.filter(|credential| right && !credential.name.is_empty()))
+        Ok(found.filter(|credential| right && credential.account != AccountId::INSTALLATION))
     }
 
     /// Checks a user name (`NAME` or `NAME/stream`) and password in constant time. `None`: wrong, or what
@@ -259,7 +261,9 @@ impl Accounts {
     /// # Errors
     /// The store.
     pub fn credential(&self, user: &str) -> Result<Option<Credential>, StoreFault> {
-        Ok(self.known(split(user).0)?.filter(|credential| !credential.name.is_empty()))
+        Ok(self
+            .known(split(user).0)?
+            .filter(|credential| credential.account != AccountId::INSTALLATION))
     }
 
     /// A verifier that no password fits, the same for a user name each time, so that whoever asks for

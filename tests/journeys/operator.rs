@@ -66,7 +66,7 @@ async fn everybodys_records_are_shown_where_nobody_is_named() {
     let lift = ["suppression", "remove", "acme/newsletter", "ann@reader.example"];
     let lifted = world.done(&[&lift[..], &["--reason", "manual", "--json"]].concat());
     assert_eq!(lifted.json()["reason"], "manual");
-    for act in ["stopped by the operator", "stop lifted by the operator", "stream made"] {
+    for act in ["relent::http: stopped", "relent::http: stop lifted", "by=operator"] {
         assert!(world.log().contains(act), "{act} is not in the log:\n{}", world.log());
     }
     assert!(!world.log().contains(&world.password), "the log has a password");

@@ -1,7 +1,7 @@
 //! Forgetting a person: mail that waits is taken out, the records keep a keyed hash, the log of messages is
 //! written anew without the address, and the file of the records without what was removed from it.
 
-use super::job::{JOBS_MAX, Job};
+use super::job::{Begun, Job};
 use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::events::forget::Forgotten;
@@ -18,8 +18,11 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-/// The pause before what could not be dealt with yet is looked at again.
+/// The pause before what could not be dealt with yet is looked at again; each one is twice as long as the
+/// last, as a look reads the whole log.
 const PAUSE: Duration = Duration::from_millis(500);
+/// The longest of these pauses.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked whether an erasure was left.
 const LOOK: Duration = Duration::from_secs(60);
 
@@ -126,7 +129,7 @@ impl Rights {
         Self(Arc::new(Parts { config, accounts, policy, queue, spool, store, turn }))
     }
 
-    /// Begins an erasure in one account, or in all, durably: its number. None where as many wait as may.
+    /// Begins an erasure in one account, or in all, durably, unless as many wait as may.
     ///
     /// # Errors
     /// The store.
@@ -135,11 +138,8 @@ impl Rights {
         address: Address,
         account: Option<AccountId>,
         actor: &Actor,
-    ) -> Result<Option<u64>, StoreFault> {
-        if Job::waiting(&self.0.store)?.len() >= JOBS_MAX {
-            return Ok(None);
-        }
-        Job::new(address, account, actor).begin(&self.0.store).await.map(Some)
+    ) -> Result<Begun, StoreFault> {
+        Job::new(address, account, actor).begin(&self.0.store).await
     }
 
     /// Works at an erasure until it is done, which a body that is just being written, or somebody who has
@@ -227,6 +227,7 @@ impl Rights {
 
     async fn forget_messages(&self, address: &Address, job: &mut Job) -> Result<(), RightsFault> {
         self.0.spool.seal().await?;
+        let mut pause = PAUSE;
         loop {
             let (spool, who) = (self.0.spool.clone(), Forgotten::new(address.clone(), job.account));
             let pass = move || spool.forget(&|record, waits| who.fate(record, waits));
@@ -236,7 +237,9 @@ impl Rights {
             if pass.pending == 0 {
                 return Ok(());
             }
-            tokio::time::sleep(PAUSE).await;
+            // A disk without room may stay so for long.
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(PAUSE_MAX);
         }
     }
 

@@ -12,6 +12,7 @@ use crate::queue::{Queue, Selector};
 use crate::spool::{Spool, SpoolFault};
 use crate::store::{Store, StoreFault};
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked whether an erasure was left.
 const LOOK: Duration = Duration::from_secs(60);
+
+/// How many that were done last are remembered, for whoever asked and still waits for an answer.
+const DONE: usize = 1000;
 
 /// Why an erasure did not go on now. It is kept, and goes on later.
 #[derive(Debug, thiserror::Error)]
@@ -108,8 +112,9 @@ struct Parts {
     queue: Arc<dyn Queue>,
     spool: Spool,
     store: Store,
-    /// One erasure at a time.
-    turn: Mutex<()>,
+    /// One erasure at a time, and what the last ones came to: whoever asked may find that another pass was
+    /// there before it.
+    turn: Mutex<VecDeque<(u64, Erased)>>,
 }
 
 /// The way to be forgotten. Cheap to clone.
@@ -148,29 +153,34 @@ impl Rights {
     /// # Errors
     /// It goes on later.
     pub async fn work(&self, number: u64) -> Result<Erased, RightsFault> {
-        let _turn = self.0.turn.lock().await;
+        let mut done = self.0.turn.lock().await;
         let Some(mut job) = Job::read(&self.0.store, number)? else {
-            return Ok(Erased { is_done: true, ..Erased::default() });
+            let found = done.iter().find(|(of, _)| *of == number).map(|(_, erased)| erased.clone());
+            return Ok(found.unwrap_or_else(|| Erased { is_done: true, ..Erased::default() }));
         };
         if let Some(address) = job.address.clone() {
             self.forget(&address, &mut job).await?;
             // Nothing is to be found by it any more, and the file is written anew without it.
             job.address = None;
             job.save(&self.0.store, number).await?;
-            let done = &job.erased;
+            let erased = &job.erased;
             let act =
                 Act::new(job.account.unwrap_or(AccountId::INSTALLATION), "recipient.forgotten")
                     .with("all_accounts", job.account.is_none())
-                    .with("cancelled", done.cancelled)
-                    .with("events", done.records.events)
-                    .with("entries", done.records.entries)
-                    .with("messages", done.messages);
+                    .with("cancelled", erased.cancelled)
+                    .with("events", erased.records.events)
+                    .with("entries", erased.records.entries)
+                    .with("messages", erased.messages);
             self.0.accounts.by(job.actor()).write_act(act).await?;
         }
         let size_max = self.0.config.store.compact_size_max.0;
         job.erased.is_compacted = self.0.store.compact(size_max).await?;
         job.erased.is_done = true;
         Job::remove(&self.0.store, number).await?;
+        if done.len() >= DONE {
+            done.pop_front();
+        }
+        done.push_back((number, job.erased.clone()));
         Ok(job.erased)
     }
 

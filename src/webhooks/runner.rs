@@ -239,6 +239,10 @@ impl Runner {
     fn peek(&mut self, log: Log) -> Option<(Happening, Concern)> {
         let webhook = self.webhook.clone();
         let reading = self.reading(log);
+        // It may have lain here for as long as an endpoint failed.
+        if reading.page.as_ref().is_some_and(|page| page.is_stale()) {
+            (reading.page, reading.index) = (None, 0);
+        }
         loop {
             let page = reading.page.as_ref()?;
             let Some(item) = page.items.get(reading.index) else {
@@ -414,11 +418,10 @@ impl Runner {
     }
 
     fn give_up(&mut self, hash: RecipientHash, call: &Call, why: String) {
-        let kind = call.item.as_ref().and_then(|item| item.concern(call.place.number));
         self.lost.push(Lost {
             hash,
             place: call.place,
-            kind: kind.map(|concern| concern.kind),
+            kind: call.kind,
             attempts: call.attempts,
             said: why,
         });

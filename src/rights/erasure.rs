@@ -89,6 +89,11 @@ impl Erased {
             );
         }
         said.push(
+            "a message to the person that a program was handing over while this was done is kept as any \
+             other: if one may have come in, ask again"
+                .into(),
+        );
+        said.push(
             "messages that wait for others may name the person in their text until they have gone"
                 .into(),
         );

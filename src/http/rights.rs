@@ -10,7 +10,7 @@ use crate::events::audit::Audit;
 use crate::mail::{AccountId, Address};
 use crate::policy::Subject;
 use crate::queue::Selector;
-use crate::rights::RightsFault;
+use crate::rights::{Begun, JOBS_PER_ACCOUNT_MAX, RightsFault};
 use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -160,10 +160,20 @@ pub(super) async fn erase(
     let (account, address) = wanted.read(&parts, &caller)?;
     let actor = parts.accounts.author().actor().clone();
     let rights = parts.rights.clone();
-    let number = rights.begin(address, account, &actor).await?.ok_or_else(|| {
-        let text = "too many erasures wait already: try again later";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, text)
-    })?;
+    let number = match rights.begin(address, account, &actor).await? {
+        Begun::Number(number) => number,
+        Begun::FullForAccount => {
+            let text = format!(
+                "{JOBS_PER_ACCOUNT_MAX} erasures of this account wait already, as many as may: ask again \
+                 once some are done"
+            );
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, text));
+        }
+        Begun::Full => {
+            let text = "too many erasures wait already: try again later";
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, text));
+        }
+    };
     tracing::info!(target: "relent::http", number, "an erasure was begun");
     let longest = WAIT.min(parts.config.http.request_timeout.0 / 2);
     // On a task of its own: what is begun is done, whether the asker waits or not.

@@ -1,7 +1,7 @@
 //! Forgetting a person: mail that waits is taken out, the records keep a keyed hash, the log of messages is
 //! written anew without the address, and the file of the records without what was removed from it.
 
-use super::job::{JOBS_MAX, Job};
+use super::job::{Begun, Job};
 use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::events::forget::Forgotten;
@@ -12,16 +12,23 @@ use crate::queue::{Queue, Selector};
 use crate::spool::{Spool, SpoolFault};
 use crate::store::{Store, StoreFault};
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-/// The pause before what could not be dealt with yet is looked at again.
+/// The pause before what could not be dealt with yet is looked at again; each one is twice as long as the
+/// last, as a look reads the whole log.
 const PAUSE: Duration = Duration::from_millis(500);
+/// The longest of these pauses.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked whether an erasure was left.
 const LOOK: Duration = Duration::from_secs(60);
+
+/// How many that were done last are remembered, for whoever asked and still waits for an answer.
+const DONE: usize = 1000;
 
 /// Why an erasure did not go on now. It is kept, and goes on later.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +89,11 @@ impl Erased {
             );
         }
         said.push(
+            "a message to the person that a program was handing over while this was done is kept as any \
+             other: if one may have come in, ask again"
+                .into(),
+        );
+        said.push(
             "messages that wait for others may name the person in their text until they have gone"
                 .into(),
         );
@@ -105,8 +117,9 @@ struct Parts {
     queue: Arc<dyn Queue>,
     spool: Spool,
     store: Store,
-    /// One erasure at a time.
-    turn: Mutex<()>,
+    /// One erasure at a time, and what the last ones came to: whoever asked may find that another pass was
+    /// there before it.
+    turn: Mutex<VecDeque<(u64, Erased)>>,
 }
 
 /// The way to be forgotten. Cheap to clone.
@@ -126,7 +139,7 @@ impl Rights {
         Self(Arc::new(Parts { config, accounts, policy, queue, spool, store, turn }))
     }
 
-    /// Begins an erasure in one account, or in all, durably: its number. None where as many wait as may.
+    /// Begins an erasure in one account, or in all, durably, unless as many wait as may.
     ///
     /// # Errors
     /// The store.
@@ -135,11 +148,8 @@ impl Rights {
         address: Address,
         account: Option<AccountId>,
         actor: &Actor,
-    ) -> Result<Option<u64>, StoreFault> {
-        if Job::waiting(&self.0.store)?.len() >= JOBS_MAX {
-            return Ok(None);
-        }
-        Job::new(address, account, actor).begin(&self.0.store).await.map(Some)
+    ) -> Result<Begun, StoreFault> {
+        Job::new(address, account, actor).begin(&self.0.store).await
     }
 
     /// Works at an erasure until it is done, which a body that is just being written, or somebody who has
@@ -148,29 +158,34 @@ impl Rights {
     /// # Errors
     /// It goes on later.
     pub async fn work(&self, number: u64) -> Result<Erased, RightsFault> {
-        let _turn = self.0.turn.lock().await;
+        let mut done = self.0.turn.lock().await;
         let Some(mut job) = Job::read(&self.0.store, number)? else {
-            return Ok(Erased { is_done: true, ..Erased::default() });
+            let found = done.iter().find(|(of, _)| *of == number).map(|(_, erased)| erased.clone());
+            return Ok(found.unwrap_or_else(|| Erased { is_done: true, ..Erased::default() }));
         };
         if let Some(address) = job.address.clone() {
             self.forget(&address, &mut job).await?;
             // Nothing is to be found by it any more, and the file is written anew without it.
             job.address = None;
             job.save(&self.0.store, number).await?;
-            let done = &job.erased;
+            let erased = &job.erased;
             let act =
                 Act::new(job.account.unwrap_or(AccountId::INSTALLATION), "recipient.forgotten")
                     .with("all_accounts", job.account.is_none())
-                    .with("cancelled", done.cancelled)
-                    .with("events", done.records.events)
-                    .with("entries", done.records.entries)
-                    .with("messages", done.messages);
+                    .with("cancelled", erased.cancelled)
+                    .with("events", erased.records.events)
+                    .with("entries", erased.records.entries)
+                    .with("messages", erased.messages);
             self.0.accounts.by(job.actor()).write_act(act).await?;
         }
         let size_max = self.0.config.store.compact_size_max.0;
         job.erased.is_compacted = self.0.store.compact(size_max).await?;
         job.erased.is_done = true;
         Job::remove(&self.0.store, number).await?;
+        if done.len() >= DONE {
+            done.pop_front();
+        }
+        done.push_back((number, job.erased.clone()));
         Ok(job.erased)
     }
 
@@ -227,6 +242,7 @@ impl Rights {
 
     async fn forget_messages(&self, address: &Address, job: &mut Job) -> Result<(), RightsFault> {
         self.0.spool.seal().await?;
+        let mut pause = PAUSE;
         loop {
             let (spool, who) = (self.0.spool.clone(), Forgotten::new(address.clone(), job.account));
             let pass = move || spool.forget(&|record, waits| who.fate(record, waits));
@@ -236,7 +252,9 @@ impl Rights {
             if pass.pending == 0 {
                 return Ok(());
             }
-            tokio::time::sleep(PAUSE).await;
+            // A disk without room may stay so for long.
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(PAUSE_MAX);
         }
     }
 

@@ -11,7 +11,20 @@ use std::convert::Infallible;
 /// Under which keys erasures lie.
 const PREFIX: &str = "erasure/";
 /// Most that are begun at a time.
-pub(super) const JOBS_MAX: usize = 1000;
+const JOBS_MAX: usize = 1000;
+/// Most of them that one account may have, so that it keeps none of the others waiting for long.
+pub const JOBS_PER_ACCOUNT_MAX: usize = 10;
+
+/// What became of the wish for an erasure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// It is kept under this number, and done whatever happens.
+    Number(u64),
+    /// The account has as many that wait as it may.
+    FullForAccount,
+    /// All accounts together have.
+    Full,
+}
 
 /// An erasure.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,15 +57,25 @@ impl Job {
         serde_json::from_str(&self.actor).unwrap_or(Actor::Relent)
     }
 
-    /// Begins it: its number.
-    pub(super) async fn begin(self, store: &Store) -> Result<u64, StoreFault> {
+    /// Begins it where there is room for one more.
+    pub(super) async fn begin(self, store: &Store) -> Result<Begun, StoreFault> {
         let begun = store.transact(move |t| {
+            let waiting = t.scan::<Self>(PREFIX.as_bytes(), None, JOBS_MAX)?;
+            if waiting.len() >= JOBS_MAX {
+                return Ok(Ok::<_, Infallible>(Begun::Full));
+            }
+            // Those of all accounts are the operator's, who needs no limit.
+            let is_alike = |(_, job): &&(Vec<u8>, Self)| job.account == self.account;
+            let alike = waiting.iter().filter(is_alike).count();
+            if self.account.is_some() && alike >= JOBS_PER_ACCOUNT_MAX {
+                return Ok(Ok(Begun::FullForAccount));
+            }
             let number = t.count("erasures")?;
             t.put(key(number).as_bytes(), &self);
-            Ok(Ok::<_, Infallible>(number))
+            Ok(Ok(Begun::Number(number)))
         });
-        let Ok(number) = begun.await?;
-        Ok(number)
+        let Ok(begun) = begun.await?;
+        Ok(begun)
     }
 
     pub(super) fn read(store: &Store, number: u64) -> Result<Option<Self>, StoreFault> {
@@ -86,5 +109,32 @@ impl Job {
         });
         let Ok(()) = removed.await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::world::World;
+
+    #[tokio::test]
+    async fn an_account_with_many_erasures_leaves_room_for_others() {
+        let home = tempfile::tempdir().expect("a folder");
+        let store = Store::open(home.path(), &config::Store::default(), &World::real());
+        let begin = async |account: Option<u32>| {
+            let address = Address::parse("ann@reader.example").expect("an address");
+            let job = Job::new(address, account.map(AccountId), &Actor::Relent);
+            job.begin(&store).await.expect("store")
+        };
+        for _ in 0..JOBS_PER_ACCOUNT_MAX {
+            assert!(matches!(begin(Some(1)).await, Begun::Number(_)));
+        }
+        assert_eq!(begin(Some(1)).await, Begun::FullForAccount);
+        assert!(matches!(begin(Some(2)).await, Begun::Number(_)));
+        assert!(matches!(begin(None).await, Begun::Number(_)));
+        let first = Job::waiting(&store).expect("store")[0];
+        Job::remove(&store, first).await.expect("store");
+        assert!(matches!(begin(Some(1)).await, Begun::Number(_)));
     }
 }

@@ -5,3 +5,4 @@ mod erasure;
 mod job;
 
 pub use erasure::{Erased, Rights, RightsFault};
+pub use job::{Begun, JOBS_PER_ACCOUNT_MAX};

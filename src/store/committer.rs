@@ -27,9 +27,17 @@ pub(super) trait Job: Send {
 /// Opens the engine anew after a shortage.
 pub(super) type Reopen = Box<dyn Fn() -> Result<Box<dyn Engine>, EngineFault> + Send + Sync>;
 
-/// Writes the records of an engine into a file anew and puts it in the old one's place; false where it has
+/// Records that were written anew and have taken the old ones' place.
+pub(super) struct Anewed {
+    pub(super) engine: Box<dyn Engine>,
+    /// Whether they have that place after a power cut too.
+    pub(super) secured: Result<(), EngineFault>,
+}
+
+/// Writes the records of an engine into a file anew and puts it in the old one's place; none where it has
 /// more bytes than were allowed, or cannot be.
-pub(super) type Anew = Box<dyn Fn(&dyn Engine, u64) -> Result<bool, EngineFault> + Send + Sync>;
+pub(super) type Anew =
+    Box<dyn Fn(&dyn Engine, u64) -> Result<Option<Anewed>, EngineFault> + Send + Sync>;
 
 /// A wish that the file be written anew.
 pub(super) struct Compaction {
@@ -131,25 +139,23 @@ impl Shared {
         Ok(())
     }
 
-    /// Writes the file anew and opens it. On the committer's thread, so that no change falls between.
+    /// Writes the file anew and goes on with it. On the committer's thread, so that no change falls between;
+    /// who reads goes on with the old one meanwhile, and waits for nothing.
     fn compact(&self, size_max: u64) -> Result<bool, StoreFault> {
         let Some(anew) = &self.anew else { return Ok(false) };
         let engine = self.engine()?;
-        // The old file is whole until the new one has its name.
-        if !anew(engine.as_ref(), size_max)? {
+        // A fault before the new file has its name leaves the old one as it was.
+        let Some(Anewed { engine, secured }) = anew(engine.as_ref(), size_max)? else {
             return Ok(false);
-        }
+        };
+        // Neither file may be written to where it is not known which one a start would find.
+        secured.map_err(|fault| self.failed(fault))?;
         let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        match (self.reopen)() {
-            Ok(engine) => {
-                *standing = Standing::Open(engine.into());
-                Ok(true)
-            }
-            Err(fault) => {
-                *standing = self.after(&fault);
-                Err(fault.into())
-            }
+        if let Standing::Ended(fault) = &*standing {
+            return Err(fault.clone());
         }
+        *standing = Standing::Open(engine.into());
+        Ok(true)
     }
 
     /// Remembers how the engine ended; who ended for good stays so.

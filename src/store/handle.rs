@@ -56,7 +56,7 @@ impl Store {
         let (kind, cache) = (settings.engine, settings.cache.bytes());
         let theirs = (folder.clone(), world.clone());
         let anew: Anew = Box::new(move |engine, size_max| {
-            opening::write_anew(&theirs.0, kind, engine, size_max, &theirs.1)
+            opening::write_anew(&theirs.0, (kind, cache), engine, size_max, &theirs.1)
         });
         let reopen: Reopen = Box::new(move || opening::open(&folder, kind, cache, &world));
         Self::over(reopen, Some(anew), settings, reserve)

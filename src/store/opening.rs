@@ -1,6 +1,7 @@
 //! How the records are opened: what is there is checked, and made only where nothing ever was.
 
 use super::Table;
+use super::committer::Anewed;
 use super::engine::{Change, Engine, EngineFault};
 use super::recover::{MARKER, clear, give};
 use super::value::is_whole;
@@ -103,45 +104,59 @@ fn create(
 }
 
 /// Writes the records of an open engine into a file of their own, which then takes the old one's name. The
-/// old one is whole until then, and whoever reads by it goes on.
+/// old one is whole until then, and whoever reads by it goes on. The new one is opened and looked through
+/// before it has the name: past that nothing may keep it from being used, as what the old one is given
+/// from then on is lost with its file.
 pub(super) fn write_anew(
     directory: &Path,
-    kind: StoreEngine,
+    (kind, cache): (StoreEngine, usize),
     engine: &dyn Engine,
     size_max: u64,
     world: &World,
-) -> Result<bool, EngineFault> {
+) -> Result<Option<Anewed>, EngineFault> {
     let file = directory.join(kind.records());
     let said = |path: &Path, fault: std::io::Error| EngineFault::from(fault).at(path);
     let size = std::fs::metadata(&file).map_err(|fault| said(&file, fault))?;
     // An engine that keeps a folder cannot give its name to another while it is open.
     if !size.is_file() || size.len() > size_max {
-        return Ok(false);
+        return Ok(None);
     }
     let copy = beside(&file, ANEW);
     clear(&copy).map_err(|fault| said(&copy, fault))?;
-    let written = (|| {
-        let new = kind.open(&copy, COPY_CACHE, true)?;
-        for table in Table::ALL {
-            let mut after: Option<Vec<u8>> = None;
-            loop {
-                let rows = engine.scan(table, b"", after.as_deref(), COPY_ROWS)?;
-                let Some((last, _)) = rows.last() else { break };
-                after = Some(last.clone());
-                let change = |(key, value)| Change { table, key, value: Some(value) };
-                new.commit(&rows.into_iter().map(change).collect::<Vec<_>>())?;
-            }
+    let placed = copy_rows(engine, kind, &copy).and_then(|()| {
+        let new = kind.open(&copy, cache, false)?;
+        check(new.as_ref()).map_err(|fault| fault.at(&copy))?;
+        give(&copy, &file).map_err(|fault| said(&copy, fault))?;
+        world.disk.rename(&copy, &file).map_err(|fault| said(&copy, fault))?;
+        Ok(new)
+    });
+    let engine = match placed {
+        Ok(engine) => engine,
+        Err(fault) => {
+            let _ = clear(&copy);
+            return Err(fault);
         }
-        Ok(())
-    })();
-    if let Err(fault) = written {
-        let _ = clear(&copy);
-        return Err(fault);
+    };
+    // Whatever it says, nobody knows which of the two files has the name after a power cut.
+    let unknown = |fault: std::io::Error| EngineFault::Disk(fault.to_string()).at(directory);
+    let secured = world.disk.sync_directory(directory).map_err(unknown);
+    Ok(Some(Anewed { engine, secured }))
+}
+
+/// Writes every row of an engine into a new file.
+fn copy_rows(engine: &dyn Engine, kind: StoreEngine, copy: &Path) -> Result<(), EngineFault> {
+    let new = kind.open(copy, COPY_CACHE, true)?;
+    for table in Table::ALL {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let rows = engine.scan(table, b"", after.as_deref(), COPY_ROWS)?;
+            let Some((last, _)) = rows.last() else { break };
+            after = Some(last.clone());
+            let change = |(key, value)| Change { table, key, value: Some(value) };
+            new.commit(&rows.into_iter().map(change).collect::<Vec<_>>())?;
+        }
     }
-    give(&copy, &file).map_err(|fault| said(&copy, fault))?;
-    world.disk.rename(&copy, &file).map_err(|fault| said(&copy, fault))?;
-    world.disk.sync_directory(directory).map_err(|fault| said(directory, fault))?;
-    Ok(true)
+    Ok(())
 }
 
 /// Whether the folder of accepted mail says that there were records.

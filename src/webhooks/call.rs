@@ -167,9 +167,7 @@ async fn heard(
     let line = is_whole.then_some(line);
     let said = || {
         let text = String::from_utf8_lossy(&read);
-        let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
-        let text = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-        let text: String = text.chars().take(SAID_MAX).collect();
+        let text: String = words_of(&text).chars().take(SAID_MAX).collect();
         if text.is_empty() {
             format!("answered {status}")
         } else {
@@ -190,6 +188,14 @@ async fn heard(
     (heard, line)
 }
 
+/// The words of an answer, which is kept for longer than the person may be whom it names: no addresses.
+fn words_of(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let is_address = |word: &str| word.contains('@') || word.contains("%40");
+    let words = words.filter(|word| !word.is_empty());
+    words.map(|word| if is_address(word) { "…" } else { word }).collect::<Vec<_>>().join(" ")
+}
+
 /// The pause that a Retry-After field asks for: seconds, or a moment (RFC 9110 §10.2.3).
 fn pause_of(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
@@ -202,6 +208,12 @@ fn pause_of(text: &str, now: Timestamp) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_of_an_answer_names_nobody() {
+        let said = words_of("no\r\n such <ann@x.example>,\tor a%40x.example  here");
+        assert_eq!(said, "no such … or … here");
+    }
 
     #[test]
     fn a_pause_is_seconds_or_a_moment() {

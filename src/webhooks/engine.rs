@@ -70,7 +70,7 @@ pub(super) struct Hub {
     pub(super) world: World,
     /// Turns of calls.
     pub(super) calls: Semaphore,
-    /// Turns of calls to who failed last, so that they keep nobody else waiting.
+    /// Turns of calls to who failed last or was slow, so that they keep nobody else waiting.
     pub(super) doubtful: Semaphore,
     pub(super) level: Level,
     /// All settings of accounts, whose limits hold.

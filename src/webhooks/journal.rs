@@ -10,11 +10,14 @@ use crate::events::{Durability, Sequence, Spool};
 use crate::store::Store;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 
 /// Pages of events of messages that are kept for whoever comes along next.
 const PAGES: usize = 16;
+/// How long something is told as it was read. Past that it is read again, as what it says of a person may
+/// have been destroyed meanwhile.
+pub(super) const FRESH: Duration = Duration::from_secs(60);
 
 /// Events read together.
 #[derive(Debug)]
@@ -23,6 +26,14 @@ pub(super) struct Page {
     /// The first number after all of them.
     pub(super) end: u64,
     pub(super) items: Vec<Happening>,
+    read_at: Instant,
+}
+
+impl Page {
+    /// Whether it is to be read again.
+    pub(super) fn is_stale(&self) -> bool {
+        self.read_at.elapsed() > FRESH
+    }
 }
 
 /// Both logs.
@@ -73,6 +84,7 @@ impl Journal {
         }
         // Held while a page is read, so that those who want the same wait for it.
         let mut pages = self.pages.lock().await;
+        pages.retain(|page| !page.is_stale());
         if let Some(page) = pages.iter().find(|page| page.start <= from && from < page.end) {
             return Ok(page.clone());
         }
@@ -82,7 +94,7 @@ impl Journal {
                 "events that a webhook has not been told of are past retention.events and gone");
             metrics::counter!("relent_webhook_events_missed_total").increment(begin - from);
         }
-        let (spool, limit) = (self.spool.clone(), self.batch);
+        let (spool, limit, read_at) = (self.spool.clone(), self.batch, Instant::now());
         let read = tokio::task::spawn_blocking(move || spool.read(Sequence(from), limit)).await;
         let records = read.map_err(|f| f.to_string())?.map_err(|f| f.to_string())?;
         // Without any, all up to the end as it was cannot be read.
@@ -94,7 +106,7 @@ impl Journal {
             let secured = self.spool.append(Vec::new(), Durability::Synced).await;
             secured.map_err(|fault| fault.to_string())?;
         }
-        let page = Arc::new(Page { start: from, end: end.max(from + 1), items });
+        let page = Arc::new(Page { start: from, end: end.max(from + 1), items, read_at });
         if pages.len() >= PAGES {
             pages.pop_front();
         }
@@ -107,11 +119,12 @@ impl Journal {
         let _ = count.wait_for(|count| *count >= from).await;
         let known = *count.borrow();
         let after = from.saturating_sub(1).to_be_bytes();
+        let read_at = Instant::now();
         let read = self.store.scan::<RecordEvent>(b"", Some(&after), self.batch);
         let events = read.map_err(|fault| fault.to_string())?;
         let end = events.last().map_or(known, |(_, last)| last.sequence) + 1;
         let items = events.into_iter().map(|(_, event)| Happening::Change(Arc::new(event)));
-        Ok(Arc::new(Page { start: from, end, items: items.collect() }))
+        Ok(Arc::new(Page { start: from, end, items: items.collect(), read_at }))
     }
 
     /// One event by its place; none where it is past its time.

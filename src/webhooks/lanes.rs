@@ -2,10 +2,12 @@
 //! and a call that failed holds those behind it; lanes do not wait for each other.
 
 use super::happening::Happening;
+use super::journal::FRESH;
+use super::kind::EventKind;
 use super::record::{Log, Place, Waiting};
 use crate::mail::{RecipientHash, Timestamp};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How a call is known after a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,10 @@ pub(super) struct Call {
     pub(super) place: Place,
     /// What happened; none where it must be read again.
     pub(super) item: Option<Happening>,
+    /// When that was taken up.
+    taken_up: Instant,
+    /// What kind it is of, where that is known.
+    pub(super) kind: Option<EventKind>,
     pub(super) attempts: u32,
     pub(super) since: Option<Timestamp>,
     pub(super) next_at: Timestamp,
@@ -72,7 +78,8 @@ impl Lanes {
     pub(super) fn load(&mut self, (hash, place): Key, row: Waiting) {
         let Waiting { attempts, since, next_at, said } = row;
         let since = Some(since);
-        let call = Call { place, item: None, attempts, since, next_at, said, keep: Keep::Row };
+        let (item, kind, taken_up, keep) = (None, None, Instant::now(), Keep::Row);
+        let call = Call { place, item, taken_up, kind, attempts, since, next_at, said, keep };
         self.in_rows.insert(place);
         if self.lane(hash).calls.is_empty() {
             self.later.insert((next_at, hash));
@@ -99,7 +106,10 @@ impl Lanes {
         let is_first = lane.calls.is_empty();
         lane.calls.push_back(Call {
             place,
-            item: Some(item),
+            kind: item.concern(place.number).map(|concern| concern.kind),
+            // One that is held may wait for days, in which what it tells of may be destroyed.
+            item: (!is_held).then_some(item),
+            taken_up: Instant::now(),
             attempts: 0,
             since: is_held.then_some(now),
             next_at: now,
@@ -140,7 +150,11 @@ impl Lanes {
     fn begin(&mut self, hash: RecipientHash) -> Option<(RecipientHash, Call)> {
         let lane = self.lanes.get_mut(&hash)?;
         lane.is_busy = true;
-        lane.calls.front().cloned().map(|call| (hash, call))
+        let call = lane.calls.front_mut()?;
+        if call.taken_up.elapsed() > FRESH {
+            call.item = None;
+        }
+        Some((hash, call.clone()))
     }
 
     /// When the next call is to be made that waits.
@@ -195,10 +209,12 @@ impl Lanes {
             head.attempts = head.attempts.saturating_add(1);
             head.next_at = next_at;
             head.said = said;
+            head.item = None;
             self.changed.insert((hash, head.place));
         }
         for call in lane.calls.iter_mut().filter(|call| call.keep == Keep::Log) {
             call.keep = Keep::Due;
+            call.item = None;
             call.since = Some(now);
             self.in_log.remove(&call.place);
             self.in_rows.insert(call.place);
@@ -356,6 +372,9 @@ mod tests {
         assert_eq!(taken(&mut lanes, 1000), [(ANN, 1), (BOB, 3)]);
         lanes.failed(ANN, (NOW, Timestamp(2000)), "no".into());
         lanes.push(ANN, place(4), item(4), NOW);
+        // What waits is read again when its turn comes, as a person may be forgotten until then.
+        let waits = lanes.lanes.get(&ANN).map(|lane| lane.calls.iter()).into_iter().flatten();
+        assert!(waits.clone().all(|call| call.item.is_none() && call.kind.is_some()));
         // The log is read from what only it knows.
         assert_eq!(lanes.first_in_log(Log::Changes), Some(place(3)));
         let (mut rows, gone) = lanes.changes();

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// By how much a pause is varied, either way: a part of it.
 const JITTER: u32 = 5;
+/// A call that takes longer than this is slow, even if it succeeds: many such would take the turns of all.
+pub(super) const SLOW: Duration = Duration::from_secs(2);
 
 /// How an endpoint stands.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub(super) struct Pace {
     at_a_time: usize,
     /// Calls that failed since the last that did not.
     failures: u32,
+    /// Whether the last call that succeeded was slow.
+    is_slow: bool,
     /// Since when none has succeeded, restarts included.
     pub(super) failing_since: Option<Timestamp>,
     /// No call before then.
@@ -33,7 +37,8 @@ pub(super) fn pause(settings: &config::Webhooks, failures: u32, chance: &dyn Cha
 
 impl Pace {
     pub(super) fn new(failing_since: Option<Timestamp>) -> Self {
-        Self { at_a_time: 1, failures: 0, failing_since, not_before: Timestamp(0) }
+        let not_before = Timestamp(0);
+        Self { at_a_time: 1, failures: 0, is_slow: false, failing_since, not_before }
     }
 
     /// How many calls may be under way now.
@@ -46,16 +51,22 @@ impl Pace {
         self.failures > 0
     }
 
+    /// Whether its calls wait for one of the few turns, so that those of others need not wait for it.
+    pub(super) fn is_apart(&self) -> bool {
+        self.is_doubtful() || self.is_slow
+    }
+
     /// Whether so many calls in a row failed that it is called once a pause.
     pub(super) fn is_failing(&self, settings: &config::Webhooks) -> bool {
         self.failures >= settings.failures_max
     }
 
-    /// A call succeeded; whether it was failing before.
-    pub(super) fn succeeded(&mut self, settings: &config::Webhooks) -> bool {
+    /// A call succeeded after so long; whether the endpoint was failing before.
+    pub(super) fn succeeded(&mut self, took: Duration, settings: &config::Webhooks) -> bool {
         let was_failing = self.is_failing(settings);
         let most = settings.calls_per_webhook_max.max(1) as usize;
-        self.at_a_time = (self.at_a_time + 1).min(most);
+        self.is_slow = took > SLOW;
+        self.at_a_time = if self.is_slow { 1 } else { (self.at_a_time + 1).min(most) };
         (self.failures, self.failing_since) = (0, None);
         if was_failing {
             self.not_before = Timestamp(0);
@@ -117,7 +128,7 @@ mod tests {
         let mut pace = Pace::new(None);
         for allowed in [1, 2, 3, 4, 5, 6, 7, 8, 8, 8] {
             assert_eq!(pace.allowed(&settings), allowed);
-            assert!(!pace.succeeded(&settings));
+            assert!(!pace.succeeded(Duration::ZERO, &settings));
         }
         for failures in 1..settings.failures_max {
             pace.failed(Timestamp(1000), None, &settings, &chance);
@@ -128,8 +139,21 @@ mod tests {
         assert!(pace.is_failing(&settings) && pace.not_before >= Timestamp(6000));
         assert!(pace.has_failed_for(Timestamp(11_000), Duration::from_secs(10)));
         assert!(!pace.has_waited(Timestamp(5000), Timestamp(11_000), Duration::from_secs(10)));
-        assert!(pace.succeeded(&settings), "it was failing");
+        assert!(pace.succeeded(Duration::ZERO, &settings), "it was failing");
         assert_eq!((pace.not_before, pace.failing_since), (Timestamp(0), None));
+    }
+
+    #[test]
+    fn an_endpoint_that_is_slow_stands_apart_with_one_call_until_it_is_quick() {
+        let settings = config::Webhooks::default();
+        let mut pace = Pace::new(None);
+        pace.succeeded(SLOW, &settings);
+        assert_eq!((pace.allowed(&settings), pace.is_apart()), (2, false));
+        pace.succeeded(SLOW * 2, &settings);
+        assert_eq!((pace.allowed(&settings), pace.is_apart()), (1, true));
+        assert!(!pace.is_doubtful(), "it is no failure");
+        pace.succeeded(SLOW, &settings);
+        assert_eq!((pace.allowed(&settings), pace.is_apart()), (2, false));
     }
 
     #[test]

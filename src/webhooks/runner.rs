@@ -36,7 +36,16 @@ pub(super) struct Reading {
 /// What a task of a webhook brought.
 enum Brought {
     Page(Log, Arc<Page>),
-    Call(Result<(Heard, Option<Line>), Lack>),
+    Call(Result<Answer, Lack>),
+}
+
+/// How a call was answered.
+struct Answer {
+    heard: Heard,
+    /// The connection, where it may be used again.
+    line: Option<Line>,
+    /// How long that took, without the wait for a turn.
+    took: Duration,
 }
 
 /// Why a call was not made.
@@ -239,6 +248,10 @@ impl Runner {
     fn peek(&mut self, log: Log) -> Option<(Happening, Concern)> {
         let webhook = self.webhook.clone();
         let reading = self.reading(log);
+        // It may have lain here for as long as an endpoint failed.
+        if reading.page.as_ref().is_some_and(|page| page.is_stale()) {
+            (reading.page, reading.index) = (None, 0);
+        }
         loop {
             let page = reading.page.as_ref()?;
             let Some(item) = page.items.get(reading.index) else {
@@ -281,7 +294,7 @@ impl Runner {
                 self.hub.clone(),
                 self.webhook.clone(),
                 next,
-                self.pace.is_doubtful(),
+                self.pace.is_apart(),
                 self.lines.pop(),
             );
             let task = self.work.spawn(async move { Brought::Call(work.await) });
@@ -329,11 +342,11 @@ impl Runner {
         }
     }
 
-    fn answered(&mut self, hash: RecipientHash, answer: Result<(Heard, Option<Line>), Lack>) {
+    fn answered(&mut self, hash: RecipientHash, answer: Result<Answer, Lack>) {
         self.is_moved = true;
         let hub = self.hub.clone();
         let (settings, now) = (&hub.settings, hub.world.clock.now());
-        let (heard, line) = match answer {
+        let Answer { heard, line, took } = match answer {
             Ok(answer) => answer,
             Err(Lack::Gone) => {
                 tracing::warn!(target: "relent::webhooks", webhook = self.webhook.id.0, %hash,
@@ -352,7 +365,7 @@ impl Runner {
         metrics::counter!("relent_webhook_calls_total", "outcome" => heard.name()).increment(1);
         self.lines.extend(line);
         match heard {
-            Heard::Taken => self.succeeded(hash, now),
+            Heard::Taken => self.succeeded(hash, now, took),
             Heard::Gone => {
                 self.failed(hash, None, "answered 410 Gone");
                 self.ending.get_or_insert("it answered 410 Gone".into());
@@ -362,11 +375,11 @@ impl Runner {
         }
     }
 
-    fn succeeded(&mut self, hash: RecipientHash, now: Timestamp) {
+    fn succeeded(&mut self, hash: RecipientHash, now: Timestamp, took: Duration) {
         self.lanes.ended(hash);
         self.progress.delivered += 1;
         self.progress.succeeded_at = Some(now);
-        if self.pace.succeeded(&self.hub.settings) {
+        if self.pace.succeeded(took, &self.hub.settings) {
             tracing::info!(target: "relent::webhooks", webhook = self.webhook.id.0,
                 waiting = self.lanes.waiting(), "the endpoint answers again");
             self.lanes.hurry();
@@ -414,36 +427,37 @@ impl Runner {
     }
 
     fn give_up(&mut self, hash: RecipientHash, call: &Call, why: String) {
-        let kind = call.item.as_ref().and_then(|item| item.concern(call.place.number));
         self.lost.push(Lost {
             hash,
             place: call.place,
-            kind: kind.map(|concern| concern.kind),
+            kind: call.kind,
             attempts: call.attempts,
             said: why,
         });
     }
 }
 
-/// Makes a call once it is its turn: of a quarter of all where the last one failed.
+/// Makes a call once it is its turn: of a quarter of all where the last one failed or was slow.
 async fn make(
     hub: Arc<Hub>,
     webhook: Arc<Webhook>,
     next: Call,
-    is_doubtful: bool,
+    is_apart: bool,
     line: Option<Line>,
-) -> Result<(Heard, Option<Line>), Lack> {
+) -> Result<Answer, Lack> {
     let item = match next.item {
         Some(item) => item,
         None => hub.journal.at(next.place).await.map_err(Lack::Fault)?.ok_or(Lack::Gone)?,
     };
     let concern = item.concern(next.place.number).ok_or(Lack::Gone)?;
-    let turns = if is_doubtful { &hub.doubtful } else { &hub.calls };
+    let turns = if is_apart { &hub.doubtful } else { &hub.calls };
     let _turn = turns.acquire().await.map_err(|closed| Lack::Fault(closed.to_string()))?;
     let _level = hub.level.take(1);
     let body = hub.names.payload(&item, &concern);
     let body = body.map_err(|fault| Lack::Fault(fault.to_string()))?;
     let letter = Letter { id: next.place.to_string(), body: body.into() };
     let now = hub.world.clock.now();
-    Ok(call(&hub.web, &hub.settings, &webhook, (&letter, now), line).await)
+    let begun = Instant::now();
+    let (heard, line) = call(&hub.web, &hub.settings, &webhook, (&letter, now), line).await;
+    Ok(Answer { heard, line, took: begun.elapsed() })
 }

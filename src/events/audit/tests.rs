@@ -285,6 +285,11 @@ async fn words_whose_time_is_over_go_and_the_chain_stays_whole() {
         unreachable!("it stays")
     };
     assert_eq!(words, Words::Gone);
+    // Nobody's words were erased by an entry before them, nor by one that can say nothing any more.
+    let said = payload(&store, 2300);
+    put(&store, &key(2300), Some(Payload::Erased(1))).await;
+    assert_eq!(check(&audit).findings, [Finding::NotErased(2300, 1)]);
+    put(&store, &key(2300), Some(said)).await;
     // Words that went without their time being over are missing.
     put::<Payload>(&store, &key(2400), None).await;
     assert_eq!(check(&audit).findings, [Finding::WordsMissing(2400)]);

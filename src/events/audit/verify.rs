@@ -290,10 +290,13 @@ impl Audit {
 
     /// Whether an entry says that it erased another's words.
     fn says_erased(&self, by: u64, sequence: u64) -> Result<bool, StoreFault> {
-        let said = self.said(by)?.filter(|said| said.kind == ERASED);
-        let Some(said) = said else {
-            // Its own words may be over their time.
-            return self.is_expired(by);
+        // Who erases comes later. When its own words are over their time, so are those it erased, and
+        // nothing is left that would name it.
+        if by <= sequence {
+            return Ok(false);
+        }
+        let Some(said) = self.said(by)?.filter(|said| said.kind == ERASED) else {
+            return Ok(false);
         };
         let named = said.details.get("entries").and_then(|entries| entries.as_array());
         Ok(named.is_some_and(|named| named.iter().any(|n| n.as_u64() == Some(sequence))))

@@ -98,6 +98,7 @@ pub(super) async fn invite(
     caller.whole_account()?;
     let account = caller.account(&parts, &account)?;
     let (address, role) = (named::address(&draft.address)?, role(&draft.role)?);
+    caller.may_give(role)?;
     if draft.print {
         caller.operator("a link that is printed")?;
     }
@@ -134,6 +135,7 @@ pub(super) async fn set(
     caller.whole_account()?;
     let account = caller.account(&parts, &account)?;
     let (address, role) = (named::address(&address)?, role(&change.role)?);
+    caller.may_give(role)?;
     let changed = parts.accounts.set_role(account.id, &address, role, caller.appoints()).await?;
     tracing::info!(
         target: "relent::http", account = account.name, member = changed.0.id.0,

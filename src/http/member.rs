@@ -2,6 +2,7 @@
 
 use super::by::By;
 use super::caller::Caller;
+use super::consent::unsuspended;
 use super::draft::{Draft, Named};
 use super::named;
 use super::post;
@@ -101,6 +102,8 @@ pub(super) async fn invite(
     caller.may_give(role)?;
     if draft.print {
         caller.operator("a link that is printed")?;
+    } else {
+        unsuspended(&parts, account.id)?;
     }
     let made = parts.accounts.invite(&account, &address, role, caller.appoints()).await?;
     let shown = match told(&parts, &caller, (&made, &account), draft.print).await {

@@ -8,12 +8,18 @@ use super::record::AccountFault;
 use super::session::{Session, SessionKey, Standing, end_sessions};
 use super::totp::{Totp, recovery, take_recovery};
 use crate::mail::{Address, Timestamp};
-use crate::store::{StoreFault, Transaction};
+use crate::store::{Record, StoreFault, Table, Transaction};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// Longest name by which failures are counted, in characters: no address is longer.
 const NAME_MAX: usize = 320;
+/// Wrong codes in [`CODES_TIME`], each with the right password, after which the authenticator's are not taken.
+/// Whoever has the password has a million codes to try, and may try them from as many networks.
+const WRONG_CODES_MAX: u32 = 10;
+const CODES_TIME: Duration = Duration::from_secs(3600);
 
 /// What somebody says who wants to come in.
 pub struct Claim {
@@ -36,14 +42,61 @@ impl fmt::Debug for Claim {
     }
 }
 
-/// A code that was asked for, within a transaction: true where none is needed.
-fn takes_code(person: &mut Person, code: Option<&str>, now: Timestamp) -> bool {
-    if !person.has_totp() {
-        return true;
+/// Wrong codes of a person, from wherever they came.
+#[derive(Serialize, Deserialize)]
+struct WrongCodes {
+    since: Timestamp,
+    count: u32,
+}
+
+impl Record for WrongCodes {
+    const TABLE: Table = Table::Meta;
+}
+
+fn codes_key(id: MemberId) -> Vec<u8> {
+    format!("codes/{}", id.0).into_bytes()
+}
+
+/// Forgets what wrong codes a person has shown.
+pub(super) fn forget_codes(t: &mut Transaction<'_>, id: MemberId) -> Result<(), StoreFault> {
+    let key = codes_key(id);
+    if t.get::<WrongCodes>(&key)?.is_some() {
+        t.remove::<WrongCodes>(&key);
     }
-    let code = code.unwrap_or_default();
-    let of_authenticator = person.totp.as_mut().is_some_and(|totp| totp.take(code, now));
-    of_authenticator || take_recovery(&mut person.recovery, code)
+    Ok(())
+}
+
+/// Takes the code of whoever has shown the right password; a wrong one is counted in the same transaction,
+/// which is to be written then too. Past so many, recovery codes alone are taken, which nobody guesses.
+fn take_code(
+    t: &mut Transaction<'_>,
+    person: &mut Person,
+    code: Option<&str>,
+    now: Timestamp,
+) -> Result<Result<(), MemberFault>, StoreFault> {
+    if !person.has_totp() {
+        return Ok(Ok(()));
+    }
+    // Who gives none has guessed nothing.
+    let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
+        return Ok(Err(MemberFault::Wrong));
+    };
+    let key = codes_key(person.id);
+    let kept = t.get::<WrongCodes>(&key)?;
+    let kept = kept.filter(|kept| kept.since <= now && now.since(kept.since) < CODES_TIME);
+    let WrongCodes { since, count } = kept.unwrap_or(WrongCodes { since: now, count: 0 });
+    let is_shut = count >= WRONG_CODES_MAX;
+    let of_authenticator =
+        !is_shut && person.totp.as_mut().is_some_and(|totp| totp.take(code, now));
+    if of_authenticator || take_recovery(&mut person.recovery, code) {
+        forget_codes(t, person.id)?;
+        return Ok(Ok(()));
+    }
+    if is_shut {
+        return Ok(Err(MemberFault::Codes(CODES_TIME.saturating_sub(now.since(since)))));
+    }
+    t.put(&key, &WrongCodes { since, count: count + 1 });
+    Ok(Err(MemberFault::Wrong))
 }
 
 /// The person again as they are in a transaction; none where the password has changed meanwhile.
@@ -96,15 +149,16 @@ impl Accounts {
         let settings = self.settings.clone();
         let made = self.store.transact(move |t| {
             let Some(mut person) = still(t, &known)? else { return Ok(Err(MemberFault::Wrong)) };
-            if !takes_code(&mut person, code.as_deref(), now) {
-                return Ok(Err(MemberFault::Wrong));
+            if let Err(fault) = take_code(t, &mut person, code.as_deref(), now)? {
+                // The count of wrong ones is kept, so this is no fault of the transaction.
+                return Ok(Ok(Err(fault)));
             }
             person.password = stronger.unwrap_or(person.password);
             t.put(&person_key(person.id), &person);
             Self::begin_session(t, &settings.members, (person.id, &place, &session))?;
-            Ok(Ok(Standing { person, session, key: SessionKey::at(place) }))
+            Ok(Ok(Ok(Standing { person, session, key: SessionKey::at(place) })))
         });
-        let standing = made.await??;
+        let standing = made.await???;
         self.door.throttle.succeeded(peer, &name);
         Ok((token, standing))
     }
@@ -162,15 +216,15 @@ impl Accounts {
             else {
                 return Ok(Err(MemberFault::Wrong));
             };
-            if !takes_code(&mut person, code.as_deref(), now) {
-                return Ok(Err(MemberFault::Wrong));
+            if let Err(fault) = take_code(t, &mut person, code.as_deref(), now)? {
+                return Ok(Ok(Err(fault)));
             }
             session.proven = now;
             t.put(&person_key(person.id), &person);
             t.put(key.bytes(), &session);
-            Ok(Ok(()))
+            Ok(Ok(Ok(())))
         });
-        made.await??;
+        made.await???;
         self.door.throttle.succeeded(peer, &name);
         Ok(())
     }

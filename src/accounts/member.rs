@@ -2,6 +2,7 @@
 //! without an owner.
 
 use super::account::{Accounts, PAGE};
+use super::login::forget_codes;
 use super::password::PasswordHash;
 use super::permission::Role;
 use super::record::{Account, AccountFault};
@@ -140,6 +141,12 @@ pub enum MemberFault {
     /// Too many failures from there.
     #[error("too many failed attempts: try again in {} s", .0.as_millis().div_ceil(1000))]
     Wait(Duration),
+    /// Too many wrong codes with the right password.
+    #[error(
+        "too many wrong codes: give one of the recovery codes, or a code of the authenticator in {} minutes",
+        .0.as_secs().div_ceil(60)
+    )]
+    Codes(Duration),
     /// More logins than passwords can be compared with.
     #[error("too many logins at a time: try again in a moment")]
     Busy,
@@ -355,6 +362,7 @@ impl Accounts {
             person.accounts.retain(|other| *other != account);
             if person.accounts.is_empty() {
                 end_sessions(t, person.id, |_| true)?;
+                forget_codes(t, person.id)?;
                 t.remove::<Person>(&person_key(person.id));
                 t.remove::<MemberName>(person.address.normal().as_bytes());
             } else {

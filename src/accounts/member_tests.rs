@@ -374,6 +374,46 @@ async fn a_changed_password_ends_the_other_sessions_and_a_reset_ends_all() {
 }
 
 #[tokio::test]
+async fn after_many_wrong_codes_only_a_recovery_code_is_taken_for_a_while() {
+    let rig = rig().await;
+    let ann = rig.member("ann", Role::Owner).await;
+    let (_, standing) = rig.log_in("ann", PASSWORD, None).await.expect("in");
+    rig.accounts.enrol_totp(&standing).await.expect("begun");
+    let code = || {
+        let person = rig.accounts.person_by_id(ann.id).expect("store").expect("ann");
+        person.totp.expect("an authenticator").code(rig.clock.now())
+    };
+    let codes = rig.accounts.confirm_totp(&standing, &code()).await.expect("confirmed");
+    rig.turn(Duration::from_secs(60));
+    // Whoever gives none has guessed nothing.
+    assert!(matches!(rig.log_in("ann", PASSWORD, None).await, Err(MemberFault::Wrong)));
+    // Each from a network of its own.
+    let log_in = |from: u8, code: &str| {
+        let claim = Claim {
+            address: "ann@acme.example".into(),
+            password: PASSWORD.into(),
+            code: Some(code.into()),
+            peer: [198, 51, 100 + from, 7].into(),
+            agent: "a test".into(),
+        };
+        rig.accounts.log_in(claim)
+    };
+    for from in 0..10 {
+        assert!(matches!(log_in(from, "wrong").await, Err(MemberFault::Wrong)), "{from}");
+    }
+    assert!(matches!(log_in(20, &code()).await, Err(MemberFault::Codes(_))));
+    log_in(21, &codes[3]).await.expect("in by a recovery code");
+    log_in(22, &code()).await.expect("which has cleared the count");
+    for from in 0..10 {
+        assert!(matches!(log_in(30 + from, "wrong").await, Err(MemberFault::Wrong)), "{from}");
+    }
+    rig.turn(Duration::from_secs(3599));
+    assert!(matches!(log_in(40, &code()).await, Err(MemberFault::Codes(_))));
+    rig.turn(Duration::from_secs(31));
+    log_in(41, &code()).await.expect("in after an hour");
+}
+
+#[tokio::test]
 async fn an_authenticator_is_asked_for_once_it_has_shown_a_code() {
     let rig = rig().await;
     let ann = rig.member("ann", Role::Owner).await;

@@ -17,6 +17,12 @@ impl Network {
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
     }
+
+    /// Whether all of another lies in it.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.0.contains(&other.0)
+    }
 }
 
 impl FromStr for Network {
@@ -81,6 +87,16 @@ mod tests {
             let network: Network = network.parse().expect("a network");
             let address = address.parse().expect("an address");
             assert_eq!(network.contains(address), expected, "{network} {address}");
+        }
+        for (outer, inner, expected) in [
+            ("192.0.2.0/24", "192.0.2.128/25", true),
+            ("192.0.2.0/24", "192.0.2.0/24", true),
+            ("192.0.2.0/24", "192.0.0.0/16", false),
+            ("0.0.0.0/0", "2001:db8::/32", false),
+        ] {
+            let (outer, inner): (Network, Network) =
+                (outer.parse().expect("a network"), inner.parse().expect("a network"));
+            assert_eq!(outer.covers(&inner), expected, "{outer} {inner}");
         }
         for wrong in ["", "192.0.2.7/24", "192.0.2.0/33", "example.com", "192.0.2.0/24\r\n1"] {
             assert!(wrong.parse::<Network>().is_err(), "{wrong}");

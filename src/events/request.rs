@@ -50,6 +50,19 @@ pub struct Kept {
     pub body: Vec<u8>,
 }
 
+/// How a request ended, for whoever asks again with its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// It was answered so, and is answered so again.
+    Answered(Kept),
+    /// It was done, and its answer is not to be kept.
+    NotKept,
+    /// It came to nothing for want of something here, as far as its answer says: it may be done again.
+    Open,
+    /// The same, of one that makes something: where it has changed anything already, it is not done twice.
+    OpenUnlessDone,
+}
+
 /// How many requests of one asker are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Count(u32);
@@ -149,21 +162,17 @@ impl RequestKey {
         Ok(())
     }
 
-    /// Keeps the answer; none: it is not to be kept. A request that came to nothing for want of something here (`is_open`)
-    /// may be asked again with its key.
+    /// Notes how the request ended. What came to nothing for want of something here is forgotten, so that
+    /// whoever asks again with its key is not told of that want for a day.
     ///
     /// # Errors
     /// The store.
-    pub async fn answered(
-        &self,
-        store: &Store,
-        answer: Option<Kept>,
-        is_open: bool,
-    ) -> Result<(), StoreFault> {
+    pub async fn answered(&self, store: &Store, ending: Ending) -> Result<(), StoreFault> {
         let place = self.0.clone();
         let kept = store.transact(move |t| {
             let Some(mut kept) = t.get::<Request>(&place)? else { return Ok(Ok(())) };
-            if is_open && kept.stage == Stage::Begun {
+            let is_begun = kept.stage == Stage::Begun;
+            if ending == Ending::Open || is_begun && ending == Ending::OpenUnlessDone {
                 let counter = count_key(&Self::asker(&place));
                 let Count(count) = t.get(counter.as_bytes())?.unwrap_or(Count(0));
                 t.put(counter.as_bytes(), &Count(count.saturating_sub(1)));
@@ -171,9 +180,9 @@ impl RequestKey {
                 return Ok(Ok(()));
             }
             // Whoever asks again is told that it was done, by no process that still works on it.
-            (kept.process, kept.stage) = match answer {
-                Some(answer) => (kept.process, Stage::Answered(answer)),
-                None => (0, Stage::Done),
+            (kept.process, kept.stage) = match ending {
+                Ending::Answered(answer) => (kept.process, Stage::Answered(answer)),
+                _ => (0, Stage::Done),
             };
             t.put(&place, &kept);
             Ok(Ok::<_, Infallible>(()))
@@ -253,13 +262,39 @@ mod tests {
         assert_eq!(done.expect("store"), Ok(()));
         assert_eq!(take(request(3, 8)).await.expect("store"), Turn::Lost);
         let answer = Kept { status: 201, kind: "text/plain".into(), body: b"x".to_vec() };
-        key.answered(&store, Some(answer.clone()), false).await.expect("store");
+        key.answered(&store, Ending::Answered(answer.clone())).await.expect("store");
         assert_eq!(take(request(3, 9)).await.expect("store"), Turn::Again(answer));
         assert_eq!(
             take(request(3, 9 + 86_400_000)).await.expect("store"),
             Turn::New,
             "after a day the key is new"
         );
+    }
+
+    #[tokio::test]
+    async fn what_broke_may_be_asked_again_unless_it_has_made_something() {
+        let home = tempfile::tempdir().expect("a folder");
+        let store = Store::open(home.path(), &config::Store::default(), &World::real());
+        for (name, is_done, ending, expected) in [
+            ("a", false, Ending::Open, Turn::New),
+            ("b", true, Ending::Open, Turn::New),
+            ("c", false, Ending::OpenUnlessDone, Turn::New),
+            ("d", true, Ending::OpenUnlessDone, Turn::Lost),
+        ] {
+            let key = RequestKey::new("app", name);
+            let take = |at| key.take(&store, request(1, at), (DAY, 9));
+            assert_eq!(take(5).await.expect("store"), Turn::New);
+            let same = key.clone();
+            let done = store.transact(move |t| {
+                if is_done {
+                    same.done(t)?;
+                }
+                Ok(Ok::<_, Infallible>(()))
+            });
+            assert_eq!(done.await.expect("store"), Ok(()));
+            key.answered(&store, ending).await.expect("store");
+            assert_eq!(take(6).await.expect("store"), expected, "{name}");
+        }
     }
 
     #[tokio::test]
@@ -275,7 +310,7 @@ mod tests {
         assert_eq!(take("a", "3").await, Turn::Full);
         assert_eq!(take("b", "3").await, Turn::New, "another's keys are another's");
         let freed = RequestKey::new("a", "2");
-        freed.answered(&store, None, true).await.expect("store");
+        freed.answered(&store, Ending::Open).await.expect("store");
         assert_eq!(take("a", "3").await, Turn::New);
         assert_eq!(forget_old(&store, Timestamp(6), DAY).await.expect("store"), 0);
         let late = Timestamp(5 + 86_400_000);

@@ -127,6 +127,7 @@ pub(super) struct LimitsChange {
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
     language: Option<String>,
+    /// The operator's to change: days are counted by it.
     #[serde(default, deserialize_with = "named_or_null")]
     #[schema(value_type = Option<String>)]
     zone: Option<Option<String>>,
@@ -195,6 +196,10 @@ pub(super) async fn set(
     let name = caller.account(&parts, &name)?.name;
     if change.limits != LimitsChange::default() {
         caller.operator("changing limits")?;
+    }
+    // Another zone begins another day, and with it the count of the day's recipients anew.
+    if change.zone.is_some() {
+        caller.operator("changing the time zone, by which days are counted,")?;
     }
     change.limits.check()?;
     let language = change.language.as_deref().map(language).transpose().at("language")?;

@@ -56,7 +56,22 @@ impl Caller {
         bound.is_empty() || stream.is_some_and(|stream| bound.contains(&stream))
     }
 
-    /// Who changes members through it. A program that may do so is as an admin: it makes no owners.
+    /// Refuses a program to give a role that may what it may not itself: otherwise whoever has a narrow
+    /// credential would invite themselves as an admin.
+    pub(super) fn may_give(&self, role: Role) -> Result<(), Problem> {
+        let Self::Credential(..) = self else { return Ok(()) };
+        let mut rights = Right::ALL.iter().map(|(right, ..)| *right);
+        match rights.find(|right| role.may(right.name()) && !self.may(*right)) {
+            None => Ok(()),
+            Some(missing) => Err(Problem::forbidden(format!(
+                "a credential gives no role that may what it may not itself: as {} one may `{missing}`",
+                role.name()
+            ))),
+        }
+    }
+
+    /// Who changes members through it. A program that may do so is as an admin: it makes no owners, and gives
+    /// roles as [`Caller::may_give`] lets it.
     pub(super) fn appoints(&self) -> By {
         match self {
             Self::Operator => By::Operator,

@@ -4,12 +4,12 @@ use super::by::By;
 use super::caller::Caller;
 use super::draft::{Asked, Draft};
 use super::named::{self, Said};
-use super::problem::{AtField, Problem};
+use super::problem::{AtField, Kind, Problem};
 use super::site::Parts;
 use super::suppression::broken;
 use crate::accounts::Stream;
 use crate::events::record::{Circumstances, Evidence};
-use crate::mail::{Address, StreamId, Timestamp};
+use crate::mail::{AccountId, Address, StreamId, Timestamp};
 use crate::policy::{Asker, Consent, Full, Page, RecipientView, Requested, Settled, Subject};
 use crate::queue::Selector;
 use crate::replies::{Asking, AskingFault, ConsentTexts, languages};
@@ -120,6 +120,21 @@ pub(super) async fn grant(
     })))
 }
 
+/// Refuses mail of our own in the name of an account that is suspended: it goes to strangers, and leaves by
+/// no stream, where the suspension would hold it.
+pub(super) fn unsuspended(parts: &Parts, account: AccountId) -> Result<(), Problem> {
+    match parts.accounts.suspension(account)? {
+        None => Ok(()),
+        Some(suspension) => Err(Problem::of(
+            Kind::Conflict,
+            format!(
+                "the account is suspended since {}, and nothing is mailed for it until the operator lets it                  send again",
+                suspension.since
+            ),
+        )),
+    }
+}
+
 /// Asks a person by mail for consent.
 async fn request(
     parts: Parts,
@@ -131,6 +146,7 @@ async fn request(
         let text = "it is when a consent was given: with `confirm` it is not yet";
         return Err(Problem::field("at", text));
     }
+    unsuspended(&parts, stream.account)?;
     let language = named::given(draft.language.as_ref());
     if let Some(tag) = language.filter(|tag| ConsentTexts::spoken(tag).is_none()) {
         let known: Vec<_> = languages().collect();

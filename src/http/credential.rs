@@ -6,8 +6,8 @@ use super::draft::{Draft, Named};
 use super::named;
 use super::problem::{AtField, Problem};
 use super::site::Parts;
-use crate::accounts::{self, Credential, CredentialDraft, Refusal, Right};
-use crate::mail::AccountId;
+use crate::accounts::{self, Credential, CredentialDraft, Network, Refusal, Right};
+use crate::mail::{AccountId, Timestamp};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -93,8 +93,31 @@ impl NewCredential {
         let now = parts.world.clock.now();
         let expires = named::given(self.expires.as_ref());
         let expires = expires.map(|text| named::ahead(now, text)).transpose().at("expires")?;
+        let (expires, networks) = bounded(caller, (expires, networks))?;
         let refuse = self.refuse.unwrap_or(Refusal::AtRcpt);
         Ok(CredentialDraft { name: self.name, streams, refuse, rights, expires, networks })
+    }
+}
+
+/// Until when and from where a credential is used: no longer, and from nowhere else, than the one that makes it.
+fn bounded(
+    caller: &Caller,
+    (expires, networks): (Option<Timestamp>, Vec<Network>),
+) -> Result<(Option<Timestamp>, Vec<Network>), Problem> {
+    let Caller::Credential(_, maker) = caller else { return Ok((expires, networks)) };
+    let expires = expires.into_iter().chain(maker.expires).min();
+    if maker.networks.is_empty() {
+        return Ok((expires, networks));
+    }
+    if networks.is_empty() {
+        return Ok((expires, maker.networks.clone()));
+    }
+    let is_within = |network: &Network| maker.networks.iter().any(|own| own.covers(network));
+    match networks.iter().find(|network| !is_within(network)) {
+        None => Ok((expires, networks)),
+        Some(outside) => Err(Problem::forbidden(format!(
+            "a credential is used from nowhere that its maker may not be used from, as {outside}"
+        ))),
     }
 }
 

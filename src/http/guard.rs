@@ -54,6 +54,8 @@ pub(super) struct Guard {
     pub(super) face: Face,
     pub(super) need: Need,
     pub(super) holds_secret: bool,
+    /// What it makes would be there twice, were it done twice.
+    pub(super) makes: bool,
     /// This process, by a number drawn at its start.
     pub(super) process: u64,
 }

@@ -10,7 +10,7 @@ use crate::events::message::MessageEvent;
 use crate::events::record::{Change, RecordEvent, Scope};
 use crate::mail::{AccountId, RecipientHash, StreamId, Timestamp};
 use crate::policy::Subject;
-use crate::spool::Sequence;
+use crate::spool::{Durability, Sequence, SpoolFault};
 use crate::store::StoreFault;
 use crate::webhooks::EventKind;
 use axum::Json;
@@ -378,9 +378,21 @@ pub(super) async fn read_apart(
     place: Place,
     limit: usize,
 ) -> Result<Read, Problem> {
-    let (parts, filter) = (parts.clone(), filter.clone());
-    let work = tokio::task::spawn_blocking(move || read(&parts, &filter, place, limit));
-    work.await.map_err(|fault| Problem::of(Kind::Broken, fault.to_string()))?
+    let (own, filter, from) = (parts.clone(), filter.clone(), place);
+    let work = tokio::task::spawn_blocking(move || read(&own, &filter, from, limit));
+    let read = work.await.map_err(|fault| Problem::of(Kind::Broken, fault.to_string()))??;
+    // Whoever comes back with a place past what was cut off would miss what is written there next, so it
+    // matters too where nothing is told.
+    if read.place.messages != place.messages {
+        secure(parts).await?;
+    }
+    Ok(read)
+}
+
+/// Waits until what was read of the log of messages is on the disk: what a program was told must not be
+/// unmade by a power cut.
+pub(super) async fn secure(parts: &Parts) -> Result<(), SpoolFault> {
+    parts.spool.append(Vec::new(), Durability::Synced).await.map(drop)
 }
 
 /// How many items a request wants, within the settings.

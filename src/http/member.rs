@@ -2,6 +2,7 @@
 
 use super::by::By;
 use super::caller::Caller;
+use super::consent::unsuspended;
 use super::draft::{Draft, Named};
 use super::named;
 use super::post;
@@ -98,8 +99,11 @@ pub(super) async fn invite(
     caller.whole_account()?;
     let account = caller.account(&parts, &account)?;
     let (address, role) = (named::address(&draft.address)?, role(&draft.role)?);
+    caller.may_give(role)?;
     if draft.print {
         caller.operator("a link that is printed")?;
+    } else {
+        unsuspended(&parts, account.id)?;
     }
     let made = parts.accounts.invite(&account, &address, role, caller.appoints()).await?;
     let shown = match told(&parts, &caller, (&made, &account), draft.print).await {
@@ -134,6 +138,7 @@ pub(super) async fn set(
     caller.whole_account()?;
     let account = caller.account(&parts, &account)?;
     let (address, role) = (named::address(&address)?, role(&change.role)?);
+    caller.may_give(role)?;
     let changed = parts.accounts.set_role(account.id, &address, role, caller.appoints()).await?;
     tracing::info!(
         target: "relent::http", account = account.name, member = changed.0.id.0,
@@ -191,6 +196,16 @@ pub(super) async fn reset(
     Ok(Json(told(&parts, &caller, (&made, &account), wish.print).await?))
 }
 
+/// Refuses one account to look at, or end, what a member does in another: a session is of all of them.
+fn only_there(caller: &Caller, account: &Account, person: &Person) -> Result<(), Problem> {
+    if caller.is_operator() || person.accounts == [account.id] {
+        return Ok(());
+    }
+    Err(Problem::forbidden(
+        "the member belongs to other accounts too: only they and the operator see and end their sessions;          whoever is removed from the account can do nothing there",
+    ))
+}
+
 pub(super) async fn sessions(
     State(parts): State<Parts>,
     caller: Caller,
@@ -198,6 +213,7 @@ pub(super) async fn sessions(
 ) -> Result<Json<Value>, Problem> {
     let account = caller.account(&parts, &account)?;
     let (person, _) = parts.accounts.member(account.id, &named::address(&address)?)?;
+    only_there(&caller, &account, &person)?;
     let sessions = parts.accounts.sessions(person.id)?;
     let items = sessions.iter().map(|(key, session)| session_view(&parts, key, session));
     Ok(Json(json!({ "items": items.collect::<Vec<_>>() })))
@@ -213,6 +229,7 @@ async fn ended(
     let account = caller.account(parts, account)?;
     let (person, place) = parts.accounts.member(account.id, &named::address(address)?)?;
     caller.appoints().may_appoint(place.role)?;
+    only_there(caller, &account, &person)?;
     let ended = parts.accounts.end_sessions(person.id, session, None).await?;
     let act = Act::new(account.id, "member.sessions-ended").about(person.id.0.to_string());
     parts.accounts.write_act(act.with("ended", ended)).await?;

@@ -124,7 +124,11 @@ async fn events_of(
         let origin = event.origin();
         own.is_none_or(|own| own == origin.account()) && caller.sees(origin.stream())
     });
-    is_theirs.then_some((id, events)).ok_or_else(unknown)
+    if !is_theirs {
+        return Err(unknown());
+    }
+    happening::secure(parts).await?;
+    Ok((id, events))
 }
 
 /// A recipient as the acceptance has it.

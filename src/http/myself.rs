@@ -65,7 +65,7 @@ impl From<MemberFault> for Problem {
         let text = fault.to_string();
         match fault {
             MemberFault::Wrong => Self::of(Kind::Unauthenticated, text),
-            MemberFault::Wait(wait) => {
+            MemberFault::Wait(wait) | MemberFault::Codes(wait) => {
                 let seconds = wait.as_millis().div_ceil(1000);
                 Self::of(Kind::TooMany, text).after(u64::try_from(seconds).unwrap_or(u64::MAX))
             }

@@ -4,7 +4,7 @@
 use super::caller::Caller;
 use super::guard::Guard;
 use super::problem::{Kind, Problem};
-use crate::events::request::{Kept, Request as Asked, RequestKey, Stage, Turn};
+use crate::events::request::{Ending, Kept, Request as Asked, RequestKey, Stage, Turn};
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -113,7 +113,7 @@ async fn keyed(
     let mut request = Request::from_parts(head, Body::from(body));
     request.extensions_mut().insert(key.clone());
     // On a task of its own: the answer is kept whether the asker waits or not.
-    let (store, holds_secret) = (parts.store.clone(), guard.holds_secret);
+    let (store, holds_secret, makes) = (parts.store.clone(), guard.holds_secret, guard.makes);
     let size_max = settings.idempotency_answer_size_max.bytes();
     let work = tokio::spawn(async move {
         let response = next.run(request).await;
@@ -124,12 +124,17 @@ async fn keyed(
         let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
         let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let is_kept = whole.len() <= size_max && !(holds_secret && status.is_success());
-        let kept = is_kept.then(|| Kept {
-            status: status.as_u16(),
-            kind: kind.unwrap_or_default().to_owned(),
-            body: whole.to_vec(),
-        });
-        if let Err(fault) = key.answered(&store, kept, is_open).await {
+        let ending = match (is_open, is_kept) {
+            (true, _) if makes || holds_secret => Ending::OpenUnlessDone,
+            (true, _) => Ending::Open,
+            (false, false) => Ending::NotKept,
+            (false, true) => Ending::Answered(Kept {
+                status: status.as_u16(),
+                kind: kind.unwrap_or_default().to_owned(),
+                body: whole.to_vec(),
+            }),
+        };
+        if let Err(fault) = key.answered(&store, ending).await {
             tracing::warn!(target: "relent::http", %fault, "an answer was not kept for its key");
         }
         Response::from_parts(head, Body::from(whole))

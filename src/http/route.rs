@@ -207,6 +207,7 @@ pub(super) fn router(routes: Vec<Route>, parts: &Parts, face: &Face) -> Router<P
             face: face.clone(),
             need: route.need,
             holds_secret: route.holds_secret,
+            makes: route.statuses.contains(&201),
             process,
         };
         let guarded = route.methods.route_layer(from_fn_with_state(state, guard));

@@ -323,16 +323,8 @@ impl Queue for Embedded {
         // What leaves and cannot be marked would leave again after the next start.
         self.spool.can_mark().map_err(|fault| StoreFault::Short(fault.to_string()))?;
         let to = &lease.message.recipients[lease.recipient.0 as usize].address;
-        let stream = match lease.message.origin {
-            Origin::Submission { stream, .. } => stream,
-            Origin::Answer { account, .. } => {
-                let stands_against = self.policy.against_answer(account, to)?;
-                return Ok(stands_against.map_or_else(
-                    || Ok(Policy::free_permit()),
-                    |stop| Err(Judgement::Suppressed(stop)),
-                ));
-            }
-            Origin::Report { .. } | Origin::Letter { .. } => return Ok(Ok(Policy::free_permit())),
+        let Origin::Submission { stream, .. } = lease.message.origin else {
+            return self.permit_own(&lease.message, to);
         };
         let Some(stream) = self.accounts.stream_by_id(stream)? else {
             return Err(StoreFault::Damaged(format!("stream {} is not there", stream.0)));

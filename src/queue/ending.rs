@@ -7,9 +7,10 @@ use super::shelf::Item;
 use super::state::{Key, Stand, State, Then};
 use super::{Queue, Said};
 use crate::events::message::{Accepted, MessageEvent, Origin, Outcome, Recipient};
-use crate::mail::{RecipientNumber, RefusalClass, Status, Timestamp, Verdict, header};
-use crate::policy::{Judgement, Policy, Token};
+use crate::mail::{Address, RecipientNumber, RefusalClass, Status, Timestamp, Verdict, header};
+use crate::policy::{Judgement, Permit, Policy, Token};
 use crate::spool::{self, Durability, SpoolFault};
+use crate::store::StoreFault;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -33,6 +34,28 @@ pub(super) fn reason(judgement: &Judgement) -> String {
 }
 
 impl Embedded {
+    /// The last look before mail of our own leaves. What answers a person's own act, and a letter that nobody
+    /// may have asked for, such as an invitation, goes nowhere that is stopped; what is forwarded, or tells a
+    /// sender how mail fared, was asked for.
+    pub(super) fn permit_own(
+        &self,
+        message: &Accepted,
+        to: &Address,
+    ) -> Result<Result<Permit, Judgement>, StoreFault> {
+        let asks = match message.origin {
+            Origin::Answer { account, .. } => Some(account),
+            Origin::Letter { account, stream: None } => {
+                message.sender.address().is_none().then_some(account)
+            }
+            _ => None,
+        };
+        let stop = match asks {
+            Some(account) => self.policy.against_answer(account, to)?,
+            None => None,
+        };
+        Ok(stop.map_or_else(|| Ok(Policy::free_permit()), |stop| Err(Judgement::Suppressed(stop))))
+    }
+
     /// The stream's name as the log has it; empty for our own mail.
     fn stream_name(&self, origin: &Origin) -> String {
         let stream = origin.stream().and_then(|id| self.accounts.stream_by_id(id).ok().flatten());

@@ -38,6 +38,10 @@ pub(super) async fn ask(
     let mut had = known.streams.iter().filter(|had| had.can_return);
     let found = had.find(|had| had.stream.name == name).zip(person.address.clone());
     let told = match found {
+        // Whoever may send nothing asks nobody either.
+        Some((had, _)) if parts.accounts.suspension(had.stream.account)?.is_some() => {
+            Told::NotAsked
+        }
         Some((had, address)) => {
             let (parts, stream) = (parts.clone(), had.stream.clone());
             let (evidence, tag) = (evidence(Source::Page, reader), reader.words.tag);

@@ -12,6 +12,17 @@ use crate::mail::{AccountId, Address, RecipientHash, StreamId, Timestamp};
 use crate::store::{StoreFault, Transaction};
 use std::convert::Infallible;
 
+/// A stop as it was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Made {
+    /// The number of its event.
+    pub event: u64,
+    /// Whether it was made now; not where the same had stood before.
+    pub is_new: bool,
+    /// Whether a dot may still follow.
+    pub settled: Settled,
+}
+
 /// Writes an event under a fresh number.
 pub(super) fn record(
     (t, author): (&mut Transaction<'_>, &Author),
@@ -203,7 +214,8 @@ impl Policy {
         reason: Reason,
         evidence: Evidence,
     ) -> Result<(u64, Settled), StoreFault> {
-        self.suppress_on(account, subject, (scope, reason), evidence, None).await
+        let made = self.suppress_on(account, subject, (scope, reason), evidence, None).await?;
+        Ok((made.event, made.settled))
     }
 
     /// The same, with the grounds on which mail that came in was obeyed.
@@ -217,19 +229,21 @@ impl Policy {
         (scope, reason): (Scope, Reason),
         evidence: Evidence,
         grounds: Option<Grounds>,
-    ) -> Result<(u64, Settled), StoreFault> {
+    ) -> Result<Made, StoreFault> {
         let (owner, scope) = owner_of(account, scope);
         let hash = self.place_of(account, owner, &mut subject)?;
         let at = self.world.clock.now();
         let author = self.author_of(evidence.source);
         let done = self.store.transact(move |t| {
             let mut kept = t.get::<RecipientRecord>(&key(owner, hash))?.unwrap_or_default();
+            let stood: Vec<u64> = kept.suppressions.iter().map(|stop| stop.sequence).collect();
             kept.name(subject);
             let made = Suppression { scope, reason, evidence, at, sequence: 0, site: None };
-            Ok(Ok::<_, Infallible>(stop_on((t, &author), (owner, hash), (kept, made), grounds)?))
+            let event = stop_on((t, &author), (owner, hash), (kept, made), grounds)?;
+            Ok(Ok::<_, Infallible>((event, !stood.contains(&event))))
         });
-        let event = never(done.await?);
-        Ok((event, self.settle(owner, hash).await))
+        let (event, is_new) = never(done.await?);
+        Ok(Made { event, is_new, settled: self.settle(owner, hash).await })
     }
 
     /// Lifts a stop by name and reason. False where there was none, and where a person's act names a

@@ -24,6 +24,7 @@ mod tests;
 pub mod token;
 mod trim;
 
+pub use change::Made;
 pub use confirm::{Asker, Confirmation, Confirmed, Full, Requested};
 pub use death::{Buried, Death, site_named, site_of};
 pub use desk::Policy;

@@ -12,6 +12,9 @@ use crate::mail::{AccountId, Address, RecipientHash, StreamId, Timestamp};
 use crate::store::{StoreFault, Transaction};
 use std::convert::Infallible;
 
+/// Most requests for consent that a record keeps in mind: more than can wait in the queue at once.
+const REQUESTS_MAX: usize = 32;
+
 /// A stop as it was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Made {
@@ -108,9 +111,12 @@ pub(super) fn stop_on(
         let later = |consent: &Consent| {
             consent.state == ConsentState::Granted && consent.sequence > standing.sequence
         };
-        let becomes_own =
-            stop.evidence.source.is_own_act() && !standing.evidence.source.is_own_act();
-        if !becomes_own && !kept.consents.iter().any(later) {
+        let (is_own, was_own) =
+            (stop.evidence.source.is_own_act(), standing.evidence.source.is_own_act());
+        // Who says no after being asked has answered: what is newer than the request outdates its mail.
+        let answers = is_own && kept.asked_since(standing.sequence);
+        let becomes_own = is_own && !was_own;
+        if !becomes_own && !answers && !kept.consents.iter().any(later) {
             return Ok(standing.sequence);
         }
     }
@@ -154,6 +160,9 @@ pub(super) fn agree(
     let grounds = (None, made.circumstances.clone());
     made.sequence = note((&mut *t, author), (owner, hash), event, grounds)?;
     let sequence = made.sequence;
+    if made.state == ConsentState::Pending {
+        kept.remember(stream, sequence);
+    }
     kept.consents.retain(|consent| consent.stream != stream);
     kept.consents.push(made);
     t.put(&key(owner, hash), &kept);
@@ -161,6 +170,19 @@ pub(super) fn agree(
 }
 
 impl RecipientRecord {
+    /// Keeps the event of a request in mind.
+    pub(super) fn remember(&mut self, stream: StreamId, event: u64) {
+        self.requests.push((stream, event));
+        let over = self.requests.len().saturating_sub(REQUESTS_MAX);
+        self.requests.drain(..over);
+    }
+
+    /// Whether consent was asked for after an event.
+    fn asked_since(&self, event: u64) -> bool {
+        let pending = |c: &Consent| c.state == ConsentState::Pending && c.sequence > event;
+        self.requests.iter().any(|(_, asked)| *asked > event) || self.consents.iter().any(pending)
+    }
+
     /// Keeps beside the hash whom it stands for, as far as that is said.
     pub(super) fn name(&mut self, subject: Subject) {
         match subject {

@@ -237,11 +237,16 @@ impl Policy {
                 return Ok(Ok(Requested::TooMany(full)));
             }
             let account = stream.account;
-            let kept = t.get::<RecipientRecord>(&key(account, hash))?.unwrap_or_default();
+            let owned = key(account, hash);
+            let mut kept = t.get::<RecipientRecord>(&owned)?.unwrap_or_default();
             // What the person took back stays taken back until the button is pressed.
             let event = if state == Some(ConsentState::Withdrawn) {
                 let change = (Change::Requested { stream: stream.id }, evidence, now);
-                record((&mut *t, &author), (account, hash), change)?
+                let event = record((&mut *t, &author), (account, hash), change)?;
+                kept.address.get_or_insert(address);
+                kept.remember(stream.id, event);
+                t.put(&owned, &kept);
+                event
             } else {
                 let (stream, state, circumstances) =
                     (stream.id, ConsentState::Pending, circumstances.kept());
@@ -587,5 +592,26 @@ mod tests {
         assert_eq!((found.state, found.stream), (Confirmed::Now, news.id));
         assert_eq!(rig.press(event).await, Some(Confirmed::Now));
         assert_eq!(rig.judge(&news), Judgement::Clear);
+    }
+
+    #[tokio::test]
+    async fn who_says_no_once_more_after_being_asked_outdates_the_request() {
+        let rig = Rig::new().await;
+        let news = rig.stream("acme", "news").await;
+        let stopped = Scope::Stream(news.id);
+        // Asked with no consent on record, and with one that was taken back.
+        for withdrawn in [false, true] {
+            if withdrawn {
+                let proof = evidence(Source::Page);
+                let done = rig.policy.withdraw(&news, &rig.ann, Timestamp(5), proof).await;
+                done.expect("store");
+            }
+            rig.stop(&news, stopped, Reason::OptOut).await;
+            rig.turn(25);
+            let event = rig.event(&news, Asker::Person).await;
+            rig.stop(&news, stopped, Reason::OptOut).await;
+            assert_eq!(rig.press(event).await, Some(Confirmed::Gone), "{withdrawn}");
+            assert!(matches!(rig.judge(&news), Judgement::Suppressed(_)));
+        }
     }
 }

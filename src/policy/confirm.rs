@@ -10,9 +10,10 @@ use super::record::{
 };
 use crate::accounts::Stream;
 use crate::config;
+use crate::events::Author;
 use crate::events::record::{Change, Circumstances, Evidence, Reason, RecordEvent, Scope, Source};
-use crate::mail::{AccountId, Address, StreamId, Timestamp};
-use crate::store::{Record, StoreFault, Table};
+use crate::mail::{AccountId, Address, RecipientHash, StreamId, Timestamp};
+use crate::store::{Record, StoreFault, Table, Transaction};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -150,6 +151,27 @@ fn standing(kept: &RecipientRecord, stream: StreamId, event: u64) -> Confirmed {
     }
 }
 
+/// Records a request. What the person has given or taken back stays so until the button is pressed.
+fn ask_on(
+    (t, author): (&mut Transaction<'_>, &Author),
+    (owner, hash): (AccountId, RecipientHash),
+    address: Address,
+    (made, stands): (Consent, bool),
+) -> Result<u64, StoreFault> {
+    let place = key(owner, hash);
+    let mut kept = t.get::<RecipientRecord>(&place)?.unwrap_or_default();
+    if !stands {
+        let now = made.at;
+        return agree((t, author), (owner, hash), (kept, address), made, now);
+    }
+    let change = (Change::Requested { stream: made.stream }, made.evidence, made.at);
+    let event = record((&mut *t, author), (owner, hash), change)?;
+    kept.address.get_or_insert(address);
+    kept.remember(made.stream, event);
+    t.put(&place, &kept);
+    Ok(event)
+}
+
 impl Policy {
     /// Asks that a person be asked for consent to a stream. Where the answer is [`Requested::Asked`], the
     /// mail is to be sent, and the same request again sends it where it was not.
@@ -237,22 +259,17 @@ impl Policy {
                 return Ok(Ok(Requested::TooMany(full)));
             }
             let account = stream.account;
-            let owned = key(account, hash);
-            let mut kept = t.get::<RecipientRecord>(&owned)?.unwrap_or_default();
-            // What the person took back stays taken back until the button is pressed.
-            let event = if state == Some(ConsentState::Withdrawn) {
-                let change = (Change::Requested { stream: stream.id }, evidence, now);
-                let event = record((&mut *t, &author), (account, hash), change)?;
-                kept.address.get_or_insert(address);
-                kept.remember(stream.id, event);
-                t.put(&owned, &kept);
-                event
-            } else {
-                let (stream, state, circumstances) =
-                    (stream.id, ConsentState::Pending, circumstances.kept());
-                let made = Consent { stream, state, evidence, at: now, sequence: 0, circumstances };
-                agree((&mut *t, &author), (account, hash), (kept, address), made, now)?
+            let made = Consent {
+                stream: stream.id,
+                state: ConsentState::Pending,
+                evidence,
+                at: now,
+                sequence: 0,
+                circumstances: circumstances.kept(),
             };
+            let stands = matches!(state, Some(ConsentState::Withdrawn | ConsentState::Granted));
+            let event =
+                ask_on((&mut *t, &author), (account, hash), address, (made, stands))?;
             of_today.asked.push(Asked { account, stream: stream.id, event, at: now });
             of_account.count += 1;
             t.put(&own, &of_today);
@@ -613,5 +630,22 @@ mod tests {
             assert_eq!(rig.press(event).await, Some(Confirmed::Gone), "{withdrawn}");
             assert!(matches!(rig.judge(&news), Judgement::Suppressed(_)));
         }
+    }
+
+    #[tokio::test]
+    async fn a_consent_stands_while_the_person_is_asked_again() {
+        let rig = Rig::new().await;
+        let news = rig.stream("acme", "news").await;
+        let stopped = Scope::Stream(news.id);
+        let granted = rig.policy.grant(&news, &rig.ann, Timestamp(START), evidence(Source::Api));
+        granted.await.expect("store");
+        rig.stop(&news, stopped, Reason::OptOut).await;
+        let event = rig.event(&news, Asker::Person).await;
+        let subject = Subject::Address(rig.ann.clone());
+        let state = rig.policy.consent_state(&news, &subject).expect("store");
+        assert_eq!(state, Some((ConsentState::Granted, Timestamp(START))));
+        assert_eq!(rig.press(event).await, Some(Confirmed::Now));
+        assert_eq!(rig.judge(&news), Judgement::Clear);
+        assert!(matches!(rig.press(event).await, Some(Confirmed::Already(_))));
     }
 }

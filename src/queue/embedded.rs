@@ -326,11 +326,8 @@ impl Queue for Embedded {
         let stream = match lease.message.origin {
             Origin::Submission { stream, .. } => stream,
             Origin::Answer { account, .. } => {
-                let stands_against = self.policy.against_answer(account, to)?;
-                return Ok(stands_against.map_or_else(
-                    || Ok(Policy::free_permit()),
-                    |stop| Err(Judgement::Suppressed(stop)),
-                ));
+                let against = self.policy.against_mail(account, to, lease.message.id)?;
+                return Ok(against.map_or_else(|| Ok(Policy::free_permit()), Err));
             }
             Origin::Report { .. } | Origin::Letter { .. } => return Ok(Ok(Policy::free_permit())),
         };

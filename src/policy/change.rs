@@ -12,6 +12,20 @@ use crate::mail::{AccountId, Address, RecipientHash, StreamId, Timestamp};
 use crate::store::{StoreFault, Transaction};
 use std::convert::Infallible;
 
+/// Most requests for consent that a record keeps in mind: more than can wait in the queue at once.
+const REQUESTS_MAX: usize = 32;
+
+/// A stop as it was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Made {
+    /// The number of its event.
+    pub event: u64,
+    /// Whether it was made now; not where the same had stood before.
+    pub is_new: bool,
+    /// Whether a dot may still follow.
+    pub settled: Settled,
+}
+
 /// Writes an event under a fresh number.
 pub(super) fn record(
     (t, author): (&mut Transaction<'_>, &Author),
@@ -97,9 +111,12 @@ pub(super) fn stop_on(
         let later = |consent: &Consent| {
             consent.state == ConsentState::Granted && consent.sequence > standing.sequence
         };
-        let becomes_own =
-            stop.evidence.source.is_own_act() && !standing.evidence.source.is_own_act();
-        if !becomes_own && !kept.consents.iter().any(later) {
+        let (is_own, was_own) =
+            (stop.evidence.source.is_own_act(), standing.evidence.source.is_own_act());
+        // Who says no after being asked has answered: what is newer than the request outdates its mail.
+        let answers = is_own && kept.asked_since(standing.sequence);
+        let becomes_own = is_own && !was_own;
+        if !becomes_own && !answers && !kept.consents.iter().any(later) {
             return Ok(standing.sequence);
         }
     }
@@ -143,6 +160,9 @@ pub(super) fn agree(
     let grounds = (None, made.circumstances.clone());
     made.sequence = note((&mut *t, author), (owner, hash), event, grounds)?;
     let sequence = made.sequence;
+    if made.state == ConsentState::Pending {
+        kept.remember(stream, sequence);
+    }
     kept.consents.retain(|consent| consent.stream != stream);
     kept.consents.push(made);
     t.put(&key(owner, hash), &kept);
@@ -150,6 +170,19 @@ pub(super) fn agree(
 }
 
 impl RecipientRecord {
+    /// Keeps the event of a request in mind.
+    pub(super) fn remember(&mut self, stream: StreamId, event: u64) {
+        self.requests.push((stream, event));
+        let over = self.requests.len().saturating_sub(REQUESTS_MAX);
+        self.requests.drain(..over);
+    }
+
+    /// Whether consent was asked for after an event.
+    fn asked_since(&self, event: u64) -> bool {
+        let pending = |c: &Consent| c.state == ConsentState::Pending && c.sequence > event;
+        self.requests.iter().any(|(_, asked)| *asked > event) || self.consents.iter().any(pending)
+    }
+
     /// Keeps beside the hash whom it stands for, as far as that is said.
     pub(super) fn name(&mut self, subject: Subject) {
         match subject {
@@ -203,7 +236,8 @@ impl Policy {
         reason: Reason,
         evidence: Evidence,
     ) -> Result<(u64, Settled), StoreFault> {
-        self.suppress_on(account, subject, (scope, reason), evidence, None).await
+        let made = self.suppress_on(account, subject, (scope, reason), evidence, None).await?;
+        Ok((made.event, made.settled))
     }
 
     /// The same, with the grounds on which mail that came in was obeyed.
@@ -217,19 +251,21 @@ impl Policy {
         (scope, reason): (Scope, Reason),
         evidence: Evidence,
         grounds: Option<Grounds>,
-    ) -> Result<(u64, Settled), StoreFault> {
+    ) -> Result<Made, StoreFault> {
         let (owner, scope) = owner_of(account, scope);
         let hash = self.place_of(account, owner, &mut subject)?;
         let at = self.world.clock.now();
         let author = self.author_of(evidence.source);
         let done = self.store.transact(move |t| {
             let mut kept = t.get::<RecipientRecord>(&key(owner, hash))?.unwrap_or_default();
+            let stood: Vec<u64> = kept.suppressions.iter().map(|stop| stop.sequence).collect();
             kept.name(subject);
             let made = Suppression { scope, reason, evidence, at, sequence: 0, site: None };
-            Ok(Ok::<_, Infallible>(stop_on((t, &author), (owner, hash), (kept, made), grounds)?))
+            let event = stop_on((t, &author), (owner, hash), (kept, made), grounds)?;
+            Ok(Ok::<_, Infallible>((event, !stood.contains(&event))))
         });
-        let event = never(done.await?);
-        Ok((event, self.settle(owner, hash).await))
+        let (event, is_new) = never(done.await?);
+        Ok(Made { event, is_new, settled: self.settle(owner, hash).await })
     }
 
     /// Lifts a stop by name and reason. False where there was none, and where a person's act names a

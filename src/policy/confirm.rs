@@ -2,6 +2,9 @@
 //! asked often, and nobody who has said no is asked unless it is the person who asks: the counts are
 //! records, which a restart does not forget.
 
+#[cfg(test)]
+mod tests;
+
 use super::change::{agree, never, record};
 use super::desk::{Policy, key};
 use super::judge::judge;
@@ -10,9 +13,10 @@ use super::record::{
 };
 use crate::accounts::Stream;
 use crate::config;
+use crate::events::Author;
 use crate::events::record::{Change, Circumstances, Evidence, Reason, RecordEvent, Scope, Source};
-use crate::mail::{AccountId, Address, StreamId, Timestamp};
-use crate::store::{Record, StoreFault, Table};
+use crate::mail::{AccountId, Address, MessageId, RecipientHash, StreamId, Timestamp};
+use crate::store::{Record, StoreFault, Table, Transaction};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -128,15 +132,29 @@ fn lasting(
     stops.iter().find(binds).cloned()
 }
 
-/// What confirming a request would come to, as the records stand.
-fn standing(kept: &RecipientRecord, stream: StreamId, event: u64) -> Confirmed {
-    let consent = kept.consents.iter().find(|consent| consent.stream == stream);
-    let refused = |stop: &Suppression| {
+/// The id of the mail about one request, the same whenever it is tried.
+#[must_use]
+pub fn question_id(event: u64) -> MessageId {
+    let digest = ring::digest::digest(
+        &ring::digest::SHA256,
+        &[b"consent request".as_slice(), &event.to_be_bytes()].concat(),
+    );
+    MessageId(digest.as_ref()[..12].try_into().expect("32 bytes"))
+}
+
+/// The person's no to a stream after a request for it.
+fn refusal(kept: &RecipientRecord, stream: StreamId, event: u64) -> Option<&Suppression> {
+    kept.suppressions.iter().find(|stop| {
         let own = matches!(stop.reason, Reason::OptOut | Reason::Complaint);
         let reaches = matches!(stop.scope, Scope::Account) || stop.scope == Scope::Stream(stream);
         own && reaches && stop.sequence > event
-    };
-    if kept.suppressions.iter().any(refused) {
+    })
+}
+
+/// What confirming a request would come to, as the records stand.
+fn standing(kept: &RecipientRecord, stream: StreamId, event: u64) -> Confirmed {
+    let consent = kept.consents.iter().find(|consent| consent.stream == stream);
+    if refusal(kept, stream, event).is_some() {
         return Confirmed::Gone;
     }
     match consent {
@@ -148,6 +166,27 @@ fn standing(kept: &RecipientRecord, stream: StreamId, event: u64) -> Confirmed {
         },
         _ => Confirmed::Now,
     }
+}
+
+/// Records a request. What the person has given or taken back stays so until the button is pressed.
+fn ask_on(
+    (t, author): (&mut Transaction<'_>, &Author),
+    (owner, hash): (AccountId, RecipientHash),
+    address: Address,
+    (made, stands): (Consent, bool),
+) -> Result<u64, StoreFault> {
+    let place = key(owner, hash);
+    let mut kept = t.get::<RecipientRecord>(&place)?.unwrap_or_default();
+    if !stands {
+        let now = made.at;
+        return agree((t, author), (owner, hash), (kept, address), made, now);
+    }
+    let change = (Change::Requested { stream: made.stream }, made.evidence, made.at);
+    let event = record((&mut *t, author), (owner, hash), change)?;
+    kept.address.get_or_insert(address);
+    kept.remember(made.stream, event);
+    t.put(&place, &kept);
+    Ok(event)
 }
 
 impl Policy {
@@ -237,17 +276,17 @@ impl Policy {
                 return Ok(Ok(Requested::TooMany(full)));
             }
             let account = stream.account;
-            let kept = t.get::<RecipientRecord>(&key(account, hash))?.unwrap_or_default();
-            // What the person took back stays taken back until the button is pressed.
-            let event = if state == Some(ConsentState::Withdrawn) {
-                let change = (Change::Requested { stream: stream.id }, evidence, now);
-                record((&mut *t, &author), (account, hash), change)?
-            } else {
-                let (stream, state, circumstances) =
-                    (stream.id, ConsentState::Pending, circumstances.kept());
-                let made = Consent { stream, state, evidence, at: now, sequence: 0, circumstances };
-                agree((&mut *t, &author), (account, hash), (kept, address), made, now)?
+            let made = Consent {
+                stream: stream.id,
+                state: ConsentState::Pending,
+                evidence,
+                at: now,
+                sequence: 0,
+                circumstances: circumstances.kept(),
             };
+            let stands = matches!(state, Some(ConsentState::Withdrawn | ConsentState::Granted));
+            let event =
+                ask_on((&mut *t, &author), (account, hash), address, (made, stands))?;
             of_today.asked.push(Asked { account, stream: stream.id, event, at: now });
             of_account.count += 1;
             t.put(&own, &of_today);
@@ -272,6 +311,36 @@ impl Policy {
     ) -> Result<String, StoreFault> {
         let until = asked.after(limits.confirmation_age_max.0);
         self.seal(&Token::Confirm { event, until })
+    }
+
+    /// What keeps our own mail from an address: what [`Policy::against_answer`] names, and where it asks for
+    /// consent, an answer that the person has given since.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn against_mail(
+        &self,
+        account: AccountId,
+        address: &Address,
+        mail: MessageId,
+    ) -> Result<Option<Judgement>, StoreFault> {
+        if let Some(stop) = self.against_answer(account, address)? {
+            return Ok(Some(Judgement::Suppressed(stop)));
+        }
+        let place = key(account, self.accounts.hash(account, address)?);
+        let kept = self.store.get::<RecipientRecord>(&place)?.unwrap_or_default();
+        let pending = kept.consents.iter().filter(|c| c.state == ConsentState::Pending);
+        let pending = pending.map(|consent| (consent.stream, consent.sequence));
+        let mut requests = kept.requests.iter().copied().chain(pending);
+        let Some((stream, event)) = requests.find(|(_, event)| question_id(*event) == mail) else {
+            return Ok(None);
+        };
+        if standing(&kept, stream, event) == Confirmed::Now {
+            return Ok(None);
+        }
+        let consent = || kept.consents.iter().find(|consent| consent.stream == stream).cloned();
+        let stop = refusal(&kept, stream, event).cloned();
+        Ok(Some(stop.map_or_else(|| Judgement::Unconsented(consent()), Judgement::Suppressed)))
     }
 
     /// A request, for the page that asks; none where there never was one or nothing is known of it.
@@ -357,235 +426,5 @@ impl Policy {
         let consents = self.view(stream.account, subject)?.consents;
         let found = consents.iter().find(|consent| consent.stream == stream.id);
         Ok(found.map(|consent| (consent.state_at(stream, now), consent.at)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::evidence;
-    use super::*;
-    use crate::accounts::{Accounts, StreamDraft, StreamKind, StreamRules};
-    use crate::store::Store;
-    use crate::world::World;
-    use crate::world::clock::Clock;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    /// A clock that the test turns.
-    struct Turned(AtomicU64);
-
-    impl Clock for Turned {
-        fn now(&self) -> Timestamp {
-            Timestamp(self.0.load(Ordering::Relaxed))
-        }
-        fn steady(&self) -> Duration {
-            Duration::ZERO
-        }
-    }
-
-    struct Rig {
-        home: tempfile::TempDir,
-        clock: Arc<Turned>,
-        accounts: Accounts,
-        policy: Policy,
-        ann: Address,
-    }
-
-    /// A day and a half after the epoch: yesterday is another day.
-    const START: u64 = 36 * 3_600_000;
-
-    impl Rig {
-        async fn new() -> Self {
-            let home = tempfile::tempdir().expect("a folder");
-            let clock = Arc::new(Turned(AtomicU64::new(START)));
-            let (accounts, policy) = Self::over(&home, &clock);
-            let ann = Address::parse("ann@reader.example").expect("an address");
-            Self { home, clock, accounts, policy, ann }
-        }
-
-        fn over(home: &tempfile::TempDir, clock: &Arc<Turned>) -> (Accounts, Policy) {
-            let world = World { clock: clock.clone(), ..World::real() };
-            let store = Store::open(home.path(), &config::Store::default(), &world);
-            let accounts = Accounts::new(store.clone(), world.clone());
-            let policy = Policy::new(accounts.clone(), store, world, &config::Queue::default());
-            (accounts, policy)
-        }
-
-        async fn stream(&self, account: &str, name: &str) -> Stream {
-            let account = match self.accounts.account(account) {
-                Ok(account) => account.id,
-                Err(_) => self.accounts.add_account(account).await.expect("account").id,
-            };
-            let draft = StreamDraft {
-                name: name.into(),
-                kind: StreamKind::Marketing,
-                consent_required: None,
-                honour_opt_out: false,
-                reply_to: None,
-                rules: StreamRules::default(),
-            };
-            self.accounts.add_stream(account, draft).await.expect("stream")
-        }
-
-        async fn ask(&self, stream: &Stream, asker: Asker) -> Requested {
-            let asked = (asker, evidence(Source::Api), Circumstances::default());
-            let limits = config::Consents::default();
-            self.policy.request_consent(stream, &self.ann, asked, &limits).await.expect("store")
-        }
-
-        async fn event(&self, stream: &Stream, asker: Asker) -> u64 {
-            match self.ask(stream, asker).await {
-                Requested::Asked { event, .. } => event,
-                other => unreachable!("{other:?}"),
-            }
-        }
-
-        async fn press(&self, event: u64) -> Option<Confirmed> {
-            let from = (Some("192.0.2.7".to_owned()), Some("Mozilla".to_owned()));
-            let shown = ("Yes".to_owned(), "1".to_owned());
-            self.policy.confirm_consent(event, from, shown).await.expect("store")
-        }
-
-        async fn stop(&self, stream: &Stream, scope: Scope, reason: Reason) {
-            let (subject, source) = (Subject::Address(self.ann.clone()), evidence(Source::Reply));
-            let stop = self.policy.suppress(stream.account, subject, scope, reason, source);
-            stop.await.expect("store");
-        }
-
-        fn judge(&self, stream: &Stream) -> Judgement {
-            self.policy.judge(stream, &self.ann).expect("store")
-        }
-
-        fn turn(&self, hours: u64) {
-            self.clock.0.fetch_add(hours * 3_600_000, Ordering::Relaxed);
-        }
-    }
-
-    #[tokio::test]
-    async fn what_was_asked_for_holds_once_the_button_was_pressed_and_not_before() {
-        let rig = Rig::new().await;
-        let news = rig.stream("acme", "news").await;
-        let event = rig.event(&news, Asker::Sender).await;
-        let Judgement::Unconsented(Some(pending)) = rig.judge(&news) else { unreachable!("clear") };
-        assert_eq!(pending.state, ConsentState::Pending);
-        assert_eq!(rig.press(event + 1).await, None, "no such request");
-        rig.turn(1);
-        assert_eq!(rig.press(event).await, Some(Confirmed::Now));
-        assert_eq!(rig.judge(&news), Judgement::Clear);
-        let view = rig.policy.view(news.account, &Subject::Address(rig.ann.clone()));
-        let consent = view.expect("store").consents.remove(0);
-        assert_eq!(consent.evidence.source, Source::Confirmation);
-        assert_eq!(consent.evidence.ip.as_deref(), Some("192.0.2.7"));
-        let shown = consent.circumstances.expect("what was shown");
-        assert_eq!(shown.asked, Some(Timestamp(START)));
-        assert_eq!(
-            (shown.wording.as_deref(), shown.user_agent.as_deref()),
-            (Some("Yes"), Some("Mozilla"))
-        );
-        // Used once, and the same answer whenever it is pressed again.
-        let at = Timestamp(START + 3_600_000);
-        assert_eq!(rig.press(event).await, Some(Confirmed::Already(at)));
-        assert_eq!(rig.ask(&news, Asker::Sender).await, Requested::Holds(at));
-        let withdrawn = rig.policy.withdraw(&news, &rig.ann, at, evidence(Source::Page));
-        withdrawn.await.expect("store");
-        assert_eq!(rig.press(event).await, Some(Confirmed::Gone), "the person has taken it back");
-        assert_eq!(rig.ask(&news, Asker::Sender).await, Requested::Withdrawn(at));
-    }
-
-    #[tokio::test]
-    async fn an_address_is_asked_once_by_an_account_and_thrice_in_all_in_a_day_through_a_restart() {
-        let rig = Rig::new().await;
-        let news = rig.stream("a1", "news").await;
-        let other = rig.stream("a1", "offers").await;
-        let event = rig.event(&news, Asker::Sender).await;
-        let again = Requested::Asked { event, at: Timestamp(START), is_new: false };
-        assert_eq!(rig.ask(&news, Asker::Sender).await, again);
-        assert_eq!(rig.ask(&other, Asker::Sender).await, Requested::TooMany(Full::Address));
-        for account in ["a2", "a3"] {
-            let stream = rig.stream(account, "news").await;
-            rig.event(&stream, Asker::Sender).await;
-        }
-        let Rig { home, clock, accounts, policy, ann } = rig;
-        policy.store.close().await;
-        drop((accounts, policy));
-        let (accounts, policy) = Rig::over(&home, &clock);
-        let rig = Rig { home, clock, accounts, policy, ann };
-        let fourth = rig.stream("a4", "news").await;
-        assert_eq!(rig.ask(&fourth, Asker::Sender).await, Requested::TooMany(Full::AddressInAll));
-        // Past midnight it is another day of the calendar and the same day's length.
-        rig.turn(23);
-        assert_eq!(rig.ask(&fourth, Asker::Sender).await, Requested::TooMany(Full::AddressInAll));
-        rig.turn(1);
-        rig.event(&fourth, Asker::Sender).await;
-        rig.event(&other, Asker::Sender).await;
-        // Counts that are over go.
-        rig.turn(24 * 5);
-        rig.event(&news, Asker::Sender).await;
-        let left = rig.policy.store.scan::<Requests>(&[], None, 99).expect("store");
-        assert_eq!(left.len(), 2, "the address's and the account's of today");
-    }
-
-    #[tokio::test]
-    async fn an_account_asks_so_many_people_in_a_day() {
-        let rig = Rig::new().await;
-        let news = rig.stream("acme", "news").await;
-        let limits =
-            config::Consents { confirmations_per_account_max: 2, ..config::Consents::default() };
-        let mut said = Vec::new();
-        for number in 0..3 {
-            let address = Address::new(&format!("p{number}"), "reader.example").expect("one");
-            let asked = (Asker::Sender, evidence(Source::Api), Circumstances::default());
-            let asked = rig.policy.request_consent(&news, &address, asked, &limits).await;
-            said.push(matches!(asked.expect("store"), Requested::Asked { .. }));
-        }
-        assert_eq!(said, [true, true, false]);
-    }
-
-    #[tokio::test]
-    async fn who_has_said_no_is_asked_only_where_it_is_the_person_who_asks() {
-        let rig = Rig::new().await;
-        let news = rig.stream("acme", "news").await;
-        let opt_out = Reason::OptOut;
-        for scope in [Scope::Stream(news.id), Scope::Account] {
-            rig.stop(&news, scope, opt_out).await;
-            let said = rig.ask(&news, Asker::Sender).await;
-            assert!(matches!(said, Requested::Stopped(_)), "{said:?}");
-        }
-        let event = rig.event(&news, Asker::Person).await;
-        assert!(matches!(rig.judge(&news), Judgement::Suppressed(_)), "asking lifts nothing");
-        assert_eq!(rig.press(event).await, Some(Confirmed::Now));
-        assert_eq!(rig.judge(&news), Judgement::Clear);
-        // Another stream of the account stays stopped.
-        let offers = rig.stream("acme", "offers").await;
-        assert!(matches!(rig.judge(&offers), Judgement::Suppressed(_)));
-        // A no after the request outdates its mail, and a complaint is nobody's to take back.
-        rig.turn(25);
-        rig.stop(&news, Scope::Stream(news.id), opt_out).await;
-        assert_eq!(rig.press(event).await, Some(Confirmed::Gone));
-        for reason in [Reason::Complaint, Reason::HardBounce, Reason::Manual] {
-            rig.stop(&offers, Scope::Account, reason).await;
-            let said = rig.ask(&news, Asker::Person).await;
-            assert!(matches!(said, Requested::Stopped(_)), "{reason}: {said:?}");
-            let subject = Subject::Address(rig.ann.clone());
-            let operator = evidence(Source::Operator);
-            let lifted = rig.policy.lift(news.account, subject, Scope::Account, reason, operator);
-            assert!(lifted.await.expect("store"));
-        }
-        rig.event(&news, Asker::Person).await;
-    }
-
-    #[tokio::test]
-    async fn a_withdrawal_stands_while_the_person_is_asked() {
-        let rig = Rig::new().await;
-        let news = rig.stream("acme", "news").await;
-        let withdrawn = rig.policy.withdraw(&news, &rig.ann, Timestamp(5), evidence(Source::Page));
-        withdrawn.await.expect("store");
-        let event = rig.event(&news, Asker::Person).await;
-        let Judgement::Unconsented(Some(kept)) = rig.judge(&news) else { unreachable!("clear") };
-        assert_eq!(kept.state, ConsentState::Withdrawn);
-        let found = rig.policy.confirmation(event).expect("store").expect("a request");
-        assert_eq!((found.state, found.stream), (Confirmed::Now, news.id));
-        assert_eq!(rig.press(event).await, Some(Confirmed::Now));
-        assert_eq!(rig.judge(&news), Judgement::Clear);
     }
 }

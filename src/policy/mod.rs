@@ -24,7 +24,8 @@ mod tests;
 pub mod token;
 mod trim;
 
-pub use confirm::{Asker, Confirmation, Confirmed, Full, Requested};
+pub use change::Made;
+pub use confirm::{Asker, Confirmation, Confirmed, Full, Requested, question_id};
 pub use death::{Buried, Death, site_named, site_of};
 pub use desk::Policy;
 pub use erase::ErasedRecords;

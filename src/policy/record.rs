@@ -204,6 +204,9 @@ pub(super) struct RecipientRecord {
     pub(super) domain: Option<Domain>,
     /// Refusals of the address as dead that are not enough for a stop yet.
     pub(super) hard_bounces: Vec<HardBounce>,
+    /// The events by which consent was asked for last, and for which streams, also where what the person
+    /// had said stands meanwhile.
+    pub(super) requests: Vec<(StreamId, u64)>,
 }
 
 /// A refusal of an address as dead.
@@ -249,7 +252,8 @@ impl From<RecipientRecord3> for RecipientRecord {
         let RecipientRecord3 { address, suppressions, consents, replaced, domain, hard_bounces } =
             old;
         let consents = consents.into_iter().map(Into::into).collect();
-        Self { address, suppressions, consents, replaced, domain, hard_bounces }
+        let requests = Vec::new();
+        Self { address, suppressions, consents, replaced, domain, hard_bounces, requests }
     }
 }
 
@@ -281,10 +285,14 @@ struct RecipientRecord1 {
 
 impl Record for RecipientRecord {
     const TABLE: Table = Table::Recipient;
-    const VERSION: u8 = 4;
+    const VERSION: u8 = 5;
 
-    /// Version 2 was version 1 with the domain after it, version 3 had consents without circumstances.
+    /// Version 2 was version 1 with the domain after it, version 3 had consents without circumstances,
+    /// version 4 no requests.
     fn decode_old(version: u8, bytes: &[u8]) -> Option<Self> {
+        if version == 4 {
+            return postcard::from_bytes(&[bytes, &[0]].concat()).ok();
+        }
         if version == 3 {
             return postcard::from_bytes::<RecipientRecord3>(bytes).ok().map(Into::into);
         }
@@ -298,8 +306,8 @@ impl Record for RecipientRecord {
         let consents = consents.into_iter().map(Into::into).collect();
         let replaced = replaced.into_iter().map(|(event, stop)| (event, stop.into())).collect();
         let suppressions = suppressions.into_iter().map(Into::into).collect();
-        let hard_bounces = Vec::new();
-        Some(Self { address, suppressions, consents, replaced, domain, hard_bounces })
+        let (hard_bounces, requests) = (Vec::new(), Vec::new());
+        Some(Self { address, suppressions, consents, replaced, domain, hard_bounces, requests })
     }
 }
 
@@ -368,7 +376,7 @@ mod tests {
         let later = [bytes.clone(), postcard::to_stdvec(&domain).expect("plain data")].concat();
         let read = RecipientRecord::decode_old(2, &later).expect("a record of version 2");
         assert_eq!((read.domain, read.suppressions), (domain, vec![stop]));
-        assert!(RecipientRecord::decode_old(4, &bytes).is_none());
+        assert!(RecipientRecord::decode_old(5, &bytes).is_none());
     }
 
     #[test]
@@ -395,5 +403,9 @@ mod tests {
         let [consent] = &read.consents[..] else { unreachable!("{read:?}") };
         assert_eq!((consent.at, consent.sequence), (Timestamp(7), 9));
         assert_eq!((consent.evidence.text.as_str(), &consent.circumstances), ("form", &None));
+        // Version 4 ended before the requests.
+        let whole = postcard::to_stdvec(&read).expect("plain data");
+        let read = RecipientRecord::decode_old(4, &whole[..whole.len() - 1]).expect("version 4");
+        assert_eq!((read.consents.len(), read.requests.len()), (1, 0));
     }
 }

@@ -1,4 +1,4 @@
-//! Tokens in a message that comes back to its sender are made unreadable, also where quoted-printable
+//! Tokens in a message that goes to its sender, back or in an answer, are made unreadable, also where quoted-printable
 //! breaks them or base64 hides them. Only what opens as a token of ours is touched: to anything else,
 //! such as an attachment, a guess would do harm. What is compressed or encrypted cannot be seen.
 
@@ -18,7 +18,7 @@ const NOTE: &[u8] =
     b"(This part held an address that acts for its recipient, and is left out.)\r\n";
 
 /// Makes tokens in a body unreadable.
-pub(super) fn blot(body: &mut Vec<u8>, is_ours: &impl Fn(&str) -> bool) {
+pub(crate) fn blot(body: &mut Vec<u8>, is_ours: &impl Fn(&str) -> bool) {
     plain(body, is_ours);
     quoted(body, is_ours);
     encoded(body, is_ours, DEPTH_MAX);
@@ -30,13 +30,15 @@ fn tokens(text: &[u8], is_ours: &impl Fn(&str) -> bool) -> Vec<std::ops::Range<u
     let mut found = Vec::new();
     let mut at = 0;
     while at < text.len() {
-        let length = text[at..].iter().take_while(|b| is_base32(b)).count();
-        let end = at + length;
-        if LENGTHS.contains(&length) {
-            let prefixed = at >= 2 && text[at - 1] == b'-';
-            let start = if prefixed { at - 2 } else { at };
+        let end = at + text[at..].iter().take_while(|b| is_base32(b)).count();
+        // In a link within a link, as some mail scanners write them, `%2F` stands before it.
+        let escaped = at > 0 && text[at - 1] == b'%';
+        let begin = if escaped { (at + 2).min(end) } else { at };
+        if LENGTHS.contains(&(end - begin)) {
+            let prefixed = begin == at && at >= 2 && text[at - 1] == b'-';
+            let start = if prefixed { at - 2 } else { begin };
             if std::str::from_utf8(&text[start..end]).is_ok_and(is_ours) {
-                found.push(at..end);
+                found.push(begin..end);
             }
         }
         at = end + 1;
@@ -93,19 +95,21 @@ fn soft_break(rest: &[u8]) -> Option<usize> {
     after[blanks..].starts_with(b"\r\n").then_some(1 + blanks + 2)
 }
 
-/// The same where base64 hides them: a block of lines that hold nothing but base64, and a token in what
-/// they say, is replaced by base64 of a note.
+/// The same where base64 hides them in a block of lines that hold nothing but base64: it is encoded anew
+/// without them. Where they are hidden deeper than that, base64 of a note stands in its place.
 fn encoded(body: &mut Vec<u8>, is_ours: &impl Fn(&str) -> bool, depth: u32) {
     let mut out: Option<Vec<u8>> = None;
     let mut kept = 0;
     for block in blocks(body) {
-        let decoded = base64(&body[block.clone()]);
+        let mut decoded = base64(&body[block.clone()]);
         if !holds(&decoded, is_ours, depth) {
             continue;
         }
+        plain(&mut decoded, is_ours);
+        let left = if holds(&decoded, is_ours, depth) { NOTE } else { &decoded };
         let out = out.get_or_insert_with(|| Vec::with_capacity(body.len()));
         out.extend_from_slice(&body[kept..block.start]);
-        for line in BASE64.encode(NOTE).as_bytes().chunks(LINE) {
+        for line in BASE64.encode(left).as_bytes().chunks(LINE) {
             out.extend_from_slice(line);
             out.extend_from_slice(b"\r\n");
         }
@@ -184,6 +188,8 @@ mod tests {
         let expected = written.replace(&own, &format!("r-{}", "x".repeat(61)));
         assert_eq!(blotted(&written), expected);
         assert_eq!(blotted(&token[..55]), "x".repeat(55));
+        let within = format!("?url=https%3A%2F%2Fr.example%2Fc%2F{}&x", &token[..55]);
+        assert_eq!(blotted(&within), within.replace(&token[..55], &"x".repeat(55)));
     }
 
     #[test]
@@ -229,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_in_base64_that_holds_a_token_gives_way_to_a_note() {
+    fn a_part_in_base64_that_holds_a_token_is_encoded_without_it_or_gives_way_to_a_note() {
         let lines = |bytes: &[u8]| -> String {
             let text = BASE64.encode(bytes);
             text.as_bytes()
@@ -243,11 +249,17 @@ mod tests {
         let nested =
             format!("Content-Transfer-Encoding: base64\r\n\r\n{}", lines(inside.as_bytes()));
         let broken = format!("r-{}=\r\n{}", &token()[..9], &token()[9..]);
-        for hidden in [inside.as_bytes(), &wide, nested.as_bytes(), broken.as_bytes()] {
+        let without = inside.replace(&token(), &"x".repeat(61));
+        for (hidden, left_over) in [
+            (inside.as_bytes(), without.as_bytes()),
+            (&wide, NOTE),
+            (nested.as_bytes(), NOTE),
+            (broken.as_bytes(), NOTE),
+        ] {
             let other = lines(&[7; 200]);
             let body = format!("--b\r\n\r\n{}--b\r\n\r\n{other}--b--\r\n", lines(hidden));
             let left = blotted(&body);
-            assert_eq!(left, format!("--b\r\n\r\n{}--b\r\n\r\n{other}--b--\r\n", lines(NOTE)));
+            assert_eq!(left, format!("--b\r\n\r\n{}--b\r\n\r\n{other}--b--\r\n", lines(left_over)));
         }
         let harmless = format!("--b\r\n\r\n{}--b--\r\n", lines(&[b'a'; 500]));
         assert_eq!(blotted(&harmless), harmless);

@@ -49,11 +49,11 @@ impl Embedded {
             }
             _ => None,
         };
-        let stop = match asks {
-            Some(account) => self.policy.against_answer(account, to)?,
+        let against = match asks {
+            Some(account) => self.policy.against_mail(account, to, message.id)?,
             None => None,
         };
-        Ok(stop.map_or_else(|| Ok(Policy::free_permit()), |stop| Err(Judgement::Suppressed(stop))))
+        Ok(against.map_or_else(|| Ok(Policy::free_permit()), Err))
     }
 
     /// The stream's name as the log has it; empty for our own mail.

@@ -20,6 +20,7 @@ mod stop;
 mod tests;
 mod view;
 
+pub(crate) use blot::blot;
 pub use embedded::Embedded;
 pub(crate) use report::redacted;
 pub use site::{Limits, Outage, Site, SiteView, Suspension};

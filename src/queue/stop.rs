@@ -3,7 +3,7 @@
 use super::{Queue, Selector};
 use crate::events::record::{Evidence, Grounds, Reason, Scope, Source};
 use crate::mail::{AccountId, RecipientHash};
-use crate::policy::{Buried, Death, Policy, Settled, Subject};
+use crate::policy::{Buried, Death, Made, Policy, Settled, Subject};
 use crate::store::StoreFault;
 use std::sync::Arc;
 
@@ -26,16 +26,11 @@ pub struct Stop {
     pub grounds: Option<Grounds>,
 }
 
-/// Records a stop and ends the queued mail that it binds; the number of its event, and whether a dot
-/// may still follow. It runs on a task of its own, so that one who hangs up is stopped all the same.
+/// Records a stop and ends the queued mail that it binds. It runs on a task of its own, so that one who hangs up is stopped all the same.
 ///
 /// # Errors
 /// The store.
-pub async fn stop(
-    policy: &Policy,
-    queue: &Arc<dyn Queue>,
-    stop: Stop,
-) -> Result<(u64, Settled), StoreFault> {
+pub async fn stop(policy: &Policy, queue: &Arc<dyn Queue>, stop: Stop) -> Result<Made, StoreFault> {
     let (policy, queue) = (policy.clone(), queue.clone());
     let work = async move {
         let Stop { account, recipient, subject, scope, reason, evidence, grounds } = stop;
@@ -47,7 +42,7 @@ pub async fn stop(
             .increment(1);
         tracing::info!(
             target: "relent::queue", account = account.0, recipient = %recipient, ?scope,
-            reason = reason.name(), event = done.0, settled = ?done.1, ended, ip,
+            reason = reason.name(), event = done.event, settled = ?done.settled, ended, ip,
             "stopped: {}", way.name()
         );
         Ok(done)

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::events::message::{Accepted, Origin, Recipient};
 use crate::events::record::{Circumstances, Evidence};
 use crate::mail::{Address, MessageId, RecipientNumber, ReversePath, Timestamp};
-use crate::policy::{Asker, Policy, Requested, Token};
+use crate::policy::{Asker, Policy, Requested, Token, question_id};
 use crate::queue::Queue;
 use crate::spool::SpoolFault;
 use crate::store::StoreFault;
@@ -43,15 +43,6 @@ pub struct Asking<'a> {
     pub policy: &'a Policy,
     /// The clock.
     pub world: &'a World,
-}
-
-/// The id of the mail about one request, the same whenever it is tried.
-fn id_of(event: u64) -> MessageId {
-    let digest = ring::digest::digest(
-        &ring::digest::SHA256,
-        &[b"consent request".as_slice(), &event.to_be_bytes()].concat(),
-    );
-    MessageId(digest.as_ref()[..12].try_into().expect("32 bytes"))
 }
 
 impl Asking<'_> {
@@ -88,7 +79,7 @@ impl Asking<'_> {
         (event, asked): (u64, Timestamp),
         language: Option<&str>,
     ) -> Result<(MessageId, bool), AskingFault> {
-        let id = id_of(event);
+        let id = question_id(event);
         if self.queue.find(id, RecipientNumber(0)).await.is_some() {
             return Ok((id, false));
         }
@@ -153,16 +144,5 @@ impl Asking<'_> {
         tracing::info!(target: "relent::replies", id = %id, stream = stream.name,
             language = texts.tag, event, "a person was asked for consent");
         Ok((id, true))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_request_has_one_mail() {
-        assert_eq!(id_of(7), id_of(7));
-        assert_ne!(id_of(7), id_of(8));
     }
 }

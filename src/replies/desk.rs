@@ -512,8 +512,8 @@ impl Desk {
             grounds: Some(grounds),
         };
         let done = queue::stop(&self.parts.policy, &self.parts.queue, stop).await;
-        let (event, in_flight) = done.map_err(|fault| fault.answer())?;
-        settled(Ok(in_flight)).map(|()| event)
+        let made = done.map_err(|fault| fault.answer())?;
+        settled(Ok(made.settled)).map(|()| made.event)
     }
 
     fn log(&self, reading: &Reading, letters: usize) {

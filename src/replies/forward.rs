@@ -1,5 +1,5 @@
 //! A letter on its way to the mailbox that reads it: whole, byte for byte, behind our Received field, so
-//! that the writer's signature still holds. The mailbox is the one that the answered message itself named in
+//! that the writer's signature still holds; only links that act for the writer are made unreadable. The mailbox is the one that the answered message itself named in
 //! Reply-To, where its domain is the account's; else the stream's. Before the letter stands whether it is from
 //! whom it says, and at which of our addresses it came in, by which one that comes round again is known.
 
@@ -7,6 +7,10 @@ use super::desk::{Act, Desk, Forward, Reading};
 use super::destination::{Person, refuse};
 use crate::events::message::{Accepted, Letters, MessageEvent, Origin, Recipient};
 use crate::mail::{Address, Answer, MessageId, ReversePath, Status, header};
+use crate::policy::Token;
+use crate::queue::blot;
+use crate::store::StoreFault;
+use std::borrow::Cow;
 
 /// Most events of mail to a person that are looked through for the message that is answered.
 const EVENTS_MAX: usize = 200;
@@ -93,6 +97,7 @@ impl Desk {
         let Forward { mailbox, origin, report } = letter;
         let parts = &self.parts;
         parts.queue.ready().map_err(|fault| fault.answer())?;
+        let message = self.without_links(&incoming.message).map_err(|fault| fault.answer())?;
         let head = self.trace(reading, at).await;
         let (mut chance, now) = ([0; 6], parts.world.clock.now());
         parts.world.chance.fill(&mut chance);
@@ -101,7 +106,7 @@ impl Desk {
         let sender = if report { incoming.sender.clone() } else { ReversePath::Null };
         let draft = Accepted {
             smtputf8: mailbox.needs_smtputf8(),
-            eight_bit: !incoming.message.is_ascii(),
+            eight_bit: !message.is_ascii(),
             tls: incoming.tls,
             ..Accepted::new(
                 MessageId::new(now, chance),
@@ -113,7 +118,7 @@ impl Desk {
         };
         let mut body = parts.queue.body();
         body.write(head.as_bytes()).await.map_err(|fault| fault.answer())?;
-        for piece in without_claims(&incoming.message, &parts.config.hostname) {
+        for piece in without_claims(&message, &parts.config.hostname) {
             body.write(piece).await.map_err(|fault| fault.answer())?;
         }
         let (id, to) = (draft.id, draft.recipients[0].address.clone());
@@ -138,12 +143,36 @@ impl Desk {
         Err(Answer::new(554, Status::new(5, 4, 6), format!("{text}: a mail loop")))
     }
 
+    /// A letter without the links in it that confirm or undo. Whoever answers our own mail quotes them, and
+    /// the mailbox that reads the letter is the sender's, who must not press the writer's buttons. Such a
+    /// letter's DKIM signature does not hold any more; ours says before it whether it did.
+    fn without_links<'a>(&self, message: &'a [u8]) -> Result<Cow<'a, [u8]>, StoreFault> {
+        let fault = std::cell::Cell::new(None);
+        let acts = |text: &str| match self.parts.policy.open(text) {
+            Ok(token) => matches!(token, Some(Token::Confirm { .. } | Token::Undo { .. })),
+            Err(why) => {
+                fault.set(Some(why));
+                false
+            }
+        };
+        let blotted = blotted(message, &acts);
+        fault.into_inner().map_or(Ok(blotted), Err)
+    }
+
     /// What is put before a letter.
     async fn trace(&self, reading: &Reading, at: &Address) -> String {
         let results = self.authenticity(reading).await.results().join(FOLD);
         let hostname = &self.parts.config.hostname;
         format!("Delivered-To: {at}\r\nAuthentication-Results: {hostname}{FOLD}{results}\r\n")
     }
+}
+
+/// A message with the tokens in its body unreadable; as it is where there are none.
+fn blotted<'a>(message: &'a [u8], acts: &impl Fn(&str) -> bool) -> Cow<'a, [u8]> {
+    let (head, body) = message.split_at(header::body_start(message));
+    let mut left = body.to_vec();
+    blot(&mut left, acts);
+    if left == body { Cow::Borrowed(message) } else { Cow::Owned([head, &left].concat()) }
 }
 
 //= https://www.rfc-editor.org/rfc/rfc8601#section-5
@@ -204,6 +233,27 @@ fn answered(message: &[u8]) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::{RecipientHash, StreamId, Timestamp};
+    use crate::policy::token::{open, seal};
+
+    #[test]
+    fn links_that_act_for_the_writer_are_made_unreadable_and_nothing_else_is() {
+        let key = [7; 32];
+        let acts = |text: &str| {
+            matches!(open(&key, text), Some(Token::Confirm { .. } | Token::Undo { .. }))
+        };
+        let until = Timestamp(5000);
+        let head = "From: ann@reader.example\r\nSubject: Re: Please confirm\r\n\r\n";
+        let write = |token: &str| format!("{head}No.\r\n> https://relay.example/c/{token}\r\n");
+        for token in [Token::Confirm { event: 9, until }, Token::Undo { event: 9, until }] {
+            let token = seal(&key, &token);
+            let left = blotted(write(&token).as_bytes(), &acts).into_owned();
+            assert_eq!(String::from_utf8(left).expect("text"), write(&"x".repeat(token.len())));
+        }
+        let reply = Token::Reply { stream: StreamId(3), recipient: RecipientHash([3; 16]) };
+        let written = write(&seal(&key, &reply));
+        assert!(matches!(blotted(written.as_bytes(), &acts), Cow::Borrowed(_)));
+    }
 
     #[test]
     fn results_that_claim_to_be_ours_are_taken_out_and_no_others() {

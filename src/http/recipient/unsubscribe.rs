@@ -27,7 +27,8 @@ const NOTE_MAX: usize = 200;
 /// What a stop came to.
 pub(super) struct Stopped {
     pub(super) settled: Settled,
-    /// The token to undo it, while it can be undone, and until when that is.
+    /// The token to undo it, where this made it, and until when it can be undone. One that stood is not
+    /// undone from here: whoever has the link, the sender too, could take the person's word back.
     pub(super) undo: Option<(String, Timestamp)>,
 }
 
@@ -48,8 +49,11 @@ pub(super) async fn stop(
         evidence,
         grounds: None,
     };
-    let (event, settled) = queue::stop(&parts.policy, &parts.queue, stop).await?;
-    let token = parts.policy.undo_token(account, &subject, event)?;
+    let made = queue::stop(&parts.policy, &parts.queue, stop).await?;
+    let token = match made.is_new {
+        true => parts.policy.undo_token(account, &subject, made.event)?,
+        false => None,
+    };
     let undo = match token {
         Some(token) => match parts.policy.open(&token)? {
             Some(Token::Undo { until, .. }) => Some((token, until)),
@@ -57,7 +61,7 @@ pub(super) async fn stop(
         },
         None => None,
     };
-    Ok(Stopped { settled, undo })
+    Ok(Stopped { settled: made.settled, undo })
 }
 
 pub(super) fn evidence(source: Source, reader: &Reader) -> Evidence {

@@ -404,6 +404,9 @@ impl Transaction<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::{Disk, DiskFile, SystemDisk};
+    use std::io;
+    use std::path::PathBuf;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     fn open(folder: &Path) -> Store {
@@ -475,7 +478,7 @@ mod tests {
         }
         fn commit(&self, changes: &[super::super::engine::Change]) -> Result<(), EngineFault> {
             match self.0.load(Ordering::SeqCst) {
-                true => Err(std::io::Error::from_raw_os_error(28).into()),
+                true => Err(io::Error::from_raw_os_error(28).into()),
                 false => self.1.commit(changes),
             }
         }
@@ -554,5 +557,56 @@ mod tests {
         drop(again);
         let offline = compact(folder.path(), &config::Store::default()).await;
         assert!(offline.expect("nobody has it open"));
+    }
+
+    /// A disk that, once told to, secures no folder's names.
+    struct Unsure(SystemDisk, AtomicBool);
+
+    impl Disk for Unsure {
+        fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+            self.0.create(path)
+        }
+        fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+            self.0.open(path)
+        }
+        fn create_directory(&self, path: &Path) -> io::Result<()> {
+            self.0.create_directory(path)
+        }
+        fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+            self.0.list(directory)
+        }
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            self.0.rename(from, to)
+        }
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            self.0.remove(path)
+        }
+        fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+            if self.1.load(Ordering::SeqCst) {
+                return Err(rustix::io::Errno::NOSPC.into());
+            }
+            self.0.sync_directory(directory)
+        }
+        fn free(&self, path: &Path) -> io::Result<u64> {
+            self.0.free(path)
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_acknowledged_into_a_file_that_may_have_lost_its_name() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let disk = Arc::new(Unsure(SystemDisk, AtomicBool::new(false)));
+        let world = World { disk: disk.clone(), ..World::real() };
+        let store = Store::open(folder.path(), &config::Store::default(), &world);
+        let count = |t: &mut Transaction<'_>| Ok(Ok::<_, ()>(t.count("records")?));
+        assert_eq!(store.transact(count).await.expect("store"), Ok(1));
+        disk.1.store(true, Ordering::SeqCst);
+        let compacted = store.compact(u64::MAX).await;
+        assert!(matches!(compacted, Err(StoreFault::Failed(_))), "{compacted:?}");
+        assert!(store.transact(count).await.is_err());
+        store.close().await;
+        drop(store);
+        let again = open(folder.path());
+        assert_eq!(again.transact(count).await.expect("store"), Ok(2));
     }
 }

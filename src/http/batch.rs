@@ -122,7 +122,7 @@ pub(super) async fn stop(
         stops.push(ListedStop { subject, scope, reason, at: None, evidence });
     }
     if !domains.is_empty() {
-        selectors.push(Selector::Among(Arc::default(), Arc::new(domains)));
+        selectors.push(Selector::Domains(account.id, Arc::new(domains)));
     }
     let (policy, queue) = (parts.policy.clone(), parts.queue.clone());
     // On a task of its own: what is begun is done, whether the asker waits or not.

@@ -304,11 +304,14 @@ fn concerned(
             Some(Selector::Domain(domain)) => {
                 domains.insert(domain);
             }
+            Some(Selector::Domains(_, own)) => domains.extend(own.iter().cloned()),
             one => found.extend(one),
         }
     }
     let domains: HashSet<Domain> = domains;
-    if !(addresses.is_empty() && domains.is_empty()) {
+    if account != AccountId::INSTALLATION && !domains.is_empty() {
+        found.push(Selector::Domains(account, Arc::new(domains)));
+    } else if !(addresses.is_empty() && domains.is_empty()) {
         found.push(Selector::Among(Arc::new(addresses), Arc::new(domains)));
     }
     Ok(found)

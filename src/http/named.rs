@@ -8,6 +8,8 @@ use crate::mail::{AccountId, Address, Domain, RecipientHash, StreamId, Timestamp
 use crate::policy::{Settled, Subject};
 use crate::queue::Selector;
 use axum::http::StatusCode;
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The name that stands for every account.
@@ -141,7 +143,12 @@ pub(super) fn concerned(
     subject: &Subject,
 ) -> Result<Option<Selector>, Problem> {
     Ok(match subject {
-        Subject::Domain(domain) => Some(Selector::Domain(domain.clone())),
+        Subject::Domain(domain) if account == AccountId::INSTALLATION => {
+            Some(Selector::Domain(domain.clone()))
+        }
+        Subject::Domain(domain) => {
+            Some(Selector::Domains(account, Arc::new(HashSet::from([domain.clone()]))))
+        }
         Subject::Address(address) if account == AccountId::INSTALLATION => {
             Some(Selector::Address(address.clone()))
         }

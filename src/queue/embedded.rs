@@ -437,7 +437,7 @@ impl Queue for Embedded {
     }
 
     async fn cancel(&self, selector: Selector) -> u64 {
-        let keys = self.state().select(&selector, usize::MAX);
+        let keys = self.gathered(&selector, usize::MAX).await;
         let (mut ended, mut alike) = (0, Vec::new());
         for key in keys {
             let message = self.state().message(key.0);
@@ -468,7 +468,7 @@ impl Queue for Embedded {
     }
 
     async fn remove(&self, selector: Selector, reason: &str) -> Result<u64, SpoolFault> {
-        let keys = self.state().select(&selector, usize::MAX);
+        let keys = self.gathered(&selector, usize::MAX).await;
         let ends = keys.into_iter().map(|key| (key, reason.to_owned())).collect();
         let (mut ended, mut active) = self.end_all(ends, Outcome::Cancelled).await?;
         {
@@ -494,9 +494,10 @@ impl Queue for Embedded {
 
     async fn retry(&self, selector: Selector) -> u64 {
         let now = self.world.clock.now();
+        let keys = self.gathered(&selector, usize::MAX).await;
         let mut state = self.state();
         let (mut count, mut lanes) = (0, HashSet::new());
-        for key in state.select(&selector, usize::MAX) {
+        for key in keys {
             // What its sender wants to leave later is not the operator's to send before.
             if state.item(key).is_some_and(|item| item.next_at > now && item.attempts == 0)
                 && state.wanted(key).is_some_and(|at| at > now)
@@ -559,7 +560,8 @@ impl Queue for Embedded {
 
     async fn list(&self, selector: Selector, limit: usize) -> Vec<ItemView> {
         let now = self.world.clock.now();
-        let mut found = self.state().list(&selector, limit, now);
+        let keys = self.gathered(&selector, limit).await;
+        let mut found = self.state().list(keys, now);
         for item in found.iter_mut().filter(|item| item.state == "queued") {
             let stream = item.stream.filter(|_| item.is_submission);
             let quiet = stream.and_then(|stream| self.quiet_until(stream, item.due_at, now));

@@ -12,6 +12,7 @@ mod rebuild;
 mod report;
 mod report_words;
 mod schedule;
+mod select;
 mod shelf;
 mod site;
 mod state;
@@ -141,6 +142,8 @@ pub enum Selector {
     Among(Arc<HashSet<String>>, Arc<HashSet<Domain>>),
     /// A destination.
     Domain(Domain),
+    /// An account's mail to destinations.
+    Domains(AccountId, Arc<HashSet<Domain>>),
     /// An account's mail.
     Account(AccountId),
     /// A stream's mail.

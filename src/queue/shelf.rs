@@ -95,7 +95,7 @@ impl Entry {
         }
     }
 
-    fn item(&self, number: u32) -> Option<&Item> {
+    pub(super) fn item(&self, number: u32) -> Option<&Item> {
         match &self.items {
             Items::One(item) => (number == 0).then_some(item),
             Items::Many(items) => items.get(number as usize)?.as_ref(),
@@ -173,6 +173,12 @@ impl Shelf {
     /// All messages, in no order.
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().map(|(_, entry)| entry)
+    }
+
+    /// The messages in so many places from one on, in no order; none: there are no more places.
+    pub(super) fn slice(&self, from: usize, count: usize) -> Option<impl Iterator<Item = &Entry>> {
+        let end = from.saturating_add(count).min(self.entries.capacity());
+        (from < end).then(|| (from..end).filter_map(|at| self.entries.get(at)))
     }
 
     /// All items, in no order.

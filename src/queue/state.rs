@@ -2,11 +2,11 @@
 
 use super::lanes::Lanes;
 use super::shelf::{Entry, Item, Place, Shelf};
-use super::{Limits, Selector, Site};
+use super::{Limits, Site};
 use crate::events::message::Accepted;
-use crate::mail::{AccountId, Domain, MessageId, RecipientHash, Timestamp};
+use crate::mail::{AccountId, MessageId, RecipientHash, Timestamp};
 use crate::spool::Sequence;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(super) use super::shelf::{Key, Stand};
@@ -28,11 +28,11 @@ const PROMOTED_MAX: usize = 1000;
 const PASSED_MAX: usize = 10_000;
 
 pub(super) struct State {
-    shelf: Shelf,
+    pub(super) shelf: Shelf,
     pub(super) lanes: Lanes,
     timer: BTreeSet<(Timestamp, Place)>,
     /// Items by recipient.
-    persons: BTreeSet<(u64, Place)>,
+    pub(super) persons: BTreeSet<(u64, Place)>,
     generation: u64,
     /// The latest moment that was seen since the clock last went back.
     seen: Timestamp,
@@ -337,77 +337,14 @@ impl State {
         }
         true
     }
-
-    /// Items that a command means, at most `limit`, the oldest message's first.
-    pub(super) fn select(&self, selector: &Selector, limit: usize) -> Vec<Key> {
-        let all = |entry: &Entry| -> Vec<Key> {
-            entry.numbers().map(|number| (entry.id, number)).collect()
-        };
-        let of = |means: &dyn Fn(&Entry) -> bool| -> Vec<Key> {
-            self.shelf.entries().filter(|entry| means(entry)).flat_map(all).collect()
-        };
-        let to = |domain: &Domain| -> Vec<Key> {
-            let Some(at) = self.lanes.find(domain) else { return Vec::new() };
-            let goes = self.shelf.items().filter(|(_, item)| item.destination == at);
-            goes.map(|(key, _)| key).collect()
-        };
-        let mut keys = match selector {
-            Selector::All => of(&|_| true),
-            Selector::Message(id) => self.shelf.entry(*id).map(all).unwrap_or_default(),
-            Selector::Account(account) => of(&|entry| entry.account == *account),
-            Selector::Stream(stream) => of(&|entry| entry.stream == Some(*stream)),
-            Selector::Domain(domain) => to(domain),
-            Selector::Address(address) => {
-                self.among(&HashSet::from([address.normal()]), &HashSet::new())
-            }
-            Selector::Among(addresses, domains) => self.among(addresses, domains),
-            // Every stop asks for a recipient: that must not walk the queue.
-            Selector::Recipient(account, hash) => self.of_person(*account, *hash),
-        };
-        if limit < keys.len() {
-            keys.select_nth_unstable(limit);
-            keys.truncate(limit);
-        }
-        keys.sort_unstable();
-        keys
-    }
-
-    fn among(&self, addresses: &HashSet<String>, domains: &HashSet<Domain>) -> Vec<Key> {
-        let place = |domain: &Domain| self.lanes.find(domain);
-        let whole: HashSet<u32> = domains.iter().filter_map(place).collect();
-        let host = |address: &String| place(&Domain::parse(address.rsplit_once('@')?.1).ok()?);
-        let partly: HashSet<u32> = addresses.iter().filter_map(host).collect();
-        let means = |(key, item): (Key, &Item)| {
-            // Only where a destination is among theirs is a message read.
-            let is_meant = whole.contains(&item.destination)
-                || partly.contains(&item.destination)
-                    && addresses.contains(
-                        &self.message(key.0)?.recipients[key.1 as usize].address.normal(),
-                    );
-            is_meant.then_some(key)
-        };
-        self.shelf.items().filter_map(means).collect()
-    }
-
-    fn of_person(&self, account: AccountId, hash: RecipientHash) -> Vec<Key> {
-        let person = place(hash);
-        let after = (person, Place::LEAST);
-        let places = self.persons.range(after..).take_while(|(found, _)| *found == person);
-        let means = |(_, place): &(u64, Place)| {
-            let entry = self.shelf.entry_at(*place).filter(|entry| entry.account == account)?;
-            let to = entry.message()?.recipients.get(place.number as usize)?.hash;
-            (to == hash).then_some((entry.id, place.number))
-        };
-        places.filter_map(means).collect()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::events::message::{Origin, Recipient};
-    use crate::mail::{AccountId, Address, ReversePath};
-    use crate::queue::Suspension;
+    use crate::mail::{AccountId, Address, Domain, ReversePath};
+    use crate::queue::{Selector, Suspension};
 
     fn message(id: u8, to: &str) -> Accepted {
         of(1, id, to)
@@ -665,5 +602,31 @@ mod tests {
         assert_eq!(state.persons.len(), 2);
         let other = RecipientHash([0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(state.select(&Selector::Recipient(AccountId(1), other), 9), []);
+    }
+
+    #[test]
+    fn a_domain_of_an_account_is_its_own_and_a_walk_in_slices_finds_all() {
+        use std::collections::HashSet;
+        let mut state = state(9);
+        for id in 1..=6 {
+            let to = if id <= 4 { "a@one.example" } else { "a@two.example" };
+            let message = of(u32::from(id % 2), id, to);
+            state.add(message, None, Sequence(u64::from(id)), Timestamp(5));
+        }
+        let ids = |keys: Vec<Key>| keys.iter().map(|key| key.0.0[0]).collect::<Vec<_>>();
+        let to = |name: &str| Arc::new(HashSet::from([domain(name)]));
+        let own = Selector::Domains(AccountId(1), to("one.example"));
+        assert_eq!(ids(state.select(&own, 9)), [1, 3]);
+        let none = Selector::Domains(AccountId(1), to("three.example"));
+        assert_eq!(state.select(&none, 9), []);
+        assert_eq!(ids(state.select(&Selector::Domain(domain("two.example")), 9)), [5, 6]);
+        assert_eq!(ids(state.select(&Selector::Account(AccountId(1)), 2)), [1, 3]);
+        let (mut from, mut keys) = (0, Vec::new());
+        while let (mut found, true) = state.select_slice(&Selector::All, (from, 2)) {
+            keys.append(&mut found);
+            from += 2;
+        }
+        keys.sort_unstable();
+        assert_eq!(ids(keys), [1, 2, 3, 4, 5, 6]);
     }
 }

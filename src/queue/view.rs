@@ -2,7 +2,7 @@
 
 use super::shelf::Item;
 use super::state::{Key, Stand, State, Then};
-use super::{ItemView, Selector, Summary};
+use super::{ItemView, Summary};
 use crate::events::message::{Accepted, Origin};
 use crate::mail::Timestamp;
 
@@ -29,9 +29,8 @@ fn why(item: &Item, message: &Accepted, now: Timestamp) -> &'static str {
 }
 
 impl State {
-    /// Items that match, at most `limit`.
-    pub(super) fn list(&self, selector: &Selector, limit: usize, now: Timestamp) -> Vec<ItemView> {
-        let keys = self.select(selector, limit);
+    /// Those of these items that are there.
+    pub(super) fn list(&self, keys: Vec<Key>, now: Timestamp) -> Vec<ItemView> {
         keys.into_iter().filter_map(|key| self.view(key, now)).collect()
     }
 

@@ -46,6 +46,9 @@ async fn trim(config: &Config, policy: &Policy, world: &World) -> Result<(), Sto
             tokio::time::sleep(PAUSE).await;
         }
     }
+    while policy.trim_requests().await? > 0 {
+        tokio::time::sleep(PAUSE).await;
+    }
     let mut after = None;
     loop {
         after = policy.trim_records(ips, after).await?;

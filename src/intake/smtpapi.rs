@@ -6,6 +6,7 @@
 use crate::mail::charset::encoded_words;
 use crate::mail::mailbox::mailboxes;
 use crate::mail::{Address, Timestamp};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// Most keys that are named as passed over.
@@ -162,23 +163,82 @@ impl<'de> serde::Deserialize<'de> for Once {
 
 struct Keys;
 
-impl<'de> serde::de::Visitor<'de> for Keys {
+impl<'de> Visitor<'de> for Keys {
     type Value = Once;
 
     fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("an object")
     }
 
-    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Once, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Once, A::Error> {
         let mut object = Map::new();
-        while let Some((key, value)) = map.next_entry::<String, Value>()? {
+        while let Some((key, Each(value))) = map.next_entry::<String, Each>()? {
             if object.contains_key(&key) {
                 let text = format!("\"{}\" stands there twice", short(&key));
-                return Err(serde::de::Error::custom(text));
+                return Err(Error::custom(text));
             }
             object.insert(key, value);
         }
         Ok(Once(object))
+    }
+}
+
+/// A value within, whose own objects are held to the same.
+struct Each(Value);
+
+impl<'de> serde::Deserialize<'de> for Each {
+    fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        reader.deserialize_any(Values)
+    }
+}
+
+struct Values;
+
+impl<'de> Visitor<'de> for Values {
+    type Value = Each;
+
+    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("a value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Each, E> {
+        Ok(Each(Value::Null))
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Each, E> {
+        Ok(Each(value.into()))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Each, E> {
+        Ok(Each(value.into()))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Each, E> {
+        Ok(Each(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Each, E> {
+        Ok(Each(value.into()))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Each, E> {
+        Ok(Each(value.into()))
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Each, E> {
+        Ok(Each(value.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Each, A::Error> {
+        let mut found = Vec::new();
+        while let Some(Each(value)) = list.next_element()? {
+            found.push(value);
+        }
+        Ok(Each(Value::Array(found)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Each, A::Error> {
+        Keys.visit_map(map).map(|Once(object)| Each(Value::Object(object)))
     }
 }
 
@@ -236,6 +296,7 @@ mod tests {
             ),
             (r#"{"to": ["a@b.example\r\nBcc: x@y.example"]}"#, "a@b.example??Bcc"),
             (r#"{"to": ["a@b.example"], "to": ["c@b.example"]}"#, "twice"),
+            (r#"{"filters": {"a": [{"b": 1, "b": 2}]}}"#, "\"b\" stands there twice"),
             (r#"{"send_at": "tomorrow"}"#, "seconds since 1970"),
             (r#"{"send_at": -1}"#, "seconds since 1970"),
             (r#"{"filters": 1}"#, "object"),

@@ -25,6 +25,8 @@ use std::time::Duration;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Counts of days that are over which a request takes away.
 const SWEPT: usize = 16;
+/// The same of one step of the work that looks after them.
+const TRIMMED: usize = 1000;
 
 /// Who asks that a person be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +123,12 @@ fn place(day: u32, of: &[u8]) -> Vec<u8> {
     [&day.to_be_bytes()[..], of].concat()
 }
 
+/// Whether nobody asks for a count any more.
+fn is_over(place: &[u8], today: u32) -> bool {
+    let day = place.first_chunk::<4>().map(|day| u32::from_be_bytes(*day));
+    day.is_some_and(|day| day.saturating_add(1) < today)
+}
+
 /// The stop that no wish of the person's outranks.
 fn lasting(
     stops: &[Suppression],
@@ -210,11 +218,8 @@ impl Policy {
         let today = day_of(now);
         // Counts that nobody asks for any more go, some with each new one.
         let old = self.store.scan::<Requests>(&[], None, SWEPT)?;
-        let is_over = |place: &[u8]| {
-            let day = place.first_chunk::<4>().map(|day| u32::from_be_bytes(*day));
-            day.is_some_and(|day| day.saturating_add(1) < today)
-        };
-        let old: Vec<_> = old.into_iter().map(|(place, _)| place).filter(|p| is_over(p)).collect();
+        let old = old.into_iter().map(|(place, _)| place);
+        let old: Vec<_> = old.filter(|place| is_over(place, today)).collect();
         let done = self.store.transact(move |t| {
             let (mut stops, mut consents) = (Vec::new(), Vec::new());
             for record in &records {
@@ -295,6 +300,59 @@ impl Policy {
                 t.remove::<Requests>(&place);
             }
             Ok(Ok::<_, Infallible>(Requested::Asked { event, at: now, is_new: true }))
+        });
+        Ok(never(done.await?))
+    }
+
+    /// Removes counts of requests of days that are over, at most a step of them: how many.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn trim_requests(&self) -> Result<usize, StoreFault> {
+        let today = day_of(self.world.clock.now());
+        let old = self.store.scan::<Requests>(&[], None, TRIMMED)?;
+        let old = old.into_iter().map(|(place, _)| place);
+        let old: Vec<_> = old.take_while(|place| is_over(place, today)).collect();
+        if old.is_empty() {
+            return Ok(0);
+        }
+        let count = old.len();
+        let done = self.store.transact(move |t| {
+            old.iter().for_each(|place| t.remove::<Requests>(place));
+            Ok(Ok::<_, Infallible>(count))
+        });
+        Ok(never(done.await?))
+    }
+
+    /// Forgets how often an account has asked a person, of the installation how often any has: how many
+    /// entries are gone.
+    ///
+    /// # Errors
+    /// The store.
+    pub(super) async fn erase_requests(
+        &self,
+        account: AccountId,
+        address: &Address,
+    ) -> Result<u64, StoreFault> {
+        while self.trim_requests().await? > 0 {}
+        let everywhere = self.accounts.hash(AccountId::INSTALLATION, address)?;
+        let today = day_of(self.world.clock.now());
+        let done = self.store.transact(move |t| {
+            let mut gone = 0;
+            for day in [today.saturating_sub(1), today] {
+                let place = place(day, &everywhere.0);
+                let Some(mut kept) = t.get::<Requests>(&place)? else { continue };
+                let before = kept.asked.len();
+                kept.asked
+                    .retain(|asked| account != AccountId::INSTALLATION && asked.account != account);
+                gone += (before - kept.asked.len()) as u64;
+                if kept.asked.is_empty() {
+                    t.remove::<Requests>(&place);
+                } else {
+                    t.put(&place, &kept);
+                }
+            }
+            Ok(Ok::<_, Infallible>(gone))
         });
         Ok(never(done.await?))
     }

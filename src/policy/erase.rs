@@ -30,7 +30,8 @@ pub struct ErasedRecords {
     pub events: u64,
     /// Entries of the audit chain whose words are gone.
     pub entries: u64,
-    /// Stops held for the operator, and answers kept for repeated requests.
+    /// Stops held for the operator, requests for consent that were counted, and answers kept for repeated
+    /// requests.
     pub rows: u64,
 }
 
@@ -109,6 +110,7 @@ impl Policy {
             erased.entries += entries;
         }
         erased.rows += self.erase_held(account, hash).await?;
+        erased.rows += self.erase_requests(account, address).await?;
         Ok(erased)
     }
 

@@ -288,3 +288,20 @@ async fn a_consent_stands_while_the_person_is_asked_again() {
     assert_eq!(rig.judge(&news), Judgement::Clear);
     assert!(matches!(rig.press(event).await, Some(Confirmed::Already(_))));
 }
+
+#[tokio::test]
+async fn counts_go_with_their_days_and_with_who_is_forgotten() {
+    let rig = Rig::new().await;
+    let (news, other) = (rig.stream("acme", "news").await, rig.stream("else", "news").await);
+    let kept = || rig.policy.store.scan::<Requests>(&[], None, 9).expect("store");
+    rig.event(&news, Asker::Sender).await;
+    rig.event(&other, Asker::Sender).await;
+    let asked = || kept().into_iter().flat_map(|(_, row)| row.asked).map(|asked| asked.account);
+    assert_eq!(asked().collect::<Vec<_>>(), [news.account, other.account]);
+    assert_eq!(rig.policy.erase_requests(news.account, &rig.ann).await.expect("store"), 1);
+    assert_eq!(asked().collect::<Vec<_>>(), [other.account]);
+    assert_eq!(rig.policy.trim_requests().await.expect("store"), 0);
+    rig.turn(48);
+    assert_eq!(rig.policy.trim_requests().await.expect("store"), 3);
+    assert_eq!(kept().len(), 0);
+}

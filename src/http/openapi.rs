@@ -121,7 +121,7 @@ fn responses(route: &Route, types: &mut Types) -> Value {
     let mut all = Map::new();
     let answer = match route.answer {
         Some(answer) => types.of(answer),
-        None if route.answers_in == "application/json" => json!({ "type": "object" }),
+        None if route.answers_in.ends_with("json") => json!({ "type": "object" }),
         None => json!({ "type": "string" }),
     };
     for status in route.statuses {

@@ -135,6 +135,40 @@ async fn nobody_makes_a_credential_that_may_more_than_its_maker() {
 }
 
 #[tokio::test]
+async fn a_credential_gives_nobody_more_than_it_has() {
+    let house = House::build().await;
+    let to = house.public().await;
+    let rights =
+        vec![Right::CredentialsWrite, Right::MembersWrite, Right::AccountWrite, Right::Send];
+    let here = vec!["127.0.0.0/8".parse().expect("a network")];
+    let end = Timestamp(4_102_444_800_000);
+    let draft = CredentialDraft {
+        rights,
+        networks: here,
+        expires: Some(end),
+        ..CredentialDraft::named("m")
+    };
+    let maker = house.program(draft).await;
+    let line = "POST /api/v1/accounts/acme/credentials";
+    let made =
+        with(to, &maker, line, &json!({ "name": "a", "expires": "2199-01-01" })).await.json();
+    assert_eq!(made["expires"], json!(end.to_string()));
+    assert_eq!(made["allow"], json!(["127.0.0.0/8"]));
+    for (networks, status) in [(["127.0.0.1/32"], 201), (["0.0.0.0/0"], 403)] {
+        let draft = json!({ "name": "b", "allow": networks });
+        let answer = with(to, &maker, line, &draft).await;
+        assert_eq!(answer.status, status, "{draft}: {}", answer.body);
+    }
+    let line = "POST /api/v1/accounts/acme/members";
+    for role in ["admin", "viewer"] {
+        let draft = json!({ "address": "eve@mail.example", "role": role });
+        assert_eq!(with(to, &maker, line, &draft).await.status, 403, "{role}");
+    }
+    let zone = json!({ "zone": "Asia/Tokyo" });
+    assert_eq!(with(to, &maker, "PATCH /api/v1/accounts/acme", &zone).await.status, 403);
+}
+
+#[tokio::test]
 async fn a_credential_ends_and_may_be_used_from_its_networks_alone() {
     let mut house = House::build().await;
     house.settle(|_| ());

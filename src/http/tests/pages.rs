@@ -71,10 +71,8 @@ async fn the_page_stops_everything_and_undoes_it_once() {
     let undo = undo.split('"').next().expect("quoted");
     let form = format!("choice=undo&undo={undo}");
     // Whoever has the link as well gets no way back from a stop that stands.
-    for form in ["choice=account", "List-Unsubscribe=One-Click"] {
-        let again = ask(to, &line, form).await;
-        assert!(again.status == 200 && !again.body.contains("name=\"undo\""), "{}", again.body);
-    }
+    let again = ask(to, &line, "choice=account").await;
+    assert!(again.status == 200 && !again.body.contains("name=\"undo\""), "{}", again.body);
     assert_eq!(ask(to, &line, &form).await.status, 200);
     assert_eq!(house.stops(), []);
     assert_eq!(ask(to, &line, &form).await.status, 410);

@@ -1,3 +1,5 @@
+//! Confirmations: asked for, given once, outdated by a no.
+
 use super::super::tests::evidence;
 use super::*;
 use crate::accounts::{Accounts, StreamDraft, StreamKind, StreamRules};

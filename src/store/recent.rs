@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 /// The tables whose values are kept.
-const KEPT: [Table; 8] = [
+const KEPT: [Table; 9] = [
     Table::Meta,
     Table::Account,
     Table::AccountName,
+    Table::AccountLimit,
     Table::Credential,
     Table::Domain,
     Table::Stream,

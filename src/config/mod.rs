@@ -142,6 +142,14 @@ impl Config {
         self.replies.domain.as_deref().unwrap_or(&self.hostname)
     }
 
+    /// Where people's pages are, without a `/` at its end.
+    #[must_use]
+    pub fn pages_url(&self) -> String {
+        let default = || format!("https://{}", self.hostname);
+        let url = self.http.public_url.as_ref().map_or_else(default, Clone::clone);
+        url.trim_end_matches('/').to_owned()
+    }
+
     /// How long a DKIM key that signs no more is kept published: what it signed may wait until it
     /// expires, and is read some days after.
     #[must_use]

@@ -187,13 +187,11 @@ fn marks(
     let host = own(HostUse::Replies).unwrap_or(parts.config.reply_domain());
     let unsubscribe = if stream.can_be_stopped() {
         let token = seal(&Token::Unsubscribe { stream: stream_id, recipient })?;
-        let default = format!("https://{}", parts.config.hostname);
-        let base = parts.config.http.public_url.as_deref().unwrap_or(&default);
         let base = match own(HostUse::Links) {
             Some(host) => format!("https://{host}"),
-            None => base.to_owned(),
+            None => parts.config.pages_url(),
         };
-        let page = format!("{}/u/{token}", base.trim_end_matches('/'));
+        let page = format!("{base}/u/{token}");
         Some((format!("mailto:{token}@{host}"), page))
     } else {
         None

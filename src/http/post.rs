@@ -17,9 +17,7 @@ const HOUR: u64 = 3600;
 
 /// The address behind a link's token.
 pub(super) fn link(parts: &Parts, token: &str) -> String {
-    let default = format!("https://{}", parts.config.hostname);
-    let base = parts.config.http.public_url.as_deref().unwrap_or(&default);
-    format!("{}/m/{token}", base.trim_end_matches('/'))
+    format!("{}/m/{token}", parts.config.pages_url())
 }
 
 /// Mails a link to whom it is for, in the language of an account.

@@ -322,10 +322,7 @@ impl Desk {
 
     /// The page behind a token.
     fn page(&self, token: &str) -> String {
-        let config = &self.parts.config;
-        let default = format!("https://{}", config.hostname);
-        let base = config.http.public_url.as_deref().unwrap_or(&default);
-        format!("{}/u/{token}", base.trim_end_matches('/'))
+        format!("{}/u/{token}", self.parts.config.pages_url())
     }
 
     /// The person's address, where a record or an event of the account's mail has it.

@@ -95,9 +95,7 @@ impl Asking<'_> {
         let names = [("sender", sender.as_str()), ("stream", &stream.name), ("days", &days)];
         let fill = |text: &str| filled(text, &names);
         let token = self.policy.consent_token(event, asked, &self.config.consents)?;
-        let host = format!("https://{}", self.config.hostname);
-        let base = self.config.http.public_url.as_deref().unwrap_or(&host);
-        let link = format!("{}/c/{token}", base.trim_end_matches('/'));
+        let link = format!("{}/c/{token}", self.config.pages_url());
         let lines = [
             fill(texts.asked),
             format!("{}\n{link}", fill(texts.confirm)),

@@ -274,13 +274,19 @@ const WORD_MAX: usize = 75;
 /// of which cuts a character, on lines of their own.
 #[must_use]
 pub fn encoded(text: &str) -> String {
+    encoded_within(text, WORD_MAX)
+}
+
+/// The same with words of at most so many bytes, where the field's name stands before the first.
+#[must_use]
+pub fn encoded_within(text: &str, word_max: usize) -> String {
     const BEGIN: &str = "=?utf-8?B?";
     const END: &str = "?=";
     if text.is_ascii() && !text.contains("=?") {
         return text.to_owned();
     }
     // Three bytes become four characters.
-    let most = (WORD_MAX - BEGIN.len() - END.len()) / 4 * 3;
+    let most = (word_max - BEGIN.len() - END.len()) / 4 * 3;
     let mut words = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {

@@ -2,13 +2,13 @@
 //! that a machine wrote it and that nothing should answer it.
 
 use super::about::LOOP;
+use crate::mail::charset::encoded_within;
 use crate::mail::{Address, MessageId, Timestamp};
-use data_encoding::BASE64;
 
 /// Longest line of quoted-printable, its `=` included (RFC 2045 §6.7).
 const LINE_MAX: usize = 76;
-/// Most bytes of text in one encoded word, so that its line has at most 76 (RFC 2047 §2).
-const WORD_MAX: usize = 36;
+/// Longest encoded word, so that its line has at most 76 with the field's name (RFC 2047 §2), in bytes.
+const WORD_MAX: usize = 60;
 /// Most references that are repeated.
 const REFERENCES_MAX: usize = 10;
 
@@ -78,20 +78,7 @@ impl Sheet<'_> {
 /// A subject as a header field may hold it: as it is where it is plain, in encoded words elsewhere.
 fn encoded(subject: &str) -> String {
     let subject: String = subject.chars().filter(|c| !c.is_control()).collect();
-    let is_plain = |c: char| c.is_ascii_graphic() || c == ' ';
-    if subject.chars().all(is_plain) && !subject.contains("=?") {
-        return subject;
-    }
-    let (mut words, mut part) = (Vec::new(), String::new());
-    for c in subject.chars() {
-        if part.len() + c.len_utf8() > WORD_MAX {
-            words.push(std::mem::take(&mut part));
-        }
-        part.push(c);
-    }
-    words.push(part);
-    let words = words.iter().map(|word| format!("=?utf-8?B?{}?=", BASE64.encode(word.as_bytes())));
-    words.collect::<Vec<_>>().join("\r\n ")
+    encoded_within(&subject, WORD_MAX)
 }
 
 /// A name before an address: quoted, or in encoded words where it is more than ASCII, with the address

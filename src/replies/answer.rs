@@ -9,9 +9,9 @@ use super::desk::{Desk, Reading};
 use super::destination::{Destination, Person};
 use super::limits::Counted;
 use crate::accounts::Stream;
-use crate::events::message::{Accepted, MessageEvent, Origin, Recipient};
+use crate::events::message::MessageEvent;
 use crate::events::record::Scope;
-use crate::mail::{AccountId, Address, MessageId, RecipientHash, RecipientNumber, ReversePath};
+use crate::mail::{AccountId, Address, MessageId, RecipientHash, RecipientNumber};
 use crate::policy::{Subject, Token, UNDO_AGE_MAX};
 use crate::spool::SpoolFault;
 use crate::store::StoreFault;
@@ -269,22 +269,7 @@ impl Desk {
             now,
             lines: &lines,
         };
-        let bytes = sheet.bytes();
-        let draft = Accepted {
-            smtputf8: to.needs_smtputf8(),
-            from: Some(from.clone()),
-            eight_bit: !bytes.is_ascii(),
-            ..Accepted::new(
-                id,
-                Origin::Answer { account: stream.account, stream: stream.id },
-                ReversePath::Null,
-                vec![Recipient { address: to, hash }],
-                now,
-            )
-        };
-        let mut body = parts.queue.body();
-        body.write(&bytes).await?;
-        parts.queue.enqueue(draft, body).await?;
+        sheet.send(&*parts.queue, stream, hash).await?;
         metrics::counter!("relent_answers_total", "language" => texts.tag).increment(1);
         tracing::info!(target: "relent::replies", id = %id, stream = stream.name,
             language = texts.tag, "answered");

@@ -2,8 +2,12 @@
 //! that a machine wrote it and that nothing should answer it.
 
 use super::about::LOOP;
+use crate::accounts::Stream;
+use crate::events::message::{Accepted, Origin, Recipient};
 use crate::mail::charset::encoded_within;
-use crate::mail::{Address, MessageId, Timestamp};
+use crate::mail::{Address, MessageId, RecipientHash, ReversePath, Timestamp};
+use crate::queue::Queue;
+use crate::spool::SpoolFault;
 
 /// Longest line of quoted-printable, its `=` included (RFC 2045 §6.7).
 const LINE_MAX: usize = 76;
@@ -34,8 +38,38 @@ pub(super) struct Sheet<'a> {
 }
 
 impl Sheet<'_> {
+    /// Has the message delivered, without a return path, in the name of a stream; `hash` is the person's in the
+    /// stream's account.
+    ///
+    /// # Errors
+    /// The spool does not take it.
+    pub(super) async fn send(
+        &self,
+        queue: &dyn Queue,
+        stream: &Stream,
+        hash: RecipientHash,
+    ) -> Result<(), SpoolFault> {
+        let bytes = self.bytes();
+        let draft = Accepted {
+            smtputf8: self.to.needs_smtputf8(),
+            from: Some(self.from.clone()),
+            eight_bit: !bytes.is_ascii(),
+            ..Accepted::new(
+                self.id,
+                Origin::Answer { account: stream.account, stream: stream.id },
+                ReversePath::Null,
+                vec![Recipient { address: self.to.clone(), hash }],
+                self.now,
+            )
+        };
+        let mut body = queue.body();
+        body.write(&bytes).await?;
+        queue.enqueue(draft, body).await?;
+        Ok(())
+    }
+
     /// The message's bytes.
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    fn bytes(&self) -> Vec<u8> {
         let mut head = format!(
             "From: {} <{}>\r\nReply-To: <{}>\r\nTo: <{}>\r\nSubject: {}\r\nDate: {}\r\n\
              Message-ID: <{}.answer@{}>\r\n",

@@ -7,9 +7,8 @@ use super::answer_mail::Sheet;
 use super::consent_texts::{ConsentTexts, filled};
 use crate::accounts::{Accounts, Stream};
 use crate::config::Config;
-use crate::events::message::{Accepted, Origin, Recipient};
 use crate::events::record::{Circumstances, Evidence};
-use crate::mail::{Address, MessageId, RecipientNumber, ReversePath, Timestamp};
+use crate::mail::{Address, MessageId, RecipientNumber, Timestamp};
 use crate::policy::{Asker, Policy, Requested, Token, question_id};
 use crate::queue::Queue;
 use crate::spool::SpoolFault;
@@ -122,22 +121,7 @@ impl Asking<'_> {
             now,
             lines: &lines,
         };
-        let bytes = sheet.bytes();
-        let draft = Accepted {
-            smtputf8: to.needs_smtputf8(),
-            from: Some(from.clone()),
-            eight_bit: !bytes.is_ascii(),
-            ..Accepted::new(
-                id,
-                Origin::Answer { account: stream.account, stream: stream.id },
-                ReversePath::Null,
-                vec![Recipient { address: to.clone(), hash }],
-                now,
-            )
-        };
-        let mut body = self.queue.body();
-        body.write(&bytes).await?;
-        self.queue.enqueue(draft, body).await?;
+        sheet.send(&**self.queue, stream, hash).await?;
         metrics::counter!("relent_consents_asked_total", "language" => texts.tag).increment(1);
         tracing::info!(target: "relent::replies", id = %id, stream = stream.name,
             language = texts.tag, event, "a person was asked for consent");

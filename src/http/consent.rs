@@ -12,7 +12,7 @@ use crate::events::record::{Circumstances, Evidence};
 use crate::mail::{AccountId, Address, StreamId, Timestamp};
 use crate::policy::{Asker, Consent, Full, Page, RecipientView, Requested, Settled, Subject};
 use crate::queue::Selector;
-use crate::replies::{Asking, AskingFault, ConsentTexts, languages};
+use crate::replies::{AskingFault, ConsentTexts, languages};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -164,15 +164,8 @@ async fn request(
     // On a task of its own: what is begun is done, whether the asker waits or not.
     let age = parts.config.consents.confirmation_age_max.0;
     let done = tokio::spawn(async move {
-        let asking = Asking {
-            config: &parts.config,
-            queue: &parts.queue,
-            accounts: &parts.accounts,
-            policy: &parts.policy,
-            world: &parts.world,
-        };
         let asked = (Asker::Sender, evidence, circumstances);
-        asking.ask(&stream, &address, asked, language.as_deref()).await
+        parts.asking().ask(&stream, &address, asked, language.as_deref()).await
     });
     let (requested, mailed) = done.await.map_err(|fault| broken(&fault))??;
     let refused = |text: String| Err(Problem::new(StatusCode::CONFLICT, text));

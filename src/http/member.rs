@@ -13,6 +13,7 @@ use crate::accounts::{
     Account, Invitation, InvitationKey, Invited, LinkPurpose, Person, Place, Role,
 };
 use crate::events::Act;
+use crate::mail::Address;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -67,6 +68,16 @@ async fn told(
         shown["mailed"] = post::send(parts, made, account).await?.to_string().into();
     }
     Ok(shown)
+}
+
+/// The account and the member's address that a path names, for who may reach the whole account.
+fn named_in(
+    parts: &Parts,
+    caller: &Caller,
+    [account, address]: &[String; 2],
+) -> Result<(Account, Address), Problem> {
+    caller.whole_account()?;
+    Ok((caller.account(parts, account)?, named::address(address)?))
 }
 
 pub(super) async fn list(
@@ -132,12 +143,11 @@ pub(super) struct Change {
 pub(super) async fn set(
     By(parts): By,
     caller: Caller,
-    Named([account, address]): Named<2>,
+    Named(path): Named<2>,
     Draft(change): Draft<Change>,
 ) -> Result<Json<Value>, Problem> {
-    caller.whole_account()?;
-    let account = caller.account(&parts, &account)?;
-    let (address, role) = (named::address(&address)?, role(&change.role)?);
+    let (account, address) = named_in(&parts, &caller, &path)?;
+    let role = role(&change.role)?;
     caller.may_give(role)?;
     let changed = parts.accounts.set_role(account.id, &address, role, caller.appoints()).await?;
     tracing::info!(
@@ -150,11 +160,9 @@ pub(super) async fn set(
 pub(super) async fn remove(
     By(parts): By,
     caller: Caller,
-    Named([account, address]): Named<2>,
+    Named(path): Named<2>,
 ) -> Result<Json<Value>, Problem> {
-    caller.whole_account()?;
-    let account = caller.account(&parts, &account)?;
-    let address = named::address(&address)?;
+    let (account, address) = named_in(&parts, &caller, &path)?;
     parts.accounts.remove_member(account.id, &address, caller.appoints()).await?;
     tracing::info!(target: "relent::http", account = account.name, by = %caller, "a member was removed");
     Ok(Json(json!({ "removed": address })))
@@ -163,11 +171,9 @@ pub(super) async fn remove(
 pub(super) async fn remove_totp(
     By(parts): By,
     caller: Caller,
-    Named([account, address]): Named<2>,
+    Named(path): Named<2>,
 ) -> Result<Json<Value>, Problem> {
-    caller.whole_account()?;
-    let account = caller.account(&parts, &account)?;
-    let address = named::address(&address)?;
+    let (account, address) = named_in(&parts, &caller, &path)?;
     parts.accounts.remove_totp(account.id, &address, caller.appoints()).await?;
     tracing::warn!(target: "relent::http", account = account.name, by = %caller, "a member's authenticator was taken away");
     Ok(Json(json!({ "removed": true })))
@@ -183,12 +189,10 @@ pub(super) struct ResetWish {
 pub(super) async fn reset(
     By(parts): By,
     caller: Caller,
-    Named([account, address]): Named<2>,
+    Named(path): Named<2>,
     Draft(wish): Draft<ResetWish>,
 ) -> Result<Json<Value>, Problem> {
-    caller.whole_account()?;
-    let account = caller.account(&parts, &account)?;
-    let address = named::address(&address)?;
+    let (account, address) = named_in(&parts, &caller, &path)?;
     if wish.print {
         caller.operator("a link that is printed")?;
     }

@@ -11,6 +11,7 @@ use crate::config::{self, Config};
 use crate::dns::Resolver;
 use crate::policy::Policy;
 use crate::queue::Queue;
+use crate::replies::Asking;
 use crate::rights::Rights;
 use crate::spool::Spool;
 use crate::store::Store;
@@ -57,6 +58,19 @@ pub struct Parts {
     pub world: World,
     /// Whether every listener is open and no stop has begun.
     pub ready: Arc<AtomicBool>,
+}
+
+impl Parts {
+    /// What asks a person for consent.
+    pub(super) fn asking(&self) -> Asking<'_> {
+        Asking {
+            config: &self.config,
+            queue: &self.queue,
+            accounts: &self.accounts,
+            policy: &self.policy,
+            world: &self.world,
+        }
+    }
 }
 
 /// Routes with the limits they are served under.

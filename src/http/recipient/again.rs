@@ -10,7 +10,7 @@ use crate::events::record::{Circumstances, Source};
 use crate::http::problem::Problem;
 use crate::http::site::Parts;
 use crate::policy::{Asker, Requested};
-use crate::replies::{Asking, AskingFault};
+use crate::replies::AskingFault;
 use axum::http::StatusCode;
 use axum::response::Response;
 
@@ -47,15 +47,9 @@ pub(super) async fn ask(
             let (evidence, tag) = (evidence(Source::Page, reader), reader.words.tag);
             // On a task of its own: what is begun is done, whether the asker waits or not.
             let asking = tokio::spawn(async move {
-                let asking = Asking {
-                    config: &parts.config,
-                    queue: &parts.queue,
-                    accounts: &parts.accounts,
-                    policy: &parts.policy,
-                    world: &parts.world,
-                };
                 let asked = (Asker::Person, evidence, Circumstances::default());
-                let (requested, mailed) = asking.ask(&stream, &address, asked, Some(tag)).await?;
+                let (requested, mailed) =
+                    parts.asking().ask(&stream, &address, asked, Some(tag)).await?;
                 Ok::<_, AskingFault>(match (requested, mailed) {
                     (Requested::Asked { .. }, Some((_, true))) => Told::Asked,
                     (Requested::Holds(_), _) => Told::Unchanged,

@@ -13,148 +13,125 @@ const ALWAYS_OPT_OUT: &[Rule] = &[Rule { when: &[], then: OptOut }];
 const ALWAYS_COMPLAINT: &[Rule] = &[Rule { when: &[], then: Complaint }];
 const ALWAYS_DEAD: &[Rule] = &[Rule { when: &[], then: HardBounce }];
 
+/// What most lists have.
+const PLAIN: List = List {
+    service: "",
+    title: "",
+    name: "",
+    has: &[],
+    may: &[],
+    tells: Some(&[]),
+    bare: &[],
+    recipient: &[],
+    at: &[],
+    ahead: 0,
+    group: &[],
+    rules: &[],
+};
+const SENDGRID: List = List {
+    service: "sendgrid",
+    title: "SendGrid",
+    recipient: &["email"],
+    at: &["created"],
+    ..PLAIN
+};
+const MAILGUN: List = List {
+    service: "mailgun",
+    title: "Mailgun",
+    recipient: &["address"],
+    at: &["createdat"],
+    ..PLAIN
+};
+const SES: List = List { service: "ses", title: "Amazon SES", ..PLAIN };
+const SENDCLOUD: List = List {
+    service: "sendcloud",
+    title: "SendCloud",
+    recipient: &["email", "邮箱地址", "邮件地址"],
+    ..PLAIN
+};
+const MAILCHIMP: List =
+    List { service: "mailchimp", title: "Mailchimp", recipient: &["emailaddress"], ..PLAIN };
+
 /// All of them; those of one service stand together.
 pub(super) const LISTS: &[List] = &[
     // https://www.twilio.com/docs/sendgrid/api-reference/bounces-api/retrieve-all-bounces: CSV and JSON alike.
     List {
-        service: "sendgrid",
-        title: "SendGrid",
         name: "bounces",
         has: &[&["email"], &["created"], &["reason"], &["status"]],
-        may: &[],
-        tells: Some(&[]),
-        bare: &[],
-        recipient: &["email"],
-        at: &["created"],
-        ahead: 0,
-        group: &[],
         rules: &[
             Rule { when: &[("status", &["4*"])], then: LeftOut(SOFT) },
             Rule { when: &[], then: HardBounce },
         ],
+        ..SENDGRID
     },
     // https://www.twilio.com/docs/sendgrid/api-reference/blocks-api/retrieve-all-blocks
     List {
-        service: "sendgrid",
-        title: "SendGrid",
         name: "blocks",
         has: &[&["email"], &["created"], &["reason"], &["status"]],
-        may: &[],
-        tells: Some(&[]),
-        bare: &[],
-        recipient: &["email"],
-        at: &["created"],
-        ahead: 0,
-        group: &[],
         rules: &[Rule { when: &[], then: LeftOut(SOFT) }],
+        ..SENDGRID
     },
     // https://www.twilio.com/docs/sendgrid/api-reference/invalid-e-mails-api
     List {
-        service: "sendgrid",
-        title: "SendGrid",
         name: "invalid_emails",
         has: &[&["email"], &["created"], &["reason"]],
-        may: &[],
         tells: None,
-        bare: &[],
-        recipient: &["email"],
-        at: &["created"],
-        ahead: 0,
-        group: &[],
         rules: ALWAYS_DEAD,
+        ..SENDGRID
     },
     // https://www.twilio.com/docs/sendgrid/api-reference/spam-reports-api: the IP is the sending server's.
     List {
-        service: "sendgrid",
-        title: "SendGrid",
         name: "spam_reports",
         has: &[&["email"], &["created"], &["ip"]],
-        may: &[],
-        tells: Some(&[]),
-        bare: &[],
-        recipient: &["email"],
-        at: &["created"],
-        ahead: 0,
-        group: &[],
         rules: ALWAYS_COMPLAINT,
+        ..SENDGRID
     },
     // https://www.twilio.com/docs/sendgrid/api-reference/suppressions-global-suppressions
     List {
-        service: "sendgrid",
-        title: "SendGrid",
         name: "unsubscribes",
         has: &[&["email"], &["created"]],
-        may: &[],
         tells: None,
-        bare: &[],
-        recipient: &["email"],
-        at: &["created"],
-        ahead: 0,
-        group: &[],
         rules: ALWAYS_OPT_OUT,
+        ..SENDGRID
     },
     // https://www.twilio.com/docs/sendgrid/api-reference/suppressions-suppressions/retrieve-all-suppressions
     List {
-        service: "sendgrid",
-        title: "SendGrid",
         name: "group_unsubscribes",
         has: &[&["email"], &["groupid", "groupname"]],
         may: &["groupid", "groupname", "createdat", "created"],
-        tells: Some(&[]),
-        bare: &[],
-        recipient: &["email"],
         at: &["createdat", "created"],
-        ahead: 0,
         group: &["groupname", "groupid"],
         rules: ALWAYS_OPT_OUT,
+        ..SENDGRID
     },
     // https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/bounces
     List {
-        service: "mailgun",
-        title: "Mailgun",
         name: "bounces",
         has: &[&["address"], &["code"], &["error"]],
         may: &["createdat", "messagehash"],
-        tells: Some(&[]),
-        bare: &[],
-        recipient: &["address"],
-        at: &["createdat"],
-        ahead: 0,
-        group: &[],
         rules: &[
             Rule { when: &[("code", &["4*"])], then: LeftOut(SOFT) },
             Rule { when: &[], then: HardBounce },
         ],
+        ..MAILGUN
     },
     // https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/unsubscribe
     List {
-        service: "mailgun",
-        title: "Mailgun",
         name: "unsubscribes",
         has: &[&["address"], &["tags", "tag"]],
         may: &["createdat"],
-        tells: Some(&[]),
-        bare: &[],
-        recipient: &["address"],
-        at: &["createdat"],
-        ahead: 0,
         group: &["tags", "tag"],
         rules: ALWAYS_OPT_OUT,
+        ..MAILGUN
     },
     // https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/complaints
     List {
-        service: "mailgun",
-        title: "Mailgun",
         name: "complaints",
         has: &[&["address"], &["createdat"]],
         may: &["count"],
         tells: None,
-        bare: &[],
-        recipient: &["address"],
-        at: &["createdat"],
-        ahead: 0,
-        group: &[],
         rules: ALWAYS_COMPLAINT,
+        ..MAILGUN
     },
     // https://postmarkapp.com/developer/api/suppressions-api#suppression-dump
     List {
@@ -163,11 +140,8 @@ pub(super) const LISTS: &[List] = &[
         name: "suppressions",
         has: &[&["emailaddress"], &["suppressionreason"]],
         may: &["origin", "createdat", "messagestream"],
-        tells: Some(&[]),
-        bare: &[],
         recipient: &["emailaddress"],
         at: &["createdat"],
-        ahead: 0,
         group: &["messagestream"],
         rules: &[
             Rule { when: &[("suppressionreason", &["hardbounce"])], then: HardBounce },
@@ -178,12 +152,11 @@ pub(super) const LISTS: &[List] = &[
             },
             Rule { when: &[("suppressionreason", &["manualsuppression"])], then: Manual },
         ],
+        ..PLAIN
     },
     // https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_ListSuppressedDestinations.html, and the files
     // of https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html, which have no names.
     List {
-        service: "ses",
-        title: "Amazon SES",
         name: "suppressions",
         has: &[&["emailaddress"], &["reason"]],
         may: &["lastupdatetime", "attributes", "lastupdatedtime"],
@@ -191,33 +164,25 @@ pub(super) const LISTS: &[List] = &[
         bare: &["EmailAddress", "Reason"],
         recipient: &["emailaddress", "email"],
         at: &["lastupdatetime", "lastupdatedtime"],
-        ahead: 0,
-        group: &[],
-        rules: SES,
+        rules: SES_STOPS,
+        ..SES
     },
     // https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_ListContacts.html
     List {
-        service: "ses",
-        title: "Amazon SES",
         name: "contacts",
         has: &[&["emailaddress"], &["unsubscribeall"]],
         may: &["*"],
-        tells: Some(&[]),
-        bare: &[],
         recipient: &["emailaddress"],
         at: &["lastupdatedtimestamp"],
-        ahead: 0,
-        group: &[],
         rules: &[
             Rule { when: &[("unsubscribeall", &["true"])], then: OptOut },
             Rule { when: &[("unsubscribeall", &["false", ""])], then: LeftOut(WILLING) },
         ],
+        ..SES
     },
     // http://www.sendcloud.net/doc/en/email_v2/unsubscribe_do: times are China's; types 2 and 3 say that it was
     // spam or a fraud.
     List {
-        service: "sendcloud",
-        title: "SendCloud",
         name: "unsubscribes",
         has: &[&["email", "邮箱地址", "邮件地址"], &["unsubscribetime", "退订时间"]],
         may: &[
@@ -233,9 +198,6 @@ pub(super) const LISTS: &[List] = &[
             "退订类型",
             "过期时间",
         ],
-        tells: Some(&[]),
-        bare: &[],
-        recipient: &["email", "邮箱地址", "邮件地址"],
         at: &["unsubscribetime", "退订时间"],
         ahead: 8,
         group: &["labelname"],
@@ -243,21 +205,17 @@ pub(super) const LISTS: &[List] = &[
             Rule { when: &[("unsubscribetype", &["2", "3"])], then: Complaint },
             Rule { when: &[], then: OptOut },
         ],
+        ..SENDCLOUD
     },
     // http://www.sendcloud.net/doc/en/email_v2/bounce_do
     List {
-        service: "sendcloud",
-        title: "SendCloud",
         name: "bounces",
         has: &[&["email", "邮箱地址", "邮件地址"], &["bouncetime", "退信时间"]],
         may: &["reason", "domain", "expiretime", "退信原因", "退信域名", "过期时间"],
-        tells: Some(&[]),
-        bare: &[],
-        recipient: &["email", "邮箱地址", "邮件地址"],
         at: &["bouncetime", "退信时间"],
         ahead: 8,
-        group: &[],
         rules: ALWAYS_DEAD,
+        ..SENDCLOUD
     },
     // https://developers.sparkpost.com/api/suppression-list/
     List {
@@ -273,18 +231,15 @@ pub(super) const LISTS: &[List] = &[
             "nontransactional",
             "subaccountid",
         ],
-        tells: Some(&[]),
-        bare: &[],
         recipient: &["recipient"],
         at: &["created", "updated"],
-        ahead: 0,
-        group: &[],
         rules: &[
             Rule { when: &[("source", &["bounce rule"])], then: HardBounce },
             Rule { when: &[("source", &["spam complaint", "fbl"])], then: Complaint },
             Rule { when: &[("source", &["list unsubscribe", "unsubscribe link"])], then: OptOut },
             Rule { when: &[("source", &["manually added", "compliance"])], then: Manual },
         ],
+        ..PLAIN
     },
     // https://mailchimp.com/developer/transactional/api/rejects/list-denylisted-emails/
     List {
@@ -293,12 +248,8 @@ pub(super) const LISTS: &[List] = &[
         name: "rejects",
         has: &[&["email"], &["reason"], &["createdat"], &["expiresat"]],
         may: &["detail", "lasteventat", "expired", "sender", "subaccount"],
-        tells: Some(&[]),
-        bare: &[],
         recipient: &["email"],
         at: &["createdat"],
-        ahead: 0,
-        group: &[],
         rules: &[
             Rule { when: &[("reason", &["soft-bounce"])], then: LeftOut(SOFT) },
             Rule { when: &[("reason", &["hard-bounce", "invalid"])], then: HardBounce },
@@ -306,40 +257,29 @@ pub(super) const LISTS: &[List] = &[
             Rule { when: &[("reason", &["unsub"])], then: OptOut },
             Rule { when: &[("reason", &["custom", "rule"])], then: Manual },
         ],
+        ..PLAIN
     },
     // https://mailchimp.com/help/view-export-contacts/: people who left, beside columns of the account's own.
     List {
-        service: "mailchimp",
-        title: "Mailchimp",
         name: "unsubscribed",
         has: &[&["emailaddress"], &["unsubtime"]],
         may: &["*"],
-        tells: Some(&[]),
-        bare: &[],
-        recipient: &["emailaddress"],
         at: &["unsubtime"],
-        ahead: 0,
-        group: &[],
         rules: ALWAYS_OPT_OUT,
+        ..MAILCHIMP
     },
     // The same page: addresses that are dead.
     List {
-        service: "mailchimp",
-        title: "Mailchimp",
         name: "cleaned",
         has: &[&["emailaddress"], &["cleantime"]],
         may: &["*"],
-        tells: Some(&[]),
-        bare: &[],
-        recipient: &["emailaddress"],
         at: &["cleantime"],
-        ahead: 0,
-        group: &[],
         rules: ALWAYS_DEAD,
+        ..MAILCHIMP
     },
 ];
 
-const SES: &[Rule] = &[
+const SES_STOPS: &[Rule] = &[
     Rule { when: &[("reason", &["bounce"])], then: HardBounce },
     Rule { when: &[("reason", &["complaint"])], then: Complaint },
 ];

@@ -4,47 +4,16 @@
 
 use super::limit::Limits;
 use crate::mail::AccountId;
-use crate::store::{Record, Store, StoreFault, Table};
-use serde::{Deserialize, Serialize};
+use crate::store::{DayCounts, Store, StoreFault};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::convert::Infallible;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Blocks that a day's limit has: a crash costs one at most.
-const BLOCKS: u64 = 50;
-/// A block where a day has no limit: only what is shown depends on it.
-const BLOCK_FREE: u64 = 1000;
 /// Accounts whose rate is remembered; past it those are forgotten that have not sent for a while.
 const ACCOUNTS_MAX: usize = 10_000;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// How many recipients an account has sent to on a day, or may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-struct Sent {
-    /// Counted from 1970, in the account's time zone.
-    day: u64,
-    count: u64,
-}
-
-impl Record for Sent {
-    const TABLE: Table = Table::Meta;
-}
-
-fn key(account: AccountId) -> String {
-    format!("sent/{}", account.0)
-}
-
-/// The count of one account.
-#[derive(Debug, Clone, Copy, Default)]
-struct Count {
-    sent: Sent,
-    /// Up to this much is written down as sent.
-    reserved: u64,
-}
 
 /// So many at once, and as many again in each period.
 #[derive(Debug, Clone, Copy)]
@@ -84,19 +53,15 @@ pub struct TooFast {
 
 /// What all accounts have used.
 pub(super) struct Spent {
-    store: Store,
     rates: Mutex<HashMap<AccountId, [Bucket; 2]>>,
-    days: Mutex<HashMap<AccountId, Count>>,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Recipients by the number of the account, whose days are those of its time zone.
+    recipients: DayCounts<u32>,
 }
 
 impl Spent {
     /// Counts that go on from what is written down.
     pub(super) fn new(store: Store) -> Self {
-        Self { store, rates: Mutex::default(), days: Mutex::default() }
+        Self { rates: Mutex::default(), recipients: DayCounts::new(store, "sent/") }
     }
 
     /// Begins a message, unless the account is too fast. Messages begun are counted, not messages taken.
@@ -113,7 +78,7 @@ impl Spent {
         if both.iter().all(|(limit, ..)| limit.is_none()) {
             return Ok(());
         }
-        let mut rates = locked(&self.rates);
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         if rates.len() >= ACCOUNTS_MAX && !rates.contains_key(&account) {
             rates.retain(|_, buckets| now.saturating_sub(buckets[0].at) < MINUTE);
         }
@@ -137,30 +102,9 @@ impl Spent {
         Ok(())
     }
 
-    /// The count of a day; another day begins anew.
-    fn count<'a>(
-        &self,
-        days: &'a mut HashMap<AccountId, Count>,
-        account: AccountId,
-        day: u64,
-    ) -> Result<&'a mut Count, StoreFault> {
-        let count = match days.entry(account) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => {
-                let sent = self.store.get::<Sent>(key(account).as_bytes())?.unwrap_or_default();
-                place.insert(Count { sent, reserved: sent.count })
-            }
-        };
-        if count.sent.day != day {
-            *count = Count { sent: Sent { day, count: 0 }, reserved: 0 };
-        }
-        Ok(count)
-    }
-
     /// To how many recipients an account has sent on a day.
     pub(super) fn sent(&self, account: AccountId, day: u64) -> Result<u64, StoreFault> {
-        let mut days = locked(&self.days);
-        Ok(self.count(&mut days, account, day)?.sent.count)
+        self.recipients.used(account.0, day)
     }
 
     /// Counts so many recipients; false, and nothing counted, where the day's limit has no room for them.
@@ -170,73 +114,26 @@ impl Spent {
         wanted: u64,
         limit: Option<u64>,
     ) -> Result<bool, StoreFault> {
-        let reserve = {
-            let mut days = locked(&self.days);
-            let count = self.count(&mut days, account, day)?;
-            let sum = count.sent.count.saturating_add(wanted);
-            if limit.is_some_and(|limit| sum > limit) {
-                return Ok(false);
-            }
-            count.sent.count = sum;
-            let is_short = sum > count.reserved;
-            if is_short {
-                let block = limit.map_or(BLOCK_FREE, |limit| (limit / BLOCKS).max(1));
-                let ahead = sum.saturating_sub(1).saturating_add(block);
-                count.reserved = ahead.min(limit.unwrap_or(u64::MAX)).max(sum);
-            }
-            is_short.then_some(Sent { day, count: count.reserved })
+        let mut fits = true;
+        let all = |sent: u64| {
+            fits = limit.is_none_or(|limit| sent.saturating_add(wanted) <= limit);
+            if fits { wanted } else { 0 }
         };
-        if let Some(sent) = reserve
-            && let Err(fault) = self.write(account, sent, false).await
-        {
-            let mut days = locked(&self.days);
-            let count = self.count(&mut days, account, day)?;
-            count.sent.count = count.sent.count.saturating_sub(wanted);
-            count.reserved = count.sent.count.min(count.reserved);
-            return Err(fault);
-        }
-        Ok(true)
+        let (taken, written) = self.recipients.take((account.0, day), limit, all).await?;
+        written.inspect_err(|_| self.recipients.undo(account.0, day, taken))?;
+        Ok(fits)
     }
 
     /// Takes back what was counted and is not sent.
     pub(super) fn give_back(&self, account: AccountId, day: u64, unsent: u64) {
-        if let Some(count) =
-            locked(&self.days).get_mut(&account).filter(|count| count.sent.day == day)
-        {
-            count.sent.count = count.sent.count.saturating_sub(unsent);
-        }
-    }
-
-    /// Writes a count down: an exact one whatever stands there, a block only where it is more. Of two blocks
-    /// taken at a time the smaller may come last.
-    async fn write(
-        &self,
-        account: AccountId,
-        sent: Sent,
-        is_exact: bool,
-    ) -> Result<(), StoreFault> {
-        let put = self.store.transact(move |t| {
-            let kept = t.get::<Sent>(key(account).as_bytes())?;
-            let is_more = kept.is_none_or(|kept| (kept.day, kept.count) < (sent.day, sent.count));
-            if is_exact || is_more {
-                t.put(key(account).as_bytes(), &sent);
-            }
-            Ok(Ok::<(), Infallible>(()))
-        });
-        put.await.map(|_| ())
+        self.recipients.give_back(account.0, day, unsent);
     }
 
     /// Writes down what was sent, without what was only reserved.
     pub(super) async fn save(&self) {
-        let counts: Vec<_> = {
-            let days = locked(&self.days);
-            days.iter().map(|(account, count)| (*account, count.sent)).collect()
-        };
-        for (account, sent) in counts {
-            if let Err(fault) = self.write(account, sent, true).await {
-                tracing::warn!(target: "relent::accounts", account = account.0, %fault,
-                    "what it sent today is not written down");
-            }
+        for (account, fault) in self.recipients.save().await {
+            tracing::warn!(target: "relent::accounts", account, %fault,
+                "what it sent today is not written down");
         }
     }
 }

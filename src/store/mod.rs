@@ -5,6 +5,7 @@
 mod committer;
 #[cfg(test)]
 mod conformance;
+mod day_count;
 pub mod engine;
 mod handle;
 mod kind;
@@ -19,6 +20,7 @@ mod redb_file;
 mod sled;
 mod value;
 
+pub use day_count::{DayCounts, Taken};
 pub use handle::{Store, Transaction, compact};
 pub use recover::{Recovered, recover};
 

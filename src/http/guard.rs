@@ -11,7 +11,7 @@ use super::serve::Peer;
 use super::site::Parts;
 use crate::accounts::{Failures, parted};
 use crate::config;
-use crate::world::crowd::network;
+use crate::world::{Alarm, crowd::network};
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -143,7 +143,7 @@ async fn known(
         let (scheme, token) = text.split_once(' ')?;
         scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
     });
-    let begun = tokio::time::Instant::now();
+    let alarm = Alarm::after(parts.config.submission.auth_failure_delay.0);
     let token = token.unwrap_or_default();
     let address = from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let pair = Failures::pair(parted(token).unwrap_or_default().0, address);
@@ -161,7 +161,7 @@ async fn known(
     metrics::counter!("relent_auth_failures_total").increment(1);
     tracing::info!(target: "relent::http", client = ?from, "a wrong token was refused");
     // Whyever it is refused, it takes the same time.
-    tokio::time::sleep_until(begun + parts.config.submission.auth_failure_delay.0).await;
+    alarm.ring().await;
     Err(wrong("the token is wrong, has expired, or may not be used from this address"))
 }
 

@@ -10,6 +10,7 @@ use crate::smtp::data::{DataFault, DataReader, LineRules};
 use crate::smtp::line::{self, AUTH_LINE_MAX, COMMAND_LINE_MAX, Line};
 use crate::smtp::scram::{Bindings, Verifier};
 use crate::smtp::session::{Offer, Question, Session, Step};
+use crate::world::Alarm;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a client whose message broke the line rules may take to end it before it is told.
 const FAULT_PATIENCE: Duration = Duration::from_secs(5);
+/// Time that SCRAM's challenge takes, so that nobody learns from it which names are known.
+const CHALLENGE_TIME: Duration = Duration::from_millis(1);
 
 /// What mail on this port means.
 enum Role {
@@ -230,18 +233,21 @@ impl Driver {
                     return (self, Flow::On);
                 }
                 Step::Ask(question) => {
-                    let (is_login, begun) =
-                        (matches!(question, Question::Login(_)), Instant::now());
+                    let is_login = matches!(question, Question::Login(_));
+                    let delay = self.intake.parts.config.submission.auth_failure_delay.0;
+                    let alarm = is_login.then(|| Alarm::after(delay));
                     let verdict = self.role.ask(question).await;
-                    if is_login && !matches!(verdict, Verdict::Accept) {
-                        let delay = self.intake.parts.config.submission.auth_failure_delay.0;
-                        tokio::time::sleep_until(begun + delay).await;
+                    if let Some(alarm) = alarm.filter(|_| !matches!(verdict, Verdict::Accept)) {
+                        alarm.ring().await;
                     }
                     self.session.answer(verdict)
                 }
                 Step::Verifier(user) => {
+                    let alarm = Alarm::after(CHALLENGE_TIME);
                     let found = self.role.verifier(&user);
-                    self.session.verifier(found)
+                    let step = self.session.verifier(found);
+                    alarm.ring().await;
+                    step
                 }
                 Step::StartTls(reply) => return self.start_tls(&reply).await,
                 Step::Data(reply) => {

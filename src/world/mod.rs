@@ -1,6 +1,7 @@
-//! The world outside: clock, chance, disk and network, handed to every part that needs them, so that
+//! The world outside: clock, alarm, chance, disk and network, handed to every part that needs them, so that
 //! a simulated world can take their place. Only here are the real ones touched.
 
+pub mod alarm;
 pub mod chance;
 pub mod clock;
 pub mod crowd;
@@ -9,6 +10,7 @@ pub mod network;
 pub mod owner;
 pub mod reserve;
 
+pub use alarm::Alarm;
 pub use chance::{Chance, SystemChance};
 pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, DiskFile, SystemDisk, is_shortage};

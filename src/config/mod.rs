@@ -4,12 +4,14 @@
 mod api;
 mod check;
 mod consents;
+mod credential;
 mod encryption;
 mod keeping;
 mod load;
 mod members;
 mod pools;
 mod refusals;
+mod sandbox;
 mod section;
 pub mod shaping;
 #[cfg(test)]
@@ -20,12 +22,14 @@ mod words;
 
 pub use api::Api;
 pub use consents::Consents;
+pub use credential::{CREDENTIALS, credential};
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
 pub use keeping::{Audit, LogAddresses};
 pub use load::ConfigFault;
 pub use members::{Accounts, Members};
 pub use pools::{DEFAULT_POOL, Day, Pool, Pools, Source, day_of};
 pub use refusals::RefusalFile;
+pub use sandbox::Sandbox;
 pub use section::{
     Compliance, Delivery, Dns, Domains, Health, Http, Inbound, Listen, Log, PlaintextAuth, Process,
     Queue, Replies, Retention, Spool, Store, StoreEngine, Submission, Tls,

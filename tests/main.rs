@@ -16,5 +16,6 @@ mod hostile;
 mod interop;
 mod journeys;
 mod replies;
+mod service;
 mod tidy;
 mod webhooks;

@@ -1,5 +1,6 @@
 //! What a package installs beside the program: the manual as `man` reads it, completions in real shells.
 
+mod files;
 mod manual;
 mod shells;
 

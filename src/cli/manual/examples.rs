@@ -214,10 +214,10 @@ mod tests {
     }
 
     #[test]
-    fn every_command_has_an_example() {
+    fn every_verb_of_a_noun_has_an_example() {
         let mut found = Vec::new();
         leaves(&Cli::command(), &[], &mut found);
-        found.retain(|path| of(path).is_empty());
+        found.retain(|path| path.len() > 1 && of(path).is_empty());
         assert!(found.is_empty(), "no line here for {found:?}");
     }
 }

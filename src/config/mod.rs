@@ -9,6 +9,7 @@ mod keeping;
 mod load;
 mod members;
 mod pools;
+pub mod reference;
 mod refusals;
 mod section;
 pub mod shaping;

@@ -17,4 +17,5 @@ mod interop;
 mod journeys;
 mod replies;
 mod tidy;
+mod watch;
 mod webhooks;

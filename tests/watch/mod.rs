@@ -1,0 +1,4 @@
+//! What operators watch: figures, rules that alert, a dashboard, and lines of the log.
+
+mod figures;
+mod scene;

@@ -18,4 +18,5 @@ mod journeys;
 mod packaging;
 mod replies;
 mod tidy;
+mod watch;
 mod webhooks;

@@ -5,13 +5,14 @@ use std::path::Path;
 
 const SHEET: &str = include_str!("../../config/relent.toml");
 const ROOT: &str = include_str!("mod.rs");
-const SECTIONS: [&str; 7] = [
+const SECTIONS: [&str; 8] = [
     include_str!("consents.rs"),
     include_str!("section.rs"),
     include_str!("encryption.rs"),
     include_str!("api.rs"),
     include_str!("keeping.rs"),
     include_str!("members.rs"),
+    include_str!("metrics.rs"),
     include_str!("webhooks.rs"),
 ];
 const WORDS: &str = include_str!("words.rs");

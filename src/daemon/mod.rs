@@ -9,6 +9,7 @@ mod ground;
 mod keeping;
 mod listeners;
 mod outgoing;
+mod pulse;
 mod run;
 mod status;
 mod tend;

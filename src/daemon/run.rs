@@ -8,7 +8,7 @@ use super::listeners::Listeners;
 use super::outgoing::{self, ShapingFile, Way};
 use super::status::{self, Status};
 use super::watchdog::{self, Watchdog};
-use super::{keeping, tend};
+use super::{keeping, pulse, tend};
 use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::delivery::{self, Delivery};
@@ -96,6 +96,7 @@ pub async fn start(ground: Ground) -> Result<Running> {
     let admin = UnixListener::from_std(admin)?;
     let world = World::real();
     let metrics = telemetry::metrics();
+    pulse::begin(&world);
     let stop = CancellationToken::new();
     let ready = Arc::new(AtomicBool::new(false));
 
@@ -195,6 +196,7 @@ pub async fn start(ground: Ground) -> Result<Running> {
     tasks.spawn(rights.run(stop.clone()));
     tasks.spawn(keeping::run(config.clone(), trimmed, parts.world.clone(), stop.clone()));
     tasks.spawn(webhooks.run(stop.clone()));
+    tasks.spawn(pulse::run(parts.world.clone(), stop.clone()));
     let (files, world) = ((tls.clone(), shaping.clone()), parts.world);
     tasks.spawn(tend::run(config.clone(), files, world, looked_after, stop.clone()));
     tasks.spawn(status.clone().run(stop.clone()));

@@ -11,6 +11,7 @@ mod members;
 mod metrics;
 mod network;
 mod pools;
+pub mod reference;
 mod refusals;
 mod section;
 pub mod shaping;

@@ -27,7 +27,7 @@ pub use api::Api;
 pub use consents::Consents;
 pub use credential::{CREDENTIALS, credential};
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
-pub use keeping::{Audit, LogAddresses};
+pub use keeping::{Audit, LogAddresses, LogFormat};
 pub use load::ConfigFault;
 pub use members::{Accounts, Members};
 pub use metrics::Metrics;

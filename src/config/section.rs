@@ -2,7 +2,7 @@
 //! `config/relent.toml`; each limit of the house is a key here.
 
 use super::encryption::TlsPolicy;
-use super::keeping::LogAddresses;
+use super::keeping::{LogAddresses, LogFormat};
 use super::pools::Pools;
 use super::refusals::RefusalFile;
 use super::sandbox::Sandbox;
@@ -466,8 +466,12 @@ sections! {
     Log {
         /// Least level written: off, error, warn, info, debug or trace; with a level per target, as in "info,relent::delivery=debug".
         level: String = "info".into(),
-        /// Lines as JSON.
+        /// What is written: "text" for people, "json" an object a line, "line" keys and values in an order that stays, "journal" fields to systemd's journal; "auto" is the journal where it reads our standard error, else text.
+        format: LogFormat = LogFormat::Auto,
+        /// The same as format = "json", where format is "auto".
         json: bool = false,
+        /// The socket of the journal.
+        journal: PathBuf = "/run/systemd/journal/socket".into(),
         /// People's addresses, whatever line names one: "full", "shortened" to a letter and the domain, or "hashed" under a key of the data folder.
         addresses: LogAddresses = LogAddresses::Full,
     }

@@ -153,7 +153,7 @@ mod tests {
 
     fn text(name: &str) -> String {
         let found = all().into_iter().find(|(file, _)| file == name);
-        found.unwrap_or_else(|| panic!("there is no page {name}")).1
+        found.expect("a page of that name").1
     }
 
     #[test]

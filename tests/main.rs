@@ -16,6 +16,7 @@ mod hostile;
 mod interop;
 mod journeys;
 mod packaging;
+mod reload;
 mod replies;
 mod service;
 mod tidy;

@@ -23,6 +23,7 @@ mod member;
 mod progress;
 mod queue;
 mod recipients;
+mod reload;
 mod rights;
 mod rows;
 mod run;

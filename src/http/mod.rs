@@ -51,6 +51,7 @@ mod named;
 mod outgoing;
 mod post;
 mod problem;
+mod reload;
 mod rights;
 mod session;
 mod stream;
@@ -63,6 +64,7 @@ mod webhook_calls;
 mod tests;
 
 pub use outgoing::{Outgoing, OutgoingFault};
+pub use reload::Reloading;
 pub use serve::{serve_tcp, serve_unix};
 pub use site::{Parts, Site, admin, public};
 pub use vitals::{Found, Vitals};

@@ -3,8 +3,8 @@
 use super::route::{Need, Route, delete, get, patch, post, put};
 use super::{
     account, account_page, answers, audit, batch, consent, credential, domain, explain, findings,
-    follow, happening, held, import, meanings, member_table, message, openapi, outgoing, rights,
-    stream, suppression, waiting, webhook, webhook_calls,
+    follow, happening, held, import, meanings, member_table, message, openapi, outgoing, reload,
+    rights, stream, suppression, waiting, webhook, webhook_calls,
 };
 use crate::accounts::Right;
 use crate::config::Config;
@@ -334,5 +334,11 @@ fn operator() -> Vec<Route> {
         ),
         post("/api/v1/delivery/{verb}", Operator, "Suspend or resume a site.", outgoing::act)
             .takes::<outgoing::Wanted>(),
+        post(
+            "/api/v1/reload",
+            Operator,
+            "Read the settings anew, and the files that they name.",
+            reload::reload,
+        ),
     ]
 }

@@ -14,7 +14,7 @@ macro_rules! fixed {
             /// These settings, with those of `before` where only a restart changes them.
             #[must_use]
             pub fn kept_from(mut self, before: &Self) -> Self {
-                $(self.$($key).+ = before.$($key).+.clone();)*
+                $(self.$($key).+.clone_from(&before.$($key).+);)*
                 self
             }
         }

@@ -53,6 +53,8 @@ impl Ground {
         premises::reachable(&config)?;
         premises::inspect(&config).map_err(anyhow::Error::new).context("data_dir")?;
         let level = telemetry::init_logs(&config.log, &config.data_dir);
+        // Before the first figure is set, which would be lost: when the certificate ends.
+        let _registry = telemetry::metrics();
         for advice in super::advice(&config) {
             tracing::warn!(target: "relent::delivery", "{advice}");
         }

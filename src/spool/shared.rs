@@ -10,7 +10,7 @@ use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -130,6 +130,8 @@ pub(super) struct Shared {
     pub(super) bell: SyncSender<()>,
     /// One sweep at a time.
     pub(super) sweeping: Mutex<()>,
+    /// How many want every segment to stay as it is.
+    pub(super) held: AtomicU32,
 }
 
 impl Shared {
@@ -162,15 +164,21 @@ impl Shared {
             closed: AtomicBool::new(false),
             is_short: AtomicBool::new(false),
             is_settled: AtomicBool::new(false),
-            end: watch::channel(found.next).0,
+            end: watch::channel(found.end).0,
             stopped: watch::channel(false).0,
             bell,
             sweeping: Mutex::new(()),
+            held: AtomicU32::new(0),
         }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether no segment may be written anew now, nor removed.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.load(Ordering::Acquire) > 0
     }
 
     pub(super) fn fault(&self) -> Option<SpoolFault> {

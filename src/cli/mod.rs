@@ -7,6 +7,7 @@
 mod account;
 mod arguments;
 mod audit;
+mod backup;
 mod cells;
 mod classify;
 mod client;
@@ -22,6 +23,8 @@ mod member;
 mod progress;
 mod queue;
 mod recipients;
+mod replay;
+mod restore;
 mod rights;
 mod rows;
 mod run;

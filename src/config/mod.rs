@@ -21,7 +21,7 @@ mod words;
 pub use api::Api;
 pub use consents::Consents;
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
-pub use keeping::{Audit, LogAddresses};
+pub use keeping::{Audit, Backup, LogAddresses};
 pub use load::ConfigFault;
 pub use members::{Accounts, Members};
 pub use pools::{DEFAULT_POOL, Day, Pool, Pools, Source, day_of};
@@ -91,6 +91,8 @@ pub struct Config {
     pub store: Store,
     /// The chain of what was done and by whom.
     pub audit: Audit,
+    /// Copies that are taken while the daemon runs.
+    pub backup: Backup,
     /// How long what has happened is kept.
     pub retention: Retention,
     /// When the process is well enough for systemd's watchdog and for /readyz.
@@ -127,6 +129,7 @@ impl Default for Config {
             spool: Spool::default(),
             store: Store::default(),
             audit: Audit::default(),
+            backup: Backup::default(),
             retention: Retention::default(),
             health: Health::default(),
             log: Log::default(),

@@ -4,6 +4,7 @@
 pub mod audit;
 mod check;
 mod directory;
+mod held;
 mod keeping;
 mod listeners;
 mod outgoing;

@@ -6,8 +6,9 @@ use super::directory::Known;
 use super::listeners::{self, Listeners};
 use super::outgoing::{self, ShapingFile, Way};
 use super::watchdog::{self, Watchdog};
-use super::{keeping, tend, user};
+use super::{held, keeping, tend, user};
 use crate::accounts::Accounts;
+use crate::backup;
 use crate::config::{Config, Shaping};
 use crate::delivery::{self, Delivery};
 use crate::dns::{Authenticator, HickoryResolver, Resolver};
@@ -98,6 +99,9 @@ pub async fn start(config: Config) -> Result<Running> {
         .create(&config.data_dir)
         .with_context(|| format!("data_dir: cannot create {}", config.data_dir.display()))?;
     let lock = listeners::lock(&config)?;
+    if let Some(why) = backup::half_restored(&config.data_dir) {
+        anyhow::bail!(why);
+    }
     let config = Arc::new(config);
     let world = World::real();
     let metrics = telemetry::metrics();
@@ -118,6 +122,9 @@ pub async fn start(config: Config) -> Result<Running> {
         tracing::error!(target: "relent::store", "{fault}");
     }
     let policy = Policy::new(accounts.clone(), store.clone(), world.clone(), &config.queue);
+    if let Err(fault) = backup::heed(&config.data_dir, &policy).await {
+        tracing::error!(target: "relent::policy", "it cannot be known whether mail is held since a restore: {fault}");
+    }
     let queue = open_queue(&spool, &policy, &accounts, &config, &world).await?;
     let desk = Desk::new(replies::Parts {
         config: config.clone(),
@@ -197,6 +204,7 @@ pub async fn start(config: Config) -> Result<Running> {
     tasks.spawn(outgoing::run(delivery, stop.clone()));
     tasks.spawn(follower);
     tasks.spawn(rights.run(stop.clone()));
+    tasks.spawn(say_held(trimmed.clone(), stop.clone()));
     tasks.spawn(keeping::run(config.clone(), trimmed, parts.world.clone(), stop.clone()));
     tasks.spawn(webhooks.run(stop.clone()));
     let (files, world) = ((tls.clone(), shaping.clone()), parts.world);
@@ -266,6 +274,12 @@ impl Running {
         self.store.sound()?;
         Ok(self.spool.can_record()?)
     }
+}
+
+/// Says as long as it is so that mail is held since a restore; a part that never ends by itself.
+async fn say_held(policy: Policy, stop: CancellationToken) {
+    held::run(policy, stop.clone()).await;
+    stop.cancelled().await;
 }
 
 /// Who asks name servers: for mail that goes out, and about mail that comes in.

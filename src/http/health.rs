@@ -40,7 +40,11 @@ async fn ready(State(parts): State<Parts>) -> (StatusCode, String) {
     } else if !parts.ready.load(Ordering::Acquire) {
         "starting or stopping".into()
     } else {
-        return (StatusCode::OK, "ready\n".into());
+        let held = parts.policy.restored().ok().flatten();
+        let held = held.filter(|restored| !restored.is_let_go());
+        let held =
+            held.map_or_else(String::new, |restored| format!("mail is {}\n", restored.why()));
+        return (StatusCode::OK, format!("ready\n{held}"));
     };
     (StatusCode::SERVICE_UNAVAILABLE, reason + "\n")
 }

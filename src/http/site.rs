@@ -1,5 +1,6 @@
 //! The two faces: which routes each has, and what binds every request: a size, a time, headers.
 
+use super::backup::Backups;
 use super::follow::Followers;
 use super::guard::{Face, Watch};
 use super::outgoing::Outgoing;
@@ -97,6 +98,7 @@ pub fn public(parts: Parts) -> Site {
 pub fn admin(parts: Parts) -> Site {
     let api = route::router(table::routes(&parts.config), &parts, &Face::Operator);
     let api = api.layer(Extension(Followers::new(&parts.config.api)));
+    let api = api.layer(Extension(Backups::default()));
     site(api.merge(health::routes()), parts)
 }
 

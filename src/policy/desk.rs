@@ -6,6 +6,7 @@ use super::record::{
     Consent, ConsentState, History, Judgement, Page, RecipientRecord, RecipientView, Standing,
     Subject, Suppression,
 };
+use super::restored::Hold;
 use crate::accounts::{Accounts, Stream};
 use crate::config;
 use crate::events::record::{Reason, RecordEvent, Scope, Source};
@@ -31,6 +32,8 @@ pub struct Policy {
     pub(super) settings: Arc<config::Queue>,
     /// In whose name changes are made.
     pub(super) author: Author,
+    /// Whether mail is held since a restore.
+    pub(super) hold: Arc<Hold>,
 }
 
 /// Where a recipient's record lies.
@@ -46,8 +49,8 @@ impl Policy {
     #[must_use]
     pub fn new(accounts: Accounts, store: Store, world: World, settings: &config::Queue) -> Self {
         let (gate, settings) = (Arc::default(), Arc::new(settings.clone()));
-        let author = Author::new(world.clone());
-        Self { accounts, store, world, gate, settings, author }
+        let (author, hold) = (Author::new(world.clone()), Arc::default());
+        Self { accounts, store, world, gate, settings, author, hold }
     }
 
     /// The same, with changes made in somebody's name: each is an entry of the audit chain, in its own

@@ -285,13 +285,14 @@ impl Queue for Embedded {
             let now = self.world.clock.now();
             let next = {
                 let mut state = self.state();
+                let is_held = self.policy.holds_all();
                 if state.has_gone_back(now) {
                     tracing::warn!(target: "relent::queue",
                         "the clock went back: what waits is tried within one wait from now");
                     state.draw_near(now.after(longest(&self.config)));
                 }
                 let next = state.promote(now);
-                if let Some(site) = state.turn(now) {
+                if !is_held && let Some(site) = state.turn(now) {
                     return site;
                 }
                 next
@@ -322,6 +323,9 @@ impl Queue for Embedded {
     async fn permit(&self, lease: &Lease) -> Result<Result<Permit, Judgement>, StoreFault> {
         // What leaves and cannot be marked would leave again after the next start.
         self.spool.can_mark().map_err(|fault| StoreFault::Short(fault.to_string()))?;
+        if let Some(why) = self.policy.held_since_restore(lease.message.origin.account())? {
+            return Err(StoreFault::Missing(why));
+        }
         let to = &lease.message.recipients[lease.recipient.0 as usize].address;
         let Origin::Submission { stream, .. } = lease.message.origin else {
             return self.permit_own(&lease.message, to);
@@ -566,7 +570,8 @@ impl Queue for Embedded {
             let stream = item.stream.filter(|_| item.is_submission);
             let quiet = stream.and_then(|stream| self.quiet_until(stream, item.due_at, now));
             let suspended = stream.and_then(|_| self.waits_for_account(item.account));
-            if let Some(why) = suspended {
+            let restored = self.policy.held_since_restore(item.account).ok().flatten();
+            if let Some(why) = restored.or(suspended) {
                 (item.why, item.next_at) = (why, None);
             } else if let Some(why) = item.stopped.take() {
                 item.why = why;

@@ -15,6 +15,7 @@ mod fuzz;
 mod hostile;
 mod interop;
 mod journeys;
+mod recovery;
 mod replies;
 mod tidy;
 mod webhooks;

@@ -100,6 +100,15 @@ impl Restored {
         !self.released.iter().any(is_theirs)
     }
 
+    /// What it means for the audit chain, in words.
+    #[must_use]
+    pub fn of_the_chain(&self) -> String {
+        let (at, backup, through) = (self.at, self.backup, self.through);
+        format!(
+            "restored on {at} from a backup of {backup}: what the lost host wrote after entry {through} is not here"
+        )
+    }
+
     /// Why mail is held, in words.
     #[must_use]
     pub fn why(&self) -> String {

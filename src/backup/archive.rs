@@ -200,7 +200,7 @@ pub(super) fn walk(
     for entry in entries {
         let broken = |fault: io::Error| match opening {
             None => unsound(format!("it is no backup of Relent: {fault}")),
-            Some(_) => unsound(format!("it cannot be read past {last}: {fault}")),
+            Some(_) => unsound(format!("it is not whole, it cannot be read past {last}: {fault}")),
         };
         let entry = entry.map_err(broken)?;
         if is_sealed {

@@ -12,7 +12,7 @@ pub use archive::{FORMAT, Manifest, Opening, Part, check};
 pub use later::{Later, LaterRow, later};
 pub use marks::{half_restored, heed};
 pub use put::{Put, check_file, put};
-pub use take::{Running, Wish, about, at_rest, live};
+pub use take::{Running, SALVAGE, Wish, about, at_rest, live};
 
 use crate::spool::SpoolFault;
 use crate::store::StoreFault;

@@ -12,12 +12,12 @@ use crate::events::audit::{Audit, trim_notes};
 use crate::policy::Restored;
 use crate::spool::{Sequence, go_on_past};
 use crate::store::{Refill, Rows, Store, Table, refill};
-use crate::world::World;
+use crate::world::{World, hand_over, ids_of};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// How far numbers of accounts, streams and the like go on past those of the backup.
@@ -99,6 +99,7 @@ pub fn put(
     if !was_half_done {
         is_empty(data_dir)?;
     }
+    let owner = owner(config);
     let manifest = check_file(path, show)?;
     let mut folder = fs::DirBuilder::new();
     folder.recursive(true).mode(0o700).create(data_dir).map_err(BackupFault::at(data_dir))?;
@@ -118,10 +119,24 @@ pub fn put(
     let words = serde_json::to_vec_pretty(&restored).unwrap_or_default();
     marks::write(data_dir, RESTORED, &words).map_err(BackupFault::at(data_dir))?;
     let mark = data_dir.join(RESTORING);
+    if let Some(owner) = owner {
+        let folder = File::open(data_dir).map_err(BackupFault::at(data_dir))?;
+        hand_over(&folder, owner).map_err(BackupFault::at(data_dir))?;
+    }
     fs::remove_file(&mark).map_err(BackupFault::at(&mark))?;
     sync(data_dir)?;
     drop(lock);
     Ok(Put { manifest, restored, was_half_done })
+}
+
+/// Whose what root writes is to be: that of the folder where it is there already, else the user's of the settings.
+fn owner(config: &Config) -> Option<(u32, u32)> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let there = fs::metadata(&config.data_dir).ok().map(|about| (about.uid(), about.gid()));
+    let named = || config.process.user.as_deref().and_then(ids_of);
+    there.filter(|(user, _)| *user != 0).or_else(named)
 }
 
 fn sync(folder: &Path) -> Result<(), BackupFault> {

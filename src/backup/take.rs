@@ -24,6 +24,9 @@ const DEPTH_MAX: u32 = 4;
 const LEFT_OUT: [&str; 6] =
     ["lock", "ports.json", "ports.json.new", "reserve", marks::RESTORING, marks::RESTORED];
 
+/// Where what can be read of damaged records is written meanwhile, in the data folder.
+pub const SALVAGE: &str = "backup.salvage";
+
 /// What a backup is to hold.
 #[derive(Debug, Clone, Default)]
 pub struct Wish {
@@ -170,7 +173,8 @@ fn segments<W: Write>(writer: &mut Writer<W>, segments: &[SegmentFile]) -> Resul
 fn others(data_dir: &Path, wish: &Wish) -> Result<Vec<(String, PathBuf)>, BackupFault> {
     let mut found = Vec::new();
     walk(data_dir, "", DEPTH_MAX, &mut |name, path| {
-        let is_left_out = LEFT_OUT.contains(&name) || name.starts_with("records.");
+        let is_left_out =
+            LEFT_OUT.contains(&name) || name.starts_with("records.") || name.starts_with(SALVAGE);
         let is_made_anew = [".seg", ".idx", ".tmp"].iter().any(|end| name.ends_with(end));
         match name.strip_prefix("spool/") {
             Some(_) if is_made_anew || wish.without_mail && name != "spool/salt" => {}

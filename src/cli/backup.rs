@@ -272,7 +272,7 @@ fn at_rest(
     }
     // Beside the data, so that there is room for as much once more.
     let salvage = if damaged {
-        let made = Scratch::make(&config.data_dir.join("backup.salvage"));
+        let made = Scratch::make(&config.data_dir.join(backup::SALVAGE));
         Some(made.map_err(|fault| unwritten(&config.data_dir, &fault))?)
     } else {
         None

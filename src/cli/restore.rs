@@ -112,7 +112,7 @@ pub(super) async fn restore(
                 "account": account,
                 "waived_by": waive,
                 "reason": reason,
-                "drop_accepted_before": drop_accepted_before.map(|at| at.to_string()),
+                "drop_accepted_before": drop_accepted_before.map(exactly),
             });
             let done = client.post("/restore/release", &body).await?;
             if form.json {
@@ -128,6 +128,11 @@ pub(super) async fn restore(
             })
         }
     }
+}
+
+/// A moment with its milliseconds.
+fn exactly(at: Timestamp) -> String {
+    at.to_string().replace('Z', &format!(".{:03}Z", at.0 % 1000))
 }
 
 async fn put(arguments: RestoreArguments, config: &Config) -> Result<(), Fault> {

@@ -24,6 +24,8 @@ use utoipa::ToSchema;
 
 /// Longest name or reason.
 const TEXT_MAX: usize = 500;
+/// Recipients that are counted at most: more are as many.
+const COUNTED_MAX: usize = 100_000;
 /// Why mail is taken out that had ended elsewhere.
 const ENDED: &str = "it had ended before the host was lost";
 /// Why mail is taken out that nobody wants sent a second time.
@@ -65,7 +67,7 @@ pub(super) async fn show(State(parts): State<Parts>) -> Result<Json<Value>, Prob
         shown
     };
     let before = Selector::AcceptedBefore(None, restored.backup);
-    let older = parts.queue.list(before, usize::MAX).await.len();
+    let older = parts.queue.list(before, COUNTED_MAX).await.len();
     Ok(Json(json!({
         "held": !restored.is_let_go(),
         "why": (!restored.is_let_go()).then(|| restored.why()),

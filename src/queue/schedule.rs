@@ -223,8 +223,8 @@ impl Embedded {
             Waits::Said(said) => {
                 self.wake_where(&Selector::All, now, |item| item.last.as_deref() == Some(*said))
             }
-            // Nothing was tried of it, but for what an account's release before has put off.
-            Waits::Restore => self.wake_where(&Selector::All, now, |item| item.attempts == 0),
+            // Nobody has tried anything for as long as it was held.
+            Waits::Restore => self.wake_where(&Selector::All, now, |_| true),
             Waits::QuietHours(stream, hours) => {
                 self.wake_where(&Selector::Stream(*stream), now, |item| {
                     self.waits_for(hours, item.next_at, now).is_some()

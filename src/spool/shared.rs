@@ -320,6 +320,12 @@ impl Shared {
         }
     }
 
+    /// Whether who has come to `cursor` has read all that stands before a segment. Where a copy was put back, the
+    /// next begins far past the end.
+    fn is_past(&self, cursor: u64, after: &Segment) -> bool {
+        after.first <= cursor || *self.end.borrow() <= cursor
+    }
+
     /// The oldest sealed segment with bodies that nobody needs.
     pub(super) fn shrinkable(&self) -> Option<u64> {
         let cursor = self.cursor.load(Ordering::Acquire);
@@ -328,7 +334,7 @@ impl Shared {
         while let Some((number, segment)) = pairs.next() {
             let (_, after) = pairs.peek()?;
             let dead = segment.is_dead(state.synced) && !segment.whole;
-            if dead && segment.bodies && after.first <= cursor {
+            if dead && segment.bodies && self.is_past(cursor, after) {
                 return Some(*number);
             }
         }
@@ -381,7 +387,11 @@ impl Shared {
     pub(super) fn is_read(&self, number: u64) -> bool {
         let cursor = self.cursor.load(Ordering::Acquire);
         let state = self.state();
-        state.segments.range(number + 1..).next().is_some_and(|(_, after)| after.first <= cursor)
+        state
+            .segments
+            .range(number + 1..)
+            .next()
+            .is_some_and(|(_, after)| self.is_past(cursor, after))
     }
 
     /// The numbers of all segments.
@@ -422,7 +432,7 @@ impl Shared {
         let (number, segment) = pairs.next()?;
         let (_, after) = pairs.next()?;
         let dead = segment.is_dead(state.synced) && (!segment.bodies || segment.whole);
-        (dead && after.first <= cursor && now.since(segment.newest) > self.owner.retention)
+        (dead && self.is_past(cursor, after) && now.since(segment.newest) > self.owner.retention)
             .then_some(*number)
     }
 

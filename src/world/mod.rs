@@ -15,7 +15,7 @@ pub use chance::{Chance, SystemChance};
 pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, DiskFile, SystemDisk, is_shortage};
 pub use network::{Network, SystemNetwork, is_here};
-pub use owner::{hand_over, user_of};
+pub use owner::{hand_over, ids_of, user_of};
 pub use reserve::Reserve;
 
 use std::sync::Arc;

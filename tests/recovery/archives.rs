@@ -112,10 +112,8 @@ async fn a_place_without_room_is_named_and_left_as_it_was() {
     let world = World::start().await;
     let folder = world.path("small");
     std::fs::create_dir(&folder).expect("a folder");
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=32k", "tmpfs"])
-        .arg(&folder)
-        .status();
+    let mounted =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=8k", "tmpfs"]).arg(&folder).status();
     if !mounted.is_ok_and(|status| status.success()) {
         eprintln!("NOT TESTED: this machine mounts no tmpfs");
         return;

@@ -102,7 +102,7 @@ async fn what_is_left_of_the_lost_host_brings_what_had_ended_too() {
     let counts = &said["files"][0];
     assert_eq!(
         (counts["erasures"].as_u64(), counts["ended"].as_u64()),
-        (Some(1), Some(1)),
+        (Some(1), Some(2)),
         "{counts}"
     );
     nobody_gets_what_they_must_not(&world, true).await;

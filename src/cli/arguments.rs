@@ -10,6 +10,7 @@ use super::delivery::DeliveryVerb;
 use super::export::Outgoing;
 use super::held::{HeldVerb, Recall};
 use super::import::{Elsewhere, Incoming};
+use super::manual::Shell;
 use super::member::{MemberVerb, SessionVerb};
 use super::queue::QueueVerb;
 use super::restore::RestoreArguments;
@@ -119,6 +120,17 @@ pub(super) enum Verb {
     /// Put an archive back; mail is held until what was said after it is replayed, or somebody answers for going on
     /// without.
     Restore(RestoreArguments),
+    /// Write the manual: a page for each command, and relent.toml(5) for the settings.
+    Man {
+        /// The folder to write to; made where it is missing.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Print what makes a shell complete the commands.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
 }
 
 /// How an answer is printed.
@@ -499,6 +511,8 @@ mod tests {
             "relent restore replay a.jsonl b.csv --account acme",
             "relent restore release --account acme",
             "relent restore release --waive Ann --reason enough --drop-accepted-before 2026-03-01",
+            "relent man --out man",
+            "relent completions fish",
         ] {
             assert!(fits(line), "{line}");
         }
@@ -544,6 +558,8 @@ mod tests {
             "relent stream answers acme news --confirm perhaps",
             "relent classify",
             "relent classify a.eml --stream-kind other",
+            "relent man",
+            "relent completions csh",
         ] {
             assert!(!fits(line), "{line}");
         }

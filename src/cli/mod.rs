@@ -19,6 +19,7 @@ mod import;
 mod json_items;
 mod local;
 mod look;
+mod manual;
 mod member;
 mod progress;
 mod queue;

@@ -5,8 +5,8 @@ use super::audit::AuditVerb;
 use super::client::{Client, Fault};
 use super::webhook::WebhookVerb;
 use super::{
-    audit, backup, classify, delivery, explain, local, member, queue, recipients, restore, rights,
-    senders, show, webhook,
+    audit, backup, classify, delivery, explain, local, manual, member, queue, recipients, restore,
+    rights, senders, show, webhook,
 };
 use crate::config::{Config, DEFAULT_PATH};
 use crate::webhooks;
@@ -49,6 +49,8 @@ fn obey(cli: Cli) -> Result<(), Fault> {
             let config = settings(named)?;
             runtime()?.block_on(restore::restore(arguments, &config, path))
         }
+        Verb::Man { out } => manual::man(&out),
+        Verb::Completions { shell } => manual::completions(shell),
         verb => {
             let client = Client::new(&settings(named)?, path);
             runtime()?.block_on(speak(&client, verb))
@@ -100,6 +102,8 @@ async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
         | Verb::Store(_)
         | Verb::Backup(_)
         | Verb::Restore(_)
+        | Verb::Man { .. }
+        | Verb::Completions { .. }
         | Verb::Classify { .. } => Ok(()),
     }
 }

@@ -8,6 +8,7 @@ mod held;
 mod keeping;
 mod listeners;
 mod outgoing;
+mod pulse;
 mod run;
 mod tend;
 mod user;

@@ -187,12 +187,12 @@ fn unsound(text: impl Into<String>) -> BackupFault {
     BackupFault::Unsound(text.into())
 }
 
+/// Whoever is given the parts of an archive: the name of each, its bytes, and these.
+pub(super) type Each<'a> = &'a mut dyn FnMut(&str, u64, &mut dyn Read) -> Result<(), BackupFault>;
+
 /// Reads an archive through and hands over each part; what is not as its end says it must be is an error that
 /// names the part. Only once this returns is any of it known to be right.
-pub(super) fn walk(
-    source: impl Read,
-    each: &mut dyn FnMut(&str, u64, &mut dyn Read) -> Result<(), BackupFault>,
-) -> Result<Manifest, BackupFault> {
+pub(super) fn walk(source: impl Read, each: Each<'_>) -> Result<Manifest, BackupFault> {
     let mut tar = tar::Archive::new(source);
     let entries = tar.entries().map_err(|fault| unsound(format!("it is no archive: {fault}")))?;
     let (mut opening, mut found, mut last) = (None, Vec::new(), OPENING.to_owned());

@@ -125,7 +125,7 @@ fn records<W: Write>(
         fault => fault.into(),
     };
     let mut copy = store.copy(size_max).map_err(busy)?;
-    while let Some(rows) = copy.next()? {
+    while let Some(rows) = copy.page()? {
         records.put(rows)?;
     }
     records.flush()?;

@@ -116,7 +116,7 @@ impl Copy {
     ///
     /// # Errors
     /// The engine's, or too much was changed meanwhile: then the copy is worth nothing.
-    pub fn next(&mut self) -> Result<Option<Vec<Rows>>, StoreFault> {
+    pub fn page(&mut self) -> Result<Option<Vec<Rows>>, StoreFault> {
         let Some((number, after)) = &self.place else { return Ok(None) };
         let Some(table) = Table::ALL.get(*number).copied() else { return Ok(None) };
         let rows = self.shared.engine()?.scan(table, b"", after.as_deref(), ROWS)?;
@@ -271,7 +271,7 @@ mod tests {
                 assert!(matches!(store.copy(1), Err(StoreFault::Busy)), "one at a time");
                 let mut refill = refill(new.path(), *to, 1 << 20).expect("new records");
                 let mut number = 1;
-                while let Some(parts) = copy.next().expect("copied") {
+                while let Some(parts) = copy.page().expect("copied") {
                     parts.into_iter().for_each(|part| refill.put(part).expect("put"));
                     number += 1;
                     change(&store, number).await;
@@ -297,7 +297,7 @@ mod tests {
         let store = open(folder.path(), StoreEngine::Redb);
         let mut copy = store.copy(10).expect("a copy");
         change(&store, 1).await;
-        let said = copy.next().expect_err("too much").to_string();
+        let said = copy.page().expect_err("too much").to_string();
         assert!(said.contains("backup.changes_size_max"), "{said}");
         drop(copy);
         change(&store, 2).await;

@@ -258,10 +258,18 @@ async fn replay(
         done.push(body);
     }
     if form.json {
-        return show::json(&json!({ "files": done }));
+        show::json(&json!({ "files": done }))?;
+    } else {
+        show::put(&Table::new(&FILE[..8]).rows(&done))?;
+        show::line("`relent restore release` lets mail go once nothing is left to be replayed")?;
     }
-    show::put(&Table::new(&FILE[..8]).rows(&done))?;
-    show::line("`relent restore release` lets mail go once nothing is left to be replayed")
+    match done.iter().filter_map(|file| file["refused"].as_u64()).sum::<u64>() {
+        0 => Ok(()),
+        count => Err(Fault::Refused(format!(
+            "{count} {} could not be meant, and whom they stop is not stopped here",
+            if count == 1 { "row" } else { "rows" }
+        ))),
+    }
 }
 
 /// Replays a file: what it came to, and its SHA-256.

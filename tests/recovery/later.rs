@@ -132,7 +132,9 @@ async fn events_and_lists_of_stops_that_a_customer_kept_are_replayed() {
     let (stops, events) = (stops.to_string_lossy(), events.to_string_lossy());
     let none = world.relent(&["restore", "replay", &events]);
     assert!(none.err.contains("--account"), "{}", none.err);
-    world.done(&["restore", "replay", &stops, &events, "--account", "acme"]);
+    let said = world.relent(&["restore", "replay", &stops, &events, "--account", "acme"]);
+    assert!(said.code == 1 && said.err.contains("1 row could not be meant"), "{}", said.err);
+    assert!(said.err.contains("events.jsonl:1: `message` is no id"), "{}", said.err);
     world.done(&["restore", "release"]);
     world.receiver.message_to(ALL[4], PATIENCE).await.expect("who said nothing gets mail");
     world.run_dry();

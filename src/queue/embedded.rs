@@ -182,43 +182,6 @@ impl Embedded {
         item.is_some_and(|item| item.stand == Stand::Active(lease.generation))
     }
 
-    /// What an attempt that was made comes to: what is deferred too long has failed.
-    pub(super) fn decide(
-        &self,
-        lease: &Lease,
-        attempt: Attempt,
-        now: Timestamp,
-    ) -> Option<(Outcome, Said)> {
-        let attempts = lease.attempts.saturating_add(1);
-        let message = &lease.message;
-        Some(match attempt {
-            Attempt::Untried | Attempt::Held(_) | Attempt::Waits { .. } => return None,
-            Attempt::Delivered(said) => (Outcome::Delivered, said),
-            Attempt::Failed { said, dead_address } => (Outcome::Failed { dead_address }, said),
-            Attempt::Stopped(judgement) => {
-                let status = Status::new(5, 7, 1);
-                (
-                    Outcome::Stopped,
-                    Said { relay: None, status, text: reason(&judgement), class: None },
-                )
-            }
-            Attempt::Deferred(mut said) => {
-                let plan = self.plan(message);
-                if self.has_expired(lease, &plan, now) {
-                    // What TLS kept is not said to be the network's fault.
-                    said.status = match said.is_tls() {
-                        true => Status { class: 5, ..said.status },
-                        false => Status::new(5, 4, 7),
-                    };
-                    said.text = format!("given up after {attempts} attempts: {}", said.text);
-                    (Outcome::Failed { dead_address: false }, said)
-                } else {
-                    (Outcome::Deferred { next_at: self.next_attempt(lease, &said, now) }, said)
-                }
-            }
-        })
-    }
-
     /// Ends the lease of what waits for its next attempt.
     pub(super) fn deferred(&self, lease: &Lease, next_at: Timestamp, last: Last) {
         let key = lease.key();

@@ -2,13 +2,14 @@
 //! ends.
 
 use super::embedded::Embedded;
+use super::ending::reason;
 use super::shelf::Item;
 use super::state::{Key, Stand};
-use super::{Lease, Said, Selector, Waits};
+use super::{Attempt, Lease, Said, Selector, Waits};
 use crate::accounts::{QuietHours, Stream, StreamKind};
 use crate::config::{self, Config, Span};
-use crate::events::message::{Accepted, Origin};
-use crate::mail::{AccountId, RefusalClass, StreamId, Timestamp, refusal};
+use crate::events::message::{Accepted, Origin, Outcome};
+use crate::mail::{AccountId, RefusalClass, Status, StreamId, Timestamp, refusal};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,6 +80,43 @@ impl Embedded {
     /// How a message is tried.
     pub(super) fn plan(&self, message: &Accepted) -> Plan<'_> {
         Plan::of(&self.config.queue, self.stream_of(message).as_deref())
+    }
+
+    /// What an attempt that was made comes to: what is deferred too long has failed.
+    pub(super) fn decide(
+        &self,
+        lease: &Lease,
+        attempt: Attempt,
+        now: Timestamp,
+    ) -> Option<(Outcome, Said)> {
+        let attempts = lease.attempts.saturating_add(1);
+        let message = &lease.message;
+        Some(match attempt {
+            Attempt::Untried | Attempt::Held(_) | Attempt::Waits { .. } => return None,
+            Attempt::Delivered(said) => (Outcome::Delivered, said),
+            Attempt::Failed { said, dead_address } => (Outcome::Failed { dead_address }, said),
+            Attempt::Stopped(judgement) => {
+                let status = Status::new(5, 7, 1);
+                (
+                    Outcome::Stopped,
+                    Said { relay: None, status, text: reason(&judgement), class: None },
+                )
+            }
+            Attempt::Deferred(mut said) => {
+                let plan = self.plan(message);
+                if self.has_expired(lease, &plan, now) {
+                    // What TLS kept is not said to be the network's fault.
+                    said.status = match said.is_tls() {
+                        true => Status { class: 5, ..said.status },
+                        false => Status::new(5, 4, 7),
+                    };
+                    said.text = format!("given up after {attempts} attempts: {}", said.text);
+                    (Outcome::Failed { dead_address: false }, said)
+                } else {
+                    (Outcome::Deferred { next_at: self.next_attempt(lease, &said, now) }, said)
+                }
+            }
+        })
     }
 
     /// Whether a message has been tried for too long.

@@ -14,7 +14,11 @@ use std::time::Instant;
 impl World {
     /// Has the receiver put off all mail, so that it waits.
     fn put_off(&self) {
-        self.receiver.misbehave(vec![Fault::Greeting("421 4.3.2 not now".into())]);
+        // New connections, and those that are kept.
+        self.receiver.misbehave(vec![
+            Fault::Greeting("421 4.3.2 not now".into()),
+            Fault::Recipient("@".into(), "451 4.2.0 later".into()),
+        ]);
     }
 
     /// Submits a receipt; the reply to the dot, or the first refusal.

@@ -56,7 +56,7 @@ async fn a_log_that_was_put_back_goes_on_far_past_its_end_and_readers_wait_for_w
         if with_mail {
             let (spool, _) = open(home.path(), &twin);
             fill(&spool, 0..3).await;
-            end = spool.end();
+            end = Sequence(4);
             spool.close().await;
         }
         let next = go_on_past(home.path(), &World::real(), end, 1 << 32).expect("mended");

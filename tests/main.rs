@@ -18,6 +18,7 @@ mod journeys;
 mod packaging;
 mod recovery;
 mod replies;
+mod service;
 mod tidy;
 mod watch;
 mod webhooks;

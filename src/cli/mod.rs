@@ -29,6 +29,7 @@ mod restore;
 mod rights;
 mod rows;
 mod run;
+mod sandbox;
 mod sender_arguments;
 mod senders;
 mod service_lists;

@@ -1,7 +1,6 @@
-//! Mail that is held since a restore: said aloud as long as it is, to systemd, in the log and as a figure.
+//! Mail that is held since a restore: said as long as it is, in the log and as a figure; `status` tells systemd.
 
 use crate::policy::Policy;
-use sd_notify::NotifyState;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,16 +18,12 @@ pub(super) async fn run(policy: Policy, stop: CancellationToken) {
             Ok(Some(restored)) if !restored.is_let_go() => {
                 if said.is_none_or(|at| at.elapsed() >= REMIND) {
                     tracing::warn!(target: "relent::daemon", "all mail is {}", restored.why());
-                    tell(&format!("mail is {}", restored.why()));
                     said = Some(Instant::now());
                 }
                 metrics::gauge!("relent_restore_held").set(1.0);
             }
             Ok(_) => {
                 metrics::gauge!("relent_restore_held").set(0.0);
-                if said.is_some() {
-                    tell("mail that was held since the restore was let go");
-                }
                 return;
             }
             // The log says elsewhere why they cannot be read.
@@ -38,11 +33,5 @@ pub(super) async fn run(policy: Policy, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(LOOK) => {}
         }
-    }
-}
-
-fn tell(status: &str) {
-    if let Err(fault) = sd_notify::notify(&[NotifyState::Status(status)]) {
-        tracing::warn!(target: "relent::daemon", %fault, "systemd cannot be told");
     }
 }

@@ -40,6 +40,15 @@ pub(super) struct Told {
     pub(super) left_out: Vec<(String, String)>,
 }
 
+impl Told {
+    /// Adds what another part of the page had run.
+    pub(super) fn add(&mut self, other: Self) {
+        self.commands += other.commands;
+        self.outputs += other.outputs;
+        self.left_out.extend(other.left_out);
+    }
+}
+
 /// A shell that lives as long as its chapter.
 struct Shell {
     process: Child,
@@ -134,6 +143,25 @@ impl Drop for Lab {
     fn drop(&mut self) {
         self.proxy.abort();
     }
+}
+
+/// Commands that are for the machine and not for Relent: what they begin with, and what they would do here.
+const MACHINE: [(&str, &str); 9] = [
+    ("apt-get ", "it installs packages"),
+    ("dpkg ", "it installs packages"),
+    ("install ", "it writes into the system's folders"),
+    ("chgrp ", "it changes whose the system's files are"),
+    ("sed -i ", "it changes the system's files"),
+    ("systemd-sysusers ", "it makes users"),
+    ("systemd-tmpfiles ", "it makes the system's folders"),
+    ("systemctl enable ", "it changes what the system starts"),
+    ("packaging/", "it builds a release"),
+];
+
+/// Why a command is not run here, where it is for the machine.
+fn changes_machine(command: &str) -> Option<&'static str> {
+    let found = MACHINE.iter().find(|(begins, _)| command.starts_with(begins));
+    found.map(|(_, reason)| *reason)
 }
 
 /// What every lab must have in its settings, whatever the page says.
@@ -254,6 +282,7 @@ impl Lab {
         let mut wishes = Wishes::default();
         for item in items {
             match item {
+                Item::Section => {}
                 Item::Note(note) => self.note(name, note, &mut wishes).await,
                 Item::Block(block) => {
                     let place = format!("{name}:{}", block.line);
@@ -404,6 +433,10 @@ impl Lab {
         }
         let (mut said, last) = (String::new(), commands.len().saturating_sub(1));
         for (number, command) in commands.iter().enumerate() {
+            if let Some(reason) = changes_machine(command) {
+                self.told.left_out.push((command.clone(), reason.to_owned()));
+                continue;
+            }
             let wanted = wishes.exits.filter(|_| number == last).unwrap_or(0);
             let deadline = Instant::now() + PATIENCE;
             let output = loop {

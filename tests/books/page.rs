@@ -3,6 +3,8 @@
 /// What stands on a page, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Item {
+    /// A heading of the second rank.
+    Section,
     /// `<!-- lab: … -->`.
     Note(String),
     Block(Block),
@@ -33,6 +35,8 @@ pub(super) fn items(page: &str) -> Vec<Item> {
             let fence: String = bare.chars().take_while(|c| *c == '`').collect();
             let language = bare[fence.len()..].trim().to_owned();
             open = Some((fence, Block { language, text: String::new(), line: number }));
+        } else if line.starts_with("## ") {
+            items.push(Item::Section);
         } else if let Some(note) = bare.strip_prefix("<!-- lab: ") {
             let note = note.strip_suffix(" -->");
             let note = note.unwrap_or_else(|| panic!("line {number}: a note ends on its line"));
@@ -41,6 +45,11 @@ pub(super) fn items(page: &str) -> Vec<Item> {
     }
     assert!(open.is_none(), "a block is not closed: {open:?}");
     items
+}
+
+/// A page's parts, one a section; what stands before the first is one too.
+pub(super) fn sections(items: &[Item]) -> Vec<&[Item]> {
+    items.split(|item| *item == Item::Section).collect()
 }
 
 /// The lines of a page that are not in a block.
@@ -178,13 +187,15 @@ fn line_fits(shown: &str, line: &str) -> bool {
 
 #[test]
 fn blocks_notes_and_links_are_found() {
-    let text = "# A `b` c\n<!-- lab: publish acme acme.example -->\n\n```sh\nx \\\n  y\n# no\nz\n```\n[a](b.md#c) `[no](x)`\n";
-    let block = Block { language: "sh".into(), text: "x \\\n  y\n# no\nz\n".into(), line: 4 };
+    let text = "# A `b` c\n## Second\n<!-- lab: publish acme acme.example -->\n\n```sh\nx \\\n  y\n# no\nz\n```\n[a](b.md#c) `[no](x)`\n";
+    let block = Block { language: "sh".into(), text: "x \\\n  y\n# no\nz\n".into(), line: 5 };
     let note = Item::Note("publish acme acme.example".into());
-    assert_eq!(items(text), [note, Item::Block(block.clone())]);
+    let found = items(text);
+    assert_eq!(found, [Item::Section, note, Item::Block(block.clone())]);
+    assert_eq!(sections(&found), [&[][..], &found[1..]]);
     assert_eq!(commands(&block.text), ["x \\\n  y", "z"]);
-    assert_eq!(links(text), [(10, "b.md#c".to_owned())]);
-    assert_eq!(anchors(text), ["a-b-c"]);
+    assert_eq!(links(text), [(11, "b.md#c".to_owned())]);
+    assert_eq!(anchors(text), ["a-b-c", "second"]);
     let fed = "cat > a <<'EOF'\none\n# two\nEOF\nlast 'open\nquote' # it's closed\n";
     let found = commands(fed);
     assert_eq!(found, ["cat > a <<'EOF'\none\n# two\nEOF", "last 'open\nquote' # it's closed"]);

@@ -1,16 +1,21 @@
 //! Each page that holds commands, run as a story.
 
 use super::lab::{Lab, Told};
-use super::page::{Item, items};
+use super::page::{Item, items, sections};
 use super::{chapters, read};
 use std::io::Write;
 
 /// Most blocks of all pages together that may be left out, each for a reason that its page names.
 const LEFT_OUT_MAX: usize = 6;
 
-/// Runs a page; what came of it.
+/// Runs a page; what came of it. The sections of README.md, which are read one by one, are a story each.
 async fn told(page: &str) -> Told {
-    let told = Lab::open().await.tell(page, &items(&read(page))).await;
+    let items = items(&read(page));
+    let mut told = Told::default();
+    let stories = if page == "README.md" { sections(&items) } else { vec![&items[..]] };
+    for story in stories.into_iter().filter(|story| !story.is_empty()) {
+        told.add(Lab::open().await.tell(page, story).await);
+    }
     let (commands, outputs) = (told.commands, told.outputs);
     let _ = writeln!(std::io::stderr(), "{page}: {commands} commands run, {outputs} outputs held");
     for (command, reason) in &told.left_out {

@@ -1,18 +1,19 @@
 //! Holds `config/relent.toml` and the code equal: every key, its default, and its sentence; and makes of both
 //! the reference of the book, `docs/src/settings.md`.
 
-use super::Config;
+use super::{Config, reference};
 use std::path::Path;
 
 const SHEET: &str = include_str!("../../config/relent.toml");
 const ROOT: &str = include_str!("mod.rs");
-const SECTIONS: [&str; 7] = [
+const SECTIONS: [&str; 8] = [
     include_str!("consents.rs"),
     include_str!("section.rs"),
     include_str!("encryption.rs"),
     include_str!("api.rs"),
     include_str!("keeping.rs"),
     include_str!("members.rs"),
+    include_str!("metrics.rs"),
     include_str!("webhooks.rs"),
 ];
 const WORDS: &str = include_str!("words.rs");
@@ -101,22 +102,10 @@ fn the_sheet_is_the_defaults() {
 
 #[test]
 fn the_sheet_says_of_each_key_what_the_code_says() {
-    let mut section = "";
-    let (mut found, mut comment) = (Vec::new(), Vec::new());
-    for line in SHEET.lines() {
-        if let Some(words) = line.strip_prefix("# ") {
-            comment.push(words);
-            continue;
-        }
-        let sentence = std::mem::take(&mut comment).join(" ");
-        if let Some(name) = line.strip_prefix('[') {
-            section = name.trim_end_matches(']');
-            found.push((section, "", false, sentence));
-        } else if let Some((name, _)) = line.split_once(" = ") {
-            let optional = name.strip_prefix('#');
-            found.push((section, optional.unwrap_or(name), optional.is_some(), sentence));
-        }
-    }
+    let found: Vec<_> = reference::settings()
+        .into_iter()
+        .map(|it| (it.section, it.name, it.is_optional, it.sentence))
+        .collect();
     let keys = keys();
     assert!(keys.len() > 90, "only {} keys were read from the code", keys.len());
     for key in &keys {
@@ -138,6 +127,7 @@ fn in_words(kind: &str) -> &'static str {
         "u8" | "u16" | "u32" | "u64" | "usize" | "f64" => "number",
         "Vec<SocketAddr>" => "addresses with ports",
         "Vec<IpAddr>" => "addresses",
+        "Vec<Network>" => "networks",
         "Vec<String>" => "texts",
         "Vec<Span>" => "durations",
         // What is made of other things is written as tables, and what has a name of its own is a choice.
@@ -148,7 +138,7 @@ fn in_words(kind: &str) -> &'static str {
 }
 
 /// The reference: a table a section, a row a key.
-fn reference() -> String {
+fn page() -> String {
     let mut page = String::from(
         "# Settings\n\n<!-- Made from the code; RELENT_WRITE=1 cargo test the_books_settings writes it. -->\n\n\
          One file, `/etc/relent/relent.toml` unless `--config` names another. Every key has a default; a key \
@@ -171,7 +161,7 @@ fn reference() -> String {
             continue;
         }
         let (kind, default) = (in_words(&key.kind), default_of(&key));
-        let default = default.map_or("–".into(), |value| format!("`{}`", cell(&value)));
+        let default = default.map_or("–".into(), |value| format!("`{}`", cell(value)));
         page.push_str(&format!(
             "| `{}` | {kind} | {default} | {} |\n",
             key.name,
@@ -187,25 +177,16 @@ fn reference() -> String {
 }
 
 /// How the sheet writes a key's default; none where it has none.
-fn default_of(key: &Key) -> Option<String> {
-    let mut section = "";
-    for line in SHEET.lines() {
-        if let Some(name) = line.strip_prefix('[') {
-            section = name.trim_end_matches(']');
-        } else if let Some((name, value)) = line.split_once(" = ")
-            && section == key.section
-            && name == key.name
-        {
-            return Some(value.to_owned());
-        }
-    }
-    None
+fn default_of(key: &Key) -> Option<&'static str> {
+    let mut settings = reference::settings().into_iter();
+    let found = settings.find(|it| it.section == key.section && it.name == key.name)?;
+    (!found.is_optional).then_some(found.value)
 }
 
 #[test]
 fn the_books_settings_are_those_of_the_code() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/src/settings.md");
-    let page = reference();
+    let page = page();
     if std::env::var_os("RELENT_WRITE").is_some() {
         std::fs::write(path, &page).expect("written");
     }

@@ -132,3 +132,20 @@ fn every_table_of_the_records_is_told_of_in_privacy() {
         tables.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "docs/src/privacy.md does not tell of {missing:?}");
 }
+
+#[test]
+fn every_alarm_is_told_of_in_operating() {
+    let rules = read("config/prometheus/relent.rules.yml");
+    let named: Vec<_> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(named.len() > 20, "only {} alarms were found", named.len());
+    let page = read("docs/src/operating.md");
+    let missing: Vec<_> =
+        named.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "docs/src/operating.md does not tell of {missing:?}");
+    let told = page.split('`').filter(|word| {
+        word.starts_with("Relent") && word.len() > 6 && word.chars().all(char::is_alphanumeric)
+    });
+    let others: Vec<_> = told.filter(|name| !named.contains(name)).collect();
+    assert!(others.is_empty(), "there are no such alarms: {others:?}");
+}

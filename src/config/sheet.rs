@@ -128,6 +128,8 @@ fn in_words(kind: &str) -> &'static str {
         "Vec<SocketAddr>" => "addresses with ports",
         "Vec<IpAddr>" => "addresses",
         "Vec<Network>" => "networks",
+        "Vec<PathBuf>" => "paths",
+        "Vec<u16>" => "numbers",
         "Vec<String>" => "texts",
         "Vec<Span>" => "durations",
         // What is made of other things is written as tables, and what has a name of its own is a choice.

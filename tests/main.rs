@@ -8,6 +8,7 @@
 
 mod support;
 
+mod books;
 mod bounds;
 mod crash;
 mod encryption;

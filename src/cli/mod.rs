@@ -7,6 +7,7 @@
 mod account;
 mod arguments;
 mod audit;
+mod backup;
 mod cells;
 mod classify;
 mod client;
@@ -24,6 +25,8 @@ mod progress;
 mod queue;
 mod recipients;
 mod reload;
+mod replay;
+mod restore;
 mod rights;
 mod rows;
 mod run;

@@ -261,7 +261,7 @@ sections! {
         sites_max: u32 = 10_000,
         /// Local addresses to send from; empty: the system chooses.
         source_addresses: Vec<IpAddr> = Vec::new(),
-        /// Pools of local addresses, each for the mail of some accounts or streams, with weights, names and warm-up: README.md shows how.
+        /// Pools of local addresses, each for the mail of some accounts or streams, with weights, names and warm-up: docs/src/sending.md shows how.
         pools: Option<Pools> = None,
         /// Most connections at a time; of them one mail server or site gets a quarter at most.
         connections_max: u32 = 200,

@@ -6,6 +6,7 @@ use crate::accounts::Accounts;
 use crate::config::{Config, Live};
 use crate::events::audit::{Audit, Head, Notes};
 use crate::events::{Actor, Author};
+use crate::policy::Policy;
 use crate::store::Store;
 use crate::world::World;
 use anyhow::{Context, Result, ensure};
@@ -24,6 +25,8 @@ pub struct Checked {
     pub erased: u64,
     /// Those whose words were over their time.
     pub expired: u64,
+    /// Whether the records come from a backup, and what of the chain is not here then, in words.
+    pub restored: Option<String>,
     /// What is wrong, in words.
     pub findings: Vec<String>,
 }
@@ -40,10 +43,13 @@ pub fn verify(config: &Config, head: Option<&str>) -> Result<Checked> {
     let world = World::real();
     let store = Store::open(&config.data_dir, &config.store, &world);
     store.ready()?;
-    let keys = Accounts::new(store.clone(), world).keys()?;
+    let accounts = Accounts::new(store.clone(), world.clone());
+    let keys = accounts.keys()?;
+    let policy = Policy::new(accounts, store.clone(), world, &config.queue);
     let chain = Audit::new(store);
     let notes = Notes::new(&config.data_dir, &keys.hash, config.audit.heads_max);
-    let mut checked = Checked::default();
+    let restored = policy.restored()?.map(|restored| restored.of_the_chain());
+    let mut checked = Checked { restored, ..Checked::default() };
     let mut findings = chain.check_notes(&notes)?;
     findings.extend(chain.check_noted(noted.as_slice())?);
     let mut place = None;

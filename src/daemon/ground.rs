@@ -7,7 +7,7 @@ use super::listeners::{self, Listeners};
 use super::{premises, status, user};
 use crate::config::{Config, ConfigFault, Sandbox, Shaping};
 use crate::telemetry::LogLevel;
-use crate::{telemetry, tls};
+use crate::{backup, telemetry, tls};
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::net::TcpListener;
@@ -66,6 +66,9 @@ impl Ground {
             },
         )?;
         let lock = listeners::lock(&config)?;
+        if let Some(why) = backup::half_restored(&config.data_dir) {
+            anyhow::bail!(why);
+        }
         let tls =
             tls::Server::load(&config.tls, &config.data_dir, &config.hostname).context("[tls]")?;
         let client = tls::Client::load(&config.tls).context("tls.trust_anchors")?;

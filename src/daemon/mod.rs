@@ -8,6 +8,7 @@ mod clock;
 mod directory;
 mod doors;
 mod ground;
+mod held;
 mod keeping;
 mod listeners;
 mod outgoing;

@@ -184,6 +184,10 @@ fn owner(config: &Config, uid: u32) -> Result<(), Strange> {
 
 /// A folder without a page: ours from before there was one, empty, or somebody else's.
 fn unmarked(config: &Config, names: &[String]) -> Result<(), Strange> {
+    if crate::backup::half_restored(&config.data_dir).is_some() {
+        // It is said by who lays the ground.
+        return Ok(());
+    }
     if names.iter().any(|name| OURS.contains(&name.as_str())) {
         return engine(config, config.store.engine.name(), names);
     }

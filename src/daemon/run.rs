@@ -9,8 +9,9 @@ use super::outgoing::{self, ShapingFile, Way};
 use super::reload::Reloader;
 use super::status::{self, Status};
 use super::watchdog::{self, Watchdog};
-use super::{clock, keeping, premises, pulse, reload, tend};
+use super::{clock, held, keeping, premises, pulse, reload, tend};
 use crate::accounts::Accounts;
+use crate::backup;
 use crate::config::{Live, Made};
 use crate::delivery::{self, Delivery};
 use crate::dns::{HickoryResolver, LiveResolver, Resolver};
@@ -137,6 +138,9 @@ pub async fn start(ground: Ground) -> Result<Running> {
         .context("data_dir")?;
     let policy =
         Policy::new(accounts.clone(), store.clone(), world.clone(), config.section(|c| &c.queue));
+    if let Err(fault) = backup::heed(&config.data_dir, &policy).await {
+        tracing::error!(target: "relent::policy", "it cannot be known whether mail is held since a restore: {fault}");
+    }
     status::say("rebuilding the queue");
     let queue = open_queue(&spool, &policy, &accounts, &config, &world).await?;
     let desk = Desk::new(replies::Parts {
@@ -181,6 +185,7 @@ pub async fn start(ground: Ground) -> Result<Running> {
         config: config.clone(),
         queue: queue.clone(),
         store: store.clone(),
+        policy: policy.clone(),
         intake: intake.clone(),
         delivery: delivery.clone(),
         vitals: vitals.clone(),
@@ -237,6 +242,7 @@ pub async fn start(ground: Ground) -> Result<Running> {
     tasks.spawn(outgoing::run(delivery, stop.clone()));
     tasks.spawn(follower);
     tasks.spawn(rights.run(stop.clone()));
+    tasks.spawn(say_held(trimmed.clone(), stop.clone()));
     tasks.spawn(keeping::run(config.clone(), trimmed, parts.world.clone(), stop.clone()));
     tasks.spawn(webhooks.run(stop.clone()));
     tasks.spawn(pulse::run(parts.world.clone(), stop.clone()));
@@ -319,6 +325,12 @@ impl Running {
         self.store.sound()?;
         Ok(self.spool.can_record()?)
     }
+}
+
+/// Says as long as it is so that mail is held since a restore; a part that never ends by itself.
+async fn say_held(policy: Policy, stop: CancellationToken) {
+    held::run(policy, stop.clone()).await;
+    stop.cancelled().await;
 }
 
 /// The words by which replies are understood, as the settings have them whenever they are asked for.

@@ -5,6 +5,7 @@ use crate::config::Live;
 use crate::delivery::Delivery;
 use crate::http::Vitals;
 use crate::intake::Intake;
+use crate::policy::Policy;
 use crate::queue::Queue;
 use crate::store::Store;
 use sd_notify::NotifyState;
@@ -54,6 +55,7 @@ pub(super) struct Parts {
     pub(super) config: Live,
     pub(super) queue: Arc<dyn Queue>,
     pub(super) store: Store,
+    pub(super) policy: Policy,
     pub(super) intake: Arc<Intake>,
     pub(super) delivery: Arc<Delivery>,
     pub(super) vitals: Vitals,
@@ -160,7 +162,9 @@ impl Status {
         }
         let limit = self.parts.config.process.drain_timeout;
         let text = match state.phase {
-            Phase::Runs => runs(&figures, fault.as_deref(), state.note.as_deref()),
+            Phase::Runs => {
+                self.restored() + &runs(&figures, fault.as_deref(), state.note.as_deref())
+            }
             Phase::Drains => format!("draining, for {limit} at most: {}", connected(&figures)),
         };
         let text = line(&text);
@@ -168,6 +172,18 @@ impl Status {
             tell(&[NotifyState::Status(&text)]);
             state.told = text;
         }
+    }
+
+    /// Whether mail is held since a restore.
+    fn restored(&self) -> String {
+        let found = self.parts.policy.restored().ok().flatten();
+        let held = found.filter(|restored| !restored.is_let_go());
+        held.map_or_else(String::new, |restored| {
+            format!(
+                "mail is held since the restore of {}, see `relent restore status`; ",
+                restored.at
+            )
+        })
     }
 
     /// Why no mail is taken, where none is.

@@ -17,8 +17,11 @@ impl Record for Cursor {
     const TABLE: Table = Table::Meta;
 }
 
+/// How the names of cursors begin.
+const PREFIX: &str = "cursor/";
+
 fn key(name: &str) -> String {
-    format!("cursor/{name}")
+    format!("{PREFIX}{name}")
 }
 
 impl Cursor {
@@ -29,6 +32,15 @@ impl Cursor {
     pub fn read(store: &Store, name: &str) -> Result<Self, StoreFault> {
         let kept = store.get(key(name).as_bytes())?;
         Ok(kept.unwrap_or(Self(Sequence(0))))
+    }
+
+    /// The place of the reader who has come furthest.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn furthest(store: &Store) -> Result<Sequence, StoreFault> {
+        let found = store.scan::<Self>(PREFIX.as_bytes(), None, usize::MAX)?;
+        Ok(found.into_iter().map(|(_, Self(place))| place).max().unwrap_or_default())
     }
 
     /// Moves a reader's cursor with the transaction that does what the events asked for.

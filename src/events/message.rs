@@ -286,6 +286,16 @@ impl MessageEvent {
         }
     }
 
+    /// The address of the recipient who has this hash, where it names one.
+    #[must_use]
+    pub fn address_of(&self, hash: RecipientHash) -> Option<&Address> {
+        let recipient = match self {
+            Self::Accepted(message) => message.recipients.iter().find(|to| to.hash == hash),
+            Self::Recipient { to, .. } => Some(to).filter(|to| to.hash == hash),
+        };
+        recipient.map(|to| &to.address)
+    }
+
     /// Where that message came from.
     #[must_use]
     pub fn origin(&self) -> &Origin {

@@ -18,6 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
@@ -45,6 +46,31 @@ impl Peer {
             .and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
             .map(|named: IpAddr| named.to_canonical());
         Some(named.filter(|_| ip.is_loopback()).unwrap_or(ip))
+    }
+}
+
+/// How many answers of a connection may take longer than requests do: while there are any, it lives on.
+#[derive(Clone, Default)]
+pub(super) struct Lasting(Arc<AtomicU32>);
+
+/// One of them.
+pub(super) struct Lasts(Lasting);
+
+impl Lasting {
+    /// Has the connection live until this is dropped, or the daemon stops.
+    pub(super) fn begin(self) -> Lasts {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        Lasts(self)
+    }
+
+    fn is_one(&self) -> bool {
+        self.0.load(Ordering::Acquire) > 0
+    }
+}
+
+impl Drop for Lasts {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -141,8 +167,11 @@ async fn converse<I>(
         None => None,
     };
     let routes = TowerToHyperService::new(site.router());
+    let lasting = Lasting::default();
+    let theirs = lasting.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(theirs.clone());
         if let Some(caller) = &caller {
             request.extensions_mut().insert(caller.clone());
         }
@@ -154,11 +183,16 @@ async fn converse<I>(
         .max_buf_size(HEADER_SIZE_MAX)
         .serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
-    tokio::select! {
-        // A peer that breaks off or speaks no HTTP concerns nobody else.
-        _ = connection.as_mut() => return,
-        () = shutdown.cancelled() => {}
-        () = tokio::time::sleep(longest * REQUESTS_LONG) => {}
+    loop {
+        tokio::select! {
+            // A peer that breaks off or speaks no HTTP concerns nobody else.
+            _ = connection.as_mut() => return,
+            () = shutdown.cancelled() => break,
+            () = tokio::time::sleep(longest * REQUESTS_LONG) => {}
+        }
+        if !lasting.is_one() {
+            break;
+        }
     }
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(longest, connection).await;

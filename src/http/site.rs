@@ -1,5 +1,6 @@
 //! The two faces: which routes each has, and what binds every request: a size, a time, headers.
 
+use super::backup::Backups;
 use super::follow::Followers;
 use super::guard::{Face, Watch};
 use super::outgoing::Outgoing;
@@ -106,9 +107,11 @@ pub fn public(parts: Parts) -> Site {
 #[must_use]
 pub fn admin(parts: Parts) -> Site {
     let (followers, process) = (Followers::new(&parts.config), drawn(&parts));
+    let backups = Backups::default();
     site(parts, move |parts| {
         let api = route::router(table::routes(&parts.config), parts, &Face::Operator, process);
-        api.layer(Extension(followers.clone())).merge(health::routes())
+        let api = api.layer(Extension(followers.clone())).layer(Extension(backups.clone()));
+        api.merge(health::routes())
     })
 }
 

@@ -6,6 +6,7 @@ use super::record::{
     Consent, ConsentState, History, Judgement, Page, RecipientRecord, RecipientView, Standing,
     Subject, Suppression,
 };
+use super::restored::Hold;
 use crate::accounts::{Accounts, Stream};
 use crate::config::{self, Section};
 use crate::events::record::{Reason, RecordEvent, Scope, Source};
@@ -31,6 +32,8 @@ pub struct Policy {
     pub(super) settings: Section<config::Queue>,
     /// In whose name changes are made.
     pub(super) author: Author,
+    /// Whether mail is held since a restore.
+    pub(super) hold: Arc<Hold>,
 }
 
 /// Where a recipient's record lies.
@@ -51,8 +54,8 @@ impl Policy {
         settings: impl Into<Section<config::Queue>>,
     ) -> Self {
         let (gate, settings) = (Arc::default(), settings.into());
-        let author = Author::new(world.clone());
-        Self { accounts, store, world, gate, settings, author }
+        let (author, hold) = (Author::new(world.clone()), Arc::default());
+        Self { accounts, store, world, gate, settings, author, hold }
     }
 
     /// The same, with changes made in somebody's name: each is an entry of the audit chain, in its own

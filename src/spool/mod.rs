@@ -4,6 +4,7 @@
 //! mean.
 
 mod body;
+mod copy;
 mod forget;
 mod format;
 mod index;
@@ -17,6 +18,7 @@ mod walk;
 mod writer;
 
 pub use body::{BodyReader, BodyWriter};
+pub use copy::{SegmentFile, Still, go_on_past};
 pub use forget::{Fate, Forgotten};
 pub use log::Spool;
 

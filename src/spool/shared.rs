@@ -10,7 +10,7 @@ use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -127,6 +127,8 @@ pub(super) struct Shared {
     pub(super) bell: SyncSender<()>,
     /// One sweep at a time.
     pub(super) sweeping: Mutex<()>,
+    /// How many want every segment to stay as it is.
+    pub(super) held: AtomicU32,
 }
 
 impl Shared {
@@ -156,15 +158,21 @@ impl Shared {
             closed: AtomicBool::new(false),
             is_short: AtomicBool::new(false),
             is_settled: AtomicBool::new(false),
-            end: watch::channel(found.next).0,
+            end: watch::channel(found.end).0,
             stopped: watch::channel(false).0,
             bell,
             sweeping: Mutex::new(()),
+            held: AtomicU32::new(0),
         }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether no segment may be written anew now, nor removed.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.load(Ordering::Acquire) > 0
     }
 
     pub(super) fn fault(&self) -> Option<SpoolFault> {
@@ -306,6 +314,12 @@ impl Shared {
         }
     }
 
+    /// Whether who has come to `cursor` has read all that stands before a segment. Where a copy was put back, the
+    /// next begins far past the end.
+    fn is_past(&self, cursor: u64, after: &Segment) -> bool {
+        after.first <= cursor || *self.end.borrow() <= cursor
+    }
+
     /// The oldest sealed segment with bodies that nobody needs.
     pub(super) fn shrinkable(&self) -> Option<u64> {
         let cursor = self.cursor.load(Ordering::Acquire);
@@ -314,7 +328,7 @@ impl Shared {
         while let Some((number, segment)) = pairs.next() {
             let (_, after) = pairs.peek()?;
             let dead = segment.is_dead(state.synced) && !segment.whole;
-            if dead && segment.bodies && after.first <= cursor {
+            if dead && segment.bodies && self.is_past(cursor, after) {
                 return Some(*number);
             }
         }
@@ -373,7 +387,11 @@ impl Shared {
     pub(super) fn is_read(&self, number: u64) -> bool {
         let cursor = self.cursor.load(Ordering::Acquire);
         let state = self.state();
-        state.segments.range(number + 1..).next().is_some_and(|(_, after)| after.first <= cursor)
+        state
+            .segments
+            .range(number + 1..)
+            .next()
+            .is_some_and(|(_, after)| self.is_past(cursor, after))
     }
 
     /// The numbers of all segments.
@@ -414,8 +432,10 @@ impl Shared {
         let (number, segment) = pairs.next()?;
         let (_, after) = pairs.next()?;
         let dead = segment.is_dead(state.synced) && (!segment.bodies || segment.whole);
-        (dead && after.first <= cursor && now.since(segment.newest) > self.owner.retention.get())
-            .then_some(*number)
+        (dead
+            && self.is_past(cursor, after)
+            && now.since(segment.newest) > self.owner.retention.get())
+        .then_some(*number)
     }
 
     pub(super) fn forget(&self, number: u64) {

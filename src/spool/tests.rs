@@ -1,5 +1,6 @@
 //! The spool's promises, over a disk that counts its syncs and can be told to fail.
 
+mod copied;
 mod sealed;
 
 use super::format::{RECORD_HEADER, SEGMENT_HEADER, Salt, SegmentHeader};

@@ -478,6 +478,18 @@ pub(super) const GROUPS: &[Group] = &[
                 &[],
                 "Times that the store failed, so that mail was held.",
             ),
+            metric(
+                "relent_backups_total",
+                Counter,
+                &[of("outcome", &["whole", "broken_off"])],
+                "Backups that were taken, by whether they came to their end.",
+            ),
+            metric(
+                "relent_restore_held",
+                Gauge,
+                &[],
+                "1 while mail is held since a restore, else 0.",
+            ),
         ],
     ),
     (

@@ -18,7 +18,7 @@ pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, DiskFile, SystemDisk, is_shortage};
 pub use network::{Network, SystemNetwork, is_here};
 pub use own::Own;
-pub use owner::{hand_over, user_of};
+pub use owner::{hand_over, ids_of, user_of};
 pub use reserve::Reserve;
 pub use turns::Turns;
 

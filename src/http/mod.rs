@@ -53,6 +53,7 @@ mod post;
 mod problem;
 mod rights;
 mod session;
+mod slice;
 mod stream;
 mod suppression;
 mod waiting;

@@ -56,6 +56,7 @@ mod reload;
 mod restore;
 mod rights;
 mod session;
+mod slice;
 mod stream;
 mod suppression;
 mod waiting;

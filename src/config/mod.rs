@@ -24,7 +24,7 @@ mod words;
 pub use api::Api;
 pub use consents::Consents;
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
-pub use keeping::{Audit, LogAddresses, LogFormat};
+pub use keeping::{Audit, LogAddresses, LogFormat, TraceEndpoint};
 pub use load::ConfigFault;
 pub use members::{Accounts, Members};
 pub use metrics::Metrics;

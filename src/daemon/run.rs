@@ -55,7 +55,7 @@ pub struct Running {
 /// What kept it from starting: which setting or file, and why; or what failed while it ran and only
 /// a new start mends, after the drain.
 pub async fn serve(config: Config) -> Result<()> {
-    telemetry::init_logs(&config.log, &config.data_dir);
+    let traces = telemetry::init_logs(&config.log, &config.data_dir);
     for advice in super::advice(&config) {
         tracing::warn!(target: "relent::delivery", "{advice}");
     }
@@ -83,6 +83,7 @@ pub async fn serve(config: Config) -> Result<()> {
         tracing::error!(target: "relent::daemon", "{why}: the daemon stops, to be started anew");
     }
     let stopped = running.stop().await;
+    traces.end().await;
     failed.map_or(stopped, Err)
 }
 

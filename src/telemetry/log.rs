@@ -4,10 +4,12 @@ use super::addresses::Addresses;
 use super::entry::Entry;
 use super::journal::{self, Journal};
 use super::lines;
+use super::traces::Traces;
 use crate::config::{self, LogFormat};
 use std::io::{IsTerminal, Write, stderr};
 use std::path::Path;
-use tracing::{Event, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -45,6 +47,10 @@ impl<S: Subscriber> Layer<S> for Log {
     }
 }
 
+fn is_event(about: &Metadata<'_>) -> bool {
+    about.is_event()
+}
+
 /// The form that the settings mean, and why it is not the one that they name.
 fn form(settings: &config::Log) -> (Form, Option<String>) {
     let format = match settings.format {
@@ -70,15 +76,25 @@ fn form(settings: &config::Log) -> (Form, Option<String>) {
 /// Writes what is logged as `log.format` has it, from `log.level` upwards, with addresses as `log.addresses` has
 /// them. Where a process has done so already, nothing changes; a level that cannot be read counts as
 /// `info`, and is complained of.
-pub fn init_logs(settings: &config::Log, data_dir: &Path) {
+#[allow(clippy::must_use_candidate, reason = "`Traces` says so itself")]
+pub fn init_logs(settings: &config::Log, data_dir: &Path) -> Traces {
     let filter = EnvFilter::try_new(&settings.level);
     let fault = filter.as_ref().err().map(ToString::to_string);
     let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
     let (addresses, key_fault) = Addresses::new(settings.addresses, data_dir);
     let (form, form_fault) = form(settings);
+    // Spans are for traces alone: where there are none, none is made.
+    let filter = filter.and(filter_fn(is_event));
     let log = Log { form, addresses }.with_filter(filter);
-    if tracing_subscriber::registry().with(log).try_init().is_err() {
-        return;
+    let (traces, traces_fault) = Traces::begin(settings);
+    let all = tracing_subscriber::registry().with(log);
+    #[cfg(feature = "otel")]
+    let all = all.with(traces.provider.as_ref().map(super::export::layer));
+    if all.try_init().is_err() {
+        return traces;
+    }
+    if let Some(fault) = traces_fault {
+        tracing::warn!(target: "relent::telemetry", %fault, "log.traces: no traces are sent");
     }
     if let Some(fault) = fault {
         tracing::warn!(target: "relent::telemetry", level = settings.level,
@@ -92,6 +108,7 @@ pub fn init_logs(settings: &config::Log, data_dir: &Path) {
             "the key under which addresses are hashed cannot be kept in data_dir: hashes of this run \
              fit those of no other");
     }
+    traces
 }
 
 #[cfg(test)]
@@ -103,8 +120,8 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let settings =
             config::Log { level: "warn,relent=info".into(), json: true, ..config::Log::default() };
-        init_logs(&settings, home.path());
-        init_logs(&config::Log::default(), home.path());
+        let _first = init_logs(&settings, home.path());
+        let _second = init_logs(&config::Log::default(), home.path());
     }
 
     #[test]

@@ -61,6 +61,16 @@ impl TryFrom<String> for TraceEndpoint {
     }
 }
 
+impl TraceEndpoint {
+    /// The port that is connected to.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let authority = self.0.trim_start_matches("http://").split('/').next().unwrap_or_default();
+        let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        port.unwrap_or(80)
+    }
+}
+
 impl From<TraceEndpoint> for String {
     fn from(endpoint: TraceEndpoint) -> Self {
         endpoint.0

@@ -89,7 +89,7 @@ pub fn init_logs(settings: &config::Log, data_dir: &Path) -> Traces {
     let (traces, traces_fault) = Traces::begin(settings);
     let all = tracing_subscriber::registry().with(log);
     #[cfg(feature = "otel")]
-    let all = all.with(traces.provider.as_ref().map(super::export::layer));
+    let all = all.with(traces.outgoing.as_ref().map(super::export::layer));
     if all.try_init().is_err() {
         return traces;
     }

@@ -20,4 +20,4 @@ pub use list::{Kind, Label, Metric, Values, metric_named, metrics_listed, metric
 pub use log::init_logs;
 pub use meter::metrics;
 pub use text::{OPEN_METRICS, TEXT_METRICS, open_metrics};
-pub use traces::{Traces, of_message};
+pub use traces::{Sending, Traces, of_message};

@@ -4,18 +4,26 @@
 //! What belongs to one message bears one trace, however many hours lie between: its number is made of the message's id. No
 //! person is named in any.
 
+#[cfg(feature = "otel")]
+use super::export;
 use crate::config;
 use crate::mail::MessageId;
 use tracing::Span;
-#[cfg(feature = "otel")]
-use {super::export, opentelemetry_sdk::trace::SdkTracerProvider};
 
-/// Traces on their way. What was not sent when this is dropped is lost.
+/// Traces that are made and wait to be sent.
 #[must_use]
 #[derive(Debug, Default)]
 pub struct Traces {
     #[cfg(feature = "otel")]
-    pub(super) provider: Option<SdkTracerProvider>,
+    pub(super) outgoing: Option<export::Outgoing>,
+}
+
+/// Traces on their way. What was not sent when this is dropped is lost.
+#[must_use]
+#[derive(Debug)]
+pub struct Sending {
+    #[cfg(feature = "otel")]
+    task: Option<export::Task>,
 }
 
 impl Traces {
@@ -23,8 +31,8 @@ impl Traces {
     #[cfg(feature = "otel")]
     pub(super) fn begin(settings: &config::Log) -> (Self, Option<String>) {
         let Some(endpoint) = &settings.traces else { return (Self::default(), None) };
-        match export::provider(&endpoint.0) {
-            Ok(provider) => (Self { provider: Some(provider) }, None),
+        match export::Outgoing::new(&endpoint.0) {
+            Ok(outgoing) => (Self { outgoing: Some(outgoing) }, None),
             Err(fault) => (Self::default(), Some(fault)),
         }
     }
@@ -35,12 +43,21 @@ impl Traces {
         (Self::default(), None)
     }
 
+    /// Sends them, within the runtime that this is called in.
+    pub fn start(self) -> Sending {
+        Sending {
+            #[cfg(feature = "otel")]
+            task: self.outgoing.map(export::Outgoing::start),
+        }
+    }
+}
+
+impl Sending {
     /// Sends what is left.
     pub async fn end(self) {
         #[cfg(feature = "otel")]
-        if let Some(provider) = self.provider {
-            // It waits for its own thread, which waits for this runtime.
-            let _ = tokio::task::spawn_blocking(move || provider.shutdown()).await;
+        if let Some(task) = self.task {
+            task.end().await;
         }
     }
 }

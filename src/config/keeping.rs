@@ -34,6 +34,49 @@ pub enum LogFormat {
     Line,
 }
 
+/// Where traces are sent: an address of HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TraceEndpoint(pub String);
+
+impl TryFrom<String> for TraceEndpoint {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if cfg!(not(feature = "otel")) {
+            return Err(
+                "this build sends no traces: build one that does with `cargo build --release \
+                        --features otel`, or leave the key out"
+                    .into(),
+            );
+        }
+        let host = text.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+        if host.is_none_or(str::is_empty) || text.chars().any(|c| !c.is_ascii_graphic()) {
+            return Err(format!(
+                "`{text}` is no address of a collector: write one as in \
+                 \"http://127.0.0.1:4318/v1/traces\"; one that wants TLS is spoken to through one on this machine"
+            ));
+        }
+        Ok(Self(text))
+    }
+}
+
+impl TraceEndpoint {
+    /// The port that is connected to.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let authority = self.0.trim_start_matches("http://").split('/').next().unwrap_or_default();
+        let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        port.unwrap_or(80)
+    }
+}
+
+impl From<TraceEndpoint> for String {
+    fn from(endpoint: TraceEndpoint) -> Self {
+        endpoint.0
+    }
+}
+
 sections! {
     /// `[audit]`: the chain of what was done and by whom.
     Audit {

@@ -30,7 +30,7 @@ pub use consents::Consents;
 pub use credential::{CREDENTIALS, credential};
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
 pub use fixed::{FIXED, differences};
-pub use keeping::{Audit, Backup, LogAddresses, LogFormat};
+pub use keeping::{Audit, Backup, LogAddresses, LogFormat, TraceEndpoint};
 pub use live::{Live, Made, Now, Section, TooManyReloads};
 pub use load::ConfigFault;
 pub use members::{Accounts, Members};

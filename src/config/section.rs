@@ -2,7 +2,7 @@
 //! `config/relent.toml`; each limit of the house is a key here.
 
 use super::encryption::TlsPolicy;
-use super::keeping::{LogAddresses, LogFormat};
+use super::keeping::{LogAddresses, LogFormat, TraceEndpoint};
 use super::pools::Pools;
 use super::refusals::RefusalFile;
 use super::sandbox::Sandbox;
@@ -472,6 +472,8 @@ sections! {
         json: bool = false,
         /// The socket of the journal.
         journal: PathBuf = "/run/systemd/journal/socket".into(),
+        /// Where a build with the feature `otel` sends traces: OTLP in protocol buffers over HTTP, to a collector on this machine.
+        traces: Option<TraceEndpoint> = None,
         /// People's addresses, whatever line names one: "full", "shortened" to a letter and the domain, or "hashed" under a key of the data folder.
         addresses: LogAddresses = LogAddresses::Full,
     }

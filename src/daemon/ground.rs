@@ -25,6 +25,8 @@ pub struct Ground {
     /// What the cage leaves within reach; none where there is no cage.
     pub(super) allowed: Option<Allowed>,
     pub(super) level: Option<LogLevel>,
+    /// Begun with the log; sent once there is a runtime.
+    pub(super) traces: telemetry::Traces,
     /// Held until the process has written its last byte.
     pub(super) lock: File,
     pub(super) tls: Arc<tls::Server>,
@@ -52,7 +54,7 @@ impl Ground {
         // Before the log makes a key there, or anything else is touched.
         premises::reachable(&config)?;
         premises::inspect(&config).map_err(anyhow::Error::new).context("data_dir")?;
-        let level = telemetry::init_logs(&config.log, &config.data_dir);
+        let (level, traces) = telemetry::init_logs(&config.log, &config.data_dir);
         // Before the first figure is set, which would be lost: when the certificate ends.
         let _registry = telemetry::metrics();
         for advice in super::advice(&config) {
@@ -92,6 +94,7 @@ impl Ground {
             path,
             allowed,
             level,
+            traces,
             lock,
             tls,
             client,

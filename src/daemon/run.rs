@@ -57,7 +57,8 @@ pub struct Running {
 /// # Errors
 /// What kept it from starting: which setting or file, and why; or what failed while it ran and only
 /// a new start mends, after the drain.
-pub async fn serve(ground: Ground) -> Result<()> {
+pub async fn serve(mut ground: Ground) -> Result<()> {
+    let traces = std::mem::take(&mut ground.traces).start();
     // Before anybody is told that we run, so that no signal finds us without an answer.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -87,6 +88,7 @@ pub async fn serve(ground: Ground) -> Result<()> {
         }
     };
     let stopped = running.stop_unless(again).await;
+    traces.end().await;
     failed.map_or(stopped, Err)
 }
 

@@ -1,6 +1,7 @@
 //! A worker: one site, one connection at a time, one item after another.
 
 use super::Delivery;
+use super::batch::Batch;
 use super::dialog::Dialog;
 use super::outcome::ours;
 use super::pool::Place;
@@ -11,7 +12,10 @@ use crate::mail::{RefusalClass, Status};
 use crate::policy::Judgement;
 use crate::queue::{Attempt, Lease, Site};
 use crate::store::StoreFault;
+use crate::telemetry::of_message;
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 /// Most items of other pools that a connection passes over for one of its own.
 const LOOKED_MAX: usize = 16;
@@ -20,6 +24,17 @@ const LOOKED_MAX: usize = 16;
 fn is_rate(attempt: &Attempt) -> bool {
     matches!(attempt, Attempt::Deferred(said) | Attempt::Failed { said, .. }
         if said.class == Some(RefusalClass::RateLimit))
+}
+
+/// The trace of a transaction that begins.
+fn span(dialog: &Dialog, batch: &Batch) -> Span {
+    let span = tracing::info_span!(target: "relent::traces", "attempt",
+        id = Empty, relay = &*dialog.relay, recipients = batch.open().len(), encrypted = dialog.secured.is_some());
+    if let Some(message) = batch.message() {
+        of_message(&span, message.id);
+        span.record("id", tracing::field::display(message.id));
+    }
+    span
 }
 
 impl Delivery {
@@ -131,7 +146,8 @@ impl Delivery {
                 room => batch.keep(room),
             }
             let begun = self.begin();
-            let ended = self.transact(&mut dialog, &mut batch).await;
+            let span = span(&dialog, &batch);
+            let ended = self.transact(&mut dialog, &mut batch).instrument(span).await;
             self.scatter(&mut batch);
             self.heard_all(site, begun, &batch);
             let mut is_word = true;

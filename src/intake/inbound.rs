@@ -10,6 +10,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 /// Bytes of memory taken at a time.
 const MEMORY_STEP: usize = 64 << 10;
@@ -166,7 +168,9 @@ impl Inbound {
             message: message.bytes.into(),
             arrived,
         };
-        let verdict = self.intake.parts.desk.receive(incoming).await;
+        let span = tracing::info_span!(target: "relent::traces", "reply",
+            kind = Empty, wish = Empty);
+        let verdict = self.intake.parts.desk.receive(incoming).instrument(span).await;
         drop(message.memory);
         match verdict.refusal() {
             None => Answer::new(250, Status::new(2, 0, 0), "ok"),

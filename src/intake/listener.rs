@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// Pause after a failed accept (no file descriptors left, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -87,7 +88,9 @@ impl Intake {
         }
         metrics::counter!("relent_connections_total", "port" => port.name()).increment(1);
         let driver = Driver::new(self.clone(), connection, tls, peer, port, shutdown);
-        driver.run().await;
+        let span = tracing::info_span!(target: "relent::traces", "session",
+            port = port.name(), client = %peer.ip());
+        driver.run().instrument(span).await;
         drop(counted);
     }
 }

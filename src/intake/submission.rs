@@ -18,10 +18,13 @@ use crate::smtp::command::{Hold, MailParameters};
 use crate::smtp::scram::Verifier;
 use crate::smtp::session::Question;
 use crate::spool::{Body, BodyWriter};
+use crate::telemetry::of_message;
 use data_encoding::BASE64;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::Span;
+use tracing::field::Empty;
 
 /// Random octets in our part of a SCRAM nonce.
 const NONCE: usize = 24;
@@ -47,6 +50,14 @@ fn reported(findings: &[Finding]) -> String {
         finding.id
     });
     names.collect::<Vec<_>>().join(",")
+}
+
+/// What a trace says of a message.
+fn describe(span: &Span, login: &Login, stream: &Stream, (recipients, size): (usize, u64)) {
+    span.record("account", login.account.name.as_str());
+    span.record("stream", stream.name.as_str());
+    span.record("recipients", recipients);
+    span.record("size", size);
 }
 
 /// A mail under way.
@@ -81,6 +92,7 @@ impl Envelope {
 /// A message under way.
 struct Message {
     id: MessageId,
+    span: Span,
     trace: String,
     header: Vec<u8>,
     body: BodyWriter,
@@ -281,8 +293,13 @@ impl Submission {
             literal(self.peer.ip()),
             parts.config.hostname
         );
+        // It ends with the message, whatever becomes of it.
+        let span = tracing::info_span!(target: "relent::traces", "message", id = %id,
+            account = Empty, stream = Empty, recipients = Empty, size = Empty);
+        of_message(&span, id);
         self.message = Some(Message {
             id,
+            span,
             trace,
             header: Vec::new(),
             body: parts.queue.body(),
@@ -465,6 +482,7 @@ impl Submission {
             reply_to: message.reply_to.map(Box::new),
         };
         let (sender, count) = (draft.sender.to_string(), draft.recipients.len());
+        describe(&message.span, login, &stream, (count, message.size));
         match parts.queue.enqueue(draft, message.body).await {
             Ok(id) => {
                 if envelope.silenced {

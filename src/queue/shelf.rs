@@ -74,12 +74,19 @@ pub(super) struct Entry {
     left: u32,
     pub(super) account: AccountId,
     pub(super) stream: Option<StreamId>,
+    /// When it was accepted, in seconds since 1970: an id need not say it.
+    accepted: u32,
     sequence: Sequence,
     kept: Kept,
     items: Items,
 }
 
 impl Entry {
+    /// When it was accepted, to the second.
+    pub(super) fn accepted(&self) -> Timestamp {
+        Timestamp(u64::from(self.accepted) * 1000)
+    }
+
     /// The message.
     pub(super) fn message(&self) -> Option<Arc<Accepted>> {
         match &self.kept {
@@ -216,11 +223,13 @@ impl Shelf {
             _ => Items::Many((0..destinations.len()).map(|number| Some(item(number))).collect()),
         };
         let (id, account, stream) = (message.id, message.origin.account(), message.origin.stream());
+        let accepted = u32::try_from(message.at.seconds()).unwrap_or(u32::MAX);
         let kept = match record.filter(|_| left == 1) {
             Some(payload) => Kept::Packed(payload.into()),
             None => Kept::Whole(Arc::new(message)),
         };
-        let entry = self.entries.insert(Entry { id, left, account, stream, sequence, kept, items });
+        let entry = Entry { id, left, account, stream, accepted, sequence, kept, items };
+        let entry = self.entries.insert(entry);
         let entry = u32::try_from(entry).expect("queue.items_max keeps far below 2^32");
         self.by_id.insert(id, entry);
         self.count += u64::from(left);

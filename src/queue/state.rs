@@ -78,10 +78,6 @@ impl State {
         self.shelf.item_mut(key)
     }
 
-    pub(super) fn items(&self) -> impl Iterator<Item = (Key, &Item)> {
-        self.shelf.items()
-    }
-
     /// Makes a queued item wait until its time.
     pub(super) fn schedule(&mut self, key: Key, at: Timestamp) {
         let Some(place) = self.shelf.place(key) else { return };

@@ -22,6 +22,7 @@ mod along;
 mod returns;
 mod sites;
 mod time;
+mod watched;
 
 /// A clock that stands until it is turned.
 struct Turned(AtomicU64);

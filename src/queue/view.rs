@@ -76,7 +76,10 @@ impl State {
         let mut summary = Summary::default();
         // Of few destinations, and asked for each of many items.
         let mut stopped: HashMap<u32, bool> = HashMap::new();
-        for (key, item) in self.items() {
+        let all = self.shelf.entries().flat_map(|entry| {
+            entry.numbers().filter_map(move |number| Some((entry, entry.item(number)?)))
+        });
+        for (entry, item) in all {
             let ages = match item.stand {
                 Stand::Queued => {
                     let waited = now.since(item.next_at);
@@ -100,7 +103,7 @@ impl State {
                     &mut summary.ages[2]
                 }
             };
-            let age = now.since(key.0.at()).as_secs();
+            let age = now.since(entry.accepted()).as_secs();
             let place = Summary::AGES.iter().position(|(most, _)| age <= *most);
             ages[place.unwrap_or(Summary::AGES.len() - 1)] += 1;
         }

@@ -526,6 +526,9 @@ impl Desk {
         let read = &reading.read;
         let kind = read.kind.name();
         metrics::counter!("relent_inbound_total", "kind" => kind).increment(1);
+        let span = tracing::Span::current();
+        span.record("kind", kind);
+        span.record("wish", tracing::field::debug(&read.wish));
         tracing::info!(
             target: "relent::replies", event = "read", kind, wish = ?read.wish, from = %reading.incoming.sender,
             client = %reading.incoming.peer, letters, "read"

@@ -4,10 +4,12 @@ use super::addresses::Addresses;
 use super::entry::Entry;
 use super::journal::{self, Journal};
 use super::lines;
+use super::traces::Traces;
 use crate::config::{self, LogFormat};
 use std::io::{IsTerminal, Write, stderr};
 use std::path::Path;
-use tracing::{Event, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, reload};
@@ -45,6 +47,10 @@ impl<S: Subscriber> Layer<S> for Log {
     }
 }
 
+fn is_event(about: &Metadata<'_>) -> bool {
+    about.is_event()
+}
+
 /// The form that the settings mean, and why it is not the one that they name.
 fn form(settings: &config::Log) -> (Form, Option<String>) {
     let format = match settings.format {
@@ -69,17 +75,26 @@ fn form(settings: &config::Log) -> (Form, Option<String>) {
 
 /// Writes what is logged as `log.format` has it, from `log.level` upwards, with addresses as `log.addresses` has
 /// them. Where a process has done so already, nothing changes; a level that cannot be read counts as
-/// `info`, and is complained of. What is handed back changes the level later.
-pub fn init_logs(settings: &config::Log, data_dir: &Path) -> Option<LogLevel> {
+/// `info`, and is complained of. What is handed back changes the level later, and sends traces.
+pub fn init_logs(settings: &config::Log, data_dir: &Path) -> (Option<LogLevel>, Traces) {
     let filter = EnvFilter::try_new(&settings.level);
     let fault = filter.as_ref().err().map(ToString::to_string);
     let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
     let (addresses, key_fault) = Addresses::new(settings.addresses, data_dir);
     let (form, form_fault) = form(settings);
     let (filter, handle) = reload::Layer::new(filter);
+    // Spans are for traces alone: where there are none, none is made.
+    let filter = filter.and(filter_fn(is_event));
     let log = Log { form, addresses }.with_filter(filter);
-    if tracing_subscriber::registry().with(log).try_init().is_err() {
-        return None;
+    let (traces, traces_fault) = Traces::begin(settings);
+    let all = tracing_subscriber::registry().with(log);
+    #[cfg(feature = "otel")]
+    let all = all.with(traces.outgoing.as_ref().map(super::export::layer));
+    if all.try_init().is_err() {
+        return (None, traces);
+    }
+    if let Some(fault) = traces_fault {
+        tracing::warn!(target: "relent::telemetry", %fault, "log.traces: no traces are sent");
     }
     if let Some(fault) = fault {
         tracing::warn!(target: "relent::telemetry", level = settings.level,
@@ -93,11 +108,12 @@ pub fn init_logs(settings: &config::Log, data_dir: &Path) -> Option<LogLevel> {
             "the key under which addresses are hashed cannot be kept in data_dir: hashes of this run \
              fit those of no other");
     }
-    Some(LogLevel(Box::new(move |filter| {
+    let level = LogLevel(Box::new(move |filter| {
         if let Err(fault) = handle.reload(filter) {
             tracing::warn!(target: "relent::telemetry", %fault, "log.level stays as it was");
         }
-    })))
+    }));
+    (Some(level), traces)
 }
 
 /// The level of a log that is being written.
@@ -121,8 +137,8 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let settings =
             config::Log { level: "warn,relent=info".into(), json: true, ..config::Log::default() };
-        let _level = init_logs(&settings, home.path());
-        assert!(init_logs(&config::Log::default(), home.path()).is_none());
+        let _first = init_logs(&settings, home.path());
+        assert!(init_logs(&config::Log::default(), home.path()).0.is_none());
     }
 
     #[test]

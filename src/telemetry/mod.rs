@@ -2,6 +2,8 @@
 
 mod addresses;
 mod entry;
+#[cfg(feature = "otel")]
+mod export;
 mod figures;
 mod journal;
 mod level;
@@ -10,6 +12,7 @@ mod list;
 mod log;
 mod meter;
 mod text;
+mod traces;
 
 pub(crate) use figures::AGES;
 pub use level::{Amount, Level};
@@ -17,3 +20,4 @@ pub use list::{Kind, Label, Metric, Values, metric_named, metrics_listed, metric
 pub use log::{LogLevel, init_logs};
 pub use meter::metrics;
 pub use text::{OPEN_METRICS, TEXT_METRICS, open_metrics};
+pub use traces::{Sending, Traces, of_message};

@@ -131,7 +131,7 @@ mod tests {
                     _ => &[""],
                 };
                 let is_its = |ending: &&str| sample == format!("{name}{ending}");
-                assert!(endings.iter().any(|ending| is_its(ending)), "{line}");
+                assert!(endings.iter().any(is_its), "{line}");
             }
         }
         assert!(seen.contains(&"relent_text") && seen.contains(&"relent_text_depth"), "{text}");

@@ -96,7 +96,7 @@ fn fits(metric: &Metric, (name, labels, value): &Sample) {
         Kind::Histogram(_) => &["_bucket", "_sum", "_count"],
     };
     let is_its = |ending: &&str| *name == format!("{}{ending}", metric.family());
-    assert!(endings.iter().any(|ending| is_its(ending)), "{name}");
+    assert!(endings.iter().any(is_its), "{name}");
     assert!(value.is_finite(), "{name} {labels:?} {value}");
     assert!(metric.kind == Kind::Gauge || *value >= 0.0, "{name} {labels:?} {value}");
     let mut names: BTreeSet<&str> = labels.keys().map(String::as_str).collect();

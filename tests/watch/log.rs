@@ -1,6 +1,6 @@
 //! Lines of the log, while strangers send what breaks lines, in every place where they may say something.
 
-use super::scene::{ANN, play};
+use super::scene::{ANN, asked, play};
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World};
 use relent::demo::receiver::Fault;
@@ -70,6 +70,9 @@ async fn provoke(world: &World) {
             &joined(&[line, &word, b" HTTP/1.1\r\nHost: x\r\nUser-Agent: ", &word, b"\r\n\r\n"]),
         );
     }
+    let wrong = "Authorization: Bearer wrong\r\n";
+    let said = asked(world, "GET /api/v1/accounts/acme/streams HTTP/1.1", wrong, "");
+    assert!(said.starts_with("HTTP/1.1 401"), "{said}");
     // What a server says, and what a message of an application has in its header.
     world.agree("evil@reader.example");
     world.receiver.misbehave(vec![Fault::Recipient(
@@ -217,7 +220,7 @@ async fn a_line_of_keys_and_values_tells_each_outcome_once_and_nobody_forges_one
         "failed",
         &[("to", "gone@"), ("class", "invalid_mailbox"), ("relay", "mx.reader.example[")],
     );
-    has("failed", &[("to", "evil@"), ("said", "\\u{1b}[2J")]);
+    has("failed", &[("to", "evil@"), ("said", "\\u{2028}event=forged client=192.0.2.66")]);
     has("stop", &[acme, ("way", "reply"), ("reason", "opt_out")]);
     has("stop", &[("way", "one_click")]);
     has("read", &[("client", "127.0.0.1"), ("kind", "complaint")]);

@@ -4,3 +4,5 @@ mod figures;
 mod log;
 mod prometheus;
 mod scene;
+#[cfg(feature = "otel")]
+mod traces;

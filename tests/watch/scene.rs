@@ -127,7 +127,7 @@ pub async fn play(world: &World) {
     assert!(said.starts_with("HTTP/1.1 200"), "{said}");
     complain(world, &delivered(world, CLEO).await);
     until(world, "an address is found dead and another waits", |shown| {
-        shown.contains("relent_recipients_total{outcome=\"failed\"} 1\n")
+        !shown.contains("relent_recipients_total{outcome=\"failed\"} 0\n")
             && !shown.contains("relent_recipients_total{outcome=\"deferred\"} 0\n")
             && shown.contains("relent_hard_bounces_total{outcome=\"stopped\"} 1\n")
     })

@@ -235,6 +235,9 @@ fn connects(config: &Config) -> Option<Vec<Port>> {
     if config.tls_reports.enabled {
         ports.add(443, "tls_reports");
     }
+    if let Some(port) = config.log.traces.as_ref().map(config::TraceEndpoint::port) {
+        ports.add(port, "log.traces");
+    }
     for &port in &config.webhooks.ports {
         ports.add(port, "webhooks.ports");
     }

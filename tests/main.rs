@@ -18,6 +18,7 @@ mod interop;
 mod journeys;
 mod packaging;
 mod recovery;
+mod reload;
 mod replies;
 mod service;
 mod tidy;

@@ -307,6 +307,11 @@ impl World {
         daemon.wait().expect("an end").code().unwrap_or(-1)
     }
 
+    /// SIGTERM, which is sent and not waited for.
+    pub fn terminate(&self) {
+        signal(self.daemon.as_ref().expect("a daemon"), rustix::process::Signal::TERM);
+    }
+
     /// SIGHUP, which is sent and not waited for.
     pub fn hang_up(&self) {
         signal(self.daemon.as_ref().expect("a daemon"), rustix::process::Signal::HUP);

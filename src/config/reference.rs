@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn the_preface_says_how_the_file_is_written() {
         let preface = preface();
-        assert_eq!(preface.len(), 2, "{preface:?}");
+        assert!(preface.iter().all(|text| !text.is_empty() && !text.contains("#:")), "{preface:?}");
         assert!(preface.iter().any(|text| text.contains("Durations are written")), "{preface:?}");
     }
 }

@@ -171,6 +171,15 @@ const LINES: &[(&str, &str)] = &[
     ("relent audit head", "What to keep elsewhere, so that a cut is found."),
     ("relent store recover", "Save what a damaged file of records still holds."),
     ("relent store compact", "Make that file as small as it can be."),
+    ("relent backup /var/backups/relent.tar", "A copy of everything, while the daemon runs."),
+    ("relent backup --verify /var/backups/relent.tar", "Whether it is whole."),
+    (
+        "relent restore /var/backups/relent.tar",
+        "Put it into an empty data folder; mail is held then.",
+    ),
+    ("relent restore status", "What is held since, and what was replayed."),
+    ("relent restore replay events.jsonl --account acme", "Stops that came after the backup."),
+    ("relent restore release", "Let mail go."),
     ("relent man --out /usr/local/share/man/man1", "Install the manual by hand."),
     ("relent completions zsh", "What to put into a folder of $fpath as _relent."),
 ];

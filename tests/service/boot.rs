@@ -113,11 +113,11 @@ impl Machine {
         while machine.try_wait().expect("a look").is_none() {
             if Instant::now() > deadline {
                 let _ = machine.kill();
-                let _ = machine.wait();
                 break;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+        let _ = machine.wait();
         self.path("result/log").exists()
     }
 

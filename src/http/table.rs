@@ -2,9 +2,9 @@
 
 use super::route::{Need, Route, delete, get, patch, post, put};
 use super::{
-    account, account_page, answers, audit, batch, consent, credential, domain, explain, findings,
-    follow, happening, held, import, meanings, member_table, message, openapi, outgoing, rights,
-    stream, suppression, waiting, webhook, webhook_calls,
+    account, account_page, answers, audit, backup, batch, consent, credential, domain, explain,
+    findings, follow, happening, held, import, meanings, member_table, message, openapi, outgoing,
+    reload, restore, rights, stream, suppression, waiting, webhook, webhook_calls,
 };
 use crate::accounts::Right;
 use crate::config::Config;
@@ -332,7 +332,40 @@ fn operator() -> Vec<Route> {
             "Say what would happen to mail for a domain.",
             outgoing::probe,
         ),
+        get("/api/v1/backup", Operator, "Say how the last backup ended.", backup::last),
+        post("/api/v1/backup", Operator, "Take a backup.", backup::take)
+            .takes::<backup::Wanted>()
+            .answers_in("application/x-tar")
+            .body_size_max(backup::SETTINGS_MAX),
+        get("/api/v1/restore", Operator, "Say what is held since a restore.", restore::show),
+        post(
+            "/api/v1/restore/rows",
+            Operator,
+            "Take in what was said after the backup.",
+            restore::rows,
+        )
+        .takes::<restore::Rows>(),
+        post(
+            "/api/v1/restore/files",
+            Operator,
+            "Note that a file was taken in whole.",
+            restore::file,
+        )
+        .takes::<restore::File>(),
+        post(
+            "/api/v1/restore/release",
+            Operator,
+            "Let mail go that is held since a restore.",
+            restore::release,
+        )
+        .takes::<restore::Release>(),
         post("/api/v1/delivery/{verb}", Operator, "Suspend or resume a site.", outgoing::act)
             .takes::<outgoing::Wanted>(),
+        post(
+            "/api/v1/reload",
+            Operator,
+            "Read the settings anew, and the files that they name.",
+            reload::reload,
+        ),
     ]
 }

@@ -12,7 +12,7 @@ use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, reload};
 
 /// How what is logged is written.
 enum Form {
@@ -75,23 +75,22 @@ fn form(settings: &config::Log) -> (Form, Option<String>) {
 
 /// Writes what is logged as `log.format` has it, from `log.level` upwards, with addresses as `log.addresses` has
 /// them. Where a process has done so already, nothing changes; a level that cannot be read counts as
-/// `info`, and is complained of.
-#[allow(clippy::must_use_candidate, reason = "`Traces` says so itself")]
-pub fn init_logs(settings: &config::Log, data_dir: &Path) -> Traces {
+/// `info`, and is complained of. What is handed back changes the level later, and sends traces.
+pub fn init_logs(settings: &config::Log, data_dir: &Path) -> (Option<LogLevel>, Traces) {
     let filter = EnvFilter::try_new(&settings.level);
     let fault = filter.as_ref().err().map(ToString::to_string);
     let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
     let (addresses, key_fault) = Addresses::new(settings.addresses, data_dir);
     let (form, form_fault) = form(settings);
+    let (filter, handle) = reload::Layer::new(filter);
     // Spans are for traces alone: where there are none, none is made.
-    let filter = filter.and(filter_fn(is_event));
-    let log = Log { form, addresses }.with_filter(filter);
+    let log = Log { form, addresses }.with_filter(filter.and(filter_fn(is_event)));
     let (traces, traces_fault) = Traces::begin(settings);
     let all = tracing_subscriber::registry().with(log);
     #[cfg(feature = "otel")]
     let all = all.with(traces.outgoing.as_ref().map(super::export::layer));
     if all.try_init().is_err() {
-        return traces;
+        return (None, traces);
     }
     if let Some(fault) = traces_fault {
         tracing::warn!(target: "relent::telemetry", %fault, "log.traces: no traces are sent");
@@ -108,7 +107,24 @@ pub fn init_logs(settings: &config::Log, data_dir: &Path) -> Traces {
             "the key under which addresses are hashed cannot be kept in data_dir: hashes of this run \
              fit those of no other");
     }
-    traces
+    let level = LogLevel(Box::new(move |filter| {
+        if let Err(fault) = handle.reload(filter) {
+            tracing::warn!(target: "relent::telemetry", %fault, "log.level stays as it was");
+        }
+    }));
+    (Some(level), traces)
+}
+
+/// The level of a log that is being written.
+pub struct LogLevel(Box<dyn Fn(EnvFilter) + Send + Sync>);
+
+impl LogLevel {
+    /// Has lines of another level written from now on, as `log.level` writes it.
+    pub fn set(&self, level: &str) {
+        if let Ok(filter) = EnvFilter::try_new(level) {
+            (self.0)(filter);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -120,8 +136,8 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let settings =
             config::Log { level: "warn,relent=info".into(), json: true, ..config::Log::default() };
-        let _first = init_logs(&settings, home.path());
-        let _second = init_logs(&config::Log::default(), home.path());
+        let _level = init_logs(&settings, home.path());
+        assert!(init_logs(&config::Log::default(), home.path()).0.is_none());
     }
 
     #[test]

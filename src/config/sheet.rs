@@ -128,6 +128,7 @@ fn in_words(kind: &str) -> &'static str {
         "Vec<SocketAddr>" => "addresses with ports",
         "Vec<IpAddr>" => "addresses",
         "Vec<Network>" => "networks",
+        "TraceEndpoint" => "address",
         "Vec<PathBuf>" => "paths",
         "Vec<u16>" => "numbers",
         "Vec<String>" => "texts",

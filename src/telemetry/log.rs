@@ -84,8 +84,7 @@ pub fn init_logs(settings: &config::Log, data_dir: &Path) -> (Option<LogLevel>, 
     let (form, form_fault) = form(settings);
     let (filter, handle) = reload::Layer::new(filter);
     // Spans are for traces alone: where there are none, none is made.
-    let filter = filter.and(filter_fn(is_event));
-    let log = Log { form, addresses }.with_filter(filter);
+    let log = Log { form, addresses }.with_filter(filter.and(filter_fn(is_event)));
     let (traces, traces_fault) = Traces::begin(settings);
     let all = tracing_subscriber::registry().with(log);
     #[cfg(feature = "otel")]
@@ -137,7 +136,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let settings =
             config::Log { level: "warn,relent=info".into(), json: true, ..config::Log::default() };
-        let _first = init_logs(&settings, home.path());
+        let _level = init_logs(&settings, home.path());
         assert!(init_logs(&config::Log::default(), home.path()).0.is_none());
     }
 

@@ -8,6 +8,7 @@
 
 mod support;
 
+mod books;
 mod bounds;
 mod crash;
 mod encryption;
@@ -17,6 +18,7 @@ mod interop;
 mod journeys;
 mod packaging;
 mod recovery;
+mod reload;
 mod replies;
 mod service;
 mod tidy;

@@ -76,6 +76,13 @@ pub(super) enum Verb {
         #[command(flatten)]
         form: Form,
     },
+    /// Have the running daemon read its settings anew, and the files that they name; connections stay open.
+    /// Says which settings hold from now on and which need a restart; where they are wrong, those before
+    /// go on to hold, and the exit code is 1.
+    Reload {
+        #[command(flatten)]
+        form: Form,
+    },
     /// Customers who send.
     #[command(subcommand)]
     Account(AccountVerb),

@@ -24,6 +24,7 @@ mod member;
 mod progress;
 mod queue;
 mod recipients;
+mod reload;
 mod replay;
 mod restore;
 mod rights;

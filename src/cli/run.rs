@@ -5,8 +5,8 @@ use super::audit::AuditVerb;
 use super::client::{Client, Fault};
 use super::webhook::WebhookVerb;
 use super::{
-    audit, backup, classify, delivery, explain, local, manual, member, queue, recipients, restore,
-    rights, senders, show, webhook,
+    audit, backup, classify, delivery, explain, local, manual, member, queue, recipients, reload,
+    restore, rights, senders, show, webhook,
 };
 use crate::config::{Config, DEFAULT_PATH};
 use crate::webhooks;
@@ -78,6 +78,7 @@ fn settings(named: Option<&Path>) -> Result<Config, Fault> {
 
 async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
     match verb {
+        Verb::Reload { form } => reload::reload(client, form).await,
         Verb::Account(verb) => senders::account(client, verb).await,
         Verb::Member(verb) => member::member(client, verb).await,
         Verb::Session(verb) => member::session(client, verb).await,

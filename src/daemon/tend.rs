@@ -3,7 +3,7 @@
 use super::audit;
 use super::outgoing::ShapingFile;
 use crate::accounts::{Accounts, Ours};
-use crate::config::Config;
+use crate::config::Live;
 use crate::dns::Resolver;
 use crate::events::request::forget_old;
 use crate::store::Store;
@@ -22,7 +22,7 @@ const RESERVE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Tends until `stop`.
 pub(super) async fn run(
-    config: Arc<Config>,
+    config: Live,
     (tls, shaping): (Arc<tls::Server>, Arc<ShapingFile>),
     world: World,
     (accounts, store, resolver): (Accounts, Store, Arc<dyn Resolver>),
@@ -35,6 +35,7 @@ pub(super) async fn run(
         domains(&config, &accounts, &*resolver, stop.clone()),
         uses(&config, &accounts, stop.clone()),
         requests(&config, &store, world.clone(), stop.clone()),
+        super::clock::tend(world.clone(), stop.clone()),
         reserve(config.clone(), world, stop)
     );
 }
@@ -42,17 +43,19 @@ pub(super) async fn run(
 /// Looks up what sending domains wait for: new keys that sign once they are published, hosts of
 /// their own.
 async fn domains(
-    config: &Config,
+    config: &Live,
     accounts: &Accounts,
     resolver: &dyn Resolver,
     stop: CancellationToken,
 ) {
-    let (ours, kept) = (Ours::of(config), config.retired_key_kept());
+    let mut changes = config.changes();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(config.domains.look_interval.0) => {}
+            _ = changes.changed() => continue,
         }
+        let (ours, kept) = (Ours::of(config), config.retired_key_kept());
         tokio::select! {
             () = stop.cancelled() => return,
             looked = accounts.look_after_domains(resolver, &ours, kept) => {
@@ -65,7 +68,7 @@ async fn domains(
 }
 
 /// Writes down when credentials were used last, and once more at the end.
-async fn uses(config: &Config, accounts: &Accounts, stop: CancellationToken) {
+async fn uses(config: &Live, accounts: &Accounts, stop: CancellationToken) {
     loop {
         let ends = tokio::select! {
             () = stop.cancelled() => true,
@@ -81,7 +84,7 @@ async fn uses(config: &Config, accounts: &Accounts, stop: CancellationToken) {
 }
 
 /// Forgets answers to requests with keys once they are old.
-async fn requests(config: &Config, store: &Store, world: World, stop: CancellationToken) {
+async fn requests(config: &Live, store: &Store, world: World, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -95,15 +98,14 @@ async fn requests(config: &Config, store: &Store, world: World, stop: Cancellati
 }
 
 /// Keeps room on disk for records, and makes it anew once it was needed and there is room again.
-async fn reserve(config: Arc<Config>, world: World, stop: CancellationToken) {
-    let spare = config.spool.free_space_min.0;
+async fn reserve(config: Live, world: World, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(RESERVE_INTERVAL);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let world = world.clone();
+        let (world, spare) = (world.clone(), config.spool.free_space_min.0);
         let tend = move || world.reserve.tend(world.disk.as_ref(), spare);
         let _ = tokio::task::spawn_blocking(tend).await;
     }
@@ -117,7 +119,7 @@ async fn files(tls: Arc<tls::Server>, shaping: Arc<ShapingFile>, stop: Cancellat
             () = stop.cancelled() => return,
             _ = ticks.tick() => {
                 tls.reload();
-                shaping.look();
+                let _ = shaping.look();
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Events of messages. The queue is rebuilt from them: an accepted message whose recipients have not
 //! all ended is still queued.
 
+use crate::config::Now;
 use crate::mail::dsn::{Dsn, Notify};
 use crate::mail::{
     AccountId, Address, MessageId, RecipientHash, RecipientNumber, RefusalClass, ReversePath,
@@ -361,8 +362,8 @@ impl MessageEvent {
 
 /// The spool's owner: events, kept as long as `retention` says.
 #[must_use]
-pub fn owner(retention: Duration) -> Owner {
-    Owner { retention, labels: MessageEvent::labels, labels_version: 1 }
+pub fn owner(retention: impl Into<Now<Duration>>) -> Owner {
+    Owner { retention: retention.into(), labels: MessageEvent::labels, labels_version: 1 }
 }
 
 /// What the spool knows a message's records by.

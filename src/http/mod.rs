@@ -52,6 +52,7 @@ mod named;
 mod outgoing;
 mod post;
 mod problem;
+mod reload;
 mod restore;
 mod rights;
 mod session;
@@ -65,6 +66,7 @@ mod webhook_calls;
 mod tests;
 
 pub use outgoing::{Outgoing, OutgoingFault};
+pub use reload::Reloading;
 pub use serve::{serve_tcp, serve_unix};
 pub use site::{Parts, Site, admin, public};
 pub use vitals::{Found, Vitals};

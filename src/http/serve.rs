@@ -6,7 +6,7 @@ use super::site::Site;
 use crate::events::Actor;
 use crate::telemetry::Level;
 use crate::world::crowd::Crowd;
-use crate::world::user_of;
+use crate::world::{Turns, user_of};
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::serve::Listener;
@@ -22,7 +22,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -87,10 +86,14 @@ async fn named(user: Option<u32>) -> InName {
     InName(Arc::new(Actor::operator(name)))
 }
 
-/// Serves a site over TCP until `shutdown`, then lets requests under way end.
-pub async fn serve_tcp(listener: TcpListener, site: Site, shutdown: CancellationToken) {
+/// Serves a site over TCP until the listener is closed, or all is shut down: requests under way then end.
+pub async fn serve_tcp(
+    listener: TcpListener,
+    site: Site,
+    (closed, shutdown): (CancellationToken, CancellationToken),
+) {
     let peer = |_: &_, from: &SocketAddr| (Peer(Some(from.ip().to_canonical())), None);
-    serve(listener, site, shutdown, peer).await;
+    serve(listener, site, (closed, shutdown), peer).await;
 }
 
 /// Serves a site over a Unix socket until `shutdown`, then lets requests under way end.
@@ -99,24 +102,28 @@ pub async fn serve_unix(listener: UnixListener, site: Site, shutdown: Cancellati
         let user = io.peer_cred().map(|about| about.uid());
         (Peer(None), Some(user.ok()))
     };
-    serve(listener, site, shutdown, peer).await;
+    serve(listener, site, (shutdown.clone(), shutdown), peer).await;
 }
 
 async fn serve<L: Listener>(
     mut listener: L,
     site: Site,
-    shutdown: CancellationToken,
+    (closed, shutdown): (CancellationToken, CancellationToken),
     peer: impl Fn(&L::Io, &L::Addr) -> (Peer, Operator),
 ) {
-    let settings = &site.settings;
-    let limits = Crowd::new(settings.connections_max, settings.connections_per_address_max);
-    let level = Level::new("http.connections_max", settings.connections_max.into());
-    let farewells = Arc::new(Semaphore::new(settings.farewells_max as usize));
+    let live = &site.live;
+    let limits = Crowd::new(
+        live.now(|c| c.http.connections_max),
+        live.now(|c| c.http.connections_per_address_max),
+    );
+    let level = Level::new("http.connections_max", live.now(|c| c.http.connections_max.into()));
+    let farewells = Turns::new(live.now(|c| c.http.farewells_max as usize));
     let mut connections = JoinSet::new();
     let mut upkeep = tokio::time::interval(UPKEEP);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
+            () = closed.cancelled() => break,
             _ = upkeep.tick() => site.metrics.run_upkeep(),
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             (mut io, from) = listener.accept() => {
@@ -133,7 +140,7 @@ async fn serve<L: Listener>(
                 metrics::counter!("relent_http_connections_refused_total").increment(1);
                 refuse(&mut io).await;
                 // Past so many at a time nobody is waited for.
-                if let Ok(turn) = farewells.clone().try_acquire_owned() {
+                if let Ok(turn) = farewells.semaphore().clone().try_acquire_owned() {
                     connections.spawn(async move {
                         close(io).await;
                         drop(turn);
@@ -159,7 +166,7 @@ async fn converse<I>(
         Some(user) => Some(named(user).await),
         None => None,
     };
-    let routes = TowerToHyperService::new(site.router);
+    let routes = TowerToHyperService::new(site.router());
     let lasting = Lasting::default();
     let theirs = lasting.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {

@@ -4,7 +4,7 @@ use super::route::{Need, Route, delete, get, patch, post, put};
 use super::{
     account, account_page, answers, audit, backup, batch, consent, credential, domain, explain,
     findings, follow, happening, held, import, meanings, member_table, message, openapi, outgoing,
-    restore, rights, stream, suppression, waiting, webhook, webhook_calls,
+    reload, restore, rights, stream, suppression, waiting, webhook, webhook_calls,
 };
 use crate::accounts::Right;
 use crate::config::Config;
@@ -361,5 +361,11 @@ fn operator() -> Vec<Route> {
         .takes::<restore::Release>(),
         post("/api/v1/delivery/{verb}", Operator, "Suspend or resume a site.", outgoing::act)
             .takes::<outgoing::Wanted>(),
+        post(
+            "/api/v1/reload",
+            Operator,
+            "Read the settings anew, and the files that they name.",
+            reload::reload,
+        ),
     ]
 }

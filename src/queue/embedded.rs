@@ -8,7 +8,7 @@ use super::{
     Summary, Suspension, Waits, ending::reason, rebuild::rebuild, schedule::longest,
 };
 use crate::accounts::Accounts;
-use crate::config::Config;
+use crate::config::{self, Live};
 use crate::events::message::{Accepted, MessageEvent, Origin, Outcome, message_key, recipient_key};
 use crate::mail::{
     AccountId, Domain, MessageId, RecipientHash, RecipientNumber, RefusalClass, Status, Timestamp,
@@ -40,7 +40,7 @@ pub struct Embedded {
     pub(super) spool: Spool,
     pub(super) policy: Policy,
     pub(super) accounts: Accounts,
-    pub(super) config: Arc<Config>,
+    pub(super) config: Live,
     pub(super) world: World,
     state: Mutex<State>,
     pub(super) wake: Notify,
@@ -86,7 +86,7 @@ impl Embedded {
         spool: Spool,
         policy: Policy,
         accounts: Accounts,
-        config: Arc<Config>,
+        config: Live,
         world: World,
     ) -> Result<Arc<Self>, SpoolFault> {
         let now = world.clock.now();
@@ -94,15 +94,15 @@ impl Embedded {
         // half of all attempts at most, and of all connections, since each holds one while nobody answers:
         // however many are dead, others have their share.
         let unknown = Limits { connections: 1, interval: None, proven: false };
-        let most = config.delivery.attempts_max.min(config.delivery.connections_max);
-        let state = State::new(unknown, most / 2);
-        let mut state = rebuild(&spool, now, state)?;
+        let most = |d: &config::Delivery| (d.attempts_max.min(d.connections_max) / 2).max(1);
+        let most = config.section(|c| &c.delivery).now(most);
+        let mut state = rebuild(&spool, now, State::new(unknown, most))?;
         // The clock may have been ahead when the waits were recorded.
         state.draw_near(now.after(longest(&config)));
         spool.settle();
-        let level = Level::new("queue.items_max", config.queue.items_max);
+        let level = Level::new("queue.items_max", config.now(|c| c.queue.items_max));
         let started = world.clock.steady();
-        let tally = Tally::new(config.metrics.accounts_max);
+        let tally = Tally::new(config.now(|c| c.metrics.accounts_max));
         Ok(Arc::new_cyclic(|own| Self {
             own: own.clone(),
             spool,

@@ -3,7 +3,7 @@
 
 use super::job::{Begun, Job};
 use crate::accounts::Accounts;
-use crate::config::Config;
+use crate::config::Live;
 use crate::events::forget::Forgotten;
 use crate::events::{Act, Actor};
 use crate::mail::{AccountId, Address};
@@ -112,7 +112,7 @@ impl Erased {
 }
 
 struct Parts {
-    config: Arc<Config>,
+    config: Live,
     accounts: Accounts,
     policy: Policy,
     queue: Arc<dyn Queue>,
@@ -131,7 +131,7 @@ impl Rights {
     /// Over all that keeps something about people.
     #[must_use]
     pub fn new(
-        config: Arc<Config>,
+        config: Live,
         (accounts, policy): (Accounts, Policy),
         queue: Arc<dyn Queue>,
         (spool, store): (Spool, Store),

@@ -4,7 +4,7 @@
 use super::format::{Salt, VERSION};
 use super::recovery::Found;
 use super::{Extent, Owner, SpoolFault};
-use crate::config;
+use crate::config::{self, Section};
 use crate::mail::Timestamp;
 use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map};
@@ -111,11 +111,8 @@ pub(super) struct Shared {
     pub(super) directory: PathBuf,
     pub(super) world: World,
     pub(super) salt: Salt,
-    pub(super) segment_size: u64,
-    pub(super) mark_delay: Duration,
-    pub(super) live_percent_min: u64,
+    pub(super) settings: Section<config::Spool>,
     pub(super) owner: Owner,
-    free_space_min: u64,
     state: Mutex<State>,
     pub(super) cursor: AtomicU64,
     /// From where on records are kept past their time.
@@ -137,7 +134,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(
         directory: &Path,
-        settings: &config::Spool,
+        settings: Section<config::Spool>,
         owner: Owner,
         world: &World,
         found: Found,
@@ -147,11 +144,8 @@ impl Shared {
             directory: directory.into(),
             world: world.clone(),
             salt: found.salt,
-            segment_size: settings.segment_size.0,
-            mark_delay: settings.mark_delay.0,
-            live_percent_min: settings.live_percent_min.into(),
+            settings,
             owner,
-            free_space_min: settings.free_space_min.0,
             state: Mutex::new(State {
                 segments: found.segments,
                 reaches: found.reaches,
@@ -230,7 +224,7 @@ impl Shared {
                 free
             }
         };
-        let needed = self.free_space_min.saturating_add(wanted as u64);
+        let needed = self.settings.free_space_min.0.saturating_add(wanted as u64);
         if free < needed { Err(SpoolFault::Full) } else { Ok(()) }
     }
 
@@ -345,15 +339,21 @@ impl Shared {
     /// about how many bytes that will take.
     pub(super) fn sparse(&self) -> Option<(u64, usize)> {
         let state = self.state();
+        let live_percent_min = self.settings.live_percent_min.into();
         let mut pairs = state.segments.iter().peekable();
         while let Some((number, segment)) = pairs.next() {
             pairs.peek()?;
-            if segment.is_sparse(state.synced, self.live_percent_min) {
-                let share = segment.length / 100 * self.live_percent_min;
+            if segment.is_sparse(state.synced, live_percent_min) {
+                let share = segment.length / 100 * live_percent_min;
                 return Some((*number, usize::try_from(share).unwrap_or(usize::MAX)));
             }
         }
         None
+    }
+
+    /// When a segment was written to last, by the clock that held then.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        self.state().segments.values().map(|segment| segment.newest).max()
     }
 
     /// The acceptances that need a segment. `None` while the mark of one that needs it no more may still be lost.
@@ -432,8 +432,10 @@ impl Shared {
         let (number, segment) = pairs.next()?;
         let (_, after) = pairs.next()?;
         let dead = segment.is_dead(state.synced) && (!segment.bodies || segment.whole);
-        (dead && self.is_past(cursor, after) && now.since(segment.newest) > self.owner.retention)
-            .then_some(*number)
+        (dead
+            && self.is_past(cursor, after)
+            && now.since(segment.newest) > self.owner.retention.get())
+        .then_some(*number)
     }
 
     pub(super) fn forget(&self, number: u64) {

@@ -533,6 +533,13 @@ pub(super) const GROUPS: &[Group] = &[
                 &[],
                 "Times that systemd's watchdog was not answered, as a part hung.",
             ),
+            metric(
+                "relent_reloads_total",
+                Counter,
+                &[of("result", &["done", "refused"])],
+                "Reloads of the settings.",
+            ),
+            metric("relent_clock_jumps_total", Counter, &[], "Jumps of the wall clock."),
         ],
     ),
 ];

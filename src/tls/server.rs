@@ -36,13 +36,14 @@ pub struct TlsFault {
 /// The server's side of TLS.
 pub struct Server {
     current: RwLock<Identity>,
-    certificate: PathBuf,
-    key: PathBuf,
     seen: Mutex<Seen>,
 }
 
-/// When the files were last looked at, and what their times were then.
+/// Which files they are, when they were last looked at, and what their times were then.
+#[derive(Clone)]
 struct Seen {
+    certificate: PathBuf,
+    key: PathBuf,
     looked: Instant,
     times: [Option<SystemTime>; 2],
 }
@@ -94,8 +95,8 @@ impl Server {
         };
         let times = [modified(&certificate), modified(&key)];
         let current = RwLock::new(Identity::new(read(&certificate, &key)?));
-        let seen = Mutex::new(Seen { looked: Instant::now(), times });
-        Ok(Arc::new(Self { current, certificate, key, seen }))
+        let seen = Mutex::new(Seen { certificate, key, looked: Instant::now(), times });
+        Ok(Arc::new(Self { current, seen }))
     }
 
     fn identity(&self) -> Identity {
@@ -136,17 +137,31 @@ impl Server {
         self.look(&mut seen);
     }
 
+    /// Shows from now on the certificate that another shows, and looks at its files. Whether that is
+    /// another one.
+    pub fn take_over(&self, other: &Self) -> bool {
+        let theirs = other.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |seen: &Seen| (seen.certificate.clone(), seen.key.clone(), seen.times);
+        if of(&seen) == of(&theirs) {
+            return false;
+        }
+        *seen = theirs;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = other.identity();
+        true
+    }
+
     fn look(&self, seen: &mut Seen) {
-        let times = [modified(&self.certificate), modified(&self.key)];
+        let times = [modified(&seen.certificate), modified(&seen.key)];
         if times == seen.times {
             return;
         }
         seen.times = times;
-        match read(&self.certificate, &self.key) {
+        match read(&seen.certificate, &seen.key) {
             Ok(pair) => {
                 let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
                 *current = Identity::new(pair);
-                tracing::info!(certificate = %self.certificate.display(), "certificate read anew");
+                tracing::info!(certificate = %seen.certificate.display(), "certificate read anew");
             }
             Err(fault) => {
                 tracing::warn!(%fault, "new certificate not taken; the old one stays in use");
@@ -264,8 +279,8 @@ mod tests {
         let server = Server::load(&config::Tls::default(), folder.path(), "relay.example");
         let server = server.expect("made");
         let before = shown(&server);
-        fs::write(&server.certificate, "nothing").expect("written");
         let mut seen = server.seen.lock().expect("nobody else");
+        fs::write(&seen.certificate, "nothing").expect("written");
         seen.times = [None, None];
         server.look(&mut seen);
         assert_eq!(before, shown(&server));

@@ -7,16 +7,20 @@ pub mod clock;
 pub mod crowd;
 pub mod disk;
 pub mod network;
+pub mod own;
 pub mod owner;
 pub mod reserve;
+pub mod turns;
 
 pub use alarm::Alarm;
 pub use chance::{Chance, SystemChance};
 pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, DiskFile, SystemDisk, is_shortage};
 pub use network::{Network, SystemNetwork, is_here};
+pub use own::Own;
 pub use owner::{hand_over, ids_of, user_of};
 pub use reserve::Reserve;
+pub use turns::Turns;
 
 use std::sync::Arc;
 

@@ -162,6 +162,7 @@ const LINES: &[(&str, &str)] = &[
         "Leave a provider alone.",
     ),
     ("relent delivery resume \"*.example.net\"", "Go on."),
+    ("relent reload", "After the settings were changed: which hold now, which need a restart."),
     ("relent audit list --account acme --since 2026-11-01", "What was done, and by whom."),
     ("relent audit show 17", "One entry with its words."),
     ("relent audit export --since 2026-11-01", "The same as JSON Lines, oldest first."),

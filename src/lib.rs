@@ -33,3 +33,4 @@ pub mod daemon;
 
 pub mod cli;
 pub mod demo;
+pub mod doctor;

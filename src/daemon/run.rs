@@ -19,6 +19,7 @@ use crate::replies::{self, Desk};
 use crate::rights::Rights;
 use crate::spool::Spool;
 use crate::store::Store;
+use crate::telemetry::Tracer;
 use crate::webhooks::{self, Webhooks};
 use crate::world::World;
 use crate::{http, telemetry, tls};
@@ -131,6 +132,7 @@ pub async fn start(config: Config) -> Result<Running> {
     });
 
     // Edges.
+    let tracer = Tracer::new(config.api.traces_max, config.api.trace_lines_max);
     let intake = Intake::new(intake::Parts {
         config: config.clone(),
         queue: queue.clone(),
@@ -139,6 +141,7 @@ pub async fn start(config: Config) -> Result<Running> {
         desk,
         tls: tls.clone(),
         world: world.clone(),
+        tracer: tracer.clone(),
     });
     let vitals = Vitals::new(spool.clone(), store.clone(), world.clone(), &config.health);
     let admin = listeners::admin(&config.listen.admin).await?;
@@ -158,6 +161,7 @@ pub async fn start(config: Config) -> Result<Running> {
         store: store.clone(),
         tls: client.clone(),
         own: sockets.addresses(),
+        tracer: tracer.clone(),
     });
     let telling = (spool.clone(), store.clone(), accounts.clone(), Known(policy.clone()));
     let reached = (resolver.clone(), client, sockets.addresses());
@@ -183,6 +187,7 @@ pub async fn start(config: Config) -> Result<Running> {
         store: store.clone(),
         vitals: vitals.clone(),
         metrics,
+        tracer,
         world,
         ready: ready.clone(),
     };

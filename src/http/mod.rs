@@ -55,6 +55,7 @@ mod rights;
 mod session;
 mod stream;
 mod suppression;
+mod trace;
 mod waiting;
 mod webhook;
 mod webhook_calls;

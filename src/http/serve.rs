@@ -120,6 +120,14 @@ async fn serve<L: Listener>(
     while connections.join_next().await.is_some() {}
 }
 
+/// Waits for the end of a life, where it has one.
+async fn over(life: Option<Duration>) {
+    match life {
+        Some(life) => tokio::time::sleep(life).await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn converse<I>(
     io: I,
     site: Site,
@@ -129,6 +137,8 @@ async fn converse<I>(
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let longest = site.settings.request_timeout.0;
+    // The operator may look on for as long as they like; whoever is silent between requests has gone.
+    let life = if operator.is_some() { None } else { Some(longest * REQUESTS_LONG) };
     let caller = match operator {
         Some(user) => Some(named(user).await),
         None => None,
@@ -151,7 +161,7 @@ async fn converse<I>(
         // A peer that breaks off or speaks no HTTP concerns nobody else.
         _ = connection.as_mut() => return,
         () = shutdown.cancelled() => {}
-        () = tokio::time::sleep(longest * REQUESTS_LONG) => {}
+        () = over(life) => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(longest, connection).await;

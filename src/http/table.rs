@@ -4,7 +4,7 @@ use super::route::{Need, Route, delete, get, patch, post, put};
 use super::{
     account, account_page, answers, audit, batch, consent, credential, domain, explain, findings,
     follow, happening, held, import, meanings, member_table, message, openapi, outgoing, rights,
-    stream, suppression, waiting, webhook, webhook_calls,
+    stream, suppression, trace, waiting, webhook, webhook_calls,
 };
 use crate::accounts::Right;
 use crate::config::Config;
@@ -318,6 +318,14 @@ fn operator() -> Vec<Route> {
             held::recall,
         )
         .takes::<held::Recalling>(),
+        get(
+            "/api/v1/trace",
+            Operator,
+            "Look on at SMTP sessions as they are spoken (server-sent events); nothing is recorded.",
+            trace::follow,
+        )
+        .asks::<trace::Wanted>()
+        .answers_in("text/event-stream"),
         get("/api/v1/queue/summary", Operator, "Count what waits.", waiting::summary),
         get(
             "/api/v1/delivery/sites",

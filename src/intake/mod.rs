@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::policy::Policy;
 use crate::queue::Queue;
 use crate::replies::Desk;
-use crate::telemetry::Level;
+use crate::telemetry::{Level, Tracer};
 use crate::tls;
 use crate::world::World;
 use crate::world::crowd::Crowd;
@@ -51,6 +51,8 @@ pub struct Parts {
     pub tls: Arc<tls::Server>,
     /// Clock and chance.
     pub world: World,
+    /// Who looks on at sessions.
+    pub tracer: Tracer,
 }
 
 /// Mail's way in.

@@ -30,6 +30,7 @@ pub(super) struct Meant {
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditVerb {
     /// Look at the whole chain: what was changed, cut off or put in is named.
+    #[command(after_help = "Examples:\n  relent audit verify\n  relent audit verify --offline")]
     Verify {
         /// A head that was noted elsewhere, as `audit head` prints it.
         #[arg(long, value_name = "SEQUENCE:HASH")]
@@ -41,6 +42,9 @@ pub(super) enum AuditVerb {
         form: Form,
     },
     /// List what was done, newest first.
+    #[command(
+        after_help = "Example: relent audit list --kind suppression.lifted --since 2026-03-01"
+    )]
     List {
         #[command(flatten)]
         meant: Meant,
@@ -51,6 +55,7 @@ pub(super) enum AuditVerb {
         form: Form,
     },
     /// Show one entry.
+    #[command(after_help = "Example: relent audit show 17")]
     Show {
         /// Its number.
         sequence: u64,
@@ -58,11 +63,13 @@ pub(super) enum AuditVerb {
         form: Form,
     },
     /// Write what was done, oldest first, as JSON Lines.
+    #[command(after_help = "Example: relent audit export --account acme > audit.jsonl")]
     Export {
         #[command(flatten)]
         meant: Meant,
     },
     /// Print the head of the chain, to be kept where nobody here can change it.
+    #[command(after_help = "Example: relent audit head")]
     Head {
         #[command(flatten)]
         form: Form,
@@ -169,7 +176,7 @@ async fn pages(
 }
 
 async fn list(client: &Client, meant: &Meant, limit: Option<u16>, form: Form) -> Result<(), Fault> {
-    let mut table = show::Table::new(&ENTRY);
+    let mut table = show::Table::new(&ENTRY).painted(form);
     let mut count = 0;
     let asked = meant.asked("newest", limit);
     pages(client, &asked, |items| {

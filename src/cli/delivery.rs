@@ -2,7 +2,7 @@
 
 use super::arguments::Form;
 use super::client::{Client, Fault, path};
-use super::show::{self, Column, Table};
+use super::show::{self, Column};
 use crate::config::Span;
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -11,11 +11,13 @@ use serde_json::{Value, json};
 #[derive(Debug, Subcommand)]
 pub(super) enum DeliveryVerb {
     /// List the sites that mail waits for, that are slowed or out of reach, and what is suspended.
+    #[command(after_help = "Example: relent delivery list")]
     List {
         #[command(flatten)]
         form: Form,
     },
     /// Show a domain's site: its servers, every value that applies and why, and how it stands.
+    #[command(after_help = "Example: relent delivery site reader.example")]
     Site {
         /// The domain.
         domain: String,
@@ -24,6 +26,7 @@ pub(super) enum DeliveryVerb {
     },
     /// Say what would happen to mail for a domain, by greeting its servers: what their TLS must be and why, what
     /// they offer, their certificates. No mail is sent.
+    #[command(after_help = "Example: relent delivery probe reader.example")]
     Probe {
         /// The domain.
         domain: String,
@@ -31,6 +34,9 @@ pub(super) enum DeliveryVerb {
         form: Form,
     },
     /// Keep mail from a domain, or from all sites that have a mail server of that name; over restarts too.
+    #[command(
+        after_help = "Example: relent delivery suspend reader.example --for 2h --reason \"they asked us to\""
+    )]
     Suspend {
         /// A domain, a mail server, or `*.` and what the names of mail servers end in.
         #[arg(value_name = "SITE|DOMAIN")]
@@ -45,6 +51,7 @@ pub(super) enum DeliveryVerb {
         form: Form,
     },
     /// Let mail go there again, and end the pauses of sites of that name that nobody reached.
+    #[command(after_help = "Example: relent delivery resume reader.example")]
     Resume {
         /// As it was suspended, or a domain or mail server.
         #[arg(value_name = "SITE|DOMAIN")]
@@ -114,7 +121,7 @@ pub(super) async fn delivery(client: &Client, verb: DeliveryVerb) -> Result<(), 
 }
 
 /// How a site stands, in a few words for each column.
-fn short(site: &Value) -> Value {
+pub(super) fn short(site: &Value) -> Value {
     let count = |key: &str| site[key].as_u64().unwrap_or(0);
     let hosts = show::items(&site["hosts"], "hosts");
     let first = hosts.first().and_then(Value::as_str).unwrap_or("-");
@@ -157,10 +164,10 @@ async fn list(client: &Client, form: Form) -> Result<(), Fault> {
     let sites = show::items(&found["sites"], "sites");
     let suspensions = show::items(&found["suspensions"], "suspensions");
     let rows: Vec<Value> = sites.iter().map(short).collect();
-    show::put(&Table::new(&SITE).rows(&rows))?;
+    show::table(&SITE, &rows, form)?;
     if !suspensions.is_empty() {
         show::line("")?;
-        show::put(&Table::new(&SUSPENSION).rows(suspensions))?;
+        show::table(&SUSPENSION, suspensions, form)?;
     }
     Ok(())
 }
@@ -174,7 +181,7 @@ async fn site(client: &Client, domain: &str, form: Form) -> Result<(), Fault> {
     show::put(&show::fields(&short(&found["state"]), &STATE))?;
     show::line("")?;
     let columns = [("KEY", "key"), ("VALUE", "value"), ("FROM", "source")];
-    show::put(&Table::new(&columns).rows(show::items(&found["applies"], "applies")))?;
+    show::table(&columns, show::items(&found["applies"], "applies"), form)?;
     for (key, columns) in
         [("suspensions", &SUSPENSION[..]), ("answers", &[("ANSWERED", "at"), ("SAID", "text")][..])]
     {
@@ -182,7 +189,7 @@ async fn site(client: &Client, domain: &str, form: Form) -> Result<(), Fault> {
         let rows = show::items(rows, key);
         if !rows.is_empty() {
             show::line("")?;
-            show::put(&Table::new(columns).rows(rows))?;
+            show::table(columns, rows, form)?;
         }
     }
     Ok(())

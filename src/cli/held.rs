@@ -31,6 +31,7 @@ pub(super) struct Recall {
 #[derive(Debug, Subcommand)]
 pub(super) enum HeldVerb {
     /// List the sites under alarm; with --site, what is held for one.
+    #[command(after_help = "Example: relent suppression held list --site reader.example")]
     List {
         /// A site, as the list of them names it, or one of its mail servers.
         #[arg(long)]
@@ -39,6 +40,7 @@ pub(super) enum HeldVerb {
         form: Form,
     },
     /// Make the stops after all: the addresses are dead.
+    #[command(after_help = "Example: relent suppression held apply --site reader.example")]
     Apply {
         /// Only those of this site.
         #[arg(long)]
@@ -47,6 +49,7 @@ pub(super) enum HeldVerb {
         form: Form,
     },
     /// Forget them: the site was at fault.
+    #[command(after_help = "Example: relent suppression held drop --site reader.example")]
     Drop {
         /// Only those of this site.
         #[arg(long)]
@@ -78,8 +81,7 @@ pub(super) async fn held(client: &Client, verb: HeldVerb) -> Result<(), Fault> {
         HeldVerb::List { site, form } => {
             let columns = if site.is_some() { &STOP } else { &SITE };
             let asked = [("site", site.as_deref())];
-            let count =
-                show::listing(client, "/suppressions/held", &asked, columns, form.json).await?;
+            let count = show::listing(client, "/suppressions/held", &asked, columns, form).await?;
             if let Some(site) = site.filter(|_| count == 0) {
                 show::aside(&format!(
                     "nothing is held for {site}: `relent suppression held list` names the sites under alarm"

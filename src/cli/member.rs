@@ -50,6 +50,7 @@ impl Role {
 #[derive(Debug, Subcommand)]
 pub(super) enum MemberVerb {
     /// Invite somebody into an account, by mail.
+    #[command(after_help = "Example: relent member invite acme ann@acme.example --role developer")]
     Invite {
         /// The account.
         account: String,
@@ -65,6 +66,7 @@ pub(super) enum MemberVerb {
         form: Form,
     },
     /// List an account's members.
+    #[command(after_help = "Example: relent member list acme")]
     List {
         /// The account.
         account: String,
@@ -72,6 +74,7 @@ pub(super) enum MemberVerb {
         form: Form,
     },
     /// List an account's invitations that wait.
+    #[command(after_help = "Example: relent member invitations acme")]
     Invitations {
         /// The account.
         account: String,
@@ -79,6 +82,7 @@ pub(super) enum MemberVerb {
         form: Form,
     },
     /// Take an invitation back.
+    #[command(after_help = "Example: relent member revoke acme INVITATION")]
     Revoke {
         /// The account.
         account: String,
@@ -89,6 +93,7 @@ pub(super) enum MemberVerb {
     },
     /// Change what a member is, or take a lost authenticator away.
     #[command(group(clap::ArgGroup::new("change").required(true).args(["role", "remove_totp"])))]
+    #[command(after_help = "Example: relent member set acme ann@acme.example --role admin")]
     Set {
         /// The account.
         account: String,
@@ -104,6 +109,7 @@ pub(super) enum MemberVerb {
         form: Form,
     },
     /// Take a member out of an account.
+    #[command(after_help = "Example: relent member remove acme ann@acme.example")]
     Remove {
         /// The account.
         account: String,
@@ -113,6 +119,7 @@ pub(super) enum MemberVerb {
         form: Form,
     },
     /// Mail a member a link for a new password.
+    #[command(after_help = "Example: relent member reset acme ann@acme.example --print")]
     Reset {
         /// The account.
         account: String,
@@ -129,6 +136,7 @@ pub(super) enum MemberVerb {
 #[derive(Debug, Subcommand)]
 pub(super) enum SessionVerb {
     /// List a member's sessions.
+    #[command(after_help = "Example: relent session list acme ann@acme.example")]
     List {
         /// The account.
         account: String,
@@ -139,6 +147,7 @@ pub(super) enum SessionVerb {
     },
     /// End a session of a member, or all.
     #[command(group(clap::ArgGroup::new("which").required(true).args(["session", "all"])))]
+    #[command(after_help = "Example: relent session revoke acme ann@acme.example --all")]
     Revoke {
         /// The account.
         account: String,
@@ -164,11 +173,11 @@ pub(super) async fn member(client: &Client, verb: MemberVerb) -> Result<(), Faul
         }
         MemberVerb::List { account, form } => {
             let path = path(&["accounts", &account, "members"]);
-            show::listing(client, &path, &[], &MEMBER, form.json).await.map(drop)
+            show::listing(client, &path, &[], &MEMBER, form).await.map(drop)
         }
         MemberVerb::Invitations { account, form } => {
             let path = path(&["accounts", &account, "invitations"]);
-            show::listing(client, &path, &[], &INVITATION, form.json).await.map(drop)
+            show::listing(client, &path, &[], &INVITATION, form).await.map(drop)
         }
         MemberVerb::Revoke { account, invitation, form } => {
             let path = path(&["accounts", &account, "invitations", &invitation]);
@@ -204,7 +213,7 @@ pub(super) async fn session(client: &Client, verb: SessionVerb) -> Result<(), Fa
     match verb {
         SessionVerb::List { account, address, form } => {
             let path = path(&["accounts", &account, "members", &address, "sessions"]);
-            show::listing(client, &path, &[], &SESSION, form.json).await.map(drop)
+            show::listing(client, &path, &[], &SESSION, form).await.map(drop)
         }
         SessionVerb::Revoke { account, address, session, form, .. } => {
             let mut segments = vec!["accounts", &account, "members", &address, "sessions"];

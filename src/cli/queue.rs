@@ -2,7 +2,7 @@
 
 use super::arguments::{Form, Target, stream_target};
 use super::client::{Client, Fault, path, query};
-use super::show::{self, Column, Table};
+use super::show::{self, Column};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -51,6 +51,7 @@ impl Chosen {
 pub(super) enum QueueVerb {
     /// List mail that waits: all of it, where nothing is chosen.
     #[command(mut_group("Chosen", |group| group.required(false)))]
+    #[command(after_help = "Example: relent queue list --domain reader.example")]
     List {
         #[command(flatten)]
         chosen: Option<Chosen>,
@@ -61,6 +62,7 @@ pub(super) enum QueueVerb {
         form: Form,
     },
     /// Show all there is to know of mail that waits; of a message, its recipients that have ended too.
+    #[command(after_help = "Example: relent queue show --address ann@reader.example")]
     Show {
         #[command(flatten)]
         chosen: Chosen,
@@ -68,6 +70,7 @@ pub(super) enum QueueVerb {
         form: Form,
     },
     /// Make mail due now; what is under attempt is due again when that attempt ends.
+    #[command(after_help = "Example: relent queue retry --domain reader.example")]
     Retry {
         #[command(flatten)]
         chosen: Chosen,
@@ -75,6 +78,7 @@ pub(super) enum QueueVerb {
         form: Form,
     },
     /// Keep mail from being sent until it is released.
+    #[command(after_help = "Example: relent queue hold --stream acme/newsletter")]
     Hold {
         #[command(flatten)]
         chosen: Chosen,
@@ -82,6 +86,7 @@ pub(super) enum QueueVerb {
         form: Form,
     },
     /// Let held mail go on.
+    #[command(after_help = "Example: relent queue release --stream acme/newsletter")]
     Release {
         #[command(flatten)]
         chosen: Chosen,
@@ -89,6 +94,7 @@ pub(super) enum QueueVerb {
         form: Form,
     },
     /// End waiting mail without sending it.
+    #[command(after_help = "Example: relent queue cancel --account acme")]
     Cancel {
         #[command(flatten)]
         chosen: Chosen,
@@ -96,6 +102,7 @@ pub(super) enum QueueVerb {
         form: Form,
     },
     /// Show how much waits, and for whom.
+    #[command(after_help = "Example: relent queue summary")]
     Summary {
         #[command(flatten)]
         form: Form,
@@ -141,7 +148,7 @@ pub(super) async fn queue(client: &Client, verb: QueueVerb) -> Result<(), Fault>
             let mut asked = chosen.iter().flat_map(Chosen::named).collect::<Vec<_>>();
             asked.push(("all", chosen.iter().any(|chosen| chosen.all).then_some("true")));
             asked.push(("limit", Some(limit.as_str())));
-            let count = show::listing(client, "/queue", &asked, &ITEM, form.json).await?;
+            let count = show::listing(client, "/queue", &asked, &ITEM, form).await?;
             if u32::try_from(count).is_ok_and(|count| count >= most) {
                 show::aside(&format!(
                     "these are the first {count}; `relent queue summary` counts all, --domain and others choose"
@@ -258,7 +265,7 @@ async fn summary(client: &Client, form: Form) -> Result<(), Fault> {
     let domains = show::items(&found["domains"], "items");
     if !domains.is_empty() {
         show::line("")?;
-        show::put(&Table::new(&[("DOMAIN", "domain"), ("WAITING", "count")]).rows(domains))?;
+        show::table(&[("DOMAIN", "domain"), ("WAITING", "count")], domains, form)?;
     }
     Ok(())
 }

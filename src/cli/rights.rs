@@ -2,6 +2,7 @@
 
 use super::arguments::Form;
 use super::client::{Client, Fault, query};
+use super::progress::Working;
 use super::show;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -23,6 +24,9 @@ pub(super) struct Whose {
 #[derive(Debug, Subcommand)]
 pub(super) enum RecipientVerb {
     /// Show all that is kept about a person.
+    #[command(after_help = "Examples:\n\
+         \x20 relent recipient export acme ann@reader.example --json\n\
+         \x20 relent recipient export --all-accounts ann@reader.example")]
     Export {
         #[command(flatten)]
         whose: Whose,
@@ -30,6 +34,7 @@ pub(super) enum RecipientVerb {
         form: Form,
     },
     /// Destroy all that is kept about a person; who was stopped stays stopped, by a keyed hash.
+    #[command(after_help = "Example: relent recipient erase acme ann@reader.example")]
     Erase {
         #[command(flatten)]
         whose: Whose,
@@ -56,7 +61,9 @@ pub(super) async fn recipient(client: &Client, verb: RecipientVerb) -> Result<()
             let all = account.is_none().then_some("true");
             let asked =
                 query(&[("account", account), ("recipient", Some(address)), ("all_accounts", all)]);
+            let working = Working::on("looking for what is kept", Vec::new(), None);
             let found = client.get(&format!("/recipients/export{asked}")).await?;
+            drop(working);
             if form.json { show::json(&found) } else { show::put(&readable(&found)) }
         }
         RecipientVerb::Erase { whose, form } => {
@@ -66,7 +73,9 @@ pub(super) async fn recipient(client: &Client, verb: RecipientVerb) -> Result<()
                 Some(account) => body["account"] = account.into(),
                 None => body["all_accounts"] = true.into(),
             }
+            let working = Working::on("forgetting", Vec::new(), None);
             let done = client.post("/recipients/erase", &body).await?;
+            drop(working);
             if form.json {
                 return show::json(&done);
             }

@@ -19,6 +19,9 @@ pub(super) struct Which {
 #[derive(Debug, Subcommand)]
 pub(super) enum WebhookVerb {
     /// Have a program told what happens from now on; the secret is shown once.
+    #[command(
+        after_help = "Example: relent webhook add acme https://app.acme.example/relent --events message.delivered,recipient.suppressed"
+    )]
     Add {
         /// Whose.
         account: String,
@@ -34,6 +37,7 @@ pub(super) enum WebhookVerb {
         form: Form,
     },
     /// List an account's webhooks and how they stand.
+    #[command(after_help = "Example: relent webhook list acme")]
     List {
         /// Whose.
         account: String,
@@ -41,6 +45,7 @@ pub(super) enum WebhookVerb {
         form: Form,
     },
     /// Show a webhook and how it stands.
+    #[command(after_help = "Example: relent webhook show acme 1")]
     Show {
         #[command(flatten)]
         which: Which,
@@ -48,6 +53,7 @@ pub(super) enum WebhookVerb {
         form: Form,
     },
     /// Change where and of what a program is told.
+    #[command(after_help = "Example: relent webhook set acme 1 --stream newsletter")]
     Set {
         #[command(flatten)]
         which: Which,
@@ -64,6 +70,7 @@ pub(super) enum WebhookVerb {
         form: Form,
     },
     /// Make a new secret, shown once; the old one signs along for webhooks.secret_overlap.
+    #[command(after_help = "Example: relent webhook rotate acme 1")]
     Rotate {
         #[command(flatten)]
         which: Which,
@@ -71,6 +78,7 @@ pub(super) enum WebhookVerb {
         form: Form,
     },
     /// Call the endpoint once, now, with an event that says nothing.
+    #[command(after_help = "Example: relent webhook test acme 1")]
     Test {
         #[command(flatten)]
         which: Which,
@@ -78,6 +86,7 @@ pub(super) enum WebhookVerb {
         form: Form,
     },
     /// Call it no more until it is resumed; what happens meanwhile is told then.
+    #[command(after_help = "Example: relent webhook pause acme 1")]
     Pause {
         #[command(flatten)]
         which: Which,
@@ -85,6 +94,7 @@ pub(super) enum WebhookVerb {
         form: Form,
     },
     /// Call it again, from where it stood.
+    #[command(after_help = "Example: relent webhook resume acme 1")]
     Resume {
         #[command(flatten)]
         which: Which,
@@ -95,6 +105,7 @@ pub(super) enum WebhookVerb {
     #[command(subcommand)]
     Failed(FailedVerb),
     /// Remove a webhook with all that is kept of it.
+    #[command(after_help = "Example: relent webhook remove acme 1")]
     Remove {
         #[command(flatten)]
         which: Which,
@@ -102,12 +113,14 @@ pub(super) enum WebhookVerb {
         form: Form,
     },
     /// Print the JSON Schema of what is posted.
+    #[command(after_help = "Example: relent webhook schema > relent.schema.json")]
     Schema,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum FailedVerb {
     /// List them, oldest first.
+    #[command(after_help = "Example: relent webhook failed list acme 1")]
     List {
         #[command(flatten)]
         which: Which,
@@ -115,6 +128,7 @@ pub(super) enum FailedVerb {
         form: Form,
     },
     /// Make calls again: those of these numbers, or all.
+    #[command(after_help = "Example: relent webhook failed redeliver acme 1 --all")]
     Redeliver {
         #[command(flatten)]
         which: Which,
@@ -183,7 +197,7 @@ pub(super) async fn webhook(client: &Client, verb: WebhookVerb) -> Result<(), Fa
         }
         WebhookVerb::List { account, form } => {
             let path = path(&["accounts", &account, "webhooks"]);
-            show::listing(client, &path, &[], &LIST, form.json).await?;
+            show::listing(client, &path, &[], &LIST, form).await?;
             Ok(())
         }
         WebhookVerb::Show { which, form } => one(&client.get(&place(&which, &[])).await?, form),
@@ -247,7 +261,7 @@ pub(super) async fn webhook(client: &Client, verb: WebhookVerb) -> Result<(), Fa
 async fn failed(client: &Client, verb: FailedVerb) -> Result<(), Fault> {
     match verb {
         FailedVerb::List { which, form } => {
-            show::listing(client, &place(&which, &["failed"]), &[], &FAILED, form.json).await?;
+            show::listing(client, &place(&which, &["failed"]), &[], &FAILED, form).await?;
             Ok(())
         }
         FailedVerb::Redeliver { which, numbers, all, form } => {

@@ -24,7 +24,7 @@ fn relay() -> Vec<(String, Rdata)> {
 }
 
 /// Records as `domain show` prints them, for a name server.
-fn as_printed(shown: &Value) -> Vec<(String, Rdata)> {
+pub fn as_printed(shown: &Value) -> Vec<(String, Rdata)> {
     let printed = shown["records"].as_array().expect("records").iter().map(|record| {
         let text = |key: &str| record[key].as_str().expect("a text").to_owned();
         let data = match text("type").as_str() {

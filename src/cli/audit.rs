@@ -30,7 +30,6 @@ pub(super) struct Meant {
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditVerb {
     /// Look at the whole chain: what was changed, cut off or put in is named.
-    #[command(after_help = "Examples:\n  relent audit verify\n  relent audit verify --offline")]
     Verify {
         /// A head that was noted elsewhere, as `audit head` prints it.
         #[arg(long, value_name = "SEQUENCE:HASH")]
@@ -42,9 +41,6 @@ pub(super) enum AuditVerb {
         form: Form,
     },
     /// List what was done, newest first.
-    #[command(
-        after_help = "Example: relent audit list --kind suppression.lifted --since 2026-03-01"
-    )]
     List {
         #[command(flatten)]
         meant: Meant,
@@ -55,7 +51,6 @@ pub(super) enum AuditVerb {
         form: Form,
     },
     /// Show one entry.
-    #[command(after_help = "Example: relent audit show 17")]
     Show {
         /// Its number.
         sequence: u64,
@@ -63,13 +58,11 @@ pub(super) enum AuditVerb {
         form: Form,
     },
     /// Write what was done, oldest first, as JSON Lines.
-    #[command(after_help = "Example: relent audit export --account acme > audit.jsonl")]
     Export {
         #[command(flatten)]
         meant: Meant,
     },
     /// Print the head of the chain, to be kept where nobody here can change it.
-    #[command(after_help = "Example: relent audit head")]
     Head {
         #[command(flatten)]
         form: Form,

@@ -11,13 +11,11 @@ use serde_json::{Value, json};
 #[derive(Debug, Subcommand)]
 pub(super) enum DeliveryVerb {
     /// List the sites that mail waits for, that are slowed or out of reach, and what is suspended.
-    #[command(after_help = "Example: relent delivery list")]
     List {
         #[command(flatten)]
         form: Form,
     },
     /// Show a domain's site: its servers, every value that applies and why, and how it stands.
-    #[command(after_help = "Example: relent delivery site reader.example")]
     Site {
         /// The domain.
         domain: String,
@@ -26,7 +24,6 @@ pub(super) enum DeliveryVerb {
     },
     /// Say what would happen to mail for a domain, by greeting its servers: what their TLS must be and why, what
     /// they offer, their certificates. No mail is sent.
-    #[command(after_help = "Example: relent delivery probe reader.example")]
     Probe {
         /// The domain.
         domain: String,
@@ -34,9 +31,6 @@ pub(super) enum DeliveryVerb {
         form: Form,
     },
     /// Keep mail from a domain, or from all sites that have a mail server of that name; over restarts too.
-    #[command(
-        after_help = "Example: relent delivery suspend reader.example --for 2h --reason \"they asked us to\""
-    )]
     Suspend {
         /// A domain, a mail server, or `*.` and what the names of mail servers end in.
         #[arg(value_name = "SITE|DOMAIN")]
@@ -51,7 +45,6 @@ pub(super) enum DeliveryVerb {
         form: Form,
     },
     /// Let mail go there again, and end the pauses of sites of that name that nobody reached.
-    #[command(after_help = "Example: relent delivery resume reader.example")]
     Resume {
         /// As it was suspended, or a domain or mail server.
         #[arg(value_name = "SITE|DOMAIN")]

@@ -31,7 +31,6 @@ pub(super) struct Recall {
 #[derive(Debug, Subcommand)]
 pub(super) enum HeldVerb {
     /// List the sites under alarm; with --site, what is held for one.
-    #[command(after_help = "Example: relent suppression held list --site reader.example")]
     List {
         /// A site, as the list of them names it, or one of its mail servers.
         #[arg(long)]
@@ -40,7 +39,6 @@ pub(super) enum HeldVerb {
         form: Form,
     },
     /// Make the stops after all: the addresses are dead.
-    #[command(after_help = "Example: relent suppression held apply --site reader.example")]
     Apply {
         /// Only those of this site.
         #[arg(long)]
@@ -49,7 +47,6 @@ pub(super) enum HeldVerb {
         form: Form,
     },
     /// Forget them: the site was at fault.
-    #[command(after_help = "Example: relent suppression held drop --site reader.example")]
     Drop {
         /// Only those of this site.
         #[arg(long)]

@@ -50,7 +50,6 @@ impl Role {
 #[derive(Debug, Subcommand)]
 pub(super) enum MemberVerb {
     /// Invite somebody into an account, by mail.
-    #[command(after_help = "Example: relent member invite acme ann@acme.example --role developer")]
     Invite {
         /// The account.
         account: String,
@@ -66,7 +65,6 @@ pub(super) enum MemberVerb {
         form: Form,
     },
     /// List an account's members.
-    #[command(after_help = "Example: relent member list acme")]
     List {
         /// The account.
         account: String,
@@ -74,7 +72,6 @@ pub(super) enum MemberVerb {
         form: Form,
     },
     /// List an account's invitations that wait.
-    #[command(after_help = "Example: relent member invitations acme")]
     Invitations {
         /// The account.
         account: String,
@@ -82,7 +79,6 @@ pub(super) enum MemberVerb {
         form: Form,
     },
     /// Take an invitation back.
-    #[command(after_help = "Example: relent member revoke acme INVITATION")]
     Revoke {
         /// The account.
         account: String,
@@ -93,7 +89,6 @@ pub(super) enum MemberVerb {
     },
     /// Change what a member is, or take a lost authenticator away.
     #[command(group(clap::ArgGroup::new("change").required(true).args(["role", "remove_totp"])))]
-    #[command(after_help = "Example: relent member set acme ann@acme.example --role admin")]
     Set {
         /// The account.
         account: String,
@@ -109,7 +104,6 @@ pub(super) enum MemberVerb {
         form: Form,
     },
     /// Take a member out of an account.
-    #[command(after_help = "Example: relent member remove acme ann@acme.example")]
     Remove {
         /// The account.
         account: String,
@@ -119,7 +113,6 @@ pub(super) enum MemberVerb {
         form: Form,
     },
     /// Mail a member a link for a new password.
-    #[command(after_help = "Example: relent member reset acme ann@acme.example --print")]
     Reset {
         /// The account.
         account: String,
@@ -136,7 +129,6 @@ pub(super) enum MemberVerb {
 #[derive(Debug, Subcommand)]
 pub(super) enum SessionVerb {
     /// List a member's sessions.
-    #[command(after_help = "Example: relent session list acme ann@acme.example")]
     List {
         /// The account.
         account: String,
@@ -147,7 +139,6 @@ pub(super) enum SessionVerb {
     },
     /// End a session of a member, or all.
     #[command(group(clap::ArgGroup::new("which").required(true).args(["session", "all"])))]
-    #[command(after_help = "Example: relent session revoke acme ann@acme.example --all")]
     Revoke {
         /// The account.
         account: String,

@@ -21,6 +21,7 @@ mod json_items;
 mod letter;
 mod local;
 mod look;
+mod manual;
 mod member;
 mod paint;
 mod progress;

@@ -51,7 +51,6 @@ impl Chosen {
 pub(super) enum QueueVerb {
     /// List mail that waits: all of it, where nothing is chosen.
     #[command(mut_group("Chosen", |group| group.required(false)))]
-    #[command(after_help = "Example: relent queue list --domain reader.example")]
     List {
         #[command(flatten)]
         chosen: Option<Chosen>,
@@ -62,7 +61,6 @@ pub(super) enum QueueVerb {
         form: Form,
     },
     /// Show all there is to know of mail that waits; of a message, its recipients that have ended too.
-    #[command(after_help = "Example: relent queue show --address ann@reader.example")]
     Show {
         #[command(flatten)]
         chosen: Chosen,
@@ -70,7 +68,6 @@ pub(super) enum QueueVerb {
         form: Form,
     },
     /// Make mail due now; what is under attempt is due again when that attempt ends.
-    #[command(after_help = "Example: relent queue retry --domain reader.example")]
     Retry {
         #[command(flatten)]
         chosen: Chosen,
@@ -78,7 +75,6 @@ pub(super) enum QueueVerb {
         form: Form,
     },
     /// Keep mail from being sent until it is released.
-    #[command(after_help = "Example: relent queue hold --stream acme/newsletter")]
     Hold {
         #[command(flatten)]
         chosen: Chosen,
@@ -86,7 +82,6 @@ pub(super) enum QueueVerb {
         form: Form,
     },
     /// Let held mail go on.
-    #[command(after_help = "Example: relent queue release --stream acme/newsletter")]
     Release {
         #[command(flatten)]
         chosen: Chosen,
@@ -94,7 +89,6 @@ pub(super) enum QueueVerb {
         form: Form,
     },
     /// End waiting mail without sending it.
-    #[command(after_help = "Example: relent queue cancel --account acme")]
     Cancel {
         #[command(flatten)]
         chosen: Chosen,
@@ -102,7 +96,6 @@ pub(super) enum QueueVerb {
         form: Form,
     },
     /// Show how much waits, and for whom.
-    #[command(after_help = "Example: relent queue summary")]
     Summary {
         #[command(flatten)]
         form: Form,

@@ -24,9 +24,6 @@ pub(super) struct Whose {
 #[derive(Debug, Subcommand)]
 pub(super) enum RecipientVerb {
     /// Show all that is kept about a person.
-    #[command(after_help = "Examples:\n\
-         \x20 relent recipient export acme ann@reader.example --json\n\
-         \x20 relent recipient export --all-accounts ann@reader.example")]
     Export {
         #[command(flatten)]
         whose: Whose,
@@ -34,7 +31,6 @@ pub(super) enum RecipientVerb {
         form: Form,
     },
     /// Destroy all that is kept about a person; who was stopped stays stopped, by a keyed hash.
-    #[command(after_help = "Example: relent recipient erase acme ann@reader.example")]
     Erase {
         #[command(flatten)]
         whose: Whose,

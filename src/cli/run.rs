@@ -5,8 +5,8 @@ use super::audit::AuditVerb;
 use super::client::{Client, Fault};
 use super::webhook::WebhookVerb;
 use super::{
-    audit, classify, delivery, doctor, explain, local, member, paint, queue, recipients, rights,
-    send, senders, show, top, trace, webhook,
+    audit, classify, delivery, doctor, explain, local, manual, member, paint, queue, recipients,
+    rights, send, senders, show, top, trace, webhook,
 };
 use crate::config::{Config, DEFAULT_PATH};
 use crate::webhooks;
@@ -18,7 +18,8 @@ use std::process::ExitCode;
 #[must_use]
 pub fn run() -> ExitCode {
     // Clap ends the process itself with 2 when the line is not understood, 0 for help.
-    let read = Cli::command().color(paint::wanted(std::env::args_os())).get_matches();
+    let command = manual::helped(Cli::command(), &[]);
+    let read = command.color(paint::wanted(std::env::args_os())).get_matches();
     let cli = Cli::from_arg_matches(&read).unwrap_or_else(|fault| fault.exit());
     let paint = cli.color.aside();
     match obey(cli) {
@@ -43,6 +44,8 @@ fn obey(cli: Cli) -> Result<(), Fault> {
         }
         Verb::Classify { files, tried, form } => classify::classify(&files, named, &tried, form),
         Verb::Webhook(WebhookVerb::Schema) => show::put(webhooks::SCHEMA),
+        Verb::Man { out } => manual::man(&out),
+        Verb::Completions { shell } => manual::completions(shell),
         verb => {
             let client = Client::new(&settings(named)?, path);
             tokio::runtime::Builder::new_current_thread()
@@ -93,6 +96,8 @@ async fn speak(client: &Client, file: &Path, verb: Verb) -> Result<(), Fault> {
         | Verb::Demo { .. }
         | Verb::Check { .. }
         | Verb::Store(_)
+        | Verb::Man { .. }
+        | Verb::Completions { .. }
         | Verb::Classify { .. } => Ok(()),
     }
 }

@@ -7,7 +7,6 @@ use clap::{Args, Subcommand, ValueEnum};
 #[derive(Debug, Subcommand)]
 pub(super) enum AccountVerb {
     /// Make an account.
-    #[command(after_help = "Example: relent account add acme")]
     Add {
         /// Its name: 1 to 32 of a-z, 0-9 and `-`.
         name: String,
@@ -15,13 +14,11 @@ pub(super) enum AccountVerb {
         form: Form,
     },
     /// List the accounts.
-    #[command(after_help = "Example: relent account list --json")]
     List {
         #[command(flatten)]
         form: Form,
     },
     /// Show one account.
-    #[command(after_help = "Example: relent account show acme")]
     Show {
         /// Its name.
         name: String,
@@ -29,9 +26,6 @@ pub(super) enum AccountVerb {
         form: Form,
     },
     /// Change an account, or what it shows of itself on its recipients' pages.
-    #[command(after_help = "Examples:\n\
-         \x20 relent account set acme --zone Europe/Berlin --recipients-per-day 50000\n\
-         \x20 relent account set acme --display-name \"Acme\" --logo acme.png --colour #0a6b3d")]
     Set {
         /// Its name.
         name: String,
@@ -43,7 +37,6 @@ pub(super) enum AccountVerb {
         form: Form,
     },
     /// Let an account send nothing: submissions are refused, and what is queued waits.
-    #[command(after_help = "Example: relent account suspend acme --text \"see ticket 12\"")]
     Suspend {
         /// Its name.
         name: String,
@@ -54,7 +47,6 @@ pub(super) enum AccountVerb {
         form: Form,
     },
     /// Let a suspended account send again.
-    #[command(after_help = "Example: relent account resume acme")]
     Resume {
         /// Its name.
         name: String,
@@ -93,9 +85,6 @@ pub(super) enum Refuse {
 #[derive(Debug, Subcommand)]
 pub(super) enum CredentialVerb {
     /// Make a credential; its password is shown once.
-    #[command(after_help = "Examples:\n\
-         \x20 relent credential add acme --name app --stream newsletter\n\
-         \x20 relent credential add acme --name crm --right suppressions.write --expires 2027-01-31")]
     Add {
         /// Whose.
         account: String,
@@ -124,7 +113,6 @@ pub(super) enum CredentialVerb {
         form: Form,
     },
     /// List an account's credentials.
-    #[command(after_help = "Example: relent credential list acme")]
     List {
         /// Whose.
         account: String,
@@ -132,7 +120,6 @@ pub(super) enum CredentialVerb {
         form: Form,
     },
     /// Revoke a credential.
-    #[command(after_help = "Example: relent credential remove acme app")]
     Remove {
         /// Whose.
         account: String,
@@ -172,9 +159,6 @@ pub(super) struct Hosts {
 #[derive(Debug, Subcommand)]
 pub(super) enum DomainVerb {
     /// Add a domain and print the records to publish.
-    #[command(
-        after_help = "Example: relent domain add acme acme.example --return-path bounce.acme.example"
-    )]
     Add {
         /// Whose.
         account: String,
@@ -192,7 +176,6 @@ pub(super) enum DomainVerb {
         form: Form,
     },
     /// List an account's domains.
-    #[command(after_help = "Example: relent domain list acme")]
     List {
         /// Whose.
         account: String,
@@ -200,7 +183,6 @@ pub(super) enum DomainVerb {
         form: Form,
     },
     /// Show a domain and the records to publish.
-    #[command(after_help = "Example: relent domain show acme acme.example")]
     Show {
         /// Whose.
         account: String,
@@ -210,7 +192,6 @@ pub(super) enum DomainVerb {
         form: Form,
     },
     /// Look the records up in DNS; what is found right is used from then on.
-    #[command(after_help = "Example: relent domain verify acme acme.example")]
     Verify {
         /// Whose.
         account: String,
@@ -220,9 +201,6 @@ pub(super) enum DomainVerb {
         form: Form,
     },
     /// Change a domain's own hosts; they are used once their records are found.
-    #[command(
-        after_help = "Example: relent domain set acme acme.example --reply-host reply.acme.example"
-    )]
     Set {
         /// Whose.
         account: String,
@@ -234,7 +212,6 @@ pub(super) enum DomainVerb {
         form: Form,
     },
     /// Make new DKIM keys, which sign in place of the old once their records are found.
-    #[command(after_help = "Example: relent domain rotate acme acme.example")]
     Rotate {
         /// Whose.
         account: String,
@@ -247,7 +224,6 @@ pub(super) enum DomainVerb {
         form: Form,
     },
     /// Remove a domain.
-    #[command(after_help = "Example: relent domain remove acme acme.example")]
     Remove {
         /// Whose.
         account: String,
@@ -311,9 +287,6 @@ pub(super) struct Rules {
 #[derive(Debug, Subcommand)]
 pub(super) enum StreamVerb {
     /// Make a stream.
-    #[command(
-        after_help = "Example: relent stream add acme newsletter --kind marketing --reply-to support@acme.example"
-    )]
     Add {
         /// Whose.
         account: String,
@@ -337,9 +310,6 @@ pub(super) enum StreamVerb {
         form: Form,
     },
     /// Change when and in what shape a stream's mail leaves.
-    #[command(
-        after_help = "Example: relent stream set acme newsletter --quiet-hours 21:00-08:00@Europe/Berlin"
-    )]
     Set {
         /// Whose.
         account: String,
@@ -351,7 +321,6 @@ pub(super) enum StreamVerb {
         form: Form,
     },
     /// List an account's streams.
-    #[command(after_help = "Example: relent stream list acme")]
     List {
         /// Whose.
         account: String,
@@ -359,7 +328,6 @@ pub(super) enum StreamVerb {
         form: Form,
     },
     /// Show a stream.
-    #[command(after_help = "Example: relent stream show acme newsletter")]
     Show {
         /// Whose.
         account: String,
@@ -369,9 +337,6 @@ pub(super) enum StreamVerb {
         form: Form,
     },
     /// Show or change what people who write to a stream are answered.
-    #[command(
-        after_help = "Example: relent stream answers acme newsletter --language de --text de=own.txt"
-    )]
     Answers {
         /// Whose.
         account: String,
@@ -393,7 +358,6 @@ pub(super) enum StreamVerb {
         form: Form,
     },
     /// Remove a stream: its number stays taken, and answers to its mail stop the whole account's.
-    #[command(after_help = "Example: relent stream remove acme newsletter")]
     Remove {
         /// Whose.
         account: String,

@@ -19,9 +19,6 @@ pub(super) struct Which {
 #[derive(Debug, Subcommand)]
 pub(super) enum WebhookVerb {
     /// Have a program told what happens from now on; the secret is shown once.
-    #[command(
-        after_help = "Example: relent webhook add acme https://app.acme.example/relent --events message.delivered,recipient.suppressed"
-    )]
     Add {
         /// Whose.
         account: String,
@@ -37,7 +34,6 @@ pub(super) enum WebhookVerb {
         form: Form,
     },
     /// List an account's webhooks and how they stand.
-    #[command(after_help = "Example: relent webhook list acme")]
     List {
         /// Whose.
         account: String,
@@ -45,7 +41,6 @@ pub(super) enum WebhookVerb {
         form: Form,
     },
     /// Show a webhook and how it stands.
-    #[command(after_help = "Example: relent webhook show acme 1")]
     Show {
         #[command(flatten)]
         which: Which,
@@ -53,7 +48,6 @@ pub(super) enum WebhookVerb {
         form: Form,
     },
     /// Change where and of what a program is told.
-    #[command(after_help = "Example: relent webhook set acme 1 --stream newsletter")]
     Set {
         #[command(flatten)]
         which: Which,
@@ -70,7 +64,6 @@ pub(super) enum WebhookVerb {
         form: Form,
     },
     /// Make a new secret, shown once; the old one signs along for webhooks.secret_overlap.
-    #[command(after_help = "Example: relent webhook rotate acme 1")]
     Rotate {
         #[command(flatten)]
         which: Which,
@@ -78,7 +71,6 @@ pub(super) enum WebhookVerb {
         form: Form,
     },
     /// Call the endpoint once, now, with an event that says nothing.
-    #[command(after_help = "Example: relent webhook test acme 1")]
     Test {
         #[command(flatten)]
         which: Which,
@@ -86,7 +78,6 @@ pub(super) enum WebhookVerb {
         form: Form,
     },
     /// Call it no more until it is resumed; what happens meanwhile is told then.
-    #[command(after_help = "Example: relent webhook pause acme 1")]
     Pause {
         #[command(flatten)]
         which: Which,
@@ -94,7 +85,6 @@ pub(super) enum WebhookVerb {
         form: Form,
     },
     /// Call it again, from where it stood.
-    #[command(after_help = "Example: relent webhook resume acme 1")]
     Resume {
         #[command(flatten)]
         which: Which,
@@ -105,7 +95,6 @@ pub(super) enum WebhookVerb {
     #[command(subcommand)]
     Failed(FailedVerb),
     /// Remove a webhook with all that is kept of it.
-    #[command(after_help = "Example: relent webhook remove acme 1")]
     Remove {
         #[command(flatten)]
         which: Which,
@@ -113,14 +102,12 @@ pub(super) enum WebhookVerb {
         form: Form,
     },
     /// Print the JSON Schema of what is posted.
-    #[command(after_help = "Example: relent webhook schema > relent.schema.json")]
     Schema,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum FailedVerb {
     /// List them, oldest first.
-    #[command(after_help = "Example: relent webhook failed list acme 1")]
     List {
         #[command(flatten)]
         which: Which,
@@ -128,7 +115,6 @@ pub(super) enum FailedVerb {
         form: Form,
     },
     /// Make calls again: those of these numbers, or all.
-    #[command(after_help = "Example: relent webhook failed redeliver acme 1 --all")]
     Redeliver {
         #[command(flatten)]
         which: Which,

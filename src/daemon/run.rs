@@ -6,7 +6,7 @@ use super::directory::Known;
 use super::listeners::{self, Listeners};
 use super::outgoing::{self, ShapingFile, Way};
 use super::watchdog::{self, Watchdog};
-use super::{keeping, tend, user};
+use super::{keeping, pulse, tend, user};
 use crate::accounts::Accounts;
 use crate::config::{Config, Shaping};
 use crate::delivery::{self, Delivery};
@@ -102,6 +102,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let config = Arc::new(config);
     let world = World::real();
     let metrics = telemetry::metrics();
+    pulse::begin(&world);
     let stop = CancellationToken::new();
     let ready = Arc::new(AtomicBool::new(false));
 
@@ -204,6 +205,7 @@ pub async fn start(config: Config) -> Result<Running> {
     tasks.spawn(rights.run(stop.clone()));
     tasks.spawn(keeping::run(config.clone(), trimmed, parts.world.clone(), stop.clone()));
     tasks.spawn(webhooks.run(stop.clone()));
+    tasks.spawn(pulse::run(parts.world.clone(), stop.clone()));
     let (files, world) = ((tls.clone(), shaping.clone()), parts.world);
     tasks.spawn(tend::run(config.clone(), files, world, looked_after, stop.clone()));
     ready.store(true, Ordering::Release);

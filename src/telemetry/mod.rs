@@ -1,15 +1,19 @@
-//! Logs and metrics: set up once by the daemon. Everyone else speaks to `tracing` and `metrics`. And sessions as
-//! they are spoken, for who looks on.
+//! Logs and metrics: set up once by the daemon, with the list of all figures. Everyone else speaks to `tracing` and `metrics`.
+//! And sessions as they are spoken, for who looks on.
 
 mod addresses;
+mod figures;
 mod level;
+mod list;
 mod log;
 mod meter;
 mod text;
 mod trace;
 
+pub(crate) use figures::AGES;
 pub use level::{Amount, Level};
+pub use list::{Kind, Label, Metric, Values, metric_named, metrics_listed, metrics_page};
 pub use log::init_logs;
 pub use meter::metrics;
-pub use text::{OPEN_METRICS, open_metrics};
+pub use text::{OPEN_METRICS, TEXT_METRICS, open_metrics};
 pub use trace::{Crowded, Look, SessionKind, Sight, Speaker, SpokenLine, Told, Tracer, Voice};

@@ -3,6 +3,7 @@
 mod binding;
 mod client;
 mod dane;
+mod handshakes;
 mod server;
 mod shown;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod verify;
 pub use binding::Bindings;
 pub use client::Client;
 pub use dane::usable;
+pub use handshakes::shaken;
 pub use server::{Server, TlsFault};
 pub use shown::{Shown, shown};
 pub use told::{of_certificate, told};

@@ -2,6 +2,8 @@
 //! change. A bad new file keeps the old certificate.
 
 use super::binding::{Bindings, end_point};
+use super::shaken;
+use super::shown::not_after;
 use crate::config;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -55,6 +57,11 @@ struct Identity {
 
 impl Identity {
     fn new(pair: CertifiedKey) -> Self {
+        if let Some(end) = pair.cert.first().and_then(not_after) {
+            // Exact up to 2^53 seconds.
+            #[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]
+            metrics::gauge!("relent_certificate_not_after_seconds").set(end as f64);
+        }
         let end_point = pair.cert.first().and_then(|certificate| end_point(certificate));
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -110,7 +117,10 @@ impl Server {
         stream: S,
     ) -> io::Result<(TlsStream<S>, Bindings)> {
         let Identity { config, end_point } = self.identity();
-        let secure = TlsAcceptor::from(config).accept(stream).await?;
+        let taken = TlsAcceptor::from(config).accept(stream).await;
+        let version = taken.as_ref().ok().and_then(|secure| secure.get_ref().1.protocol_version());
+        shaken("in", version);
+        let secure = taken?;
         let bindings = Bindings::of(secure.get_ref().1, end_point);
         Ok((secure, bindings))
     }

@@ -51,6 +51,8 @@ const ACTS: &[&str] = &[
     "send",
     "doctor",
     "trace",
+    "man",
+    "completions",
     "classify",
     "store recover",
     "store compact",
@@ -137,6 +139,7 @@ async fn what_is_read_is_plain_text_or_json_in_a_pipe_and_coloured_on_demand() {
     for (path, _) in verbs() {
         let help = world.done(&line(&path, &["--help"])).out;
         assert!(help.contains("Usage: relent ") && !help.contains(ESCAPE), "{path}: {help}");
+        assert!(help.contains(&format!("\n  relent {path}")), "{path} has no example: {help}");
     }
     for (path, more) in READS {
         // A person who has not followed the invitation has no sessions.

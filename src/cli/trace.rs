@@ -13,10 +13,10 @@ use std::time::Duration;
 /// The pause between two looks at what became of a message.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// `relent trace …`
+/// What is followed: one of these at least, and what fits all of them.
 #[derive(Debug, Args)]
-#[group(id = "traced", required = true, multiple = true)]
-pub(super) struct Trace {
+#[group(required = true, multiple = true)]
+pub(super) struct Followed {
     /// A message: all that has happened to it, then what happens, until it has ended.
     #[arg(value_name = "ID", conflicts_with_all = ["all", "session", "address", "user", "site"])]
     message: Option<String>,
@@ -35,35 +35,41 @@ pub(super) struct Trace {
     /// Sessions with this mail server, or that bring mail to this domain.
     #[arg(long, value_name = "HOST|DOMAIN")]
     site: Option<String>,
+}
+
+/// `relent trace …`
+#[derive(Debug, Args)]
+pub(super) struct Trace {
+    #[command(flatten)]
+    followed: Followed,
     #[command(flatten)]
     form: Form,
 }
 
 /// Shows it until it ends, or the reader does.
 pub(super) async fn trace(client: &Client, asked: Trace) -> Result<(), Fault> {
-    let (session, address) = (
-        asked.session.map(|number| number.to_string()),
-        asked.address.map(|address| address.to_string()),
-    );
+    let Trace { followed, form } = asked;
+    let session = followed.session.map(|number| number.to_string());
+    let address = followed.address.map(|address| address.to_string());
     let pairs = query(&[
-        ("message", asked.message.as_deref()),
+        ("message", followed.message.as_deref()),
         ("session", session.as_deref()),
         ("address", address.as_deref()),
-        ("user", asked.user.as_deref()),
-        ("site", asked.site.as_deref()),
+        ("user", followed.user.as_deref()),
+        ("site", followed.site.as_deref()),
     ]);
     // Looked on first, so that nothing falls between what has happened and what happens.
     let mut events = client.follow(&format!("/trace{pairs}")).await?;
-    let shown = Shown { form: asked.form, paint: asked.form.color.out() };
-    let Some(id) = asked.message else {
-        if !asked.form.json {
+    let shown = Shown { form, paint: form.color.out() };
+    let Some(id) = followed.message else {
+        if !form.json {
             show::aside("looking on; Ctrl-C ends it");
         }
         loop {
             let Some(event) = ended_or(events.next()).await? else { return Ok(()) };
             shown.event(&event)?;
             let is_end = event.data["voice"] == "note" && event.data["text"] == "ended";
-            if asked.session.is_some() && is_end {
+            if session.is_some() && is_end {
                 return Ok(());
             }
         }

@@ -17,6 +17,7 @@ mod interop;
 mod journeys;
 mod packaging;
 mod replies;
+mod service;
 mod tidy;
 mod watch;
 mod webhooks;

@@ -31,6 +31,7 @@ mod rights;
 mod rows;
 mod run;
 mod sample;
+mod sandbox;
 mod send;
 mod sender_arguments;
 mod senders;

@@ -1,7 +1,7 @@
 //! Our certificate: whether it can be read, whose it is, who vouches for it, and how long it lasts.
 
 use super::finding::Finding;
-use crate::config::Config;
+use crate::config::{Config, credential};
 use crate::mail::Timestamp;
 use crate::tls::{CertificateFault, Client, Demand, Server, shown};
 use rustls::pki_types::CertificateDer;
@@ -16,7 +16,7 @@ const URGENT: u32 = 3;
 
 /// Looks at it.
 pub(super) fn certificate(config: &Config, now: Timestamp) -> Vec<Finding> {
-    let (Some(path), Some(_)) = (&config.tls.certificate, &config.tls.key) else {
+    let (Some(path), Some(key)) = (&config.tls.certificate, &config.tls.key) else {
         return vec![Finding::warn(
             AREA,
             "certificate",
@@ -25,6 +25,14 @@ pub(super) fn certificate(config: &Config, now: Timestamp) -> Vec<Finding> {
         )];
     };
     let subject = path.display().to_string();
+    if let Some(name) = credential(path).or_else(|| credential(key)) {
+        return vec![Finding::warn(
+            AREA,
+            subject,
+            format!("not looked at: `{name}` is handed over by systemd when the service starts"),
+            "name the files themselves in another settings file and run this with --config to look at them",
+        )];
+    }
     if let Err(fault) = Server::load(&config.tls, &config.data_dir, &config.hostname) {
         let advice = "name a chain and its key in PEM that the daemon's user may read";
         return vec![Finding::bad(AREA, subject, fault.to_string(), advice)];

@@ -2,8 +2,11 @@
 //! And sessions as they are spoken, for who looks on.
 
 mod addresses;
+mod entry;
 mod figures;
+mod journal;
 mod level;
+mod lines;
 mod list;
 mod log;
 mod meter;

@@ -34,3 +34,4 @@ pub mod daemon;
 
 pub mod cli;
 pub mod demo;
+pub mod doctor;

@@ -7,15 +7,20 @@ use std::path::PathBuf;
 use super::audit::AuditVerb;
 use super::backup::BackupArguments;
 use super::delivery::DeliveryVerb;
+use super::doctor::Doctor;
 use super::export::Outgoing;
 use super::held::{HeldVerb, Recall};
 use super::import::{Elsewhere, Incoming};
 use super::manual::Shell;
 use super::member::{MemberVerb, SessionVerb};
+use super::paint::Color;
 use super::queue::QueueVerb;
 use super::restore::RestoreArguments;
 use super::rights::RecipientVerb;
+use super::send::Sending;
 use super::sender_arguments::{AccountVerb, CredentialVerb, DomainVerb, StreamVerb};
+use super::top::Top;
+use super::trace::Trace;
 use super::webhook::WebhookVerb;
 use crate::mail::Timestamp;
 
@@ -26,6 +31,9 @@ pub struct Cli {
     /// The settings file [default: /etc/relent/relent.toml].
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+    /// When to colour what is shown.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
     #[command(subcommand)]
     pub(super) verb: Verb,
 }
@@ -83,6 +91,18 @@ pub(super) enum Verb {
         #[command(flatten)]
         form: Form,
     },
+    /// Send a test message through the relay's own submission, and say what was answered and what became of
+    /// it.
+    Send(Box<Sending>),
+    /// Look at all that mail needs to arrive: names, ports, certificate, clock, disk, files, reputation; say what
+    /// to do where something is wrong.
+    Doctor(Box<Doctor>),
+    /// Watch the relay at work: rates, sites, what waits by age, and who stopped mail, each second. Keys: q leaves,
+    /// space pauses, s sorts by the next thing, and w, c, t and n by mail, connections, trouble and name.
+    Top(Top),
+    /// Follow one message from its acceptance to its end, or SMTP sessions as they are spoken; passwords and
+    /// messages are not shown.
+    Trace(Trace),
     /// Customers who send.
     #[command(subcommand)]
     Account(AccountVerb),
@@ -149,6 +169,9 @@ pub(super) struct Form {
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
+    /// When it is coloured, as the whole line says.
+    #[arg(from_global)]
+    pub(super) color: Color,
 }
 
 /// An account, or a stream of it.

@@ -169,7 +169,7 @@ async fn pages(
 }
 
 async fn list(client: &Client, meant: &Meant, limit: Option<u16>, form: Form) -> Result<(), Fault> {
-    let mut table = show::Table::new(&ENTRY);
+    let mut table = show::Table::new(&ENTRY).painted(form);
     let mut count = 0;
     let asked = meant.asked("newest", limit);
     pages(client, &asked, |items| {

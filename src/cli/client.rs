@@ -1,5 +1,7 @@
 //! One request over the admin socket: JSON there, JSON back, and what went wrong in words.
 
+pub(super) use super::events::Event;
+use super::events::Events;
 use crate::config::{self, Config};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
@@ -52,6 +54,8 @@ pub(super) struct Client {
     socket: PathBuf,
     settings: PathBuf,
     patience: Duration,
+    /// All settings, as the file has them now.
+    pub(super) config: Config,
     /// What the settings let through, here as in the daemon.
     pub(super) limits: config::Http,
     /// The same of a message.
@@ -66,9 +70,15 @@ impl Client {
             settings: settings.into(),
             // The daemon gives up first, so that its own words are heard.
             patience: config.http.request_timeout.0.saturating_mul(2),
+            config: config.clone(),
             limits: config.http.clone(),
             message_size_max: config.submission.message_size_max.0,
         }
+    }
+
+    /// The daemon's process; none where nobody answers on the admin socket.
+    pub(super) async fn process(&self) -> Option<i32> {
+        UnixStream::connect(&self.socket).await.ok()?.peer_cred().ok()?.pid()
     }
 
     /// Asks; `path` begins with `/` and follows `/api/v1`.
@@ -109,7 +119,42 @@ impl Client {
         read(status, &bytes)
     }
 
+    /// The figures, as `/metrics` shows them.
+    pub(super) async fn figures(&self) -> Result<String, Fault> {
+        let (status, bytes) = self.answer_at(Method::GET, "/metrics", None).await?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        match status.is_success() {
+            true => Ok(text),
+            false => read(status, text.as_bytes()).map(|_| String::new()),
+        }
+    }
+
+    /// What a route tells as long as somebody listens.
+    pub(super) async fn follow(&self, path: &str) -> Result<Events, Fault> {
+        let stream =
+            UnixStream::connect(&self.socket).await.map_err(|fault| self.absent(&fault))?;
+        let path = format!("/api/v1{path}");
+        let opened = tokio::time::timeout(self.patience, Events::open(stream, &path)).await;
+        let late = |_| self.broken(&format!("no answer within {} s", self.patience.as_secs()));
+        match opened.map_err(late)?.map_err(|fault| self.broken(&fault))? {
+            Ok(events) => Ok(events),
+            Err((status, bytes)) => match read(status, &bytes) {
+                Ok(_) => Err(self.broken("it tells nothing")),
+                Err(fault) => Err(fault),
+            },
+        }
+    }
+
     async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, Bytes)>,
+    ) -> Result<(StatusCode, Bytes), Fault> {
+        self.answer_at(method, &format!("/api/v1{path}"), body).await
+    }
+
+    async fn answer_at(
         &self,
         method: Method,
         path: &str,
@@ -230,7 +275,7 @@ impl Client {
             .map_err(|fault| fault.to_string())?;
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("/api/v1{path}"))
+            .uri(path)
             .header("host", "localhost")
             .header("accept", "application/json");
         let bytes = match body {

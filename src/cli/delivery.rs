@@ -2,7 +2,7 @@
 
 use super::arguments::Form;
 use super::client::{Client, Fault, path};
-use super::show::{self, Column, Table};
+use super::show::{self, Column};
 use crate::config::Span;
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -114,7 +114,7 @@ pub(super) async fn delivery(client: &Client, verb: DeliveryVerb) -> Result<(), 
 }
 
 /// How a site stands, in a few words for each column.
-fn short(site: &Value) -> Value {
+pub(super) fn short(site: &Value) -> Value {
     let count = |key: &str| site[key].as_u64().unwrap_or(0);
     let hosts = show::items(&site["hosts"], "hosts");
     let first = hosts.first().and_then(Value::as_str).unwrap_or("-");
@@ -157,10 +157,10 @@ async fn list(client: &Client, form: Form) -> Result<(), Fault> {
     let sites = show::items(&found["sites"], "sites");
     let suspensions = show::items(&found["suspensions"], "suspensions");
     let rows: Vec<Value> = sites.iter().map(short).collect();
-    show::put(&Table::new(&SITE).rows(&rows))?;
+    show::table(&SITE, &rows, form)?;
     if !suspensions.is_empty() {
         show::line("")?;
-        show::put(&Table::new(&SUSPENSION).rows(suspensions))?;
+        show::table(&SUSPENSION, suspensions, form)?;
     }
     Ok(())
 }
@@ -174,7 +174,7 @@ async fn site(client: &Client, domain: &str, form: Form) -> Result<(), Fault> {
     show::put(&show::fields(&short(&found["state"]), &STATE))?;
     show::line("")?;
     let columns = [("KEY", "key"), ("VALUE", "value"), ("FROM", "source")];
-    show::put(&Table::new(&columns).rows(show::items(&found["applies"], "applies")))?;
+    show::table(&columns, show::items(&found["applies"], "applies"), form)?;
     for (key, columns) in
         [("suspensions", &SUSPENSION[..]), ("answers", &[("ANSWERED", "at"), ("SAID", "text")][..])]
     {
@@ -182,7 +182,7 @@ async fn site(client: &Client, domain: &str, form: Form) -> Result<(), Fault> {
         let rows = show::items(rows, key);
         if !rows.is_empty() {
             show::line("")?;
-            show::put(&Table::new(columns).rows(rows))?;
+            show::table(columns, rows, form)?;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::arguments::{Form, Target};
 use super::client::{Client, Fault, query};
-use super::show::{self, Column, Table};
+use super::show::{self, Column};
 use std::io::Read;
 use std::path::Path;
 
@@ -43,7 +43,7 @@ pub(super) async fn message(
         if findings.is_empty() {
             show::line("nothing is held against it")?;
         } else {
-            show::put(&Table::new(&FINDING).rows(findings))?;
+            show::table(&FINDING, findings, form)?;
             show::line("")?;
         }
         for finding in findings {

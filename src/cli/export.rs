@@ -4,6 +4,7 @@
 use super::arguments::Target;
 use super::cells::{self, Format};
 use super::client::{Client, Fault, query};
+use super::progress::Progress;
 use super::show;
 use clap::Args;
 use serde_json::{Map, Value};
@@ -121,6 +122,7 @@ impl Outgoing {
         let format = self.format.or(named).unwrap_or(Format::Csv);
         let mut sink: Option<Sink> = None;
         let mut after: Option<String> = None;
+        let (mut progress, mut count) = (Progress::new(None), 0);
         loop {
             let asked = query(&[
                 ("account", Some(&target.account)),
@@ -145,6 +147,11 @@ impl Outgoing {
             for row in show::items(&page, "items").iter().filter(|row| is_meant(row)) {
                 let text = written(row, columns, format);
                 sink.out.write_all(text.as_bytes()).map_err(unwritten)?;
+                count += 1;
+            }
+            // What is shown line by line on the terminal needs no word on how far it is.
+            if sink.renamed.is_some() {
+                progress.show(count);
             }
             let next = page["next"].as_str().map(str::to_owned);
             if next.is_none() || next == after {
@@ -152,6 +159,7 @@ impl Outgoing {
             }
             after = next;
         }
+        progress.clear();
         sink.map_or(Ok(()), Sink::close).map_err(unwritten)
     }
 }

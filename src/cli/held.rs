@@ -78,8 +78,7 @@ pub(super) async fn held(client: &Client, verb: HeldVerb) -> Result<(), Fault> {
         HeldVerb::List { site, form } => {
             let columns = if site.is_some() { &STOP } else { &SITE };
             let asked = [("site", site.as_deref())];
-            let count =
-                show::listing(client, "/suppressions/held", &asked, columns, form.json).await?;
+            let count = show::listing(client, "/suppressions/held", &asked, columns, form).await?;
             if let Some(site) = site.filter(|_| count == 0) {
                 show::aside(&format!(
                     "nothing is held for {site}: `relent suppression held list` names the sites under alarm"

@@ -4,6 +4,7 @@
 use super::arguments::{Form, StoreVerb};
 use super::audit::Found;
 use super::client::Fault;
+use super::progress::Working;
 use super::{sandbox, show};
 use crate::config::Config;
 use crate::{daemon, demo as story, store as records};
@@ -137,13 +138,22 @@ pub(super) fn store(verb: &StoreVerb, path: &Path) -> Result<(), Fault> {
     lock.try_lock().map_err(|_| {
         unlocked("the daemon is running: stop it first, as with `systemctl stop relent`".into())
     })?;
+    let records = config.store.engine.records();
+    let size = config.data_dir.join(records).metadata().ok().map(|found| found.len());
     if let StoreVerb::Compact = verb {
+        let working = Working::on("writing the records anew", Vec::new(), None);
         let compacted = runtime(1)?.block_on(compact(&config));
+        drop(working);
         drop(lock);
         return compacted;
     }
-    let recovered = records::recover(&config.data_dir, config.store.engine)
-        .map_err(|why| beyond(&config, &why))?;
+    // Read from a copy, and written to a new file.
+    let files = ["reading", "new"].map(|end| config.data_dir.join(format!("{records}.{end}")));
+    let total = size.map(|size| size.saturating_mul(2));
+    let working = Working::on("saving what can be read", files.into(), total);
+    let recovered = records::recover(&config.data_dir, config.store.engine);
+    drop(working);
+    let recovered = recovered.map_err(|why| beyond(&config, &why))?;
     for (table, rows) in &recovered.rows {
         show::line(&format!("{table:16} {rows:>10} rows saved"))?;
     }

@@ -164,11 +164,11 @@ pub(super) async fn member(client: &Client, verb: MemberVerb) -> Result<(), Faul
         }
         MemberVerb::List { account, form } => {
             let path = path(&["accounts", &account, "members"]);
-            show::listing(client, &path, &[], &MEMBER, form.json).await.map(drop)
+            show::listing(client, &path, &[], &MEMBER, form).await.map(drop)
         }
         MemberVerb::Invitations { account, form } => {
             let path = path(&["accounts", &account, "invitations"]);
-            show::listing(client, &path, &[], &INVITATION, form.json).await.map(drop)
+            show::listing(client, &path, &[], &INVITATION, form).await.map(drop)
         }
         MemberVerb::Revoke { account, invitation, form } => {
             let path = path(&["accounts", &account, "invitations", &invitation]);
@@ -204,7 +204,7 @@ pub(super) async fn session(client: &Client, verb: SessionVerb) -> Result<(), Fa
     match verb {
         SessionVerb::List { account, address, form } => {
             let path = path(&["accounts", &account, "members", &address, "sessions"]);
-            show::listing(client, &path, &[], &SESSION, form.json).await.map(drop)
+            show::listing(client, &path, &[], &SESSION, form).await.map(drop)
         }
         SessionVerb::Revoke { account, address, session, form, .. } => {
             let mut segments = vec!["accounts", &account, "members", &address, "sessions"];

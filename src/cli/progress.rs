@@ -1,9 +1,11 @@
-//! How far an import has come: one line on a terminal that is written over, and nothing elsewhere. A crate
+//! How far long work has come: one line on a terminal that is written over, and nothing elsewhere. A crate
 //! for it would bring a terminal library along for the sake of this line.
 
 use std::io::{IsTerminal, Read, Write};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Characters of the bar.
@@ -92,13 +94,67 @@ impl Progress {
     }
 }
 
+/// The line of work that tells nothing of itself: how long it takes, and how much of the files that it
+/// writes is there. Taken away when dropped.
+pub(super) struct Working {
+    line: Option<(mpsc::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Working {
+    /// Shows `what` is being done, with the size of these files beside what they will come to, where that is
+    /// known.
+    pub(super) fn on(what: &'static str, files: Vec<PathBuf>, total: Option<u64>) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self { line: None };
+        }
+        let (end, ended) = mpsc::channel::<()>();
+        let begun = Instant::now();
+        let draw = move || {
+            while ended.recv_timeout(PAUSE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let sizes = files.iter().filter_map(|file| file.metadata().ok());
+                let there = sizes.map(|found| found.len()).sum();
+                let line = working(what, (there, total), begun.elapsed());
+                let _ = write!(std::io::stderr().lock(), "\r\x1b[K{line}");
+            }
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
+        };
+        Self { line: Some((end, std::thread::spawn(draw))) }
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        if let Some((end, thread)) = self.line.take() {
+            drop(end);
+            let _ = thread.join();
+        }
+    }
+}
+
+/// That line: with a bar where it is known how much there is to do.
+fn working(what: &str, (there, total): (u64, Option<u64>), elapsed: Duration) -> String {
+    let (minutes, seconds) = (elapsed.as_secs() / 60, elapsed.as_secs() % 60);
+    let Some(total) = total.filter(|total| *total > 0) else {
+        return format!("{what}, {minutes}:{seconds:02}");
+    };
+    let there = there.min(total);
+    let percent = there.saturating_mul(100) / total;
+    format!("{} {percent:3} %  {what}, {minutes}:{seconds:02}", bar(there, total))
+}
+
+/// A bar for a part of a whole that is not nothing.
+fn bar(part: u64, whole: u64) -> String {
+    let done = part.saturating_mul(WIDTH) / whole;
+    let drawn: String = (0..WIDTH).map(|at| if at < done { '#' } else { '.' }).collect();
+    format!("[{drawn}]")
+}
+
 /// The line after so many rows, bytes and seconds.
 fn line(rows: u64, (read, total): (u64, Option<u64>), elapsed: Duration) -> String {
     let seconds = elapsed.as_secs().max(1);
     let rate = rows / seconds;
     let Some(total) = total else { return format!("{rows} rows, {rate} a second") };
     let read = read.min(total);
-    let done = read.saturating_mul(WIDTH) / total;
     let percent = read.saturating_mul(100) / total;
     let left = match read {
         0 => String::new(),
@@ -107,8 +163,7 @@ fn line(rows: u64, (read, total): (u64, Option<u64>), elapsed: Duration) -> Stri
             format!(", {}:{:02} left", left / 60, left % 60)
         }
     };
-    let bar: String = (0..WIDTH).map(|at| if at < done { '#' } else { '.' }).collect();
-    format!("[{bar}] {percent:3} %  {rows} rows, {rate} a second{left}")
+    format!("{} {percent:3} %  {rows} rows, {rate} a second{left}", bar(read, total))
 }
 
 #[cfg(test)]
@@ -126,6 +181,17 @@ mod tests {
         assert!(line(0, (0, Some(9)), Duration::ZERO).ends_with("  0 %  0 rows, 0 a second"));
         let over = line(1, (10, Some(9)), at);
         assert!(over.starts_with("[########################] 100 %"), "{over}");
+    }
+
+    #[test]
+    fn work_that_tells_nothing_shows_its_files_or_its_time_alone() {
+        let at = Duration::from_secs(65);
+        assert_eq!(working("saving rows", (9, None), at), "saving rows, 1:05");
+        assert_eq!(
+            working("saving rows", (1, Some(4)), at),
+            "[######..................]  25 %  saving rows, 1:05"
+        );
+        assert!(working("x", (9, Some(4)), at).contains("100 %"), "it may come to more");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::arguments::{Form, Target, stream_target};
 use super::client::{Client, Fault, path, query};
-use super::show::{self, Column, Table};
+use super::show::{self, Column};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -141,7 +141,7 @@ pub(super) async fn queue(client: &Client, verb: QueueVerb) -> Result<(), Fault>
             let mut asked = chosen.iter().flat_map(Chosen::named).collect::<Vec<_>>();
             asked.push(("all", chosen.iter().any(|chosen| chosen.all).then_some("true")));
             asked.push(("limit", Some(limit.as_str())));
-            let count = show::listing(client, "/queue", &asked, &ITEM, form.json).await?;
+            let count = show::listing(client, "/queue", &asked, &ITEM, form).await?;
             if u32::try_from(count).is_ok_and(|count| count >= most) {
                 show::aside(&format!(
                     "these are the first {count}; `relent queue summary` counts all, --domain and others choose"
@@ -261,7 +261,7 @@ async fn summary(client: &Client, form: Form) -> Result<(), Fault> {
     let domains = show::items(&found["domains"], "items");
     if !domains.is_empty() {
         show::line("")?;
-        show::put(&Table::new(&[("DOMAIN", "domain"), ("WAITING", "count")]).rows(domains))?;
+        show::table(&[("DOMAIN", "domain"), ("WAITING", "count")], domains, form)?;
     }
     Ok(())
 }

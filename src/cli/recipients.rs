@@ -82,7 +82,7 @@ pub(super) async fn suppression(client: &Client, verb: SuppressionVerb) -> Resul
                 ("stream", target.stream.as_deref()),
                 ("recipient", address.as_deref()),
             ];
-            show::listing(client, "/suppressions", &asked, &SUPPRESSION, form.json).await?;
+            show::listing(client, "/suppressions", &asked, &SUPPRESSION, form).await?;
             Ok(())
         }
         SuppressionVerb::Import { target, elsewhere, import } => {
@@ -135,7 +135,7 @@ pub(super) async fn consent(client: &Client, verb: ConsentVerb) -> Result<(), Fa
                 ("stream", target.stream.as_deref()),
                 ("recipient", address.as_deref()),
             ];
-            show::listing(client, "/consents", &asked, &CONSENT, form.json).await?;
+            show::listing(client, "/consents", &asked, &CONSENT, form).await?;
         }
         ConsentVerb::Import { target, source, at, ip, before, import } => {
             let (at, ip) = (at.map(|at| at.to_string()), ip.map(|ip| ip.to_string()));
@@ -223,7 +223,7 @@ pub(super) async fn explain(client: &Client, person: &Person, form: Form) -> Res
         if items.is_empty() {
             show::line(none)?;
         } else {
-            show::put(&Table::of_all(items).rows(items))?;
+            show::put(&Table::of_all(items).painted(form).rows(items))?;
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use super::arguments::Form;
 use super::client::{Client, Fault, query};
+use super::progress::Working;
 use super::show;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -56,7 +57,9 @@ pub(super) async fn recipient(client: &Client, verb: RecipientVerb) -> Result<()
             let all = account.is_none().then_some("true");
             let asked =
                 query(&[("account", account), ("recipient", Some(address)), ("all_accounts", all)]);
+            let working = Working::on("looking for what is kept", Vec::new(), None);
             let found = client.get(&format!("/recipients/export{asked}")).await?;
+            drop(working);
             if form.json { show::json(&found) } else { show::put(&readable(&found)) }
         }
         RecipientVerb::Erase { whose, form } => {
@@ -66,7 +69,9 @@ pub(super) async fn recipient(client: &Client, verb: RecipientVerb) -> Result<()
                 Some(account) => body["account"] = account.into(),
                 None => body["all_accounts"] = true.into(),
             }
+            let working = Working::on("forgetting", Vec::new(), None);
             let done = client.post("/recipients/erase", &body).await?;
+            drop(working);
             if form.json {
                 return show::json(&done);
             }

@@ -5,12 +5,12 @@ use super::audit::AuditVerb;
 use super::client::{Client, Fault};
 use super::webhook::WebhookVerb;
 use super::{
-    audit, backup, classify, delivery, explain, local, manual, member, queue, recipients, reload,
-    restore, rights, senders, show, webhook,
+    audit, backup, classify, delivery, doctor, explain, local, manual, member, paint, queue,
+    recipients, reload, restore, rights, send, senders, show, top, trace, webhook,
 };
 use crate::config::{Config, DEFAULT_PATH};
 use crate::webhooks;
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -18,11 +18,14 @@ use std::process::ExitCode;
 #[must_use]
 pub fn run() -> ExitCode {
     // Clap ends the process itself with 2 when the line is not understood, 0 for help.
-    let cli = Cli::parse();
+    let command = manual::helped(Cli::command(), &[]);
+    let read = command.color(paint::wanted(std::env::args_os())).get_matches();
+    let cli = Cli::from_arg_matches(&read).unwrap_or_else(|fault| fault.exit());
+    let paint = cli.color.aside();
     match obey(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            show::aside(&fault.to_string());
+            show::fault(&fault.to_string(), paint);
             ExitCode::from(fault.code())
         }
     }
@@ -54,7 +57,7 @@ fn obey(cli: Cli) -> Result<(), Fault> {
         Verb::Completions { shell } => manual::completions(shell),
         verb => {
             let client = Client::new(&settings(named)?, path);
-            runtime()?.block_on(speak(&client, verb))
+            runtime()?.block_on(speak(&client, path, verb))
         }
     }
 }
@@ -76,7 +79,7 @@ fn settings(named: Option<&Path>) -> Result<Config, Fault> {
     local::load(path)
 }
 
-async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
+async fn speak(client: &Client, file: &Path, verb: Verb) -> Result<(), Fault> {
     match verb {
         Verb::Reload { form } => reload::reload(client, form).await,
         Verb::Account(verb) => senders::account(client, verb).await,
@@ -93,6 +96,10 @@ async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
         Verb::Explain { target, message, form, .. } => {
             explain::message(client, &target, message.as_deref(), form).await
         }
+        Verb::Top(asked) => top::top(client, asked).await,
+        Verb::Trace(asked) => trace::trace(client, asked).await,
+        Verb::Doctor(asked) => doctor::doctor(client, file, *asked).await,
+        Verb::Send(sending) => send::send(client, *sending).await,
         Verb::Recipient(verb) => rights::recipient(client, verb).await,
         Verb::Audit(verb) => audit::audit(client, verb).await,
         Verb::Webhook(verb) => webhook::webhook(client, verb).await,

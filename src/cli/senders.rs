@@ -7,7 +7,7 @@ use super::sender_arguments::{
     AccountVerb, Compliance, ConsentRule, CredentialVerb, Dkim, DomainVerb, Hosts, Refuse, Rules,
     StreamKind, StreamVerb, Switch,
 };
-use super::show::{self, Column, Table};
+use super::show::{self, Column};
 use serde_json::{Value, json};
 
 const ACCOUNT: [Column; 4] =
@@ -74,7 +74,7 @@ pub(super) async fn account(client: &Client, verb: AccountVerb) -> Result<(), Fa
             tell(&made, form, &format!("account {name} made"))?;
         }
         AccountVerb::List { form } => {
-            show::listing(client, "/accounts", &[], &ACCOUNT, form.json).await?;
+            show::listing(client, "/accounts", &[], &ACCOUNT, form).await?;
         }
         AccountVerb::Show { name, form } => look::show(client, &name, form).await?,
         AccountVerb::Set { name, changes, look, form } => {
@@ -135,7 +135,7 @@ pub(super) async fn credential(client: &Client, verb: CredentialVerb) -> Result<
         }
         CredentialVerb::List { account, form } => {
             let path = path(&["accounts", &account, "credentials"]);
-            show::listing(client, &path, &[], &CREDENTIAL, form.json).await?;
+            show::listing(client, &path, &[], &CREDENTIAL, form).await?;
         }
         CredentialVerb::Remove { account, name, form } => {
             let path = path(&["accounts", &account, "credentials", &name]);
@@ -157,7 +157,7 @@ pub(super) async fn domain(client: &Client, verb: DomainVerb) -> Result<(), Faul
                 show::json(&made)?;
             } else {
                 show::line(&format!("domain {domain} added; publish these records:\n"))?;
-                records(&made, &RECORD)?;
+                records(&made, &RECORD, form)?;
                 if !trust || made["records"].as_array().is_some_and(|all| all.iter().any(is_host)) {
                     show::line(&format!("\nthen: relent domain verify {account} {domain}"))?;
                 }
@@ -171,7 +171,7 @@ pub(super) async fn domain(client: &Client, verb: DomainVerb) -> Result<(), Faul
         }
         DomainVerb::List { account, form } => {
             let path = path(&["accounts", &account, "domains"]);
-            show::listing(client, &path, &[], &DOMAIN, form.json).await?;
+            show::listing(client, &path, &[], &DOMAIN, form).await?;
         }
         DomainVerb::Show { account, domain, form } => {
             let found = client.get(&path(&["accounts", &account, "domains", &domain])).await?;
@@ -253,7 +253,7 @@ fn domain_shown(found: &Value, form: Form) -> Result<(), Fault> {
         }
     }
     show::line("")?;
-    records(found, &RECORD)?;
+    records(found, &RECORD, form)?;
     for record in show::items(found, "records") {
         if let Some(note) = record["note"].as_str() {
             show::line(&format!("{}: {}", show::cell("name", &record["name"]), show::clean(note)))?;
@@ -261,7 +261,7 @@ fn domain_shown(found: &Value, form: Form) -> Result<(), Fault> {
     }
     if !show::items(&found["keys"], "keys").is_empty() {
         show::line("")?;
-        show::put(&Table::new(&KEY).rows(show::items(&found["keys"], "keys")))?;
+        show::table(&KEY, show::items(&found["keys"], "keys"), form)?;
     }
     Ok(())
 }
@@ -271,7 +271,7 @@ fn verified(found: &Value, domain: &str, form: Form) -> Result<(), Fault> {
     if form.json {
         show::json(found)?;
     } else {
-        records(found, &FOUND)?;
+        records(found, &FOUND, form)?;
         for record in show::items(found, "records") {
             let Some(problem) = record["problem"].as_str() else { continue };
             let advice = if record["required"] == true { "" } else { " (advice)" };
@@ -332,7 +332,7 @@ pub(super) async fn stream(client: &Client, verb: StreamVerb) -> Result<(), Faul
         }
         StreamVerb::List { account, form } => {
             let path = path(&["accounts", &account, "streams"]);
-            show::listing(client, &path, &[], &STREAM, form.json).await?;
+            show::listing(client, &path, &[], &STREAM, form).await?;
         }
         StreamVerb::Show { account, name, form } => {
             one(
@@ -390,8 +390,8 @@ fn own_text(given: &str) -> Result<(String, String), Fault> {
     Ok((tag.to_owned(), text))
 }
 
-fn records(answer: &Value, columns: &[Column]) -> Result<(), Fault> {
-    show::put(&Table::new(columns).rows(show::items(answer, "records")))
+fn records(answer: &Value, columns: &[Column], form: Form) -> Result<(), Fault> {
+    show::table(columns, show::items(answer, "records"), form)
 }
 
 fn one(answer: &Value, columns: &[Column], form: Form) -> Result<(), Fault> {

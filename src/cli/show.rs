@@ -1,6 +1,8 @@
 //! How answers look: JSON as it came, or aligned tables for people.
 
+use super::arguments::Form;
 use super::client::{Client, Fault, query};
+use super::paint::{Ink, Paint};
 use crate::mail::Timestamp;
 use serde_json::Value;
 use std::io::Write;
@@ -51,6 +53,16 @@ pub(super) fn aside(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", clean(text));
 }
 
+/// Says why something was not done, on standard error.
+pub(super) fn fault(text: &str, paint: Paint) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", paint.text(Some(Ink::Bad), &clean(text)));
+}
+
+/// Writes a table of chosen columns.
+pub(super) fn table(columns: &[Column], items: &[Value], form: Form) -> Result<(), Fault> {
+    put(&Table::new(columns).painted(form).rows(items))
+}
+
 /// Writes a line.
 pub(super) fn line(text: &str) -> Result<(), Fault> {
     put(&format!("{text}\n"))
@@ -96,6 +108,7 @@ pub(super) struct Table {
     columns: Vec<(String, String)>,
     widths: Vec<usize>,
     headed: bool,
+    paint: Paint,
 }
 
 impl Table {
@@ -121,7 +134,13 @@ impl Table {
 
     fn of(columns: Vec<(String, String)>) -> Self {
         let widths = columns.iter().map(|(head, _)| head.chars().count()).collect();
-        Self { columns, widths, headed: false }
+        Self { columns, widths, headed: false, paint: Paint::default() }
+    }
+
+    /// Coloured, where the line and standard output let it be.
+    #[must_use]
+    pub(super) fn painted(self, form: Form) -> Self {
+        Self { paint: form.color.out(), ..self }
     }
 
     /// Adds rows; the first call writes the headings too.
@@ -132,7 +151,8 @@ impl Table {
                 self.columns.iter().map(|(_, key)| cell(key, &item[key.as_str()])).collect()
             })
             .collect();
-        if !std::mem::replace(&mut self.headed, true) {
+        let has_heads = !std::mem::replace(&mut self.headed, true);
+        if has_heads {
             rows.insert(0, self.columns.iter().map(|(head, _)| head.clone()).collect());
         }
         for row in &rows {
@@ -141,12 +161,17 @@ impl Table {
             }
         }
         let mut out = String::new();
-        for row in rows {
-            let mut text = String::new();
-            for (width, cell) in self.widths.iter().zip(row) {
-                text.push_str(&format!("{cell:width$}  "));
+        for (place, row) in rows.iter().enumerate() {
+            let last = row.iter().rposition(|cell| !cell.trim_end().is_empty()).unwrap_or(0);
+            for (at, (width, cell)) in self.widths.iter().zip(row).enumerate().take(last + 1) {
+                let ink = if has_heads && place == 0 { Some(Ink::Head) } else { Ink::of(cell) };
+                let cell = if at == last { cell.trim_end() } else { cell };
+                // Padded by what is seen, which colours are not.
+                let room =
+                    if at == last { 0 } else { width + 2 - cell.chars().count().min(*width) };
+                out.push_str(&self.paint.text(ink, cell));
+                out.extend(std::iter::repeat_n(' ', room));
             }
-            out.push_str(text.trim_end());
             out.push('\n');
         }
         out
@@ -173,9 +198,10 @@ pub(super) async fn listing(
     path: &str,
     asked: &[(&str, Option<&str>)],
     columns: &[Column],
-    as_json: bool,
+    form: Form,
 ) -> Result<usize, Fault> {
-    let mut table = Table::new(columns);
+    let as_json = form.json;
+    let mut table = Table::new(columns).painted(form);
     let mut count = 0;
     let mut after: Option<String> = None;
     let limited = asked.iter().any(|(name, value)| *name == "limit" && value.is_some());

@@ -183,7 +183,7 @@ pub(super) async fn webhook(client: &Client, verb: WebhookVerb) -> Result<(), Fa
         }
         WebhookVerb::List { account, form } => {
             let path = path(&["accounts", &account, "webhooks"]);
-            show::listing(client, &path, &[], &LIST, form.json).await?;
+            show::listing(client, &path, &[], &LIST, form).await?;
             Ok(())
         }
         WebhookVerb::Show { which, form } => one(&client.get(&place(&which, &[])).await?, form),
@@ -247,7 +247,7 @@ pub(super) async fn webhook(client: &Client, verb: WebhookVerb) -> Result<(), Fa
 async fn failed(client: &Client, verb: FailedVerb) -> Result<(), Fault> {
     match verb {
         FailedVerb::List { which, form } => {
-            show::listing(client, &place(&which, &["failed"]), &[], &FAILED, form.json).await?;
+            show::listing(client, &place(&which, &["failed"]), &[], &FAILED, form).await?;
             Ok(())
         }
         FailedVerb::Redeliver { which, numbers, all, form } => {

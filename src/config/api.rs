@@ -35,5 +35,9 @@ sections! {
         idempotency_keys_max: u32 = 10_000,
         /// Largest such answer kept; a larger one is done and not repeated.
         idempotency_answer_size_max: Size = Size(2 << 20),
+        /// Most operators who look on at SMTP sessions at a time (`relent trace`).
+        traces_max: u32 = 4,
+        /// Most lines of sessions that wait for one of them; past it lines are lost, and it is told how many.
+        trace_lines_max: u32 = 2000,
     }
 }

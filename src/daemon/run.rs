@@ -23,6 +23,7 @@ use crate::replies::{self, Desk};
 use crate::rights::Rights;
 use crate::spool::Spool;
 use crate::store::Store;
+use crate::telemetry::Tracer;
 use crate::webhooks::{self, Webhooks};
 use crate::world::{Own, World};
 use crate::{http, telemetry, tls};
@@ -157,6 +158,7 @@ pub async fn start(ground: Ground) -> Result<Running> {
     });
 
     // Edges.
+    let tracer = Tracer::new(config.api.traces_max, config.api.trace_lines_max);
     let intake = Intake::new(intake::Parts {
         config: config.clone(),
         queue: queue.clone(),
@@ -165,6 +167,7 @@ pub async fn start(ground: Ground) -> Result<Running> {
         desk,
         tls: tls.clone(),
         world: world.clone(),
+        tracer: tracer.clone(),
     });
     let vitals =
         Vitals::new(spool.clone(), store.clone(), world.clone(), config.section(|c| &c.health));
@@ -182,6 +185,7 @@ pub async fn start(ground: Ground) -> Result<Running> {
         store: store.clone(),
         tls: client.clone(),
         own: own.clone(),
+        tracer: tracer.clone(),
     });
     let status = Status::new(status::Parts {
         config: config.clone(),
@@ -218,6 +222,7 @@ pub async fn start(ground: Ground) -> Result<Running> {
         reloading: Arc::new(reloads.clone()),
         vitals: vitals.clone(),
         metrics,
+        tracer,
         world,
         ready: ready.clone(),
     };

@@ -9,6 +9,7 @@ use super::wire::{Wire, discard, look};
 use crate::config;
 use crate::mail::{Domain, Reply};
 use crate::smtp::{Capabilities, DotStuffer, ReplyParser, chunks};
+use crate::telemetry::Speaker;
 use crate::tls::{shaken, told};
 use crate::web::Refused;
 use rustls::HandshakeKind;
@@ -122,6 +123,8 @@ pub(super) struct Dialog {
     pub(super) rule: Arc<HostRule>,
     /// The domain whose rule that is.
     pub(super) rule_of: Option<Domain>,
+    /// What is shown of it to who looks on.
+    pub(super) speaker: Speaker,
 }
 
 //= https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2
@@ -147,8 +150,9 @@ impl Dialog {
         target: &Target,
         hostname: &str,
         limits: &config::Delivery,
-        tls: Option<&TlsConnector>,
+        (tls, mut speaker): (Option<&TlsConnector>, Speaker),
     ) -> Result<Self, Broken> {
+        speaker.of_host(target.host.name.trim_end_matches('.'));
         let mut dialog = Self {
             wire: Box::new(socket),
             parser: ReplyParser::new(),
@@ -166,6 +170,7 @@ impl Dialog {
             secured: None,
             rule: Arc::new(HostRule::relaxed()),
             rule_of: None,
+            speaker,
         };
         let limit = limits.greeting_timeout.0;
         let greeting = dialog.reply(limit, "the greeting").await?;
@@ -220,6 +225,9 @@ impl Dialog {
             cipher: named(session.negotiated_cipher_suite().map(|s| format!("{:?}", s.suite()))),
             is_resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
         });
+        if let Some(secured) = &self.secured {
+            self.speaker.note(&format!("{} with {}", secured.version, secured.cipher));
+        }
         self.wire = Box::new(stream);
         self.parser = ReplyParser::new();
         self.hello(hostname, limit).await.map_err(tls)?;
@@ -259,6 +267,7 @@ impl Dialog {
             return Err(unasked);
         }
         let limit = self.left_of(limit);
+        self.speaker.said(text);
         let work = async {
             self.wire.write_all(text.as_bytes()).await?;
             self.wire.flush().await
@@ -284,6 +293,7 @@ impl Dialog {
                 let (taken, reply) = fed.map_err(|fault| io::Error::other(fault.to_string()))?;
                 self.unread.drain(..taken);
                 if let Some(reply) = reply {
+                    self.speaker.heard(reply.to_string().as_bytes());
                     return Ok(reply);
                 }
                 let mut buffer = [0; 4096];
@@ -300,6 +310,7 @@ impl Dialog {
     /// Writes a whole message but for its final dot, and flushes it.
     pub(super) async fn body(&mut self, message: &[u8], limit: Duration) -> Result<(), Broken> {
         self.end = DOT;
+        self.speaker.note(&format!("(message, {} bytes)", message.len()));
         let mut stuffer = DotStuffer::new();
         let mut out = Vec::with_capacity(PIECE + PIECE / 8);
         for piece in message.chunks(PIECE) {
@@ -332,6 +343,7 @@ impl Dialog {
                     return Ok(Some(reply));
                 }
             }
+            self.speaker.said(&command);
             // The command leaves with what it announces.
             let (first, rest) = piece.split_at(piece.len().min(PIECE));
             out.clear();
@@ -459,6 +471,7 @@ impl Dialog {
             Poll::Ready(Err(fault)) => return Dot::Refused(format!("the final dot: {fault}")),
         }
         let once = poll_fn(|cx| Poll::Ready(Pin::new(&mut *wire).poll_flush(cx)));
+        self.speaker.said(if end == DOT { "." } else { "BDAT 0 LAST" });
         match unconstrained(once).await {
             Poll::Ready(Ok(())) => Dot::Written,
             Poll::Ready(Err(fault)) => Dot::Unknown(format!("the final dot: {fault}")),

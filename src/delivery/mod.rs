@@ -42,7 +42,7 @@ use crate::dns::Resolver;
 use crate::policy::Policy;
 use crate::queue::Queue;
 use crate::store::Store;
-use crate::telemetry::Level;
+use crate::telemetry::{Level, Tracer};
 use crate::tls;
 use crate::web::Web;
 use crate::world::{Own, Turns, World};
@@ -79,6 +79,8 @@ pub struct Parts {
     pub tls: Arc<tls::Client>,
     /// Where this relay listens, so that it never sends to itself.
     pub own: Own,
+    /// Who looks on at sessions.
+    pub tracer: Tracer,
 }
 
 /// Delivery.

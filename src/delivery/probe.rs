@@ -213,7 +213,8 @@ impl Delivery {
             let source = self.source(PoolNumber::default(), target.to)?;
             let socket = self.socket(target.to, &source).await?;
             let name = source.hostname().unwrap_or(&config.hostname);
-            Dialog::open(socket, target, name, limits, connector.as_ref()).await
+            Dialog::open(socket, target, name, limits, (connector.as_ref(), self.heard_of(target)))
+                .await
         };
         let dialog = match opened.await {
             Ok(dialog) => dialog,

@@ -13,6 +13,7 @@ use crate::dns::{DnsFault, MailHost, Route};
 use crate::events::message::Accepted;
 use crate::mail::{Domain, Status, TlsDemand};
 use crate::queue::Attempt;
+use crate::telemetry::{SessionKind, Speaker};
 use crate::web::{Refused, permitted};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -305,6 +306,9 @@ impl Delivery {
             return targets.failed(Attempt::Waits { said, until });
         }
         tracing::debug!(relay, fault = %why, "server not used");
+        let mut speaker = self.heard_of(target);
+        speaker.of_host(target.host.name.trim_end_matches('.'));
+        speaker.note(&format!("not used: {why}"));
         if matches!(why, Broken::NoSource(_)) {
             if targets.last.is_none() {
                 // What another address of it said outweighs what we lack ourselves.
@@ -344,6 +348,11 @@ impl Delivery {
         }
     }
 
+    /// What is shown of a session with a server to who looks on.
+    pub(super) fn heard_of(&self, target: &Target) -> Speaker {
+        self.parts.tracer.session(SessionKind::Delivery, target.to)
+    }
+
     /// Greets over a connection. Where TLS does not come about and need not, once more without; what does not
     /// become what it must be is not used.
     async fn open(
@@ -359,7 +368,14 @@ impl Delivery {
         let here = socket.local_addr().ok().map(|here| here.ip());
         let must_be = message.tls == TlsDemand::Required;
         let connector = self.security.connector(rule, must_be);
-        let opened = Dialog::open(socket, &target, &name, limits, connector.as_ref()).await;
+        let opened = Dialog::open(
+            socket,
+            &target,
+            &name,
+            limits,
+            (connector.as_ref(), self.heard_of(&target)),
+        )
+        .await;
         let count = |failed: Option<&Breach>| {
             // Mail that asks for nothing says nothing of a policy; reports of this are such mail.
             if message.tls != TlsDemand::Optional && rule.need != Need::Clear {
@@ -374,7 +390,7 @@ impl Delivery {
                 let (relay, fault) = (target.relay(), breach.text);
                 tracing::info!(relay, fault, "TLS did not come about: sending without");
                 let socket = self.socket(target.to, &source).await?;
-                Dialog::open(socket, &target, &name, limits, None).await?
+                Dialog::open(socket, &target, &name, limits, (None, self.heard_of(&target))).await?
             }
             Err(Broken::Tls(breach)) => {
                 count(Some(&breach));

@@ -124,6 +124,7 @@ async fn house_in(
         store,
         tls: crate::tls::Client::load(&Config::default().tls).expect("authorities"),
         own: own.into(),
+        tracer: crate::telemetry::Tracer::new(0, 0),
     });
     House { _folder: folder, policy, queue, delivery, account, stream, heard }
 }

@@ -39,6 +39,9 @@ impl Delivery {
         if let Some(attempt) = unfit(on, message, message.body.length) {
             return Ended::Unfit(attempt);
         }
+        let domain = batch.first().and_then(|lease| lease.domain());
+        let domain = domain.map(ToString::to_string).unwrap_or_default();
+        on.speaker.of_message(message.id.to_string(), domain);
         if let Some(ended) = self.keeps_from(on, batch).await {
             return ended;
         }

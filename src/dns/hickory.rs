@@ -2,7 +2,7 @@
 //! proves is validated here, or believed of a name server on this machine.
 
 use super::asking::Asking;
-use super::{DnsFault, MailHost, Proven, Resolver, Route};
+use super::{DnsFault, MailHost, Proven, Resolver, Route, reversed};
 use crate::config;
 use crate::mail::{Domain, Tlsa};
 use crate::world::{Chance, SystemChance};
@@ -273,6 +273,18 @@ fn bound(options: &mut ResolverOpts, settings: &config::Dns) {
     options.use_hosts_file = ResolveHosts::Never;
 }
 
+/// The name servers that are asked by these settings: theirs, or the system's.
+///
+/// # Errors
+/// The system's settings cannot be read.
+pub fn servers(settings: &config::Dns) -> io::Result<Vec<IpAddr>> {
+    if !settings.nameservers.is_empty() {
+        return Ok(settings.nameservers.iter().map(std::net::SocketAddr::ip).collect());
+    }
+    let (config, _) = read_system_conf().map_err(|why| io::Error::other(why.to_string()))?;
+    Ok(config.name_servers.iter().map(|server| server.ip).collect())
+}
+
 /// Reads the trust anchors that the settings name.
 ///
 /// # Errors
@@ -412,6 +424,19 @@ impl Resolver for HickoryResolver {
             _ => None,
         });
         Ok(target.map(|name| name.trim_end_matches('.').to_ascii_lowercase()))
+    }
+
+    async fn names(&self, address: IpAddr) -> Result<Vec<String>, DnsFault> {
+        let tree = if address.to_canonical().is_ipv4() { "in-addr.arpa" } else { "ip6.arpa" };
+        let name = format!("{}.{tree}", reversed(address));
+        let Found::Records(records, _) = self.find(&name, RecordType::PTR).await? else {
+            return Ok(Vec::new());
+        };
+        let read = records.into_iter().filter_map(|data| match data {
+            RData::PTR(name) => Some(name.0.to_ascii().trim_end_matches('.').to_ascii_lowercase()),
+            _ => None,
+        });
+        Ok(read.take(self.addresses_max).collect())
     }
 
     async fn texts(&self, name: &str) -> Result<Vec<String>, DnsFault> {

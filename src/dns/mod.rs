@@ -10,7 +10,7 @@ mod signed;
 pub mod zone;
 
 pub use authenticity::{Arrival, Authenticator, Authenticity, Found, Proof, Signed};
-pub use hickory::{HickoryResolver, check_anchors};
+pub use hickory::{HickoryResolver, check_anchors, servers};
 pub use live::LiveResolver;
 pub use zone::{NameServer, Rdata};
 
@@ -55,6 +55,22 @@ impl<T> Proven<T> {
     }
 }
 
+/// An address as the tree below in-addr.arpa and ip6.arpa has it, and lists of addresses (RFC 5782 §2.1,
+/// §2.4): backwards, without what it stands before.
+#[must_use]
+pub fn reversed(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, c, d] = ip.octets();
+            format!("{d}.{c}.{b}.{a}")
+        }
+        IpAddr::V6(ip) => {
+            let nibbles = ip.octets().into_iter().rev().flat_map(|byte| [byte & 15, byte >> 4]);
+            nibbles.map(|nibble| format!("{nibble:x}")).collect::<Vec<_>>().join(".")
+        }
+    }
+}
+
 /// An answer could not be had: worth another try (4.4.3).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -72,6 +88,11 @@ pub trait Resolver: Send + Sync + 'static {
     /// Where the CNAME record of a name points, proven or not; none where it has none.
     async fn alias(&self, _name: &str) -> Result<Option<String>, DnsFault> {
         Ok(None)
+    }
+
+    /// The names of an address (PTR), in its zone's words; empty: it has none.
+    async fn names(&self, _address: IpAddr) -> Result<Vec<String>, DnsFault> {
+        Ok(Vec::new())
     }
 
     /// Where a domain's mail goes, and whether that is proven. Unless it can prove something, a resolver

@@ -2,7 +2,7 @@
 
 use crate::mail::Tlsa;
 use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX, SOA, TLSA, TXT};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX, PTR, SOA, TLSA, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as Listener, UdpSocket as Socket};
@@ -35,6 +35,8 @@ pub enum Rdata {
     Txt(String),
     /// Another name for it.
     Cname(String),
+    /// The name of an address; the record's own name is the address backwards, below in-addr.arpa or ip6.arpa.
+    Ptr(String),
     /// What the certificate at a port must be; the name is `_25._tcp.HOST`.
     Tlsa(Tlsa),
     /// No record: answers about this name and those below it are said to be proven (AD).
@@ -146,6 +148,7 @@ fn record(owner: &str, data: &Rdata) -> io::Result<Record> {
         Rdata::Mx(preference, host) => RData::MX(MX::new(*preference, name(host)?)),
         Rdata::Txt(text) => RData::TXT(TXT::from_bytes(text.as_bytes().chunks(255).collect())),
         Rdata::Cname(other) => RData::CNAME(CNAME(name(other)?)),
+        Rdata::Ptr(other) => RData::PTR(PTR(name(other)?)),
         Rdata::Tlsa(Tlsa { usage, selector, matching, data }) => RData::TLSA(TLSA::new(
             (*usage).into(),
             (*selector).into(),

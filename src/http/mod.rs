@@ -59,6 +59,7 @@ mod session;
 mod slice;
 mod stream;
 mod suppression;
+mod trace;
 mod waiting;
 mod webhook;
 mod webhook_calls;

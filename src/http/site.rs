@@ -17,6 +17,7 @@ use crate::replies::Asking;
 use crate::rights::Rights;
 use crate::spool::Spool;
 use crate::store::Store;
+use crate::telemetry::Tracer;
 use crate::webhooks::Webhooks;
 use crate::world::World;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -56,6 +57,8 @@ pub struct Parts {
     pub vitals: Vitals,
     /// The registry that `/metrics` shows.
     pub metrics: PrometheusHandle,
+    /// Sessions as they are spoken, for who looks on.
+    pub tracer: Tracer,
     /// To be forgotten.
     pub rights: Rights,
     /// Clock and the rest.

@@ -5,7 +5,7 @@ use super::slice::Slice;
 use super::{
     account, account_page, answers, audit, backup, batch, consent, credential, domain, explain,
     findings, follow, happening, held, import, meanings, member_table, message, openapi, outgoing,
-    reload, restore, rights, stream, suppression, waiting, webhook, webhook_calls,
+    reload, restore, rights, stream, suppression, trace, waiting, webhook, webhook_calls,
 };
 use crate::accounts::Right;
 use crate::config::Config;
@@ -319,6 +319,14 @@ fn operator() -> Vec<Route> {
             held::recall,
         )
         .takes::<held::Recalling>(),
+        get(
+            "/api/v1/trace",
+            Operator,
+            "Look on at SMTP sessions as they are spoken (server-sent events); nothing is recorded.",
+            trace::follow,
+        )
+        .asks::<trace::Wanted>()
+        .answers_in("text/event-stream"),
         get("/api/v1/queue/summary", Operator, "Count what waits.", waiting::summary),
         get(
             "/api/v1/delivery/sites",

@@ -10,6 +10,7 @@ use crate::smtp::data::{DataFault, DataReader, LineRules};
 use crate::smtp::line::{self, AUTH_LINE_MAX, COMMAND_LINE_MAX, Line};
 use crate::smtp::scram::{Bindings, Verifier};
 use crate::smtp::session::{Offer, Question, Session, Step};
+use crate::telemetry::{SessionKind, Speaker, Voice};
 use crate::world::Alarm;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -64,6 +65,14 @@ impl Role {
         }
     }
 
+    /// Who has logged in, as in acme/app.
+    fn user(&self) -> Option<String> {
+        match self {
+            Self::Submission(role) => role.user(),
+            Self::Inbound(_) => None,
+        }
+    }
+
     fn abandon(&mut self) {
         match self {
             Self::Submission(role) => role.abandon(),
@@ -77,6 +86,7 @@ pub(super) struct Driver {
     connection: Connection,
     session: Session,
     role: Role,
+    speaker: Speaker,
     shutdown: CancellationToken,
     command_timeout: Duration,
     data_timeout: Duration,
@@ -143,8 +153,11 @@ impl Driver {
             let of = submission;
             (of.command_timeout.0, of.data_timeout.0, of.session_timeout.0)
         };
+        let kind = if inbound { SessionKind::Inbound } else { SessionKind::Submission };
+        let speaker = intake.parts.tracer.session(kind, peer);
         let now = Instant::now();
         Self {
+            speaker,
             session: Session::new(offer, tls),
             intake,
             connection,
@@ -161,7 +174,7 @@ impl Driver {
     /// Runs the session to its end.
     pub(super) async fn run(mut self) {
         let greeting = self.session.greeting();
-        self.connection.say(&greeting.wire());
+        self.say(&greeting);
         loop {
             let input = &self.connection.input;
             let begins = input.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
@@ -175,6 +188,7 @@ impl Driver {
                 Line::Whole(text, length) => {
                     let text = text.to_vec();
                     self.connection.pass(length);
+                    self.show(&text, begins);
                     self.session.line(&text)
                 }
                 Line::Malformed(length) => {
@@ -203,6 +217,25 @@ impl Driver {
         }
     }
 
+    /// Shows a line to who looks on, but for what it says of a password.
+    fn show(&mut self, line: &[u8], is_login: bool) {
+        if is_login || self.session.in_auth() {
+            self.speaker.in_secret(Voice::Peer, &String::from_utf8_lossy(line));
+        } else {
+            self.speaker.of_host(&self.session.client_name);
+            self.speaker.heard(line);
+        }
+    }
+
+    fn say(&mut self, reply: &Reply) {
+        let wire = reply.wire();
+        match reply.code {
+            334 => self.speaker.in_secret(Voice::Us, &wire),
+            _ => self.speaker.said(&wire),
+        }
+        self.connection.say(&wire);
+    }
+
     /// Waits for more input, for the end of patience, or for our own end.
     async fn more(&mut self) -> Result<(), Step> {
         let closing = |text| Step::Close(Reply::new(421, Status::new(4, 3, 2), text));
@@ -229,7 +262,7 @@ impl Driver {
         loop {
             step = match step {
                 Step::Say(reply) => {
-                    self.connection.say(&reply.wire());
+                    self.say(&reply);
                     return (self, Flow::On);
                 }
                 Step::Ask(question) => {
@@ -237,8 +270,12 @@ impl Driver {
                     let delay = self.intake.parts.config.submission.auth_failure_delay.0;
                     let alarm = is_login.then(|| Alarm::after(delay));
                     let verdict = self.role.ask(question).await;
-                    if let Some(alarm) = alarm.filter(|_| !matches!(verdict, Verdict::Accept)) {
-                        alarm.ring().await;
+                    if let Some(alarm) = alarm {
+                        match (&verdict, self.role.user()) {
+                            (Verdict::Accept, Some(user)) => self.speaker.of_user(user),
+                            (Verdict::Accept, None) => {}
+                            _ => alarm.ring().await,
+                        }
                     }
                     self.session.answer(verdict)
                 }
@@ -251,7 +288,7 @@ impl Driver {
                 }
                 Step::StartTls(reply) => return self.start_tls(&reply).await,
                 Step::Data(reply) => {
-                    self.connection.say(&reply.wire());
+                    self.say(&reply);
                     match self.take_data().await {
                         Some(step) => step,
                         None => return (self, Flow::End),
@@ -264,7 +301,7 @@ impl Driver {
                     }
                 }
                 Step::Close(reply) => {
-                    self.connection.say(&reply.wire());
+                    self.say(&reply);
                     return (self, Flow::End);
                 }
                 Step::HangUp => return (self, Flow::End),
@@ -278,7 +315,7 @@ impl Driver {
     //# which was not obtained from the TLS negotiation itself.
     async fn start_tls(mut self, reply: &Reply) -> (Self, Flow) {
         self.connection.input.clear();
-        self.connection.say(&reply.wire());
+        self.say(reply);
         if self.connection.flush().await.is_err() {
             return (self, Flow::End);
         }
@@ -289,10 +326,12 @@ impl Driver {
             Ok((secure, bindings)) => {
                 self.connection = secure;
                 self.session.secured(bindings);
+                self.speaker.note("TLS is on");
                 (self, Flow::On)
             }
             Err(fault) => {
                 tracing::debug!(target: "relent::intake", %fault, "TLS handshake failed");
+                self.speaker.note(&format!("the TLS handshake failed: {fault}"));
                 (self, Flow::End)
             }
         }
@@ -301,7 +340,7 @@ impl Driver {
     async fn take_data(&mut self) -> Option<Step> {
         self.role.begin(&self.session.client_name, self.session.is_tls());
         let mut reader = DataReader::default();
-        let mut out = Vec::new();
+        let (mut out, mut size) = (Vec::new(), 0);
         // When a client whose lines are wrong is told, however slowly it goes on.
         let mut told = None;
         loop {
@@ -310,6 +349,7 @@ impl Driver {
             if reader.fault().is_none() {
                 self.role.write(&out).await;
             }
+            size += out.len();
             out.clear();
             if reader.ended() {
                 break;
@@ -329,6 +369,7 @@ impl Driver {
                 }
             }
         }
+        self.speaker.note(&format!("(message, {size} bytes)"));
         match reader.fault() {
             Some(fault) => Some(self.smuggled(fault)),
             None => {
@@ -353,6 +394,7 @@ impl Driver {
         last: bool,
         refused: Option<Reply>,
     ) -> Option<Step> {
+        self.speaker.note(&format!("({length} bytes of a message)"));
         if refused.is_none() && self.chunks.is_none() {
             self.chunks = Some(LineRules::default());
             self.role.begin(&self.session.client_name, self.session.is_tls());

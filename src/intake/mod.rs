@@ -16,7 +16,7 @@ use crate::config::Live;
 use crate::policy::Policy;
 use crate::queue::Queue;
 use crate::replies::Desk;
-use crate::telemetry::Level;
+use crate::telemetry::{Level, Tracer};
 use crate::tls;
 use crate::world::crowd::Crowd;
 use crate::world::{Turns, World};
@@ -62,6 +62,8 @@ pub struct Parts {
     pub tls: Arc<tls::Server>,
     /// Clock and chance.
     pub world: World,
+    /// Who looks on at sessions.
+    pub tracer: Tracer,
 }
 
 /// Mail's way in.

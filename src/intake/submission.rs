@@ -152,6 +152,12 @@ impl Submission {
         }
     }
 
+    /// Who has logged in, as in acme/app.
+    pub(super) fn user(&self) -> Option<String> {
+        let login = self.login.as_ref()?;
+        Some(format!("{}/{}", login.account.name, login.credential.name))
+    }
+
     /// What SCRAM checks a user's proof against, and our part of the nonce.
     pub(super) fn verifier(&mut self, user: &str) -> Result<(Verifier, String), Answer> {
         self.candidate = None;

@@ -242,3 +242,69 @@ async fn verbs_that_remove_and_check_answer_in_json_and_a_sound_store_is_called_
     assert!(wrong.code == 1 && told["fine"] == false, "{told}");
     assert!(told["fault"].as_str().is_some_and(|fault| fault.contains("relent.toml:1")), "{told}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_message_goes_through_the_relays_own_submission() {
+    let world = World::start().await;
+    let from = ["send", "--from", "test@acme.example", "--to"];
+    let send = |more: &[&str]| world.relent(&[&from[..], more].concat());
+    let said = send(&[ANN, "--subject", "Grüße", "--body", ".a dot", "--wait"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(said.out.contains("ann@reader.example: 250 2.1.5"), "{}", said.out);
+    assert!(said.out.contains("the message: 250 2.0.0 ") && said.out.contains("  delivered  "));
+    let mail = delivered(&world, ANN).await;
+    let text = String::from_utf8_lossy(&mail.message).into_owned();
+    // The body is base64 of ".a dot" and CR LF.
+    assert!(text.contains("Subject: =?utf-8?B?") && text.contains("LmEgZG90DQo="), "{text}");
+    // The credential that was made for it is gone.
+    let credentials = world.done(&["credential", "list", "acme", "--json"]).json();
+    assert_eq!(credentials.as_array().map(Vec::len), Some(1), "{credentials}");
+
+    // On a stream that people must agree to.
+    let refused = send(&[ANN, "--stream", "acme/newsletter", "--json"]);
+    let told = refused.json();
+    assert!(refused.code == 1 && told["message"].is_null(), "{told}");
+    let reply = told["recipients"][0]["reply"].as_str().unwrap_or_default();
+    assert!(reply.starts_with("550 5.7.1"), "{told}");
+    assert!(refused.err.contains("relent explain"), "{}", refused.err);
+
+    // With a credential of the account's, and a message as a file has it.
+    std::fs::write(world.path("secret"), format!("{}\n", world.password)).expect("written");
+    let letter =
+        "From: test@acme.example\nTo: bob@reader.example\nSubject: From a file\n\nA line\n.\n";
+    std::fs::write(world.path("letter.eml"), letter).expect("written");
+    let (secret, letter) = (world.path("secret"), world.path("letter.eml"));
+    let (secret, letter) = (secret.to_string_lossy(), letter.to_string_lossy());
+    let with = ["--user", "app/receipts", "--password-file", &secret, "--file", &letter];
+    let said = send(&[&["bob@reader.example"][..], &with].concat());
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    let mail = delivered(&world, "bob@reader.example").await;
+    assert!(mail.message.ends_with(b"A line\r\n.\r\n"), "{:?}", mail.message);
+
+    std::fs::write(world.path("secret"), "wrong").expect("written");
+    let wrong = send(&[&["bob@reader.example"][..], &with].concat());
+    assert!(wrong.code == 1 && wrong.err.contains("does not know this user"), "{}", wrong.err);
+    let stranger = ["send", "--from", "x@other.example", "--to", ANN];
+    let stranger = world.relent(&stranger);
+    assert!(stranger.err.contains("no account sends from other.example"), "{}", stranger.err);
+    world.done(&["stream", "add", "acme", "bills", "--kind", "transactional"]);
+    let which = send(&[ANN]);
+    assert!(which.code == 1 && which.err.contains("--stream acme/"), "{}", which.err);
+    let id = send(&[ANN, "--stream", "acme/bills", "--json"]).json()["message"].clone();
+    assert!(id.is_string(), "{id}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_message_that_fails_or_waits_says_so() {
+    let world = World::start().await;
+    let refusal = "550 5.1.1 no such person".to_owned();
+    world.receiver.misbehave(vec![Fault::Recipient("ann@".into(), refusal)]);
+    let from = ["send", "--from", "test@acme.example", "--to"];
+    let failed = world.relent(&[&from[..], &[ANN, "--wait"]].concat());
+    assert!(failed.code == 1 && failed.out.contains("no such person"), "{}", failed.out);
+    assert!(failed.err.contains("did not reach everybody"), "{}", failed.err);
+    world.done(&["delivery", "suspend", "reader.example"]);
+    let waits = world.relent(&[&from[..], &["bob@reader.example", "--wait=1s", "--json"]].concat());
+    assert_eq!(waits.json()["became"][0]["state"], "queued", "{}", waits.out);
+    assert!(waits.code == 1 && waits.err.contains("relent queue show"), "{}", waits.err);
+}

@@ -6,6 +6,7 @@ mod caps;
 mod chunks;
 mod confirmations;
 mod consents;
+mod doctor;
 mod dsn;
 mod full_disk;
 mod hands;
@@ -27,7 +28,9 @@ pub mod submission;
 mod time;
 mod together;
 mod trust;
+mod verbs;
 mod watchdog;
+mod watching;
 
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World};

@@ -24,7 +24,7 @@ fn relay() -> Vec<(String, Rdata)> {
 }
 
 /// Records as `domain show` prints them, for a name server.
-fn as_printed(shown: &Value) -> Vec<(String, Rdata)> {
+pub fn as_printed(shown: &Value) -> Vec<(String, Rdata)> {
     [relay(), printed(shown)].concat()
 }
 

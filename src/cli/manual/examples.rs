@@ -1,5 +1,7 @@
 //! Lines worth typing: each stands in the page of its command, and in that of the noun above it.
 
+use clap::Command;
+
 /// What `relent(1)` shows: from nothing to an application that may send.
 const FIRST: [(&str, &str); 7] = [
     ("relent check", "Whether the settings are fine, and if not, on which line and why."),
@@ -50,6 +52,21 @@ const LINES: &[(&str, &str)] = &[
         "relent classify reply.eml --stream acme/orders --stream-kind transactional",
         "The same as an answer to orders.",
     ),
+    (
+        "relent send --from news@acme.example --to ann@reader.example --wait",
+        "Try the relay, and see what becomes of it.",
+    ),
+    (
+        "relent send --from news@acme.example --to ann@reader.example --user app/receipts --file letter.eml",
+        "The same with a credential and a message of yours.",
+    ),
+    ("relent doctor", "What keeps mail from arriving, and what to do."),
+    ("relent doctor --outgoing gmail.com", "Whether mail can leave, too."),
+    ("relent top", "The relay at work, in the terminal."),
+    ("relent top --once --json", "One look, for a program."),
+    ("relent trace aguqdqbqaeaqcaibaeaq", "One message to its end."),
+    ("relent trace --site reader.example", "What is said to a provider, as it is said."),
+    ("relent trace --user acme/app --json", "What an application says, for a program."),
     ("relent account add acme", "Make an account."),
     ("relent account list --json", "All of them, for a program."),
     ("relent account show acme", "Its limits, and what of them is used."),
@@ -196,11 +213,27 @@ pub(super) fn of(path: &[String]) -> Vec<(&'static str, &'static str)> {
     LINES.iter().copied().filter(|(line, _)| is_below(line)).collect()
 }
 
+/// The commands, each with its examples at the end of its help.
+pub(in crate::cli) fn helped(command: Command, path: &[String]) -> Command {
+    if command.has_subcommands() {
+        return command.mut_subcommands(|verb| {
+            let path = [path, &[verb.get_name().to_owned()]].concat();
+            helped(verb, &path)
+        });
+    }
+    let shown = of(path).into_iter().map(|(line, why)| format!("  {line}\n      {why}"));
+    let shown: Vec<_> = shown.collect();
+    match shown.is_empty() {
+        true => command,
+        false => command.after_help(format!("Examples:\n{}", shown.join("\n"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::arguments::Cli;
-    use clap::{Command, CommandFactory, Parser};
+    use clap::{CommandFactory, Parser};
 
     /// Words of a line as a shell splits them, as far as the lines here go.
     fn words(line: &str) -> Vec<String> {
@@ -235,10 +268,10 @@ mod tests {
     }
 
     #[test]
-    fn every_verb_of_a_noun_has_an_example() {
+    fn every_verb_has_an_example() {
         let mut found = Vec::new();
         leaves(&Cli::command(), &[], &mut found);
-        found.retain(|path| path.len() > 1 && of(path).is_empty());
+        found.retain(|path| of(path).is_empty());
         assert!(found.is_empty(), "no line here for {found:?}");
     }
 }

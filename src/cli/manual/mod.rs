@@ -7,5 +7,6 @@ mod settings;
 mod shells;
 mod write;
 
+pub(super) use examples::helped;
 pub(super) use shells::Shell;
 pub(super) use write::{completions, man};

@@ -156,6 +156,7 @@ impl House {
             store,
             vitals,
             metrics: crate::telemetry::metrics(),
+            tracer: crate::telemetry::Tracer::new(1, 10),
             world,
             ready: Arc::new(AtomicBool::new(true)),
         };

@@ -1,0 +1,153 @@
+//! Our certificate: whether it can be read, whose it is, who vouches for it, and how long it lasts.
+
+use super::finding::Finding;
+use crate::config::{Config, credential};
+use crate::mail::Timestamp;
+use crate::tls::{CertificateFault, Client, Demand, Server, shown};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::time::Duration;
+
+const AREA: &str = "TLS";
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Days before its end when a certificate should have been renewed, and when it is urgent.
+const RENEW: u32 = 21;
+const URGENT: u32 = 3;
+
+/// Looks at it.
+pub(super) fn certificate(config: &Config, now: Timestamp) -> Vec<Finding> {
+    let (Some(path), Some(key)) = (&config.tls.certificate, &config.tls.key) else {
+        return vec![Finding::warn(
+            AREA,
+            "certificate",
+            "none is set: a self-signed one is used, which applications that check refuse",
+            "set [tls] certificate and key, as from Let's Encrypt",
+        )];
+    };
+    let subject = path.display().to_string();
+    if let Some(name) = credential(path).or_else(|| credential(key)) {
+        return vec![Finding::warn(
+            AREA,
+            subject,
+            format!("not looked at: `{name}` is handed over by systemd when the service starts"),
+            "name the files themselves in another settings file and run this with --config to look at them",
+        )];
+    }
+    if let Err(fault) = Server::load(&config.tls, &config.data_dir, &config.hostname) {
+        let advice = "name a chain and its key in PEM that the daemon's user may read";
+        return vec![Finding::bad(AREA, subject, fault.to_string(), advice)];
+    }
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let Ok(chain) = read else { return Vec::new() };
+    let Some(end) = chain.first().and_then(shown) else {
+        let advice = "have the certificate made anew";
+        return vec![Finding::bad(AREA, subject, "it cannot be read", advice)];
+    };
+    let mut found = vec![vouched(config, &subject, &chain, now)];
+    if let Ok(until) = end.until.parse::<Timestamp>() {
+        found.push(lasting(&subject, now, until));
+    }
+    found
+}
+
+/// How long it lasts.
+fn lasting(subject: &str, now: Timestamp, until: Timestamp) -> Finding {
+    let renew = "renew it now; the daemon takes a new file by itself within seconds";
+    if until <= now {
+        return Finding::bad(AREA, subject, format!("it has expired at {until}"), renew);
+    }
+    let days = until.since(now).as_secs() / DAY.as_secs();
+    let text = format!("it lasts {days} more days, until {until}");
+    match u32::try_from(days).unwrap_or(u32::MAX) {
+        days if days < URGENT => Finding::bad(AREA, subject, text, renew),
+        days if days < RENEW => {
+            let advice = "see that whatever renews it runs: it should have by now";
+            Finding::warn(AREA, subject, text, advice)
+        }
+        _ => Finding::ok(AREA, subject, text),
+    }
+}
+
+/// Whose it is, and by whose word.
+fn vouched(
+    config: &Config,
+    subject: &str,
+    chain: &[CertificateDer<'_>],
+    now: Timestamp,
+) -> Finding {
+    let host = &config.hostname;
+    let client = match Client::load(&config.tls) {
+        Ok(client) => client,
+        Err(fault) => {
+            let advice = "name a file of certificates in PEM";
+            return Finding::bad(AREA, "tls.trust_anchors", fault.to_string(), advice);
+        }
+    };
+    let checked = client.check(chain, &Demand::Named(vec![host.clone()]), now);
+    match checked {
+        Ok(()) => {
+            let text = format!("it is for {host}, and a known authority vouches for it");
+            Finding::ok(AREA, subject, text)
+        }
+        Err(CertificateFault::Name(_)) => {
+            let names = chain.first().and_then(shown).map(|one| one.names.join(", "));
+            let names = names.filter(|names| !names.is_empty()).unwrap_or("nobody".into());
+            Finding::bad(
+                AREA,
+                subject,
+                format!("it is for {names}, and not for {host}"),
+                format!("have one made that names {host}, or set hostname"),
+            )
+        }
+        Err(fault @ CertificateFault::Untrusted(_)) => Finding::warn(
+            AREA,
+            subject,
+            format!("{fault}: applications that check refuse it"),
+            "put the certificates of the authorities between into the file, below its own (fullchain.pem)",
+        ),
+        Err(fault) => Finding::bad(AREA, subject, fault.to_string(), "have it made anew"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Level;
+
+    #[test]
+    fn a_certificate_is_renewed_before_it_ends() {
+        let now = Timestamp(1_800_000_000_000);
+        let level = |days: u64| {
+            lasting("c.pem", now, now.after(DAY * u32::try_from(days).expect("few"))).level
+        };
+        assert_eq!(level(60), Level::Ok);
+        assert_eq!(level(10), Level::Warn);
+        assert_eq!(level(2), Level::Bad);
+        let ended = lasting("c.pem", now, Timestamp(now.0 - 1));
+        assert!(ended.level == Level::Bad && ended.found.contains("has expired"), "{ended:?}");
+    }
+
+    #[test]
+    fn a_certificate_for_somebody_else_or_by_nobody_is_told() {
+        let home = tempfile::tempdir().expect("a folder");
+        let made = rcgen::generate_simple_self_signed(vec!["other.example".into()]).expect("made");
+        let (pem, key) = (home.path().join("c.pem"), home.path().join("k.pem"));
+        std::fs::write(&pem, made.cert.pem()).expect("written");
+        std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
+        let mut config = Config { hostname: "relay.example".into(), ..Config::default() };
+        let now = Timestamp(1_800_000_000_000);
+        assert_eq!(certificate(&config, now)[0].level, Level::Warn, "none is set");
+        config.tls.certificate = Some(pem.clone());
+        config.tls.key = Some(key.clone());
+        let unknown = certificate(&config, now);
+        assert!(unknown[0].found.contains("no known authority"), "{unknown:?}");
+        assert!(unknown[0].level == Level::Warn && unknown[1].level == Level::Ok, "{unknown:?}");
+        config.tls.trust_anchors = Some(pem);
+        let foreign = certificate(&config, now);
+        assert_eq!(foreign[0].found, "it is for other.example, and not for relay.example");
+        config.hostname = "other.example".into();
+        assert_eq!(certificate(&config, now)[0].level, Level::Ok);
+        std::fs::write(&key, "nothing").expect("written");
+        assert_eq!(certificate(&config, now)[0].level, Level::Bad);
+    }
+}

@@ -120,7 +120,7 @@ impl Status {
             ticks.tick().await;
             self.refresh().await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Says what does not answer; nothing once all does.

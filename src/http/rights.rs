@@ -139,7 +139,7 @@ pub(super) async fn export(
     // Who took a copy is known before the copy is given.
     let account = only.unwrap_or(AccountId::INSTALLATION);
     let hash = parts.accounts.hash(account, &address)?;
-    let act = Act::new(account, "recipient.exported").about(&hash.to_string());
+    let act = Act::new(account, "recipient.exported").about(hash.to_string());
     parts.accounts.write_act(act.with("all_accounts", only.is_none())).await?;
     let kept = &parts.config.retention;
     Ok(Json(json!({

@@ -136,7 +136,6 @@ fn site(parts: Parts, routes: impl Fn(&Parts) -> Router<Parts> + Send + Sync + '
 
 impl Site {
     /// The routes, under the limits that hold now.
-    #[must_use]
     pub fn router(&self) -> Router {
         Router::clone(&self.router.now())
     }

@@ -179,7 +179,7 @@ mod tests {
         let world = World::real();
         let store = Store::open(home.path(), &config::Store::default(), &world);
         let accounts = Accounts::new(store.clone(), world.clone());
-        let policy = Policy::new(accounts.clone(), store, world, &config::Queue::default());
+        let policy = Policy::new(accounts.clone(), store, world, config::Queue::default());
         let account = accounts.add_account("acme").await.expect("account");
         let draft = StreamDraft {
             name: "news".into(),

@@ -30,7 +30,7 @@ pub(super) async fn rig(home: &Path) -> (Accounts, Policy, Stream) {
     let world = World::real();
     let store = Store::open(home, &config::Store::default(), &world);
     let accounts = Accounts::new(store.clone(), world.clone());
-    let policy = Policy::new(accounts.clone(), store, world, &config::Queue::default());
+    let policy = Policy::new(accounts.clone(), store, world, config::Queue::default());
     let account = accounts.add_account("acme").await.expect("account");
     let news = draft("news", StreamKind::Marketing, false);
     let stream = accounts.add_stream(account.id, news).await;

@@ -126,7 +126,7 @@ async fn run() {
     let world = World::real();
     let store = Store::open(&folder, &config::Store::default(), &world);
     let accounts = Accounts::new(store.clone(), world.clone());
-    let policy = Policy::new(accounts.clone(), store.clone(), world, &config::Queue::default());
+    let policy = Policy::new(accounts.clone(), store.clone(), world, config::Queue::default());
     let stream = stream(&accounts).await;
     let last = person(rows - 1);
     let is_filled = policy.judge(&stream, &last).expect("the store") != Judgement::Clear;

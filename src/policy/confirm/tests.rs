@@ -45,7 +45,7 @@ impl Rig {
         let world = World { clock: clock.clone(), ..World::real() };
         let store = Store::open(home.path(), &config::Store::default(), &world);
         let accounts = Accounts::new(store.clone(), world.clone());
-        let policy = Policy::new(accounts.clone(), store, world, &config::Queue::default());
+        let policy = Policy::new(accounts.clone(), store, world, config::Queue::default());
         (accounts, policy)
     }
 

@@ -9,6 +9,7 @@
 mod support;
 
 mod bounds;
+mod certificates;
 mod crash;
 mod encryption;
 mod fuzz;

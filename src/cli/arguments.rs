@@ -13,6 +13,7 @@ use super::member::{MemberVerb, SessionVerb};
 use super::queue::QueueVerb;
 use super::rights::RecipientVerb;
 use super::sender_arguments::{AccountVerb, CredentialVerb, DomainVerb, StreamVerb};
+use super::tls::TlsVerb;
 use super::webhook::WebhookVerb;
 use crate::mail::Timestamp;
 
@@ -106,6 +107,9 @@ pub(super) enum Verb {
     /// Mail that goes out, and the servers it goes to.
     #[command(subcommand)]
     Delivery(DeliveryVerb),
+    /// Our certificates.
+    #[command(subcommand)]
+    Tls(TlsVerb),
     /// What was done, and by whom.
     #[command(subcommand)]
     Audit(AuditVerb),

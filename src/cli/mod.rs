@@ -30,6 +30,7 @@ mod senders;
 mod service_lists;
 mod services;
 mod show;
+mod tls;
 mod webhook;
 
 pub use arguments::Cli;

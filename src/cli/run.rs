@@ -6,7 +6,7 @@ use super::client::{Client, Fault};
 use super::webhook::WebhookVerb;
 use super::{
     audit, classify, delivery, explain, local, member, queue, recipients, rights, senders, show,
-    webhook,
+    tls, webhook,
 };
 use crate::config::{Config, DEFAULT_PATH};
 use crate::webhooks;
@@ -79,6 +79,7 @@ async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
             explain::message(client, &target, message.as_deref(), form).await
         }
         Verb::Recipient(verb) => rights::recipient(client, verb).await,
+        Verb::Tls(verb) => tls::tls(client, verb).await,
         Verb::Audit(verb) => audit::audit(client, verb).await,
         Verb::Webhook(verb) => webhook::webhook(client, verb).await,
         Verb::Queue(verb) => queue::queue(client, verb).await,

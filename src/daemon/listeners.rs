@@ -17,6 +17,8 @@ pub(crate) struct Listeners {
     pub(crate) submissions: Vec<TcpListener>,
     pub(crate) inbound: Vec<TcpListener>,
     pub(crate) http: Vec<TcpListener>,
+    pub(crate) https: Vec<TcpListener>,
+    pub(crate) redirect: Vec<TcpListener>,
 }
 
 impl Listeners {
@@ -43,15 +45,19 @@ impl Listeners {
             submissions: group("submissions", &listen.submissions)?,
             inbound: group("inbound", &listen.inbound)?,
             http: group("http", &listen.http)?,
+            https: group("https", &listen.https)?,
+            redirect: group("redirect", &listen.redirect)?,
         })
     }
 
-    fn named(&self) -> [(&'static str, &[TcpListener]); 4] {
+    fn named(&self) -> [(&'static str, &[TcpListener]); 6] {
         [
             ("submission", &self.submission),
             ("submissions", &self.submissions),
             ("inbound", &self.inbound),
             ("http", &self.http),
+            ("https", &self.https),
+            ("redirect", &self.redirect),
         ]
     }
 
@@ -213,8 +219,14 @@ mod tests {
         std::fs::write(&path, "{}").expect("written");
         // A folder of that name stands for a disk that takes no file.
         std::fs::create_dir(home.path().join("ports.json.new")).expect("a folder");
-        let (submission, submissions) = (Vec::new(), Vec::new());
-        let none = Listeners { submission, submissions, inbound: Vec::new(), http: Vec::new() };
+        let none = Listeners {
+            submission: Vec::new(),
+            submissions: Vec::new(),
+            inbound: Vec::new(),
+            http: Vec::new(),
+            https: Vec::new(),
+            redirect: Vec::new(),
+        };
         none.write_ports(home.path());
         assert!(!path.exists());
         std::fs::remove_dir(home.path().join("ports.json.new")).expect("removed");

@@ -8,6 +8,7 @@ use super::outgoing::{self, ShapingFile, Way};
 use super::watchdog::{self, Watchdog};
 use super::{keeping, tend, user};
 use crate::accounts::Accounts;
+use crate::acme::{self, Acme};
 use crate::config::{Config, Shaping};
 use crate::delivery::{self, Delivery};
 use crate::dns::{Authenticator, HickoryResolver, Resolver};
@@ -109,6 +110,14 @@ pub async fn start(config: Config) -> Result<Running> {
     let tls =
         tls::Server::load(&config.tls, &config.data_dir, &config.hostname).context("[tls]")?;
     let client = tls::Client::load(&config.tls).context("tls.trust_anchors")?;
+    let acme = Acme::new(acme::Parts {
+        config: config.clone(),
+        tls: tls.clone(),
+        client: client.clone(),
+        resolver: resolver.clone(),
+        world: world.clone(),
+    });
+    tls.tell(world.clock.now());
     let store = open_store(&config, &world);
     let spool = open_spool(&config, &world).await?;
 
@@ -183,6 +192,8 @@ pub async fn start(config: Config) -> Result<Running> {
         store: store.clone(),
         vitals: vitals.clone(),
         metrics,
+        tls: tls.clone(),
+        acme: acme.clone(),
         world,
         ready: ready.clone(),
     };
@@ -195,6 +206,7 @@ pub async fn start(config: Config) -> Result<Running> {
     tasks.spawn(http::serve_unix(admin, http::admin(parts.clone()), stop.clone()));
     listen(&mut tasks, sockets, &intake, &parts, &stop);
     tasks.spawn(outgoing::run(delivery, stop.clone()));
+    tasks.spawn(acme.run(stop.clone()));
     tasks.spawn(follower);
     tasks.spawn(rights.run(stop.clone()));
     tasks.spawn(keeping::run(config.clone(), trimmed, parts.world.clone(), stop.clone()));
@@ -313,6 +325,14 @@ fn listen(
     }
     for listener in sockets.http {
         tasks.spawn(http::serve_tcp(listener, http::public(parts.clone()), stop.clone()));
+    }
+    let tls = (parts.tls.clone(), parts.config.tls.handshake_timeout.0);
+    for listener in sockets.https {
+        let site = http::public_tls(parts.clone());
+        tasks.spawn(http::serve_tls(listener, site, tls.clone(), stop.clone()));
+    }
+    for listener in sockets.redirect {
+        tasks.spawn(http::serve_tcp(listener, http::redirect(parts.clone()), stop.clone()));
     }
 }
 

@@ -13,8 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often the certificate files and the shaping file are looked at for a change.
-const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 /// How often answers to requests with keys are looked through for old ones.
 const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 /// How often the reserve on disk is looked after.
@@ -31,7 +29,7 @@ pub(super) async fn run(
     let chain = (config.clone(), accounts.clone(), store.clone(), world.clone());
     tokio::join!(
         audit::tend(chain.0, chain.1, chain.2, chain.3, stop.clone()),
-        files(tls, shaping, stop.clone()),
+        files((tls, shaping), config.tls.look_interval.0, world.clone(), stop.clone()),
         domains(&config, &accounts, &*resolver, stop.clone()),
         uses(&config, &accounts, stop.clone()),
         requests(&config, &store, world.clone(), stop.clone()),
@@ -109,14 +107,20 @@ async fn reserve(config: Arc<Config>, world: World, stop: CancellationToken) {
     }
 }
 
-/// Looks at the certificate files and the shaping file now and then.
-async fn files(tls: Arc<tls::Server>, shaping: Arc<ShapingFile>, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(RELOAD_INTERVAL);
+/// Looks at the certificate files and the shaping file now and then, and says how our certificates stand.
+async fn files(
+    (tls, shaping): (Arc<tls::Server>, Arc<ShapingFile>),
+    interval: Duration,
+    world: World,
+    stop: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(interval);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {
                 tls.reload();
+                tls.tell(world.clock.now());
                 shaping.look();
             }
         }

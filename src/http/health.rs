@@ -9,12 +9,14 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use std::sync::atomic::Ordering;
 
-/// The routes of both faces.
+/// The routes of every face.
 pub(super) fn routes() -> Router<Parts> {
-    Router::new()
-        .route("/metrics", get(figures))
-        .route("/livez", get(|| async { "alive\n" }))
-        .route("/readyz", get(ready))
+    Router::new().route("/livez", get(|| async { "alive\n" })).route("/readyz", get(ready))
+}
+
+/// Figures, which tell how much is sent and refused: not for a face that the whole internet sees.
+pub(super) fn metrics() -> Router<Parts> {
+    Router::new().route("/metrics", get(figures))
 }
 
 async fn figures(State(parts): State<Parts>) -> impl IntoResponse {

@@ -55,6 +55,7 @@ mod rights;
 mod session;
 mod stream;
 mod suppression;
+mod tls;
 mod waiting;
 mod webhook;
 mod webhook_calls;
@@ -63,6 +64,6 @@ mod webhook_calls;
 mod tests;
 
 pub use outgoing::{Outgoing, OutgoingFault};
-pub use serve::{serve_tcp, serve_unix};
-pub use site::{Parts, Site, admin, public};
+pub use serve::{serve_tcp, serve_tls, serve_unix};
+pub use site::{Parts, Site, admin, public, public_tls, redirect};
 pub use vitals::{Found, Vitals};

@@ -5,8 +5,9 @@ use super::guard::{Face, Watch};
 use super::outgoing::Outgoing;
 use super::problem::Problem;
 use super::vitals::Vitals;
-use super::{door, health, recipient, route, table};
+use super::{door, health, recipient, route, table, tls};
 use crate::accounts::Accounts;
+use crate::acme::Acme;
 use crate::config::{self, Config};
 use crate::dns::Resolver;
 use crate::policy::Policy;
@@ -15,6 +16,7 @@ use crate::replies::Asking;
 use crate::rights::Rights;
 use crate::spool::Spool;
 use crate::store::Store;
+use crate::tls::Server;
 use crate::webhooks::Webhooks;
 use crate::world::World;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -54,6 +56,10 @@ pub struct Parts {
     pub metrics: PrometheusHandle,
     /// To be forgotten.
     pub rights: Rights,
+    /// Our certificates.
+    pub tls: Arc<Server>,
+    /// Certificates from an authority.
+    pub acme: Acme,
     /// Clock and the rest.
     pub world: World,
     /// Whether every listener is open and no stop has begun.
@@ -82,14 +88,31 @@ pub struct Site {
     pub(super) metrics: PrometheusHandle,
 }
 
-/// What everybody may reach: recipients' pages, the API for who shows a token, metrics and health.
+/// What everybody may reach who reaches the listeners of `http`: recipients' pages, the API for who shows a token,
+/// metrics and health.
 #[must_use]
 pub fn public(parts: Parts) -> Site {
+    site(everybodys(&parts).merge(health::metrics()).fallback(nothing), parts)
+}
+
+/// The same over TLS, where the whole internet may ask: without the metrics.
+#[must_use]
+pub fn public_tls(parts: Parts) -> Site {
+    site(everybodys(&parts).fallback(nothing), parts)
+}
+
+fn everybodys(parts: &Parts) -> Router<Parts> {
     let face = Face::Public(Arc::new(Watch::new(&parts.config.api)));
-    let api = route::router(table::routes(&parts.config), &parts, &face);
+    let api = route::router(table::routes(&parts.config), parts, &face);
     let api = api.layer(Extension(Followers::new(&parts.config.api)));
-    let routes = recipient::routes(&parts).merge(door::routes());
-    site(routes.merge(api).merge(health::routes()), parts)
+    let routes = recipient::routes(parts).merge(door::routes()).merge(tls::routes());
+    routes.merge(api).merge(health::routes())
+}
+
+/// What is said in the clear to whoever should speak TLS: what an authority asks for, and where to go.
+#[must_use]
+pub fn redirect(parts: Parts) -> Site {
+    site(tls::routes().fallback(tls::elsewhere), parts)
 }
 
 /// What the operator may reach, and nobody else: all of `/api/v1`, metrics and health.
@@ -97,14 +120,17 @@ pub fn public(parts: Parts) -> Site {
 pub fn admin(parts: Parts) -> Site {
     let api = route::router(table::routes(&parts.config), &parts, &Face::Operator);
     let api = api.layer(Extension(Followers::new(&parts.config.api)));
-    site(api.merge(health::routes()), parts)
+    site(api.merge(health::routes()).merge(health::metrics()).fallback(nothing), parts)
+}
+
+async fn nothing() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing here")
 }
 
 fn site(routes: Router<Parts>, parts: Parts) -> Site {
     let settings = parts.config.http.clone();
     let metrics = parts.metrics.clone();
     let router = routes
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             let text = "this can be done here only with the methods in the Allow field";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, text)

@@ -4,7 +4,7 @@ use super::route::{Need, Route, delete, get, patch, post, put};
 use super::{
     account, account_page, answers, audit, batch, consent, credential, domain, explain, findings,
     follow, happening, held, import, meanings, member_table, message, openapi, outgoing, rights,
-    stream, suppression, waiting, webhook, webhook_calls,
+    stream, suppression, tls, waiting, webhook, webhook_calls,
 };
 use crate::accounts::Right;
 use crate::config::Config;
@@ -334,5 +334,8 @@ fn operator() -> Vec<Route> {
         ),
         post("/api/v1/delivery/{verb}", Operator, "Suspend or resume a site.", outgoing::act)
             .takes::<outgoing::Wanted>(),
+        get("/api/v1/tls", Operator, "Show our certificates.", tls::list),
+        post("/api/v1/tls/renew", Operator, "Ask the authority for a certificate now.", tls::renew)
+            .takes::<tls::Wanted>(),
     ]
 }

@@ -64,6 +64,22 @@ fn describe() {
         "Events gone from the log before a webhook was told of them."
     );
     describe_gauge!(
+        "relent_tls_certificate_expiry_timestamp_seconds",
+        "When our certificate of that first name ends, in seconds since 1970."
+    );
+    describe_gauge!(
+        "relent_tls_certificate_faults",
+        "Pairs of certificate files that changed and could not be taken; the old ones are in use."
+    );
+    describe_counter!(
+        "relent_acme_orders_total",
+        "Certificates asked of an authority, by outcome: issued, failed."
+    );
+    describe_gauge!(
+        "relent_acme_failures",
+        "Failures in a row to get a certificate for a host; 0 once it is there."
+    );
+    describe_gauge!(
         "relent_queue_recipients",
         "Recipients that wait, by state: queued, active, held."
     );

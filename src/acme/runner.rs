@@ -49,6 +49,8 @@ struct Runner {
     line: Line,
     proofs: Proofs,
     hosts: Mutex<BTreeMap<String, Host>>,
+    /// Hosts of the settings, which are always wanted.
+    own: Vec<String>,
     asked: Notify,
 }
 
@@ -99,18 +101,6 @@ impl Acme {
         };
         let line = Line::new(web, &settings);
         let keeper = Keeper::new(&config.data_dir);
-        let mut states = keeper.states();
-        let mut hosts = BTreeMap::new();
-        for host in config.acme_hosts() {
-            let mut state = states.remove(&host).unwrap_or_default();
-            if state.directory != settings.directory {
-                // What another authority said is nothing to this one.
-                state = State { directory: settings.directory.clone(), ..State::default() };
-            }
-            let kept = keeper.certificate(&host).and_then(|pem| pem.pair().ok());
-            let issued = kept.map(|pair| tls.issue(&host, pair));
-            hosts.insert(host, Host { state, issued, ..Host::default() });
-        }
         let runner = Runner {
             proofs: Proofs::new(tls.clone()),
             settings,
@@ -118,10 +108,24 @@ impl Acme {
             world,
             keeper,
             line,
-            hosts: Mutex::new(hosts),
+            hosts: Mutex::default(),
+            own: config.acme_hosts(),
             asked: Notify::new(),
         };
+        runner.take_up(&runner.own);
         Self(Some(Arc::new(runner)))
+    }
+
+    /// Looks after these link hosts too, `acme.link_hosts_max` at most, and no longer after those that were
+    /// named before and are not now.
+    pub fn want(&self, mut hosts: Vec<String>) {
+        let Some(runner) = self.0.as_ref().filter(|runner| runner.settings.link_hosts) else {
+            return;
+        };
+        hosts.truncate(runner.settings.link_hosts_max as usize);
+        runner.drop_all_but(&hosts);
+        runner.take_up(&hosts);
+        runner.asked.notify_one();
     }
 
     /// Asks nobody for anything.
@@ -194,6 +198,37 @@ impl Acme {
 }
 
 impl Runner {
+    /// Begins to look after hosts: what is kept of them is served.
+    fn take_up(&self, hosts: &[String]) {
+        let mut states = None;
+        for host in hosts {
+            if self.hosts().contains_key(host) {
+                continue;
+            }
+            let states = states.get_or_insert_with(|| self.keeper.states());
+            let mut state = states.remove(host).unwrap_or_default();
+            if state.directory != self.settings.directory {
+                // What another authority said is nothing to this one.
+                let directory = self.settings.directory.clone();
+                state = State { directory, ..State::default() };
+            }
+            let kept = self.keeper.certificate(host).and_then(|pem| pem.pair().ok());
+            let issued = kept.map(|pair| self.tls.issue(host, pair));
+            self.hosts().insert(host.clone(), Host { state, issued, ..Host::default() });
+        }
+    }
+
+    fn drop_all_but(&self, hosts: &[String]) {
+        self.hosts().retain(|host, about| {
+            let is_wanted =
+                self.own.contains(host) || hosts.contains(host) || about.before.is_some();
+            if !is_wanted {
+                self.tls.withdraw(host);
+            }
+            is_wanted
+        });
+    }
+
     /// A try that a stop in good order breaks off is no failure.
     fn give_up(&self) {
         let under_way: Vec<_> = {

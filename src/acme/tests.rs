@@ -185,6 +185,33 @@ async fn a_try_that_a_stop_breaks_off_is_no_failure_and_one_that_a_crash_breaks_
 }
 
 #[tokio::test]
+async fn link_hosts_are_looked_after_as_long_as_they_are_there() {
+    let home = tempfile::tempdir().expect("a folder");
+    let mut config = settings(home.path());
+    config.acme.link_hosts_max = 2;
+    let (acme, tls) = started(&config);
+    let hosts = || acme.standing().into_iter().map(|one| one.host).collect::<Vec<_>>();
+    let named = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+    acme.want(named(&["a.example", "b.example", "c.example"]));
+    assert_eq!(hosts(), ["a.example", "b.example", HOST]);
+    let pem = {
+        let made = rcgen::generate_simple_self_signed(vec!["d.example".into()]).expect("made");
+        Pem { chain: made.cert.pem(), key: made.signing_key.serialize_pem() }
+    };
+    Keeper::new(home.path()).keep_certificate("d.example", &pem).expect("kept");
+    acme.want(named(&["d.example"]));
+    assert_eq!(hosts(), ["d.example", HOST]);
+    assert_eq!(sources(&tls), ["self_signed", "authority"], "what is kept is served");
+    acme.want(Vec::new());
+    assert_eq!(hosts(), [HOST]);
+    assert_eq!(sources(&tls), ["self_signed"]);
+    config.acme.link_hosts = false;
+    let (acme, _tls) = started(&config);
+    acme.want(named(&["a.example"]));
+    assert_eq!(acme.standing().len(), 1);
+}
+
+#[tokio::test]
 async fn who_wants_no_authority_asks_none() {
     let home = tempfile::tempdir().expect("a folder");
     let mut config = settings(home.path());

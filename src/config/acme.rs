@@ -45,6 +45,10 @@ sections! {
         directory: String = DIRECTORY.into(),
         /// The hosts to have a certificate for each; none: the hostname, and the host of http.public_url.
         hosts: Vec<String> = Vec::new(),
+        /// Whether link hosts of sending domains get one too, once they lead here.
+        link_hosts: bool = true,
+        /// Most of those.
+        link_hosts_max: u32 = 500,
         /// How the authority sees that they are ours: "tls-alpn-01" at port 443, by listen.https; or "http-01" at port 80, by listen.redirect or listen.http.
         challenge: Challenge = Challenge::TlsAlpn01,
         /// Whether the next certificate keeps the key, so that a TLSA record of it (3 1 1) goes on matching.

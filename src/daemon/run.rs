@@ -206,13 +206,13 @@ pub async fn start(config: Config) -> Result<Running> {
     tasks.spawn(http::serve_unix(admin, http::admin(parts.clone()), stop.clone()));
     listen(&mut tasks, sockets, &intake, &parts, &stop);
     tasks.spawn(outgoing::run(delivery, stop.clone()));
-    tasks.spawn(acme.run(stop.clone()));
+    tasks.spawn(acme.clone().run(stop.clone()));
     tasks.spawn(follower);
     tasks.spawn(rights.run(stop.clone()));
     tasks.spawn(keeping::run(config.clone(), trimmed, parts.world.clone(), stop.clone()));
     tasks.spawn(webhooks.run(stop.clone()));
     let (files, world) = ((tls.clone(), shaping.clone()), parts.world);
-    tasks.spawn(tend::run(config.clone(), files, world, looked_after, stop.clone()));
+    tasks.spawn(tend::run(config.clone(), files, world, looked_after, acme, stop.clone()));
     ready.store(true, Ordering::Release);
     let watchdog = None;
     Ok(Running {

@@ -3,6 +3,7 @@
 use super::audit;
 use super::outgoing::ShapingFile;
 use crate::accounts::{Accounts, Ours};
+use crate::acme::Acme;
 use crate::config::Config;
 use crate::dns::Resolver;
 use crate::events::request::forget_old;
@@ -24,13 +25,14 @@ pub(super) async fn run(
     (tls, shaping): (Arc<tls::Server>, Arc<ShapingFile>),
     world: World,
     (accounts, store, resolver): (Accounts, Store, Arc<dyn Resolver>),
+    acme: Acme,
     stop: CancellationToken,
 ) {
     let chain = (config.clone(), accounts.clone(), store.clone(), world.clone());
     tokio::join!(
         audit::tend(chain.0, chain.1, chain.2, chain.3, stop.clone()),
         files((tls, shaping), config.tls.look_interval.0, world.clone(), stop.clone()),
-        domains(&config, &accounts, &*resolver, stop.clone()),
+        domains(&config, &accounts, (&*resolver, &acme), stop.clone()),
         uses(&config, &accounts, stop.clone()),
         requests(&config, &store, world.clone(), stop.clone()),
         reserve(config.clone(), world, stop)
@@ -38,15 +40,21 @@ pub(super) async fn run(
 }
 
 /// Looks up what sending domains wait for: new keys that sign once they are published, hosts of
-/// their own.
+/// their own, which get their certificates.
 async fn domains(
     config: &Config,
     accounts: &Accounts,
-    resolver: &dyn Resolver,
+    (resolver, acme): (&dyn Resolver, &Acme),
     stop: CancellationToken,
 ) {
     let (ours, kept) = (Ours::of(config), config.retired_key_kept());
     loop {
+        match accounts.link_hosts() {
+            Ok(hosts) => acme.want(hosts),
+            Err(fault) => {
+                tracing::warn!(target: "relent::acme", %fault, "link hosts cannot be listed");
+            }
+        }
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(config.domains.look_interval.0) => {}

@@ -219,6 +219,11 @@ impl Server {
         issued
     }
 
+    /// Serves it no more.
+    pub fn withdraw(&self, host: &str) {
+        self.change().issued.remove(host);
+    }
+
     /// Reads the files anew if they changed. A bad new file keeps the old certificate, with a warning.
     pub fn reload(&self) {
         let mut files = self.files();

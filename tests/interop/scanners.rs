@@ -82,6 +82,10 @@ async fn sslyze_finds_what_mozilla_asks_for() {
             ("session_renegotiation", "/is_vulnerable_to_client_renegotiation_dos", false),
             ("session_renegotiation", "/supports_secure_renegotiation", true),
         ] {
+            // Which the scanner itself cannot ask after STARTTLS.
+            if is_begun && scan == "tls_1_3_early_data" {
+                continue;
+            }
             let said = found[scan]["result"].pointer(fault);
             assert_eq!(
                 said,

@@ -16,6 +16,8 @@ mod fuzz;
 mod hostile;
 mod interop;
 mod journeys;
+mod packaging;
 mod replies;
 mod tidy;
+mod watch;
 mod webhooks;

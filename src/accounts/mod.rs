@@ -9,7 +9,6 @@ mod failures;
 mod hash;
 mod language;
 mod limit;
-mod network;
 mod page;
 mod permission;
 mod picture;
@@ -40,6 +39,7 @@ mod member_tests;
 #[cfg(test)]
 mod tests;
 
+pub use crate::config::Network;
 pub use account::{Accounts, no_account};
 pub use colour::{CONTRAST_MIN, Colour, ColourFault};
 pub use consent_term::{ConsentTerm, ConsentTermFault};
@@ -52,7 +52,6 @@ pub use language::Language;
 pub use limit::{AccountRules, Limits, RulesChange, Suspension, Thing, room};
 pub use login::Claim;
 pub use member::{By, MemberFault, MemberId, Person, Place};
-pub use network::Network;
 pub use page::{
     AccountPage, DISPLAY_NAME_MAX, GROUND_DARK, GROUND_LIGHT, Logo, LogoName, PageChange,
 };

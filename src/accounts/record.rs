@@ -2,9 +2,9 @@
 
 use super::consent_term::ConsentTerm;
 use super::language::Language;
-use super::network::Network;
 use super::quiet_hours::QuietHours;
 use super::right::Right;
+use crate::config::Network;
 use crate::events::record::Scope;
 use crate::mail::{AccountId, Address, StreamId, Timestamp};
 use crate::store::{Record, StoreFault, Table};

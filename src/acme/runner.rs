@@ -88,6 +88,7 @@ impl Acme {
     pub fn new(parts: Parts) -> Self {
         let Parts { config, tls, client, resolver, world } = parts;
         if !config.acme.enabled {
+            tell(&BTreeMap::new());
             return Self::none();
         }
         let settings = config.acme.clone();
@@ -216,6 +217,7 @@ impl Runner {
             let issued = kept.map(|pair| self.tls.issue(host, pair));
             self.hosts().insert(host.clone(), Host { state, issued, ..Host::default() });
         }
+        tell(&self.hosts());
     }
 
     fn drop_all_but(&self, hosts: &[String]) {
@@ -272,6 +274,7 @@ impl Runner {
             change(host);
         }
         let states = hosts.iter().map(|(name, host)| (name.clone(), host.state.clone())).collect();
+        tell(&hosts);
         drop(hosts);
         if let Err(fault) = self.keeper.keep_states(&states) {
             tracing::warn!(target: "relent::acme", %fault,
@@ -314,7 +317,7 @@ impl Runner {
                     host.state.succeed();
                     host.issued = Some(issued);
                 });
-                count(host, "issued", 0);
+                metrics::counter!("relent_acme_orders_total", "outcome" => "issued").increment(1);
                 tracing::info!(target: "relent::acme", host, until = %issued.until,
                     "a new certificate is served");
             }
@@ -330,7 +333,7 @@ impl Runner {
         let asked = self.line.asked_wait(now);
         let mut state = before;
         state.fail(&self.settings, why.to_string(), now, asked);
-        count(host, "failed", state.failures);
+        metrics::counter!("relent_acme_orders_total", "outcome" => "failed").increment(1);
         let (failures, next) = (state.failures, state.not_before.unwrap_or_default());
         tracing::warn!(target: "relent::acme", host, %why, failures, next_try = %next,
             "no certificate was given; what is there stays in use");
@@ -354,6 +357,7 @@ impl Runner {
         let contact = settings.contact.as_ref().map(|address| format!("mailto:{address}"));
         let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
         if let Some(kept) = self.keeper.account(settings) {
+            // Its secret cannot be copied: it is read once more, in case it is to be written.
             let again = self.keeper.account(settings);
             let account = builder.from_credentials(kept.credentials).await?;
             if kept.contact != settings.contact
@@ -400,7 +404,9 @@ fn external(settings: &config::Acme) -> Result<Option<ExternalAccountKey>, Order
     Ok(Some(ExternalAccountKey::new(id.clone(), &key)))
 }
 
-fn count(host: &str, outcome: &'static str, failures: u32) {
-    metrics::counter!("relent_acme_orders_total", "outcome" => outcome).increment(1);
-    metrics::gauge!("relent_acme_failures", "host" => host.to_owned()).set(f64::from(failures));
+/// Sets the figure of those whose last try failed.
+fn tell(hosts: &BTreeMap<String, Host>) {
+    let is_failing = |host: &&Host| host.before.as_ref().unwrap_or(&host.state).failures > 0;
+    let count = u32::try_from(hosts.values().filter(is_failing).count()).unwrap_or(u32::MAX);
+    metrics::gauge!("relent_acme_hosts_failing").set(f64::from(count));
 }

@@ -9,6 +9,7 @@ use super::delivery::DeliveryVerb;
 use super::export::Outgoing;
 use super::held::{HeldVerb, Recall};
 use super::import::{Elsewhere, Incoming};
+use super::manual::Shell;
 use super::member::{MemberVerb, SessionVerb};
 use super::queue::QueueVerb;
 use super::rights::RecipientVerb;
@@ -116,6 +117,17 @@ pub(super) enum Verb {
     /// The records on disk, while the daemon is stopped.
     #[command(subcommand)]
     Store(StoreVerb),
+    /// Write the manual: a page for each command, and relent.toml(5) for the settings.
+    Man {
+        /// The folder to write to; made where it is missing.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Print what makes a shell complete the commands.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
 }
 
 /// How an answer is printed.
@@ -488,6 +500,8 @@ mod tests {
             "relent delivery suspend *.mx.example --for 2h --reason enough",
             "relent delivery resume b.example",
             "relent delivery list --json",
+            "relent man --out man",
+            "relent completions fish",
         ] {
             assert!(fits(line), "{line}");
         }
@@ -527,6 +541,8 @@ mod tests {
             "relent stream answers acme news --confirm perhaps",
             "relent classify",
             "relent classify a.eml --stream-kind other",
+            "relent man",
+            "relent completions csh",
         ] {
             assert!(!fits(line), "{line}");
         }

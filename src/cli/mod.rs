@@ -18,6 +18,7 @@ mod import;
 mod json_items;
 mod local;
 mod look;
+mod manual;
 mod member;
 mod progress;
 mod queue;

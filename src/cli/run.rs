@@ -5,8 +5,8 @@ use super::audit::AuditVerb;
 use super::client::{Client, Fault};
 use super::webhook::WebhookVerb;
 use super::{
-    audit, classify, delivery, explain, local, member, queue, recipients, rights, senders, show,
-    tls, webhook,
+    audit, classify, delivery, explain, local, manual, member, queue, recipients, rights, senders,
+    show, tls, webhook,
 };
 use crate::config::{Config, DEFAULT_PATH};
 use crate::webhooks;
@@ -41,6 +41,8 @@ fn obey(cli: Cli) -> Result<(), Fault> {
         }
         Verb::Classify { files, tried, form } => classify::classify(&files, named, &tried, form),
         Verb::Webhook(WebhookVerb::Schema) => show::put(webhooks::SCHEMA),
+        Verb::Man { out } => manual::man(&out),
+        Verb::Completions { shell } => manual::completions(shell),
         verb => {
             let client = Client::new(&settings(named)?, path);
             tokio::runtime::Builder::new_current_thread()
@@ -88,6 +90,8 @@ async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
         | Verb::Demo { .. }
         | Verb::Check { .. }
         | Verb::Store(_)
+        | Verb::Man { .. }
+        | Verb::Completions { .. }
         | Verb::Classify { .. } => Ok(()),
     }
 }

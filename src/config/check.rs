@@ -40,6 +40,7 @@ const ZERO: &[&str] = &[
     "spool.reserve_size",
     "spool.live_percent_min",
     "spool.mark_delay",
+    "metrics.accounts_max",
     "accounts.messages_per_second_max",
     "accounts.messages_per_minute_max",
     "accounts.recipients_per_day_max",

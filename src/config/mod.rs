@@ -9,7 +9,10 @@ mod encryption;
 mod keeping;
 mod load;
 mod members;
+mod metrics;
+mod network;
 mod pools;
+pub mod reference;
 mod refusals;
 mod section;
 pub mod shaping;
@@ -26,6 +29,8 @@ pub use encryption::{MtaSts, TlsPolicy, TlsReports};
 pub use keeping::{Audit, LogAddresses};
 pub use load::ConfigFault;
 pub use members::{Accounts, Members};
+pub use metrics::Metrics;
+pub use network::Network;
 pub use pools::{DEFAULT_POOL, Day, Pool, Pools, Source, day_of};
 pub use refusals::RefusalFile;
 pub use section::{
@@ -99,6 +104,8 @@ pub struct Config {
     pub retention: Retention,
     /// When the process is well enough for systemd's watchdog and for /readyz.
     pub health: Health,
+    /// The figures at /metrics.
+    pub metrics: Metrics,
     /// What is written to standard error, or to the journal.
     pub log: Log,
     /// The process itself.
@@ -134,6 +141,7 @@ impl Default for Config {
             audit: Audit::default(),
             retention: Retention::default(),
             health: Health::default(),
+            metrics: Metrics::default(),
             log: Log::default(),
             process: Process::default(),
         }

@@ -96,7 +96,7 @@ sections! {
         inbound: Vec<SocketAddr> = any(25),
         /// Unsubscribe pages, API, metrics and health.
         http: Vec<SocketAddr> = vec![SocketAddr::from(([127, 0, 0, 1], 8025))],
-        /// The same over TLS but for the metrics, under the certificates of [tls] and [acme], as in ["0.0.0.0:443"].
+        /// The same over TLS, under the certificates of [tls] and [acme], as in ["0.0.0.0:443"].
         https: Vec<SocketAddr> = Vec::new(),
         /// Answers to a certificate authority, and a redirect to http.public_url for all else, as in ["0.0.0.0:80"].
         redirect: Vec<SocketAddr> = Vec::new(),

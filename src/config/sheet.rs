@@ -1,11 +1,11 @@
 //! Holds `config/relent.toml` and the code equal: every key, its default, and its sentence.
 
-use super::Config;
+use super::{Config, reference};
 use std::path::Path;
 
 const SHEET: &str = include_str!("../../config/relent.toml");
 const ROOT: &str = include_str!("mod.rs");
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     include_str!("acme.rs"),
     include_str!("consents.rs"),
     include_str!("section.rs"),
@@ -13,6 +13,7 @@ const SECTIONS: [&str; 8] = [
     include_str!("api.rs"),
     include_str!("keeping.rs"),
     include_str!("members.rs"),
+    include_str!("metrics.rs"),
     include_str!("webhooks.rs"),
 ];
 const WORDS: &str = include_str!("words.rs");
@@ -91,22 +92,10 @@ fn the_sheet_is_the_defaults() {
 
 #[test]
 fn the_sheet_says_of_each_key_what_the_code_says() {
-    let mut section = "";
-    let (mut found, mut comment) = (Vec::new(), Vec::new());
-    for line in SHEET.lines() {
-        if let Some(words) = line.strip_prefix("# ") {
-            comment.push(words);
-            continue;
-        }
-        let sentence = std::mem::take(&mut comment).join(" ");
-        if let Some(name) = line.strip_prefix('[') {
-            section = name.trim_end_matches(']');
-            found.push((section, "", false, sentence));
-        } else if let Some((name, _)) = line.split_once(" = ") {
-            let optional = name.strip_prefix('#');
-            found.push((section, optional.unwrap_or(name), optional.is_some(), sentence));
-        }
-    }
+    let found: Vec<_> = reference::settings()
+        .into_iter()
+        .map(|it| (it.section, it.name, it.is_optional, it.sentence))
+        .collect();
     let keys = keys();
     assert!(keys.len() > 90, "only {} keys were read from the code", keys.len());
     for key in &keys {

@@ -92,10 +92,12 @@ pub fn check(config: &Config, path: &Path) -> Result<(), ConfigFault> {
     Shaping::load(&config.delivery)?;
     let Some(fault) = tls::Server::check(&config.tls) else { return Ok(()) };
     let is = |named: &Option<PathBuf>| *named == Some(fault.path.clone());
-    let name = match () {
-        () if is(&config.tls.key) => "tls.key",
-        () if is(&config.tls.certificate) => "tls.certificate",
-        () => "tls.more",
+    let name = if is(&config.tls.key) {
+        "tls.key"
+    } else if is(&config.tls.certificate) {
+        "tls.certificate"
+    } else {
+        "tls.more"
     };
     let reason = format!("{fault}; name a file in PEM that this user may read");
     Err(ConfigFault::at(path, name, reason))

@@ -7,6 +7,7 @@ mod directory;
 mod keeping;
 mod listeners;
 mod outgoing;
+mod pulse;
 mod run;
 mod tend;
 mod user;

@@ -6,7 +6,7 @@ use super::directory::Known;
 use super::listeners::{self, Listeners};
 use super::outgoing::{self, ShapingFile, Way};
 use super::watchdog::{self, Watchdog};
-use super::{keeping, tend, user};
+use super::{keeping, pulse, tend, user};
 use crate::accounts::Accounts;
 use crate::acme::{self, Acme};
 use crate::config::{Config, Shaping};
@@ -58,7 +58,7 @@ pub struct Running {
 pub async fn serve(config: Config) -> Result<()> {
     telemetry::init_logs(&config.log, &config.data_dir);
     for advice in super::advice(&config) {
-        tracing::warn!(target: "relent::delivery", "{advice}");
+        tracing::warn!(target: "relent::daemon", "{advice}");
     }
     // Before anybody is told that we run, so that no signal finds us without an answer.
     let mut terminate = signal(SignalKind::terminate())?;
@@ -102,6 +102,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let config = Arc::new(config);
     let world = World::real();
     let metrics = telemetry::metrics();
+    pulse::begin(&world);
     let stop = CancellationToken::new();
     let ready = Arc::new(AtomicBool::new(false));
 
@@ -211,6 +212,7 @@ pub async fn start(config: Config) -> Result<Running> {
     tasks.spawn(rights.run(stop.clone()));
     tasks.spawn(keeping::run(config.clone(), trimmed, parts.world.clone(), stop.clone()));
     tasks.spawn(webhooks.run(stop.clone()));
+    tasks.spawn(pulse::run(parts.world.clone(), stop.clone()));
     let (files, world) = ((tls.clone(), shaping.clone()), parts.world);
     tasks.spawn(tend::run(config.clone(), files, world, looked_after, acme, stop.clone()));
     ready.store(true, Ordering::Release);
@@ -328,7 +330,7 @@ fn listen(
     }
     let tls = (parts.tls.clone(), parts.config.tls.handshake_timeout.0);
     for listener in sockets.https {
-        let site = http::public_tls(parts.clone());
+        let site = http::public(parts.clone());
         tasks.spawn(http::serve_tls(listener, site, tls.clone(), stop.clone()));
     }
     for listener in sockets.redirect {

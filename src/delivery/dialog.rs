@@ -9,7 +9,7 @@ use super::wire::{Wire, discard, look};
 use crate::config;
 use crate::mail::{Domain, Reply};
 use crate::smtp::{Capabilities, DotStuffer, ReplyParser, chunks};
-use crate::tls::told;
+use crate::tls::{shaken, told};
 use crate::web::Refused;
 use rustls::HandshakeKind;
 use rustls::pki_types::ServerName;
@@ -202,7 +202,10 @@ impl Dialog {
         let name =
             ServerName::try_from(host).unwrap_or_else(|_| ServerName::from(self.target.to.ip()));
         let limit = self.left_of(limit);
-        let stream = match timeout(limit, connector.connect(name, self.wire)).await {
+        let done = timeout(limit, connector.connect(name, self.wire)).await;
+        let agreed = done.as_ref().ok().and_then(|done| done.as_ref().ok());
+        shaken("out", agreed.and_then(|stream| stream.get_ref().1.protocol_version()));
+        let stream = match done {
             Ok(Ok(stream)) => stream,
             Ok(Err(fault)) => return Err(Broken::Tls(breach(told(&fault)))),
             Err(_) => {

@@ -396,6 +396,9 @@ impl Delivery {
             }
             Err(other) => return Err(other),
         };
+        if dialog.secured.is_none() {
+            metrics::counter!("relent_plaintext_total").increment(1);
+        }
         (dialog.slot, dialog.source) = (Some(slot), source);
         Ok(dialog)
     }

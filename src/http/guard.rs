@@ -158,7 +158,7 @@ async fn known(
         return Ok(Caller::Credential(account, Arc::new(credential)));
     }
     watch.failures.add(pair, now);
-    metrics::counter!("relent_auth_failures_total").increment(1);
+    metrics::counter!("relent_auth_failures_total", "door" => "api").increment(1);
     tracing::info!(target: "relent::http", client = ?from, "a wrong token was refused");
     // Whyever it is refused, it takes the same time.
     alarm.ring().await;

@@ -1,48 +1,93 @@
 //! For those who watch: figures, whether the process lives, whether it takes mail.
 
+use super::problem::Problem;
+use super::serve::Peer;
 use super::site::Parts;
-use crate::telemetry::{OPEN_METRICS, open_metrics};
-use axum::Router;
+use crate::queue::Summary;
+use crate::telemetry::{OPEN_METRICS, TEXT_METRICS, open_metrics};
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use std::sync::atomic::Ordering;
 
-/// The routes of every face.
+/// The routes of both faces.
 pub(super) fn routes() -> Router<Parts> {
-    Router::new().route("/livez", get(|| async { "alive\n" })).route("/readyz", get(ready))
+    Router::new()
+        .route("/metrics", get(figures))
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
 }
 
-/// Figures, which tell how much is sent and refused: not for a face that the whole internet sees.
-pub(super) fn metrics() -> Router<Parts> {
-    Router::new().route("/metrics", get(figures))
-}
-
-async fn figures(State(parts): State<Parts>) -> impl IntoResponse {
-    let summary = parts.queue.summary().await;
-    for (state, count) in
-        [("queued", summary.queued), ("active", summary.active), ("held", summary.held)]
-    {
-        // Exact up to 2^53 recipients.
-        #[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        metrics::gauge!("relent_queue_recipients", "state" => state).set(count as f64);
+/// The figures, to who may read them: they name accounts.
+async fn figures(
+    State(parts): State<Parts>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+) -> Response {
+    let asker = peer.and_then(|Extension(peer)| peer.asker(&headers));
+    if !parts.config.metrics.may_read(asker) {
+        let from = asker.map(|ip| ip.to_string()).unwrap_or_default();
+        let text = format!("figures are not shown to {from}: metrics.readers names who may read");
+        return Problem::new(StatusCode::FORBIDDEN, text).into_response();
     }
-    let text = open_metrics(&parts.metrics.render());
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], text)
+    look(&parts).await;
+    let text = parts.metrics.render();
+    if wants_text(&headers) {
+        return ([(header::CONTENT_TYPE, TEXT_METRICS)], text).into_response();
+    }
+    ([(header::CONTENT_TYPE, OPEN_METRICS)], open_metrics(&text)).into_response()
+}
+
+/// Whether somebody knows the older text alone.
+fn wants_text(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let kinds: Vec<_> = accepted.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let names = |kind: &str| kinds.iter().any(|given| given.starts_with(kind));
+    names("text/plain") && !names("application/openmetrics-text") && !names("*/*")
+}
+
+/// Sets those figures that are looked at when they are asked for.
+#[allow(clippy::cast_precision_loss, reason = "a gauge is a float, exact up to 2^53")]
+async fn look(parts: &Parts) {
+    let summary = parts.queue.summary().await;
+    let states = [("queued", summary.queued), ("active", summary.active), ("held", summary.held)];
+    for ((state, count), ages) in states.into_iter().zip(&summary.ages) {
+        metrics::gauge!("relent_queue_recipients", "state" => state).set(count as f64);
+        for ((_, age), count) in Summary::AGES.iter().zip(ages) {
+            metrics::gauge!("relent_queue_age_recipients", "state" => state, "age" => *age)
+                .set(*count as f64);
+        }
+    }
+    metrics::gauge!("relent_queue_oldest_due_seconds").set(summary.oldest_due.as_secs_f64());
+    if let Ok(free) = parts.world.disk.free(&parts.config.data_dir) {
+        metrics::gauge!("relent_disk_free_bytes").set(free as f64);
+    }
+    let least = parts.config.spool.free_space_min.0;
+    metrics::gauge!("relent_disk_free_min_bytes").set(least as f64);
+    let is_ready = unready(parts).await.is_none();
+    metrics::gauge!("relent_ready").set(if is_ready { 1.0 } else { 0.0 });
+}
+
+/// Why mail is not taken now.
+async fn unready(parts: &Parts) -> Option<String> {
+    if let Err(fault) = parts.store.ready() {
+        Some(fault.to_string())
+    } else if let Err(fault) = parts.queue.ready() {
+        Some(fault.to_string())
+    } else if let Err(why) = parts.vitals.recent().await {
+        Some(why)
+    } else if !parts.ready.load(Ordering::Acquire) {
+        Some("starting or stopping".into())
+    } else {
+        None
+    }
 }
 
 async fn ready(State(parts): State<Parts>) -> (StatusCode, String) {
-    let reason = if let Err(fault) = parts.store.ready() {
-        fault.to_string()
-    } else if let Err(fault) = parts.queue.ready() {
-        fault.to_string()
-    } else if let Err(why) = parts.vitals.recent().await {
-        why
-    } else if !parts.ready.load(Ordering::Acquire) {
-        "starting or stopping".into()
-    } else {
-        return (StatusCode::OK, "ready\n".into());
-    };
-    (StatusCode::SERVICE_UNAVAILABLE, reason + "\n")
+    match unready(&parts).await {
+        None => (StatusCode::OK, "ready\n".into()),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason + "\n"),
+    }
 }

@@ -65,5 +65,5 @@ mod tests;
 
 pub use outgoing::{Outgoing, OutgoingFault};
 pub use serve::{serve_tcp, serve_tls, serve_unix};
-pub use site::{Parts, Site, admin, public, public_tls, redirect};
+pub use site::{Parts, Site, admin, public, redirect};
 pub use vitals::{Found, Vitals};

@@ -80,7 +80,7 @@ pub(super) async fn log_in(
             return Err(fault.into());
         }
     };
-    metrics::counter!("relent_member_logins_total", "outcome" => "let in").increment(1);
+    metrics::counter!("relent_member_logins_total", "outcome" => "let_in").increment(1);
     tracing::info!(target: "relent::http", member = standing.person.id.0, client = %from.ip, "a member logged in");
     let mut shown = session_view(&parts, &standing.key, &standing.session);
     shown["token"] = token.into();

@@ -88,25 +88,14 @@ pub struct Site {
     pub(super) metrics: PrometheusHandle,
 }
 
-/// What everybody may reach who reaches the listeners of `http`: recipients' pages, the API for who shows a token,
-/// metrics and health.
+/// What everybody may reach: recipients' pages, the API for who shows a token, metrics and health.
 #[must_use]
 pub fn public(parts: Parts) -> Site {
-    site(everybodys(&parts).merge(health::metrics()).fallback(nothing), parts)
-}
-
-/// The same over TLS, where the whole internet may ask: without the metrics.
-#[must_use]
-pub fn public_tls(parts: Parts) -> Site {
-    site(everybodys(&parts).fallback(nothing), parts)
-}
-
-fn everybodys(parts: &Parts) -> Router<Parts> {
     let face = Face::Public(Arc::new(Watch::new(&parts.config.api)));
-    let api = route::router(table::routes(&parts.config), parts, &face);
+    let api = route::router(table::routes(&parts.config), &parts, &face);
     let api = api.layer(Extension(Followers::new(&parts.config.api)));
-    let routes = recipient::routes(parts).merge(door::routes()).merge(tls::routes());
-    routes.merge(api).merge(health::routes())
+    let routes = recipient::routes(&parts).merge(door::routes()).merge(tls::routes());
+    site(routes.merge(api).merge(health::routes()).fallback(nothing), parts)
 }
 
 /// What is said in the clear to whoever should speak TLS: what an authority asks for, and where to go.
@@ -120,7 +109,7 @@ pub fn redirect(parts: Parts) -> Site {
 pub fn admin(parts: Parts) -> Site {
     let api = route::router(table::routes(&parts.config), &parts, &Face::Operator);
     let api = api.layer(Extension(Followers::new(&parts.config.api)));
-    site(api.merge(health::routes()).merge(health::metrics()).fallback(nothing), parts)
+    site(api.merge(health::routes()).fallback(nothing), parts)
 }
 
 async fn nothing() -> Problem {

@@ -8,6 +8,7 @@ use crate::smtp::session::Question;
 use crate::telemetry::Amount;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// Bytes of memory taken at a time.
@@ -135,6 +136,7 @@ impl Inbound {
     }
 
     pub(super) async fn finish(&mut self) -> Answer {
+        let arrived = Instant::now();
         let message = std::mem::take(&mut self.message);
         let to = std::mem::take(&mut self.to);
         if let Some(answer) = message.refused {
@@ -162,6 +164,7 @@ impl Inbound {
             to,
             tls,
             message: message.bytes.into(),
+            arrived,
         };
         let verdict = self.intake.parts.desk.receive(incoming).await;
         drop(message.memory);

@@ -83,7 +83,7 @@ impl Intake {
                 Err(_) => return,
             }
         }
-        metrics::counter!("relent_connections_total").increment(1);
+        metrics::counter!("relent_connections_total", "port" => port.name()).increment(1);
         let driver = Driver::new(self.clone(), connection, tls, peer, port, shutdown);
         driver.run().await;
         drop(counted);

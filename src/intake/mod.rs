@@ -35,6 +35,18 @@ pub enum Port {
     Inbound,
 }
 
+impl Port {
+    /// As figures are labelled with it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Submission => "submission",
+            Self::Submissions => "submissions",
+            Self::Inbound => "inbound",
+        }
+    }
+}
+
 /// What intake needs.
 pub struct Parts {
     /// The settings.

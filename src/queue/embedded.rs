@@ -2,6 +2,7 @@
 
 use super::history::find;
 use super::state::{Key, Stand, State, Then};
+use super::tally::Tally;
 use super::{
     Attempt, Draft, ItemView, Lease, Limits, Outage, Queue, Said, Selector, Site, SiteView,
     Summary, Suspension, Waits, ending::reason, rebuild::rebuild, schedule::longest,
@@ -44,6 +45,7 @@ pub struct Embedded {
     state: Mutex<State>,
     pub(super) wake: Notify,
     level: Level,
+    pub(super) tally: Tally,
     /// When it was opened, by the steady clock.
     pub(super) started: Duration,
 }
@@ -100,6 +102,7 @@ impl Embedded {
         spool.settle();
         let level = Level::new("queue.items_max", config.queue.items_max);
         let started = world.clock.steady();
+        let tally = Tally::new(config.metrics.accounts_max);
         Ok(Arc::new_cyclic(|own| Self {
             own: own.clone(),
             spool,
@@ -110,6 +113,7 @@ impl Embedded {
             state: Mutex::new(state),
             wake: Notify::new(),
             level,
+            tally,
             started,
         }))
     }
@@ -578,9 +582,13 @@ impl Queue for Embedded {
     }
 
     async fn summary(&self) -> Summary {
-        let summary = self.state().summary();
+        let summary = self.state().summary(self.world.clock.now());
         self.level.set(summary.queued + summary.active + summary.held);
         summary
+    }
+
+    fn complained(&self, account: AccountId) {
+        self.tally.complained(account, &self.accounts);
     }
 
     async fn find(

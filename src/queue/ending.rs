@@ -121,12 +121,7 @@ impl Embedded {
             dsn = %said.status, status = name, class = said.class.map_or("", RefusalClass::name),
             said = said.text, "outcome"
         );
-        if let (Some(class), Outcome::Deferred { .. } | Outcome::Failed { .. }) =
-            (said.class, &outcome)
-        {
-            metrics::counter!("relent_refusals_total", "class" => class.name()).increment(1);
-        }
-        metrics::counter!("relent_recipients_total", "outcome" => name).increment(1);
+        self.tally.ended(message, &outcome, &said, at, &self.accounts);
         MessageEvent::Recipient {
             message: message.id,
             origin: message.origin.clone(),

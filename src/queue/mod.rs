@@ -17,6 +17,7 @@ mod shelf;
 mod site;
 mod state;
 mod stop;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -36,10 +37,12 @@ use crate::mail::{
 use crate::policy::{Judgement, Permit};
 use crate::spool::{Body, BodyWriter, SpoolFault};
 use crate::store::StoreFault;
+use crate::telemetry::AGES;
 use async_trait::async_trait;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One recipient of a message, leased for one attempt. Dropped unfinished, it is due again.
 #[derive(Debug, Clone)]
@@ -210,6 +213,18 @@ pub struct Summary {
     pub held: u64,
     /// The busiest destinations and what waits for each, at most 50.
     pub domains: Vec<(String, u64)>,
+    /// How many have which age ([`Summary::AGES`]): of those queued, active, held.
+    #[serde(skip)]
+    pub ages: [[u64; 6]; 3],
+    /// For how long the item has been due that has been due for longest, of those that something but the operator
+    /// or an outage keeps.
+    #[serde(skip)]
+    pub oldest_due: Duration,
+}
+
+impl Summary {
+    /// The ages by which what waits is counted: the most seconds, and their word.
+    pub const AGES: [(u64, &str); 6] = AGES;
 }
 
 /// A message to accept: all but its id, body and time.
@@ -271,6 +286,8 @@ pub trait Queue: Send + Sync + 'static {
     async fn list(&self, selector: Selector, limit: usize) -> Vec<ItemView>;
     /// Figures.
     async fn summary(&self) -> Summary;
+    /// Notes that somebody's complaint about an account's mail made a stop.
+    fn complained(&self, account: AccountId);
     /// The message that a bounce token names, while it is known, and the recipient of it, who may be one
     /// of several ([`RecipientNumber::shared`]).
     async fn find(

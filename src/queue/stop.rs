@@ -6,6 +6,7 @@ use crate::mail::{AccountId, RecipientHash};
 use crate::policy::{Buried, Death, Made, Policy, Settled, Subject};
 use crate::store::StoreFault;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What is to be stopped.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct Stop {
     pub evidence: Evidence,
     /// Of mail that came in: by which rule and on what proof.
     pub grounds: Option<Grounds>,
+    /// When the wish arrived: the end of its message, or the begin of its request.
+    pub arrived: Instant,
 }
 
 /// Records a stop and ends the queued mail that it binds. It runs on a task of its own, so that one who hangs up is stopped all the same.
@@ -33,16 +36,21 @@ pub struct Stop {
 pub async fn stop(policy: &Policy, queue: &Arc<dyn Queue>, stop: Stop) -> Result<Made, StoreFault> {
     let (policy, queue) = (policy.clone(), queue.clone());
     let work = async move {
-        let Stop { account, recipient, subject, scope, reason, evidence, grounds } = stop;
+        let Stop { account, recipient, subject, scope, reason, evidence, grounds, arrived } = stop;
         let (way, ip) = (evidence.source, evidence.ip.clone().unwrap_or_default());
         let what = (scope, reason);
         let done = policy.suppress_on(account, subject, what, evidence, grounds).await?;
         let ended = queue.cancel(Selector::Recipient(account, recipient)).await;
         metrics::counter!("relent_stops_total", "way" => way.label(), "reason" => reason.name())
             .increment(1);
+        metrics::histogram!("relent_stop_seconds", "way" => way.label())
+            .record(arrived.elapsed().as_secs_f64());
+        if reason == Reason::Complaint && done.is_new {
+            queue.complained(account);
+        }
         tracing::info!(
             target: "relent::queue", account = account.0, recipient = %recipient, ?scope,
-            reason = reason.name(), event = done.event, settled = ?done.settled, ended, ip,
+            reason = reason.name(), record = done.event, settled = ?done.settled, ended, ip,
             "stopped: {}", way.name()
         );
         Ok(done)

@@ -5,6 +5,7 @@ use super::state::{Key, Stand, State, Then};
 use super::{ItemView, Summary};
 use crate::events::message::{Accepted, Origin};
 use crate::mail::Timestamp;
+use std::collections::HashMap;
 
 /// Most destinations that a summary names.
 const DOMAINS_MAX: usize = 50;
@@ -71,14 +72,37 @@ impl State {
     }
 
     /// Figures.
-    pub(super) fn summary(&self) -> Summary {
+    pub(super) fn summary(&self, now: Timestamp) -> Summary {
         let mut summary = Summary::default();
-        for (_, item) in self.items() {
-            match item.stand {
-                Stand::Queued => summary.queued += 1,
-                Stand::Active(_) | Stand::Ending => summary.active += 1,
-                Stand::Held => summary.held += 1,
-            }
+        // Of few destinations, and asked for each of many items.
+        let mut stopped: HashMap<u32, bool> = HashMap::new();
+        for (key, item) in self.items() {
+            let ages = match item.stand {
+                Stand::Queued => {
+                    let waited = now.since(item.next_at);
+                    let lane = item.destination;
+                    let mut is_stopped = || {
+                        let look = || self.lanes.stopped(lane, now).is_some();
+                        *stopped.entry(lane).or_insert_with(look)
+                    };
+                    if waited > summary.oldest_due && !is_stopped() {
+                        summary.oldest_due = waited;
+                    }
+                    summary.queued += 1;
+                    &mut summary.ages[0]
+                }
+                Stand::Active(_) | Stand::Ending => {
+                    summary.active += 1;
+                    &mut summary.ages[1]
+                }
+                Stand::Held => {
+                    summary.held += 1;
+                    &mut summary.ages[2]
+                }
+            };
+            let age = now.since(key.0.at()).as_secs();
+            let place = Summary::AGES.iter().position(|(most, _)| age <= *most);
+            ages[place.unwrap_or(Summary::AGES.len() - 1)] += 1;
         }
         let mut domains: Vec<_> = self.lanes.domains().map(|(d, n)| (d.to_string(), n)).collect();
         domains.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));

@@ -27,6 +27,7 @@ use crate::world::World;
 use bytes::Bytes;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::{OnceCell, Semaphore};
 
 /// Longest evidence kept of what was written, in characters.
@@ -73,6 +74,8 @@ pub struct Incoming {
     pub tls: TlsDemand,
     /// Its bytes, our Received field first.
     pub message: Bytes,
+    /// When the last of it had come.
+    pub arrived: Instant,
 }
 
 /// Who reads what comes back.
@@ -278,7 +281,7 @@ impl Desk {
         let grounds = self.grounds(reading, Rule::UnsubscribeAddress, Trust::Token);
         let evidence = evidence(reading, Source::ListUnsubscribe, Some(&person));
         let what = (scope, Reason::OptOut);
-        let event = self.stop(&person, what, evidence, grounds).await?;
+        let event = self.stop(reading, &person, what, evidence, grounds).await?;
         // A mail program's button has words of its own for its user; who writes is answered.
         if by_person {
             self.confirm(reading, &person, scope, event).await;
@@ -415,7 +418,7 @@ impl Desk {
             _ => (Scope::Account, Reason::Complaint),
         };
         let grounds = self.grounds(reading, Rule::Complaint, trust);
-        self.stop(&person, (scope, reason), evidence, grounds).await?;
+        self.stop(reading, &person, (scope, reason), evidence, grounds).await?;
         Ok(None)
     }
 
@@ -489,7 +492,7 @@ impl Desk {
         (source, grounds): (Source, Grounds),
     ) -> Result<(), Answer> {
         let evidence = evidence(reading, source, Some(person));
-        let event = self.stop(person, (scope, Reason::OptOut), evidence, grounds).await?;
+        let event = self.stop(reading, person, (scope, Reason::OptOut), evidence, grounds).await?;
         self.confirm(reading, person, scope, event).await;
         Ok(())
     }
@@ -497,6 +500,7 @@ impl Desk {
     /// Records a stop; done once no dot can follow it. The number of its event.
     async fn stop(
         &self,
+        reading: &Reading,
         person: &Person,
         (scope, reason): (Scope, Reason),
         evidence: Evidence,
@@ -510,6 +514,7 @@ impl Desk {
             reason,
             evidence,
             grounds: Some(grounds),
+            arrived: reading.incoming.arrived,
         };
         let done = queue::stop(&self.parts.policy, &self.parts.queue, stop).await;
         let made = done.map_err(|fault| fault.answer())?;

@@ -65,6 +65,14 @@ struct Batch {
     closing: Option<oneshot::Sender<()>>,
 }
 
+/// Syncs a file, and notes how long that took.
+fn sync(file: &dyn DiskFile) -> io::Result<()> {
+    let begun = Instant::now();
+    let done = file.sync_data();
+    metrics::histogram!("relent_spool_sync_seconds").record(begun.elapsed().as_secs_f64());
+    done
+}
+
 impl Drop for Writer {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -141,7 +149,7 @@ impl Writer {
         let number = match &self.active {
             Some((_, _, length)) if *length < full => return Ok(()),
             Some((number, file, _)) => {
-                file.sync_data().map_err(|fault| self.shared.stop(&fault))?;
+                sync(file.as_ref()).map_err(|fault| self.shared.stop(&fault))?;
                 self.dirty_since = None;
                 self.shared.synced(self.next);
                 number + 1
@@ -348,7 +356,7 @@ impl Writer {
             return Ok(());
         }
         if let Some((number, file, length)) = &mut self.active {
-            if let Err(fault) = file.sync_data() {
+            if let Err(fault) = sync(file.as_ref()) {
                 let stopped = self.shared.stop(&fault);
                 // The batch is answered 451: it must not be in the log when the daemon starts anew.
                 if let Err(fault) = file.set_len(start).and_then(|()| file.sync_data()) {

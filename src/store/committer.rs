@@ -213,7 +213,7 @@ fn work(shared: &Shared, mut batch: Vec<Box<dyn Job>>) {
     let mut changes = Vec::new();
     let committed = shared.engine().map(|engine| {
         changes = run_all(engine.as_ref(), &mut batch);
-        if changes.is_empty() { Ok(()) } else { engine.commit(&changes) }
+        if changes.is_empty() { Ok(()) } else { commit(engine.as_ref(), &changes) }
     });
     let committed = match committed {
         Ok(Err(EngineFault::Short(_))) if shared.reserve.give_up() => shared.anew(&changes),
@@ -225,6 +225,14 @@ fn work(shared: &Shared, mut batch: Vec<Box<dyn Job>>) {
     for job in batch {
         job.answer(committed.clone());
     }
+}
+
+/// Commits, and notes how long that took.
+fn commit(engine: &dyn Engine, changes: &[Change]) -> Result<(), EngineFault> {
+    let begun = Instant::now();
+    let done = engine.commit(changes);
+    metrics::histogram!("relent_store_commit_seconds").record(begun.elapsed().as_secs_f64());
+    done
 }
 
 /// Runs every change over those before it; what is to be written.

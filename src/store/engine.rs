@@ -89,6 +89,14 @@ pub trait Engine: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Row>, EngineFault>;
 
+    /// How many rows a table should have, where the engine keeps that beside them.
+    ///
+    /// # Errors
+    /// What the engine said.
+    fn count(&self, _table: Table) -> Result<Option<u64>, EngineFault> {
+        Ok(None)
+    }
+
     /// Makes all changes, in order, atomically, and answers once they are durable.
     ///
     /// # Errors

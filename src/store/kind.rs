@@ -2,7 +2,7 @@
 
 use super::engine::{Engine, EngineFault};
 use super::mend;
-use super::redb::Redb;
+use super::redb::{Redb, Way};
 #[cfg(feature = "sled")]
 use super::sled::{self, Sled};
 use crate::config::StoreEngine;
@@ -52,7 +52,9 @@ impl StoreEngine {
         create: bool,
     ) -> Result<Box<dyn Engine>, EngineFault> {
         Ok(match self {
-            Self::Redb => Box::new(Redb::open(records, cache, create)?),
+            Self::Redb => {
+                Box::new(Redb::open(records, cache, if create { Way::Create } else { Way::Open })?)
+            }
             #[cfg(feature = "sled")]
             Self::Sled => Box::new(Sled::open(records, cache, create)?),
         })

@@ -3,7 +3,7 @@
 
 use super::engine::EngineFault;
 use super::kind::Opened;
-use super::redb::Redb;
+use super::redb::{Redb, Way};
 use std::fs::{self, File};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -41,7 +41,7 @@ pub(super) fn open(
     let mut first = None;
     for mend in [Mend::Nothing, Mend::Head, Mend::Older] {
         let opened =
-            mended(source, copy, sound, mend).and_then(|()| Redb::open(copy, cache, false));
+            mended(source, copy, sound, mend).and_then(|()| Redb::open(copy, cache, Way::Save));
         match opened {
             Ok(engine) => {
                 let is_older = mend == Mend::Older;

@@ -363,6 +363,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_flipped_bit_in_the_name_of_a_table_costs_nothing_in_silence() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let kind = StoreEngine::Redb;
+        stops(folder.path(), kind, 20).await;
+        let file = folder.path().join(kind.records());
+        let sound = std::fs::read(&file).expect("the file");
+        let named = sound.windows(9).enumerate().filter(|(_, bytes)| bytes == b"recipient");
+        let mut saved = 0;
+        for at in named.flat_map(|(at, _)| at..at + 9) {
+            for bit in 0..8 {
+                let mut bytes = sound.clone();
+                bytes[at] ^= 1 << bit;
+                std::fs::write(&file, bytes).expect("written");
+                match recover(folder.path(), kind) {
+                    Ok(recovered) => {
+                        let is_whole = recovered.rows[7].1 == 20;
+                        assert!(is_whole || recovered.warning().is_some(), "{at}: {recovered:?}");
+                        saved += u32::from(is_whole);
+                        std::fs::remove_file(recovered.damaged).expect("removed");
+                    }
+                    Err(said) => assert!(said.contains("damaged"), "{at}: {said}"),
+                }
+            }
+        }
+        assert!(saved > 8, "{saved}");
+    }
+
+    #[tokio::test]
     async fn what_root_recovers_belongs_to_whom_the_damaged_records_did() {
         use std::os::unix::fs::MetadataExt;
         if !rustix::process::geteuid().is_root() {

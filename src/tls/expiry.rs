@@ -165,10 +165,9 @@ impl Server {
         for (name, until) in ends {
             #[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]
             let seconds = (until.0 / 1000) as f64;
-            metrics::gauge!("relent_tls_certificate_expiry_timestamp_seconds", "name" => name)
-                .set(seconds);
+            metrics::gauge!("relent_certificate_not_after_seconds", "name" => name).set(seconds);
         }
-        metrics::gauge!("relent_tls_certificate_faults").set(f64::from(faults));
+        metrics::gauge!("relent_certificate_faults").set(f64::from(faults));
     }
 }
 

@@ -5,6 +5,7 @@ use super::binding::Bindings;
 use super::expiry::Warnings;
 use super::files::{TlsFault, Watched, fault, pair, self_signed};
 use super::identity::{self, CHALLENGE, Identity};
+use super::shaken;
 use crate::config;
 use crate::mail::Timestamp;
 use rustls::ServerConfig;
@@ -162,11 +163,23 @@ impl Server {
         &self,
         stream: S,
     ) -> io::Result<(TlsStream<S>, Bindings)> {
+        let taken = self.take(stream).await;
+        let version =
+            taken.as_ref().ok().and_then(|(secure, _)| secure.get_ref().1.protocol_version());
+        shaken("in", version);
+        let (secure, end_point) = taken?;
+        let bindings = Bindings::of(secure.get_ref().1, end_point);
+        Ok((secure, bindings))
+    }
+
+    async fn take<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> io::Result<(TlsStream<S>, Option<Arc<[u8]>>)> {
         let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         let identity = self.identity(begun.client_hello().server_name())?;
         let secure = begun.into_stream(identity.mail.clone()).await?;
-        let bindings = Bindings::of(secure.get_ref().1, identity.end_point.clone());
-        Ok((secure, bindings))
+        Ok((secure, identity.end_point.clone()))
     }
 
     /// Takes the handshake of a browser; none, where it was an authority's look at a host of ours.

@@ -57,7 +57,7 @@ async fn links_that_lead_to_new_files_are_followed_under_open_sessions() {
     assert!(fault.contains("privkey.pem: does not fit"), "{fault}");
     assert_eq!(everywhere(&world, RELAY).await, first);
     let figures = ask(&mut connect(world.ports.http[0]).await, "GET /metrics").await;
-    assert!(figures.contains("relent_tls_certificate_faults 1"), "{figures}");
+    assert!(figures.contains("relent_certificate_faults 1"), "{figures}");
     lead(&folder, "privkey", 2);
     told(&world, |told| {
         let main = &told["certificates"][0];
@@ -104,8 +104,7 @@ async fn a_certificate_that_ends_is_warned_of_in_log_figures_and_check() {
     let said = checked.out + &checked.err;
     assert!(said.contains("c.pem has ended, 2001-01-01T00:00:00Z"), "{said}");
     let figures = ask(&mut connect(world.ports.http[0]).await, "GET /metrics").await;
-    let line =
-        format!("relent_tls_certificate_expiry_timestamp_seconds{{name=\"{RELAY}\"}} 978307200");
+    let line = format!("relent_certificate_not_after_seconds{{name=\"{RELAY}\"}} 978307200");
     assert!(figures.contains(&line), "{figures}");
     let shown = told(&world, |_| true);
     assert_eq!(shown["certificates"][0]["holds"], "ended");

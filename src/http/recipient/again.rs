@@ -44,7 +44,7 @@ pub(super) async fn ask(
         }
         Some((had, address)) => {
             let (parts, stream) = (parts.clone(), had.stream.clone());
-            let (evidence, tag) = (evidence(Source::Page, reader), reader.words.tag);
+            let ((evidence, _), tag) = (evidence(Source::Page, reader), reader.words.tag);
             // On a task of its own: what is begun is done, whether the asker waits or not.
             let asking = tokio::spawn(async move {
                 let asked = (Asker::Person, evidence, Circumstances::default());

@@ -7,6 +7,7 @@ use axum::http::request;
 use axum::http::{HeaderMap, Method, header};
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::time::Instant;
 
 /// The reader of a page.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub(super) struct Reader {
     pub(super) ip: Option<IpAddr>,
     /// From which address, as far as it stands for a reader and not for a proxy that names nobody.
     pub(super) asker: Option<IpAddr>,
+    /// When the request arrived.
+    pub(super) arrived: Instant,
 }
 
 impl Reader {
@@ -39,6 +42,7 @@ impl Reader {
             wants_page: wants_page(&parts.method, headers),
             ip,
             asker: ip.filter(|ip| is_named || !ip.is_loopback()),
+            arrived: Instant::now(),
         }
     }
 

@@ -20,6 +20,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State as Kept};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use std::time::Instant;
 
 /// Longest note of a sender about a consent that is shown, in characters.
 const NOTE_MAX: usize = 200;
@@ -37,7 +38,7 @@ pub(super) async fn stop(
     parts: &Parts,
     person: &Person,
     scope: Scope,
-    evidence: Evidence,
+    (evidence, arrived): (Evidence, Instant),
 ) -> Result<Stopped, Problem> {
     let (account, subject) = (person.account.id, person.subject());
     let stop = Stop {
@@ -48,6 +49,7 @@ pub(super) async fn stop(
         reason: Reason::OptOut,
         evidence,
         grounds: None,
+        arrived,
     };
     let made = queue::stop(&parts.policy, &parts.queue, stop).await?;
     let token = match made.is_new {
@@ -64,9 +66,10 @@ pub(super) async fn stop(
     Ok(Stopped { settled: made.settled, undo })
 }
 
-pub(super) fn evidence(source: Source, reader: &Reader) -> Evidence {
+/// What a stop rests on, and when the wish arrived.
+pub(super) fn evidence(source: Source, reader: &Reader) -> (Evidence, Instant) {
     let ip = reader.ip.map(|ip| ip.to_string());
-    Evidence { source, text: String::new(), ip, message: None }
+    (Evidence { source, text: String::new(), ip, message: None }, reader.arrived)
 }
 
 /// A token of a path; what cannot be read as one is none.

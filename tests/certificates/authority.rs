@@ -221,3 +221,22 @@ async fn an_authority_that_wants_to_know_its_customers_is_told_who_asks() {
     told(&world, are_there);
     assert!(!world.log().contains(secret));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_host_of_a_sending_domain_gets_its_certificate_once_it_leads_here() {
+    if !is_here() {
+        return;
+    }
+    let mut pebble = Pebble::new(YEAR);
+    let acme = format!("hosts = [\"{RELAY}\"]\n[domains]\nlook_interval = \"100ms\"");
+    let mut world = world(&mut pebble, true, &acme, "").await;
+    world.furnish();
+    let link = "link.acme.example";
+    world.done(&["domain", "set", "acme", "acme.example", "--link-host", link]);
+    let named = |told: &Value| hosts(told, "host").iter().any(|host| *host == link);
+    assert!(!named(&told(&world, are_there)), "it leads nowhere yet");
+    let leads = (link.to_owned(), Rdata::Cname(PAGES.to_owned()));
+    world.publish(&[records(), vec![leads]].concat());
+    told(&world, |told| named(told) && are_there(told));
+    assert_eq!(everywhere(&world, link).await.names, [link]);
+}

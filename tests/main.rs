@@ -18,6 +18,7 @@ mod interop;
 mod journeys;
 mod packaging;
 mod replies;
+mod service;
 mod tidy;
 mod watch;
 mod webhooks;

@@ -44,6 +44,9 @@ pub(super) enum Verb {
         /// Print what differs from the defaults, as TOML.
         #[arg(long)]
         changed: bool,
+        /// Print what the process would let itself do: files, ports and system calls.
+        #[arg(long, conflicts_with = "changed")]
+        sandbox: bool,
         #[command(flatten)]
         form: Form,
     },

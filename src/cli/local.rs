@@ -4,7 +4,7 @@
 use super::arguments::{Form, StoreVerb};
 use super::audit::Found;
 use super::client::Fault;
-use super::show;
+use super::{sandbox, show};
 use crate::config::Config;
 use crate::{daemon, demo as story, store as records};
 use serde_json::json;
@@ -27,9 +27,10 @@ pub(super) fn load(path: &Path) -> Result<Config, Fault> {
     Config::load(path).map_err(|fault| Fault::Refused(fault.to_string()))
 }
 
-fn runtime(threads: u32) -> Result<Runtime, Fault> {
+/// So many threads; 0: one a core.
+fn runtime(threads: usize) -> Result<Runtime, Fault> {
     let mut builder = Builder::new_multi_thread();
-    if let Ok(threads @ 1..) = usize::try_from(threads) {
+    if threads > 0 {
         builder.worker_threads(threads);
     }
     builder.enable_all().build().map_err(|fault| {
@@ -40,9 +41,11 @@ fn runtime(threads: u32) -> Result<Runtime, Fault> {
 /// Runs the daemon until it is told to stop.
 pub(super) fn serve(path: &Path) -> Result<(), Fault> {
     let config = runnable(path)?;
-    let runtime = runtime(config.process.threads)?;
     let drain_timeout = config.process.drain_timeout.0;
-    let ended = runtime.block_on(daemon::serve(config));
+    let ground = daemon::Ground::lay(config, path);
+    let ground = ground.map_err(|fault| Fault::Refused(format!("{fault:#}")))?;
+    let runtime = runtime(ground.threads())?;
+    let ended = runtime.block_on(daemon::serve(ground));
     runtime.shutdown_timeout(drain_timeout);
     ended.map_err(|fault| Fault::Refused(format!("{fault:#}")))
 }
@@ -72,6 +75,12 @@ pub(super) fn check(path: &Path, changed: bool, form: Form) -> Result<(), Fault>
         show::line(&format!("{}: fine", path.display()))?;
     }
     Ok(())
+}
+
+/// Says what a daemon with these settings would let itself do.
+pub(super) fn check_sandbox(path: &Path, form: Form) -> Result<(), Fault> {
+    let config = runnable(path)?;
+    sandbox::show(&config, path, form)
 }
 
 fn check_json(path: &Path, changed: bool) -> Result<(), Fault> {

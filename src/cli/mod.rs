@@ -26,6 +26,7 @@ mod recipients;
 mod rights;
 mod rows;
 mod run;
+mod sandbox;
 mod sender_arguments;
 mod senders;
 mod service_lists;

@@ -34,7 +34,8 @@ fn obey(cli: Cli) -> Result<(), Fault> {
     match cli.verb {
         Verb::Serve => local::serve(path),
         Verb::Demo { keep } => local::demo(keep),
-        Verb::Check { changed, form } => local::check(path, changed, form),
+        Verb::Check { sandbox: true, form, .. } => local::check_sandbox(path, form),
+        Verb::Check { changed, form, .. } => local::check(path, changed, form),
         Verb::Store(verb) => local::store(&verb, path),
         Verb::Audit(AuditVerb::Verify { head, offline: true, form }) => {
             local::audit(head.as_deref(), path, form)

@@ -72,6 +72,16 @@ sections! {
     }
 }
 
+impl Acme {
+    /// The port of the authority.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let host = self.directory.split("://").nth(1).and_then(|rest| rest.split('/').next());
+        let port = host.and_then(|host| host.rsplit_once(':')?.1.parse().ok());
+        port.unwrap_or(443)
+    }
+}
+
 impl Config {
     /// The hosts that an authority is asked for.
     #[must_use]
@@ -180,6 +190,16 @@ mod tests {
         assert_eq!(hosts(url), ["relay.example", "mail.example"]);
         let named = "hostname = \"relay.example\"\n[acme]\nhosts = [\"A.example\", \"a.example\"]";
         assert_eq!(hosts(named), ["a.example"]);
+    }
+
+    #[test]
+    fn the_port_of_the_authority_is_that_of_its_directory() {
+        for (url, port) in
+            [(DIRECTORY, 443), ("https://ca.example:9000/dir", 9000), ("https://ca.example", 443)]
+        {
+            let acme = Acme { directory: url.into(), ..Acme::default() };
+            assert_eq!(acme.port(), port, "{url}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What types cannot say of settings: which of them need each other, and which may not be nothing.
 
+use super::credential::is_name;
 use super::{Config, Listen, pools};
 use crate::mail::{Address, Domain};
 use std::net::SocketAddr;
@@ -139,6 +140,9 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     if let Err(reason) = levels(&config.log.level) {
         return refuse("log.level", reason);
     }
+    if let Some((key, reason)) = named_files(config) {
+        return refuse(key, reason);
+    }
     nothing(config).map_or(Ok(()), |key| {
         refuse(&key, "it must be more than nothing: leave it out for the default".into())
     })
@@ -196,6 +200,30 @@ fn names(config: &Config) -> Option<(&'static str, String)> {
     }
     if let Some(Err(reason)) = config.http.public_url.as_deref().map(is_public) {
         return Some(("http.public_url", reason));
+    }
+    None
+}
+
+/// The first credential whose name systemd would not have, or place of the sandbox that is not told from `/`.
+fn named_files(config: &Config) -> Option<(&'static str, String)> {
+    for (key, name) in config.missing_credentials() {
+        if !is_name(&name) {
+            let reason = format!(
+                "`{name}` is no name of a credential: write letters, digits, `.`, `_` and `-`, as in \
+                 \"credential:key.pem\""
+            );
+            return Some((key, reason));
+        }
+    }
+    let process = &config.process;
+    for (key, places) in [
+        ("process.sandbox_read", &process.sandbox_read),
+        ("process.sandbox_write", &process.sandbox_write),
+    ] {
+        if let Some(place) = places.iter().find(|place| !place.is_absolute()) {
+            let reason = format!("`{}` must begin with `/`: write the whole path", place.display());
+            return Some((key, reason));
+        }
     }
     None
 }
@@ -360,6 +388,11 @@ mod tests {
             ("listen.http", "[listen]\nhttp = [\"127.0.0.1:25\"]"),
             ("http.header_timeout", "[http]\nheader_timeout = \"0s\""),
             ("delivery.port", "[delivery]\nport = 0"),
+            ("webhooks.ports", "[webhooks]\nports = [0]"),
+            ("process.sandbox_connect", "[process]\nsandbox_connect = [0]"),
+            ("process.sandbox_read", "[process]\nsandbox_read = [\"certificates\"]"),
+            ("process.sandbox_write", "[process]\nsandbox_write = [\"/srv\", \"x\"]"),
+            ("tls.key", "[tls]\ncertificate = \"c\"\nkey = \"credential:../key\""),
         ] {
             assert_eq!(faulty(text).as_deref(), Some(key), "{text}");
         }

@@ -17,6 +17,23 @@ pub enum LogAddresses {
     Hashed,
 }
 
+/// How what is logged is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// To the journal where it reads our standard error, else as text.
+    #[default]
+    Auto,
+    /// Lines for people.
+    Text,
+    /// An object of JSON a line.
+    Json,
+    /// Fields, to the journal's socket.
+    Journal,
+    /// Keys and values, in an order that stays.
+    Line,
+}
+
 sections! {
     /// `[audit]`: the chain of what was done and by whom.
     Audit {

@@ -1,6 +1,6 @@
 //! From a file to settings that hold together; a fault names file, line, key and reason.
 
-use super::{Config, RefusalFile, check};
+use super::{CREDENTIALS, Config, RefusalFile, check};
 use crate::mail::Domain;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -70,6 +70,7 @@ impl Config {
                 })?;
                 Ok(config)
             })?;
+        config.hand_over_credentials(std::env::var_os(CREDENTIALS).as_deref());
         let beside = path.with_file_name("shaping.toml");
         let shaping = &mut config.delivery.shaping;
         match shaping {

@@ -5,6 +5,7 @@ mod acme;
 mod api;
 mod check;
 mod consents;
+mod credential;
 mod encryption;
 mod keeping;
 mod load;
@@ -14,6 +15,7 @@ mod network;
 mod pools;
 pub mod reference;
 mod refusals;
+mod sandbox;
 mod section;
 pub mod shaping;
 #[cfg(test)]
@@ -25,14 +27,16 @@ mod words;
 pub use acme::{Acme, CertificateFiles, Challenge};
 pub use api::Api;
 pub use consents::Consents;
+pub use credential::{CREDENTIALS, credential};
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
-pub use keeping::{Audit, LogAddresses};
+pub use keeping::{Audit, LogAddresses, LogFormat};
 pub use load::ConfigFault;
 pub use members::{Accounts, Members};
 pub use metrics::Metrics;
 pub use network::Network;
 pub use pools::{DEFAULT_POOL, Day, Pool, Pools, Source, day_of};
 pub use refusals::RefusalFile;
+pub use sandbox::Sandbox;
 pub use section::{
     Compliance, Delivery, Dns, Domains, Health, Http, Inbound, Listen, Log, PlaintextAuth, Process,
     Queue, Replies, Retention, Spool, Store, StoreEngine, Submission, Tls,

@@ -3,9 +3,10 @@
 
 use super::acme::CertificateFiles;
 use super::encryption::TlsPolicy;
-use super::keeping::LogAddresses;
+use super::keeping::{LogAddresses, LogFormat};
 use super::pools::Pools;
 use super::refusals::RefusalFile;
+use super::sandbox::Sandbox;
 use super::unit::{Size, Span};
 use super::words::Words;
 use serde::{Deserialize, Serialize};
@@ -476,19 +477,35 @@ sections! {
     Log {
         /// Least level written: off, error, warn, info, debug or trace; with a level per target, as in "info,relent::delivery=debug".
         level: String = "info".into(),
-        /// Lines as JSON.
+        /// What is written: "text" for people, "json" an object a line, "line" keys and values in an order that stays, "journal" fields to systemd's journal; "auto" is the journal where it reads our standard error, else text.
+        format: LogFormat = LogFormat::Auto,
+        /// The same as format = "json", where format is "auto".
         json: bool = false,
+        /// The socket of the journal.
+        journal: PathBuf = "/run/systemd/journal/socket".into(),
         /// People's addresses, whatever line names one: "full", "shortened" to a letter and the domain, or "hashed" under a key of the data folder.
         addresses: LogAddresses = LogAddresses::Full,
     }
 
     /// `[process]`: the process itself.
     Process {
-        /// The user to become when started as root, once all is open; it must be able to read the [tls] files when they change.
+        /// The user to become when started as root, once certificates are read and listeners open; it must be able to read the [tls] files when they change.
         user: Option<String> = None,
         /// How long a stop waits for sessions and attempts under way.
         drain_timeout: Span = Span::seconds(20),
         /// Threads that run sessions; 0: one a core.
         threads: u32 = 0,
+        /// How strictly the process is held to what it needs: "on" refuses files, ports and system calls beyond it, "kill" also ends the process at such a call, "log" writes such calls to the kernel's log and refuses nothing, "off". `relent check --sandbox` prints what it needs.
+        sandbox: Sandbox = Sandbox::On,
+        /// More files and folders that it may read.
+        sandbox_read: Vec<PathBuf> = Vec::new(),
+        /// More files and folders that it may write.
+        sandbox_write: Vec<PathBuf> = Vec::new(),
+        /// More TCP ports that it may connect to, beside those of the settings.
+        sandbox_connect: Vec<u16> = Vec::new(),
+        /// More TCP ports that it may listen on after a reload, beside those of `[listen]` at the start.
+        sandbox_listen: Vec<u16> = Vec::new(),
+        /// How often `systemctl status` is told what waits and who is connected.
+        status_interval: Span = Span::seconds(10),
     }
 }

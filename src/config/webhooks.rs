@@ -11,6 +11,8 @@ sections! {
         allow_private: bool = false,
         /// Lets endpoints be http://, without TLS: tests, labs.
         allow_plaintext: bool = false,
+        /// Ports that endpoints may have; empty: any, and then the sandbox lets connections go to every port.
+        ports: Vec<u16> = vec![443, 8443],
         /// Most webhooks in all.
         webhooks_max: u32 = 1000,
         /// Longest time for one call, from the connection to the answer.

@@ -23,7 +23,11 @@ pub fn advice(config: &Config) -> Vec<String> {
             "{key}: {address} is no address of this machine: mail that should leave from it waits"
         )
     };
-    let mut advice: Vec<_> = strange.map(words).collect();
+    // What systemd hands over is seen by the service alone.
+    let unseen = config.missing_credentials().into_iter().map(|(key, name)| {
+        format!("{key}: `credential:{name}` is handed over when the service starts, and was not looked at")
+    });
+    let mut advice: Vec<_> = strange.map(words).chain(unseen).collect();
     advice.extend(certificates(config));
     advice
 }
@@ -48,6 +52,7 @@ fn certificates(config: &Config) -> Vec<String> {
     }
     // Without files there is nothing that could have ended.
     if config.tls.key.is_some()
+        && config.missing_credentials().is_empty()
         && let Ok(server) = tls::Server::load(&config.tls, &config.data_dir, &config.hostname)
     {
         let now = SystemClock::new().now();
@@ -80,16 +85,24 @@ pub fn check(config: &Config, path: &Path) -> Result<(), ConfigFault> {
     if let Some(Err(reason)) = config.process.user.as_deref().map(user::find) {
         return Err(ConfigFault::at(path, "process.user", reason));
     }
-    if let Err(fault) = dns::check_anchors(&config.dns) {
+    let unseen: Vec<_> = config.missing_credentials().into_iter().map(|(key, _)| key).collect();
+    if !unseen.contains(&"dns.trust_anchor")
+        && let Err(fault) = dns::check_anchors(&config.dns)
+    {
         let reason = fault.to_string();
         let reason = reason.strip_prefix("dns.trust_anchor: ").unwrap_or(&reason).to_owned();
         return Err(ConfigFault::at(path, "dns.trust_anchor", reason));
     }
-    if let Err(fault) = tls::Client::load(&config.tls) {
+    if !unseen.contains(&"tls.trust_anchors")
+        && let Err(fault) = tls::Client::load(&config.tls)
+    {
         let reason = format!("{fault}; name a file of certificates in PEM that this user may read");
         return Err(ConfigFault::at(path, "tls.trust_anchors", reason));
     }
     Shaping::load(&config.delivery)?;
+    if unseen.contains(&"tls.key") || unseen.contains(&"tls.certificate") {
+        return Ok(());
+    }
     let Some(fault) = tls::Server::check(&config.tls) else { return Ok(()) };
     let is = |named: &Option<PathBuf>| *named == Some(fault.path.clone());
     let name = if is(&config.tls.key) {
@@ -116,6 +129,23 @@ mod tests {
         assert_eq!(said.len(), 2, "{said:?}");
         assert!(said[0].starts_with("delivery.source_addresses: 198.51.100.1 is no"), "{said:?}");
         assert!(said[1].starts_with("delivery.pools.a: 198.51.100.2 is no address"), "{said:?}");
+    }
+
+    #[test]
+    fn a_credential_that_only_the_service_sees_is_no_fault_and_is_pointed_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("relent.toml");
+        let text = "[tls]\ncertificate = \"/nowhere/c.pem\"\nkey = \"credential:key.pem\"\n";
+        std::fs::write(&file, text).expect("written");
+        let config = Config::load(&file).expect("it holds together");
+        check(&config, &file).expect("what cannot be seen is no fault");
+        let said = advice(&config).join("\n");
+        assert!(said.contains("tls.key: `credential:key.pem` is handed over when"), "{said}");
+        let started =
+            crate::daemon::Ground::lay(config, &file).err().expect("it was not handed over");
+        let said = started.to_string();
+        assert!(said.contains("relent.toml:3: tls.key: `credential:key.pem` was not"), "{said}");
+        assert!(said.contains("LoadCredential=key.pem:"), "{said}");
     }
 
     #[test]

@@ -2,54 +2,76 @@
 
 use crate::config::{Config, Listen};
 use anyhow::{Context, Result};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::TcpListener;
 
 /// Waiting connections that the kernel keeps for a listener.
 const BACKLOG: i32 = 1024;
 
 /// Every TCP listener, by what it is for.
-pub(crate) struct Listeners {
-    pub(crate) submission: Vec<TcpListener>,
-    pub(crate) submissions: Vec<TcpListener>,
-    pub(crate) inbound: Vec<TcpListener>,
-    pub(crate) http: Vec<TcpListener>,
-    pub(crate) https: Vec<TcpListener>,
-    pub(crate) redirect: Vec<TcpListener>,
+pub(crate) struct Listeners<L> {
+    pub(crate) submission: Vec<L>,
+    pub(crate) submissions: Vec<L>,
+    pub(crate) inbound: Vec<L>,
+    pub(crate) http: Vec<L>,
+    pub(crate) https: Vec<L>,
+    pub(crate) redirect: Vec<L>,
 }
 
-impl Listeners {
-    /// Takes systemd's sockets for the addresses whose port they have, and binds the others.
+impl Listeners<StdListener> {
+    /// Takes systemd's sockets for the addresses they are for, and binds the others.
     pub(crate) fn open(listen: &Listen) -> Result<Self> {
-        let mut handed = handed_over()?;
+        let named = [
+            &listen.submission,
+            &listen.submissions,
+            &listen.inbound,
+            &listen.http,
+            &listen.https,
+            &listen.redirect,
+        ];
+        let named: Vec<SocketAddr> = named.into_iter().flatten().copied().collect();
+        let mut handed = Handed::from_environment()?;
         let mut group = |key: &str, addresses: &[SocketAddr]| {
-            addresses
-                .iter()
-                .map(|&address| {
-                    let taken = handed.iter().position(|(port, _)| *port == address.port());
-                    let listener = match taken {
-                        Some(place) => handed.swap_remove(place).1,
-                        None => bind(address).with_context(|| {
-                            format!("[listen] {key}: cannot listen on {address}")
-                        })?,
-                    };
-                    Ok(TcpListener::from_std(listener)?)
-                })
-                .collect::<Result<Vec<_>>>()
+            let open = |&address: &SocketAddr| match handed.take(address, &named) {
+                Some(listener) => Ok(listener),
+                None => bind(address).map_err(|fault| told(fault, key, address)),
+            };
+            addresses.iter().map(open).collect::<Result<Vec<_>>>()
         };
-        Ok(Self {
+        let opened = Self {
             submission: group("submission", &listen.submission)?,
             submissions: group("submissions", &listen.submissions)?,
             inbound: group("inbound", &listen.inbound)?,
             http: group("http", &listen.http)?,
             https: group("https", &listen.https)?,
             redirect: group("redirect", &listen.redirect)?,
-        })
+        };
+        handed.warn_of_rest();
+        Ok(opened)
     }
 
+    /// The same for tasks, within a runtime.
+    pub(crate) fn begin(self) -> Result<Listeners<TcpListener>> {
+        let begin = |all: Vec<StdListener>| {
+            all.into_iter().map(TcpListener::from_std).collect::<std::io::Result<Vec<_>>>()
+        };
+        Ok(Listeners {
+            submission: begin(self.submission)?,
+            submissions: begin(self.submissions)?,
+            inbound: begin(self.inbound)?,
+            http: begin(self.http)?,
+            https: begin(self.https)?,
+            redirect: begin(self.redirect)?,
+        })
+    }
+}
+
+impl Listeners<TcpListener> {
     fn named(&self) -> [(&'static str, &[TcpListener]); 6] {
         [
             ("submission", &self.submission),
@@ -96,21 +118,70 @@ impl Listeners {
     }
 }
 
-/// The sockets systemd opened for us, each with its port.
-fn handed_over() -> Result<Vec<(u16, StdListener)>> {
-    let mut sockets = listenfd::ListenFd::from_env();
-    let mut found = Vec::new();
-    for place in 0..sockets.len() {
-        if let Some(listener) = sockets.take_tcp_listener(place)? {
-            listener.set_nonblocking(true)?;
-            found.push((listener.local_addr()?.port(), listener));
+/// The sockets that systemd opened for us (`relent.socket`), each with its address and its name there.
+struct Handed(Vec<(SocketAddr, String, StdListener)>);
+
+impl Handed {
+    fn from_environment() -> Result<Self> {
+        // Read first: what hands the sockets out clears it.
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut names = names.split(':').map(str::to_owned);
+        let mut sockets = listenfd::ListenFd::from_env();
+        let mut found = Vec::new();
+        for place in 0..sockets.len() {
+            let name = names.next().filter(|name| !name.is_empty());
+            let name = name.unwrap_or_else(|| "without a name".into());
+            let strange = || {
+                format!(
+                    "the socket {place} ({name}) that systemd handed over takes no TCP connections: \
+                     relent.socket may hold ListenStream= lines with a port alone"
+                )
+            };
+            let taken = sockets.take_tcp_listener(place).with_context(strange)?;
+            if let Some(listener) = taken {
+                listener.set_nonblocking(true)?;
+                found.push((listener.local_addr().with_context(strange)?, name, listener));
+            }
+        }
+        Ok(Self(found))
+    }
+
+    /// The socket for an address of the settings: the one bound to it, else one on its port that none of
+    /// the others is for. systemd writes `ListenStream=25` for all addresses of both families.
+    fn take(&mut self, address: SocketAddr, named: &[SocketAddr]) -> Option<StdListener> {
+        let exact = self.0.iter().position(|(bound, ..)| *bound == address);
+        let near = || {
+            self.0
+                .iter()
+                .position(|(bound, ..)| bound.port() == address.port() && !named.contains(bound))
+        };
+        let place = exact.or_else(near)?;
+        Some(self.0.swap_remove(place).2)
+    }
+
+    /// Says of each socket that is left that nobody will answer on it.
+    fn warn_of_rest(self) {
+        for (address, name, _closed) in self.0 {
+            tracing::warn!(target: "relent::daemon",
+                "systemd handed over a socket on {address} ({name}) that no address in [listen] names: \
+                 nobody answers there; add the address to [listen], or take the line out of the .socket unit");
         }
     }
-    Ok(found)
 }
 
-fn bind(address: SocketAddr) -> Result<StdListener> {
-    use socket2::{Domain, Protocol, Socket, Type};
+/// Why a port cannot be listened on, and the mend where the rights to do so are missing.
+fn told(fault: std::io::Error, key: &str, address: SocketAddr) -> anyhow::Error {
+    let is_denied = fault.kind() == std::io::ErrorKind::PermissionDenied;
+    let mend = if is_denied {
+        ": ports below 1024 are root's: let systemd open it (relent.socket), or start this as root with \
+         process.user set"
+    } else {
+        ""
+    };
+    anyhow::Error::new(fault).context(format!("[listen] {key}: cannot listen on {address}{mend}"))
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<StdListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -122,10 +193,20 @@ fn bind(address: SocketAddr) -> Result<StdListener> {
     Ok(socket.into())
 }
 
+/// Whether somebody answers on a socket; one whose line is full does, too.
+fn is_answered(path: &Path) -> Result<bool> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    Ok(match socket.connect(&SockAddr::unix(path)?) {
+        Ok(()) => true,
+        Err(fault) => fault.kind() == std::io::ErrorKind::WouldBlock,
+    })
+}
+
 /// Opens the admin socket, mode 0600. A socket file that nobody answers on is replaced; one that
 /// somebody answers on belongs to a daemon that runs.
-pub(crate) async fn admin(path: &Path) -> Result<UnixListener> {
-    if UnixStream::connect(path).await.is_ok() {
+pub(crate) fn admin(path: &Path) -> Result<UnixListener> {
+    if is_answered(path)? {
         anyhow::bail!("another daemon answers on {}: stop it first", path.display());
     }
     clear(path)?;
@@ -189,26 +270,26 @@ pub(crate) fn lock(config: &Config) -> Result<std::fs::File> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn only_a_socket_that_nobody_answers_on_is_replaced() {
+    #[test]
+    fn only_a_socket_that_nobody_answers_on_is_replaced() {
         let home = tempfile::tempdir().expect("a folder");
         let path = home.path().join("admin.sock");
-        drop(admin(&path).await.expect("a first socket"));
-        let standing = admin(&path).await.expect("the stale one is replaced");
-        let said = admin(&path).await.expect_err("it is answered on").to_string();
+        drop(admin(&path).expect("a first socket"));
+        let standing = admin(&path).expect("the stale one is replaced");
+        let said = admin(&path).expect_err("it is answered on").to_string();
         assert!(said.contains("another daemon answers"), "{said}");
         drop(standing);
         for name in ["notes.txt", "notes.new"] {
             let file = home.path().join(name);
             std::fs::write(&file, "precious").expect("written");
-            let said = admin(&home.path().join("notes.txt")).await.expect_err("no socket");
+            let said = admin(&home.path().join("notes.txt")).expect_err("no socket");
             assert!(said.to_string().contains("a file stands at"), "{said}");
             assert_eq!(std::fs::read_to_string(&file).expect("still there"), "precious");
             std::fs::remove_file(&file).expect("removed");
         }
         let folder = home.path().join("folder.sock");
         std::fs::create_dir(&folder).expect("a folder");
-        let said = admin(&folder).await.expect_err("no socket").to_string();
+        let said = admin(&folder).expect_err("no socket").to_string();
         assert!(said.contains("a folder stands at") && said.contains("name another"), "{said}");
     }
 
@@ -219,7 +300,7 @@ mod tests {
         std::fs::write(&path, "{}").expect("written");
         // A folder of that name stands for a disk that takes no file.
         std::fs::create_dir(home.path().join("ports.json.new")).expect("a folder");
-        let none = Listeners {
+        let none: Listeners<TcpListener> = Listeners {
             submission: Vec::new(),
             submissions: Vec::new(),
             inbound: Vec::new(),

@@ -1,15 +1,17 @@
-//! Start and drain in time order. Start: data folder, spool and store, queue, admin socket, listeners,
-//! root's rights given up, `ready`. Stop: listeners close, sessions end at their next command, attempts end, spool and store
+//! Start and drain in time order. Start: on the ground that is laid (`Ground`), spool and store, queue, the
+//! parts, `ready`. Stop: listeners close, sessions end at their next command, attempts end, spool and store
 //! are synced and closed.
 
 use super::directory::Known;
-use super::listeners::{self, Listeners};
+use super::ground::Ground;
+use super::listeners::Listeners;
 use super::outgoing::{self, ShapingFile, Way};
+use super::status::{self, Status};
 use super::watchdog::{self, Watchdog};
-use super::{keeping, pulse, tend, user};
+use super::{keeping, pulse, tend};
 use crate::accounts::Accounts;
 use crate::acme::{self, Acme};
-use crate::config::{Config, Shaping};
+use crate::config::Config;
 use crate::delivery::{self, Delivery};
 use crate::dns::{Authenticator, HickoryResolver, Resolver};
 use crate::http::Vitals;
@@ -25,9 +27,9 @@ use crate::world::World;
 use crate::{http, telemetry, tls};
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +46,7 @@ pub struct Running {
     tls: Arc<tls::Server>,
     shaping: Arc<ShapingFile>,
     vitals: Vitals,
+    status: Arc<Status>,
     watchdog: Option<Watchdog>,
     /// Held until the process has written its last byte.
     _lock: std::fs::File,
@@ -55,22 +58,18 @@ pub struct Running {
 /// # Errors
 /// What kept it from starting: which setting or file, and why; or what failed while it ran and only
 /// a new start mends, after the drain.
-pub async fn serve(config: Config) -> Result<()> {
-    telemetry::init_logs(&config.log, &config.data_dir);
-    for advice in super::advice(&config) {
-        tracing::warn!(target: "relent::daemon", "{advice}");
-    }
+pub async fn serve(ground: Ground) -> Result<()> {
     // Before anybody is told that we run, so that no signal finds us without an answer.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut running = tokio::select! {
-        started = start(config) => started?,
+        started = start(ground) => started?,
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     };
     say_ready()?;
-    running.watchdog = watchdog::watch(&running.vitals);
+    running.watchdog = watchdog::watch(&running.vitals, &running.status);
     let failed = loop {
         tokio::select! {
             _ = terminate.recv() => break None,
@@ -79,7 +78,6 @@ pub async fn serve(config: Config) -> Result<()> {
             why = running.failed() => break Some(why),
         }
     };
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     if let Some(why) = &failed {
         tracing::error!(target: "relent::daemon", "{why}: the daemon stops, to be started anew");
     }
@@ -87,19 +85,16 @@ pub async fn serve(config: Config) -> Result<()> {
     failed.map_or(stopped, Err)
 }
 
-/// Builds every part and opens every listener. When this returns, all of them answer.
+/// Builds every part. When this returns, every listener is answered.
 ///
 /// # Errors
 /// What kept it from starting.
 #[expect(clippy::too_many_lines, reason = "the order in which all is built, on one page")]
-pub async fn start(config: Config) -> Result<Running> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&config.data_dir)
-        .with_context(|| format!("data_dir: cannot create {}", config.data_dir.display()))?;
-    let lock = listeners::lock(&config)?;
-    let config = Arc::new(config);
+pub async fn start(ground: Ground) -> Result<Running> {
+    let Ground { config, lock, tls, client, shaping, admin, sockets, .. } = ground;
+    let sockets = sockets.begin()?;
+    admin.set_nonblocking(true)?;
+    let admin = UnixListener::from_std(admin)?;
     let world = World::real();
     let metrics = telemetry::metrics();
     pulse::begin(&world);
@@ -108,9 +103,6 @@ pub async fn start(config: Config) -> Result<Running> {
 
     // Ground and doors.
     let (resolver, authenticator) = resolvers(&config, &world)?;
-    let tls =
-        tls::Server::load(&config.tls, &config.data_dir, &config.hostname).context("[tls]")?;
-    let client = tls::Client::load(&config.tls).context("tls.trust_anchors")?;
     let acme = Acme::new(acme::Parts {
         config: config.clone(),
         tls: tls.clone(),
@@ -120,6 +112,7 @@ pub async fn start(config: Config) -> Result<Running> {
     });
     tls.tell(world.clock.now());
     let store = open_store(&config, &world);
+    status::say("replaying the spool");
     let spool = open_spool(&config, &world).await?;
 
     // Rules and flow.
@@ -128,6 +121,7 @@ pub async fn start(config: Config) -> Result<Running> {
         tracing::error!(target: "relent::store", "{fault}");
     }
     let policy = Policy::new(accounts.clone(), store.clone(), world.clone(), &config.queue);
+    status::say("rebuilding the queue");
     let queue = open_queue(&spool, &policy, &accounts, &config, &world).await?;
     let desk = Desk::new(replies::Parts {
         config: config.clone(),
@@ -151,12 +145,9 @@ pub async fn start(config: Config) -> Result<Running> {
         world: world.clone(),
     });
     let vitals = Vitals::new(spool.clone(), store.clone(), world.clone(), &config.health);
-    let admin = listeners::admin(&config.listen.admin).await?;
-    let sockets = Listeners::open(&config.listen)?;
     let follower = crossing::run(spool.clone(), policy.clone(), stop.clone());
     let looked_after = (accounts.clone(), store.clone(), resolver.clone());
     let ours = accounts.clone();
-    let shaping = Shaping::load(&config.delivery).context("[delivery] shaping")?;
     let delivery = Delivery::new(delivery::Parts {
         config: config.clone(),
         shaping,
@@ -168,6 +159,14 @@ pub async fn start(config: Config) -> Result<Running> {
         store: store.clone(),
         tls: client.clone(),
         own: sockets.addresses(),
+    });
+    let status = Status::new(status::Parts {
+        config: config.clone(),
+        queue: queue.clone(),
+        store: store.clone(),
+        intake: intake.clone(),
+        delivery: delivery.clone(),
+        vitals: vitals.clone(),
     });
     let telling = (spool.clone(), store.clone(), accounts.clone(), Known(policy.clone()));
     let reached = (resolver.clone(), client, sockets.addresses());
@@ -200,9 +199,6 @@ pub async fn start(config: Config) -> Result<Running> {
     };
 
     sockets.write_ports(&config.data_dir);
-    // Before the first byte of a stranger is read.
-    user::become_user(&config)?;
-
     let mut tasks = JoinSet::new();
     tasks.spawn(http::serve_unix(admin, http::admin(parts.clone()), stop.clone()));
     listen(&mut tasks, sockets, &intake, &parts, &stop);
@@ -215,6 +211,7 @@ pub async fn start(config: Config) -> Result<Running> {
     tasks.spawn(pulse::run(parts.world.clone(), stop.clone()));
     let (files, world) = ((tls.clone(), shaping.clone()), parts.world);
     tasks.spawn(tend::run(config.clone(), files, world, looked_after, acme, stop.clone()));
+    tasks.spawn(status.clone().run(stop.clone()));
     ready.store(true, Ordering::Release);
     let watchdog = None;
     Ok(Running {
@@ -228,6 +225,7 @@ pub async fn start(config: Config) -> Result<Running> {
         tls,
         shaping,
         vitals,
+        status,
         watchdog,
         _lock: lock,
     })
@@ -265,7 +263,12 @@ impl Running {
     pub async fn stop(mut self) -> Result<()> {
         self.ready.store(false, Ordering::Release);
         self.stop.cancel();
-        let drained = async { while self.tasks.join_next().await.is_some() {} };
+        let drained = async {
+            tokio::select! {
+                () = async { while self.tasks.join_next().await.is_some() {} } => {}
+                () = self.status.drain() => {}
+            }
+        };
         let limit = self.config.process.drain_timeout.0;
         if tokio::time::timeout(limit, drained).await.is_err() {
             tracing::warn!(target: "relent::daemon", "drain time is over: closing what is left");
@@ -310,7 +313,7 @@ fn open_store(config: &Config, world: &World) -> Store {
 /// Serves every port.
 fn listen(
     tasks: &mut JoinSet<()>,
-    sockets: Listeners,
+    sockets: Listeners<TcpListener>,
     intake: &Arc<Intake>,
     parts: &http::Parts,
     stop: &CancellationToken,

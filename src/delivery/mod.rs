@@ -110,6 +110,12 @@ struct Levels {
 }
 
 impl Delivery {
+    /// Connections to mail servers that are open.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.slots.taken()
+    }
+
     /// Delivery that does nothing until it is run.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {

@@ -103,6 +103,11 @@ impl Slots {
         self.share
     }
 
+    /// How many places are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.most.saturating_sub(self.all.available_permits())
+    }
+
     /// Whether at least half of all places are free: only then may an attempt that waits take a second one.
     pub(super) fn are_plenty(&self) -> bool {
         self.all.available_permits() * 2 >= self.most

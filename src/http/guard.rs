@@ -159,7 +159,8 @@ async fn known(
     }
     watch.failures.add(pair, now);
     metrics::counter!("relent_auth_failures_total", "door" => "api").increment(1);
-    tracing::info!(target: "relent::http", client = ?from, "a wrong token was refused");
+    let client = from.map(|ip| ip.to_string()).unwrap_or_default();
+    tracing::info!(target: "relent::http", event = "token_refused", client, "a wrong token was refused");
     // Whyever it is refused, it takes the same time.
     alarm.ring().await;
     Err(wrong("the token is wrong, has expired, or may not be used from this address"))

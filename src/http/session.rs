@@ -76,7 +76,7 @@ pub(super) async fn log_in(
         Ok(made) => made,
         Err(fault) => {
             metrics::counter!("relent_member_logins_total", "outcome" => "refused").increment(1);
-            tracing::info!(target: "relent::http", client = %from.ip, %fault, "a login was refused");
+            tracing::info!(target: "relent::http", event = "login_refused", client = %from.ip, reason = %fault, "a login was refused");
             return Err(fault.into());
         }
     };

@@ -87,7 +87,7 @@ pub(super) async fn add(
     let (event, settled) = done.await.map_err(|fault| broken(&fault))??;
     tracing::info!(
         target: "relent::http", account = owner, stream = draft.stream, recipient = name, by = %caller,
-        event, "stopped"
+        event = "stop", record = event, "stopped"
     );
     let shown = json!({ "event": event, "settled": settled == Settled::Fully });
     Ok((named::status(settled), Json(shown)))

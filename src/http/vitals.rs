@@ -68,6 +68,19 @@ impl Vitals {
         self.look_unless(self.settings.age_max.0).await
     }
 
+    /// Whether a task that waited so long for its turn waited no longer than it may.
+    ///
+    /// # Errors
+    /// How long it waited, and the limit.
+    pub fn in_time(&self, lag: Duration) -> Found {
+        let most = self.settings.lag_max;
+        if lag <= most.0 {
+            return Ok(());
+        }
+        let lag = lag.as_millis();
+        Err(format!("a task waited {lag} ms for its turn, and health.lag_max is {most}"))
+    }
+
     async fn look_unless(&self, age_max: Duration) -> Found {
         let clock = &self.world.clock;
         let mut state = self.state.lock().await;
@@ -85,13 +98,7 @@ impl Vitals {
             answer("the spool's writer", spool, ask_spool(self.spool.clone()), of_spool),
             answer("the store", store, ask_store(self.store.clone()), of_store),
         );
-        let in_time = if lag > self.settings.lag_max.0 {
-            let (lag, most) = (lag.as_millis(), self.settings.lag_max);
-            Err(format!("a task waited {lag} ms for its turn, and health.lag_max is {most}"))
-        } else {
-            Ok(())
-        };
-        let found = spool.and(store).and(in_time);
+        let found = spool.and(store).and(self.in_time(lag));
         state.last = Some((clock.steady(), found.clone()));
         found
     }

@@ -63,7 +63,7 @@ impl Intake {
             Ok(Some(login)) => self.suspended(&login, 535).map(|()| login),
             Ok(None) => {
                 self.failures.add(pair, self.parts.world.clock.steady());
-                tracing::info!(target: "relent::intake", user = %claim.user().escape_debug(), client = %peer, "AUTH refused");
+                tracing::info!(target: "relent::intake", event = "auth_refused", user = claim.user(), client = %peer, "AUTH refused");
                 metrics::counter!("relent_auth_failures_total", "door" => "smtp").increment(1);
                 let text = "user name or password is wrong";
                 Err(Verdict::Refuse(Answer::new(535, Status::new(5, 7, 8), text)))

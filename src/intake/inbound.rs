@@ -74,8 +74,8 @@ impl Inbound {
                 }
                 Err(answer) => {
                     tracing::info!(
-                        target: "relent::intake", to = %address, client = %self.peer.ip(),
-                        reason = %answer.log.escape_debug(), "recipient refused"
+                        target: "relent::intake", event = "inbound_recipient_refused", to = %address, client = %self.peer.ip(),
+                        reason = answer.log.as_str(), "recipient refused"
                     );
                     if answer.reply.is_transient() {
                         Verdict::Defer(answer)
@@ -172,8 +172,8 @@ impl Inbound {
             None => Answer::new(250, Status::new(2, 0, 0), "ok"),
             Some(answer) => {
                 tracing::info!(
-                    target: "relent::intake", client = %self.peer.ip(), code = answer.reply.code,
-                    reason = %answer.log.escape_debug(), "inbound message refused"
+                    target: "relent::intake", event = "inbound_refused", client = %self.peer.ip(), code = answer.reply.code,
+                    reason = answer.log.as_str(), "inbound message refused"
                 );
                 answer
             }

@@ -97,6 +97,12 @@ impl Intake {
         [&self.parts.config.hostname, self.parts.config.reply_domain()]
     }
 
+    /// Connections that are open.
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        self.submission_limits.count() + self.inbound_limits.count()
+    }
+
     /// Builds the way in.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {

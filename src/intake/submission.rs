@@ -252,7 +252,8 @@ impl Submission {
         if let Verdict::Refuse(answer) = &verdict {
             metrics::counter!("relent_recipients_refused_total").increment(1);
             tracing::info!(
-                target: "relent::intake", account = %login.account.name, stream = %stream.name,
+                target: "relent::intake", event = "recipient_refused",
+                account = %login.account.name, stream = %stream.name, client = %self.peer.ip(),
                 from = %envelope.sender, to = address.to_string(), dsn = "5.7.1",
                 status = "refused", silently, reason = %answer.log, "recipient refused"
             );
@@ -474,7 +475,7 @@ impl Submission {
                 metrics::counter!("relent_messages_accepted_total").increment(1);
                 let findings = reported(&findings);
                 tracing::info!(
-                    target: "relent::intake", id = %id, account = %login.account.name,
+                    target: "relent::intake", event = "accepted", id = %id, account = %login.account.name,
                     stream = %stream.name, from = %sender, recipients = count,
                     size = message.size, client = %self.peer.ip(), findings,
                     smtpapi_ignored = message.ignored.join(", "), "accepted"
@@ -543,8 +544,8 @@ impl Submission {
         let account = self.login.as_ref().map_or("", |login| login.account.name.as_str());
         metrics::counter!("relent_messages_refused_total").increment(1);
         tracing::info!(
-            target: "relent::intake", account, client = %self.peer.ip(),
-            code = answer.reply.code, reason = %answer.log.escape_debug(), "refused"
+            target: "relent::intake", event = "refused", account, client = %self.peer.ip(),
+            code = answer.reply.code, reason = answer.log.as_str(), "refused"
         );
     }
 }

@@ -184,6 +184,13 @@ impl Policy {
         }
     }
 
+    /// An account's name, for the log; empty where it is not known now.
+    #[must_use]
+    pub fn account_name(&self, account: AccountId) -> String {
+        let found = self.accounts.account_by_id(account).ok().flatten();
+        found.map(|account| account.name.clone()).unwrap_or_default()
+    }
+
     /// Everything recorded of a recipient.
     ///
     /// # Errors

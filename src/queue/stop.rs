@@ -49,7 +49,9 @@ pub async fn stop(policy: &Policy, queue: &Arc<dyn Queue>, stop: Stop) -> Result
             queue.complained(account);
         }
         tracing::info!(
-            target: "relent::queue", account = account.0, recipient = %recipient, ?scope,
+            target: "relent::queue", event = "stop",
+            account = policy.account_name(account), recipient = %recipient, ?scope,
+            way = way.label(),
             reason = reason.name(), record = done.event, settled = ?done.settled, ended, ip,
             "stopped: {}", way.name()
         );
@@ -79,7 +81,8 @@ pub async fn bounced(
             metrics::counter!("relent_stops_total", "way" => way, "reason" => reason).increment(1);
         }
         tracing::info!(
-            target: "relent::queue", account = account.0, recipient = %hash, site,
+            target: "relent::queue", event = "bounce",
+            account = policy.account_name(account), recipient = %hash, site,
             outcome = buried.name(), ?settled, ended, "a bounce says that the address is dead"
         );
         Ok(settled)

@@ -271,7 +271,7 @@ impl Desk {
         };
         sheet.send(&*parts.queue, stream, hash).await?;
         metrics::counter!("relent_answers_total", "language" => texts.tag).increment(1);
-        tracing::info!(target: "relent::replies", id = %id, stream = stream.name,
+        tracing::info!(target: "relent::replies", event = "answered", id = %id, stream = stream.name,
             language = texts.tag, "answered");
         Ok(())
     }

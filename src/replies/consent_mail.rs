@@ -123,8 +123,8 @@ impl Asking<'_> {
         };
         sheet.send(&**self.queue, stream, hash).await?;
         metrics::counter!("relent_consents_asked_total", "language" => texts.tag).increment(1);
-        tracing::info!(target: "relent::replies", id = %id, stream = stream.name,
-            language = texts.tag, event, "a person was asked for consent");
+        tracing::info!(target: "relent::replies", event = "consent_asked", id = %id, stream = stream.name,
+            language = texts.tag, record = event, "a person was asked for consent");
         Ok((id, true))
     }
 }

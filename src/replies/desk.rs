@@ -526,7 +526,7 @@ impl Desk {
         let kind = read.kind.name();
         metrics::counter!("relent_inbound_total", "kind" => kind).increment(1);
         tracing::info!(
-            target: "relent::replies", kind, wish = ?read.wish, from = %reading.incoming.sender,
+            target: "relent::replies", event = "read", kind, wish = ?read.wish, from = %reading.incoming.sender,
             client = %reading.incoming.peer, letters, "read"
         );
     }

@@ -123,7 +123,7 @@ impl Desk {
         }
         let (id, to) = (draft.id, draft.recipients[0].address.clone());
         parts.queue.enqueue(draft, body).await.map_err(|fault| fault.answer())?;
-        tracing::info!(target: "relent::replies", id = %id, from = %incoming.sender, to = %to, "letter forwarded");
+        tracing::info!(target: "relent::replies", event = "forwarded", id = %id, from = %incoming.sender, to = %to, "letter forwarded");
         Ok(())
     }
 

@@ -277,8 +277,8 @@ impl Desk {
         let back = self.parts.policy.resubscribe(stream, address, written, (evidence, grounds));
         match back.await.map_err(|fault| fault.answer())? {
             Return::Recorded(event) => {
-                tracing::info!(target: "relent::replies", stream = stream.name, event,
-                    "a recipient has come back");
+                tracing::info!(target: "relent::replies", event = "back", stream = stream.name,
+                    record = event, "a recipient has come back");
                 self.welcome(reading, person, address).await;
                 if reading.read.beyond {
                     self.letter(reading, person).await.map(Some)

@@ -6,11 +6,10 @@ use data_encoding::BASE32_NOPAD;
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::borrow::Cow;
-use std::io::{self, Write, stderr};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use tracing_subscriber::fmt::MakeWriter;
 
 /// Characters of a hashed address.
 const HASH: usize = 16;
@@ -140,32 +139,6 @@ fn kept(data_dir: &Path) -> io::Result<[u8; 32]> {
         // Somebody else has made it just now.
         Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => read(),
         Err(fault) => Err(fault),
-    }
-}
-
-/// Standard error, with addresses as they are to be written: for lines whose fields stand in quotes.
-#[derive(Clone)]
-pub(super) struct Lines(pub(super) Addresses);
-
-/// A line on its way.
-pub(super) struct Line<'a>(&'a Addresses);
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Line<'a>;
-    fn make_writer(&'a self) -> Line<'a> {
-        Line(&self.0)
-    }
-}
-
-impl Write for Line<'_> {
-    /// A line comes in one piece.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(bytes);
-        stderr().write_all(self.0.masked(&text).as_bytes())?;
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        stderr().flush()
     }
 }
 

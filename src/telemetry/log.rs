@@ -1,14 +1,73 @@
-//! Logs: lines to standard error, or to the journal that reads it.
+//! Logs: lines to standard error, or fields to the journal.
 
-use super::addresses::{Addresses, Lines};
-use crate::config::{self, LogAddresses};
-use std::io::{IsTerminal, stderr};
+use super::addresses::Addresses;
+use super::entry::Entry;
+use super::journal::{self, Journal};
+use super::lines;
+use crate::config::{self, LogFormat};
+use std::io::{IsTerminal, Write, stderr};
 use std::path::Path;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::field::MakeExt;
-use tracing_subscriber::fmt::format;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
-/// Sends what is logged to standard error, from `log.level` upwards, with addresses as `log.addresses` has
+/// How what is logged is written.
+enum Form {
+    /// For people, in colours or without.
+    Text(bool),
+    Json,
+    Line,
+    Journal(Journal),
+}
+
+/// Writes what is logged.
+struct Log {
+    form: Form,
+    addresses: Addresses,
+}
+
+impl<S: Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let entry = Entry::of(event, &self.addresses);
+        let written = match &self.form {
+            Form::Text(colours) => lines::text(&entry, *colours),
+            Form::Json => lines::json(&entry),
+            Form::Line => lines::line(&entry),
+            Form::Journal(journal) => match journal.send(&entry) {
+                Ok(()) => return,
+                // Rather twice than lost.
+                Err(_) => lines::text(&entry, false),
+            },
+        };
+        // Where standard error is closed there is nobody to complain to.
+        let _ = stderr().write_all(written.as_bytes());
+    }
+}
+
+/// The form that the settings mean, and why it is not the one that they name.
+fn form(settings: &config::Log) -> (Form, Option<String>) {
+    let format = match settings.format {
+        LogFormat::Auto if settings.json => LogFormat::Json,
+        LogFormat::Auto if journal::is_ours() => LogFormat::Journal,
+        format => format,
+    };
+    match format {
+        LogFormat::Json => (Form::Json, None),
+        LogFormat::Line => (Form::Line, None),
+        LogFormat::Journal => match Journal::open(&settings.journal) {
+            Ok(journal) => (Form::Journal(journal), None),
+            Err(fault) => {
+                let path = settings.journal.display();
+                let why = format!("{path}: {fault}: lines of text are written in place of it");
+                (Form::Text(false), Some(why))
+            }
+        },
+        LogFormat::Text | LogFormat::Auto => (Form::Text(stderr().is_terminal()), None),
+    }
+}
+
+/// Writes what is logged as `log.format` has it, from `log.level` upwards, with addresses as `log.addresses` has
 /// them. Where a process has done so already, nothing changes; a level that cannot be read counts as
 /// `info`, and is complained of.
 pub fn init_logs(settings: &config::Log, data_dir: &Path) {
@@ -16,30 +75,19 @@ pub fn init_logs(settings: &config::Log, data_dir: &Path) {
     let fault = filter.as_ref().err().map(ToString::to_string);
     let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
     let (addresses, key_fault) = Addresses::new(settings.addresses, data_dir);
-    let is_full = settings.addresses == LogAddresses::Full;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(is_full && stderr().is_terminal());
-    let begun = if settings.json {
-        lines.with_writer(Lines(addresses)).json().flatten_event(true).try_init()
-    } else if is_full {
-        lines.with_writer(stderr).try_init()
-    } else {
-        // Field by field: in `recipient=ann@reader.example` the name is no part of the address.
-        let fields = format::debug_fn(move |writer, field, value| {
-            let value = format!("{value:?}");
-            match field.name() {
-                "message" => write!(writer, "{}", addresses.masked(&value)),
-                name => write!(writer, "{name}={}", addresses.masked(&value)),
-            }
-        });
-        lines.with_writer(stderr).fmt_fields(fields.delimited(" ")).try_init()
-    };
-    if let (Ok(()), Some(fault)) = (&begun, fault) {
+    let (form, form_fault) = form(settings);
+    let log = Log { form, addresses }.with_filter(filter);
+    if tracing_subscriber::registry().with(log).try_init().is_err() {
+        return;
+    }
+    if let Some(fault) = fault {
         tracing::warn!(target: "relent::telemetry", level = settings.level,
             "log.level cannot be read, `info` is used: {fault}");
     }
-    if let (Ok(()), Some(fault)) = (&begun, key_fault) {
+    if let Some(fault) = form_fault {
+        tracing::warn!(target: "relent::telemetry", "log.journal: {fault}");
+    }
+    if let Some(fault) = key_fault {
         tracing::warn!(target: "relent::telemetry", %fault,
             "the key under which addresses are hashed cannot be kept in data_dir: hashes of this run \
              fit those of no other");
@@ -57,5 +105,21 @@ mod tests {
             config::Log { level: "warn,relent=info".into(), json: true, ..config::Log::default() };
         init_logs(&settings, home.path());
         init_logs(&config::Log::default(), home.path());
+    }
+
+    #[test]
+    fn a_journal_that_is_not_there_is_complained_of_and_text_is_written() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (format, path) = (LogFormat::Journal, home.path().join("socket"));
+        let settings = config::Log { format, journal: path.clone(), ..config::Log::default() };
+        let (found, fault) = form(&settings);
+        assert!(matches!(found, Form::Text(false)));
+        assert!(fault.is_some_and(|fault| fault.contains("socket")));
+        let _listener = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket");
+        assert!(matches!(form(&settings), (Form::Journal(_), None)));
+        let json = config::Log { json: true, ..config::Log::default() };
+        assert!(matches!(form(&json), (Form::Json, None)));
+        let line = config::Log { json: true, format: LogFormat::Line, ..config::Log::default() };
+        assert!(matches!(form(&line), (Form::Line, None)), "format has the last word");
     }
 }

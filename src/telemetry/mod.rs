@@ -1,8 +1,11 @@
 //! Logs and metrics: set up once by the daemon, with the list of all figures. Everyone else speaks to `tracing` and `metrics`.
 
 mod addresses;
+mod entry;
 mod figures;
+mod journal;
 mod level;
+mod lines;
 mod list;
 mod log;
 mod meter;

@@ -65,6 +65,13 @@ impl Endpoint {
             },
             None => return refuse("it names no host"),
         };
+        if !settings.ports.is_empty() && !settings.ports.contains(&port) {
+            let ports: Vec<String> = settings.ports.iter().map(ToString::to_string).collect();
+            return refuse(&format!(
+                "webhooks.ports lets endpoints have the ports {} alone",
+                ports.join(", ")
+            ));
+        }
         if let Ok(address) = host.parse::<IpAddr>() {
             let to = SocketAddr::new(address, port);
             if let Err(refused) = crate::web::permitted(to, settings.allow_private, &[]) {
@@ -132,6 +139,8 @@ mod tests {
             "https://user:secret@app.example/",
             "https://app.example/#x",
             "https://app.example:0/",
+            "https://app.example:22/",
+            "https://app.example:8080/",
             "https://app.example:99999/",
             "https://app.example:/",
             "https://127.0.0.1/",
@@ -156,9 +165,22 @@ mod tests {
     }
 
     #[test]
+    fn a_port_that_the_settings_do_not_name_is_refused_with_those_that_they_do() {
+        let said = parse("https://app.example:9000/").expect_err("refused");
+        assert!(said.contains("webhooks.ports") && said.contains("443, 8443"), "{said}");
+        let own = config::Webhooks { ports: vec![9000], ..Default::default() };
+        assert_eq!(Endpoint::parse("https://app.example:9000/", &own).expect("named").port, 9000);
+        assert!(Endpoint::parse("https://app.example/", &own).is_err());
+    }
+
+    #[test]
     fn a_lab_may_call_itself() {
-        let lab =
-            config::Webhooks { allow_private: true, allow_plaintext: true, ..Default::default() };
+        let lab = config::Webhooks {
+            allow_private: true,
+            allow_plaintext: true,
+            ports: Vec::new(),
+            ..Default::default()
+        };
         for text in ["http://127.0.0.1:8080/in", "http://[::1]/", "http://inner.example/"] {
             let found = Endpoint::parse(text, &lab).expect(text);
             assert!(!found.is_encrypted);

@@ -43,6 +43,12 @@ impl Crowd {
         Self { counts: Arc::default(), all_max, per_address_max }
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        locked(&self.counts).all
+    }
+
     /// Counts a connection in. Over a Unix socket there are no addresses, and only the whole counts.
     ///
     /// # Errors
@@ -107,7 +113,9 @@ mod tests {
         let _third = crowd.enter(None).expect("room");
         let other = crowd.enter(address("192.0.2.1"));
         assert_eq!(other.err(), Some(Crowded::Everywhere), "a fourth in all");
+        assert_eq!(crowd.count(), 3);
         drop(first);
+        assert_eq!(crowd.count(), 2);
         assert!(crowd.enter(one).is_ok());
     }
 }

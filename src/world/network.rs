@@ -21,6 +21,17 @@ pub fn is_here(address: IpAddr) -> bool {
     std::net::UdpSocket::bind((address, 0)).is_ok()
 }
 
+/// Says what the system's "permission denied" means for a connection: only the process's own sandbox answers so.
+fn sandboxed(fault: io::Error, port: u16) -> io::Error {
+    if fault.raw_os_error() != Some(rustix::io::Errno::ACCESS.raw_os_error()) {
+        return fault;
+    }
+    let text = format!(
+        "the sandbox lets no connection go to port {port}: add it to process.sandbox_connect and restart"
+    );
+    io::Error::new(io::ErrorKind::PermissionDenied, text)
+}
+
 /// The machine's own network.
 pub struct SystemNetwork;
 
@@ -31,7 +42,7 @@ impl Network for SystemNetwork {
         if let Some(address) = from {
             socket.bind(SocketAddr::new(address, 0))?;
         }
-        let stream = socket.connect(to).await?;
+        let stream = socket.connect(to).await.map_err(|fault| sandboxed(fault, to.port()))?;
         stream.set_nodelay(true)?;
         Ok(stream)
     }

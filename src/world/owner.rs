@@ -19,7 +19,9 @@ pub fn hand_over(found: &File, to: (u32, u32)) -> io::Result<()> {
 
 fn hand_over_within(found: &File, to: (u32, u32), depth: u32) -> io::Result<()> {
     let about = found.metadata()?;
-    if about.uid() == 0 && (about.is_dir() || (about.is_file() && about.nlink() == 1)) {
+    let is_theirs = (about.uid(), about.gid()) == to;
+    if !is_theirs && about.uid() == 0 && (about.is_dir() || (about.is_file() && about.nlink() == 1))
+    {
         fchown(found, Some(to.0), Some(to.1))?;
     }
     if !about.is_dir() || depth == 0 {

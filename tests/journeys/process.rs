@@ -3,6 +3,8 @@
 use super::delivered;
 use crate::support::World;
 use crate::support::client::{Client, letter};
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 
 const ANN: &str = "ann@reader.example";
 
@@ -10,6 +12,10 @@ fn submit(world: &World, to: &str) {
     let mut app = Client::login(world.ports.submission[0], "app/receipts", &world.password);
     let reply = app.submit("news@acme.example", &[to], &letter("Receipt"));
     assert!(reply.starts_with("250"), "{reply}");
+}
+
+fn numbers(text: &str) -> BTreeSet<u32> {
+    text.split_whitespace().map(|number| number.parse().expect("a number")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,12 +26,25 @@ async fn mail_goes_on_when_root_has_become_nobody() {
     }
     let nobody = nix::unistd::User::from_name("nobody").expect("a look").expect("nobody is there");
     let own = format!("Uid:\t{0}\t{0}\t{0}\t{0}", nobody.uid);
+    let group = format!("Gid:\t{0}\t{0}\t{0}\t{0}", nobody.gid);
+    let groups = std::process::Command::new("id").args(["-G", "nobody"]).output().expect("id");
+    let groups = numbers(&String::from_utf8_lossy(&groups.stdout));
     let mut world = World::with("[process]\nuser = \"nobody\"").await;
     for reader in ["first@reader.example", "second@reader.example"] {
         let threads = world.threads();
         assert!(threads.len() > 2, "the daemon has few threads: {threads:?}");
         for thread in threads {
-            assert!(thread.contains(&own) && !thread.contains("Groups:\t0 "), "{thread}");
+            assert!(thread.contains(&own) && thread.contains(&group), "{thread}");
+            let (_, beside) = thread.split_once("Groups:").expect("its groups");
+            assert_eq!(numbers(beside.lines().next().unwrap_or_default()), groups, "{thread}");
+            for rights in ["CapPrm", "CapEff", "CapAmb"] {
+                assert!(thread.contains(&format!("{rights}:\t0000000000000000")), "{thread}");
+            }
+        }
+        // Nothing was begun while it was still root.
+        for file in std::fs::read_dir(world.path("data/spool")).expect("the spool") {
+            let file = file.expect("a file");
+            assert_eq!(file.metadata().expect("there").uid(), nobody.uid.as_raw(), "{file:?}");
         }
         submit(&world, reader);
         delivered(&world, reader).await;

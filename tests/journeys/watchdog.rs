@@ -1,12 +1,13 @@
-//! The watchdog: systemd hears that the process is well only while its parts answer. The disk hangs on
-//! command, under the real binary.
+//! What systemd hears: that the process is well only while its parts answer, and what `systemctl status`
+//! shows. Disk and network hang on command, under the real binary.
 
+use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World, program};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a service manager hears, as it comes.
 struct Heard(Receiver<String>);
@@ -90,8 +91,10 @@ async fn systemd_hears_that_it_is_well_only_while_its_disk_answers() {
     world.launch_under(&environment, || {
         heard.until("READY=1");
     });
+    heard.until("WATCHDOG=1");
     for _ in 0..3 {
-        assert_eq!(heard.until("WATCHDOG=1"), [""; 0]);
+        let between = heard.until("WATCHDOG=1");
+        assert!(between.iter().all(|said| said.starts_with("STATUS=ready: ")), "{between:?}");
     }
     assert!(readyz(&world).starts_with("HTTP/1.1 200"), "{}", readyz(&world));
 
@@ -104,7 +107,7 @@ async fn systemd_hears_that_it_is_well_only_while_its_disk_answers() {
     assert!(world.log().contains(&format!("the watchdog is not answered: {why}")));
     std::fs::remove_file(&stall).expect("a disk that goes on");
     heard.until("WATCHDOG=1");
-    heard.until("STATUS=well again");
+    heard.until("STATUS=ready: ");
     assert!(readyz(&world).starts_with("HTTP/1.1 200"), "{}", readyz(&world));
 
     // The committer hangs in a change that somebody waits for.
@@ -123,15 +126,68 @@ async fn systemd_hears_that_it_is_well_only_while_its_disk_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_told_who_does_not_ask() {
-    let mut world = World::bare("", "").await;
+async fn systemd_hears_nothing_while_no_task_has_its_turn() {
+    let one = "[process]\nthreads = 1\n[health]\nlag_max = \"300ms\"";
+    let mut world = World::bare("", one).await;
+    assert_eq!(world.stop(), 0);
+    let heard = Heard::listen(&world);
+    let (socket, stall) = (world.path("notify.sock"), world.path("stall"));
+    let environment = [
+        ("NOTIFY_SOCKET", socket.display().to_string()),
+        ("WATCHDOG_USEC", "400000".to_owned()),
+        ("LD_PRELOAD", hanging_disk(&world)),
+        ("STALL", stall.display().to_string()),
+    ];
+    let environment: Vec<_> =
+        environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    world.launch_under(&environment, || {
+        heard.until("READY=1");
+    });
+    heard.until("WATCHDOG=1");
+    heard.until("WATCHDOG=1");
+    // The only thread hangs in the acceptance of a connection.
+    std::fs::write(&stall, "accept4").expect("a stalled network");
+    let address = ("127.0.0.1", world.ports.submission[0]);
+    let waiting = std::net::TcpStream::connect(address).expect("the kernel takes it");
+    let silence = Duration::from_millis(1500);
+    let mut last = 0;
+    while heard.0.recv_timeout(silence).is_ok() {
+        // What was on its way when the thread began to hang.
+        last += 1;
+        assert!(last < 20, "it is well though no task has its turn");
+    }
+    std::fs::remove_file(&stall).expect("a network that goes on");
+    let before = heard.until("STATUS=not well: a task waited ");
+    assert!(!before.iter().any(|said| said.contains("WATCHDOG=1")), "{before:?}");
+    heard.until("WATCHDOG=1");
+    assert!(world.log().contains("for its turn, and health.lag_max is 300ms"), "{}", world.log());
+    drop(waiting);
+    assert_eq!(world.stop(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_says_what_happens_and_what_waits() {
+    let often = "[process]\nstatus_interval = \"50ms\"";
+    let mut world = World::with(often).await;
     assert_eq!(world.stop(), 0);
     let heard = Heard::listen(&world);
     let socket = world.path("notify.sock").display().to_string();
-    world.launch_under(&[("NOTIFY_SOCKET", &socket)], || {
-        heard.until("READY=1");
-    });
-    world.done(&["account", "add", "acme"]);
-    assert_eq!(world.stop(), 0);
-    assert_eq!(heard.until("STOPPING=1"), [""; 0]);
+    let mut starts = Vec::new();
+    world.launch_under(&[("NOTIFY_SOCKET", &socket)], || starts = heard.until("READY=1"));
+    let steps = ["opening the listeners", "replaying the spool", "rebuilding the queue"];
+    assert_eq!(starts, steps.map(|step| format!("STATUS={step}\n")));
+    heard.until("STATUS=ready: 0 queued, 0 connections in, 0 out\n");
+    // Nobody answers for this domain.
+    let mut app = Client::login(world.ports.submission[0], "app/receipts", &world.password);
+    let mail = letter("x");
+    assert!(app.submit("news@acme.example", &["ann@second.example"], &mail).starts_with("250"));
+    heard.until("STATUS=ready: 1 queued, 1 connection in, 0 out\n");
+    world.done(&["queue", "hold", "--domain", "second.example"]);
+    heard.until("STATUS=ready: 0 queued, 1 held, 1 connection in, 0 out\n");
+    let ends = std::thread::spawn(move || world.stop());
+    let ending = heard.until("STOPPING=1");
+    assert!(!ending.iter().any(|said| said.contains("WATCHDOG=1")), "nobody asked: {ending:?}");
+    heard.until("STATUS=draining, for 20s at most: ");
+    drop(app);
+    assert_eq!(ends.join().expect("an end"), 0);
 }

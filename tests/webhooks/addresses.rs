@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_name_leads_into_our_own_network() {
-    let world = World::with("[webhooks]\nallow_plaintext = true\n").await;
+    let world = World::with("[webhooks]\nports = []\nallow_plaintext = true\n").await;
     let endpoint = Endpoint::start().await;
     let four = |name: &str, to: [u8; 4]| (name.to_owned(), Rdata::A(Ipv4Addr::from(to)));
     let six =

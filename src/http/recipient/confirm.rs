@@ -159,7 +159,7 @@ pub(super) async fn act(
     match tokio::spawn(work).await.unwrap_or(Err(StoreFault::Closed))? {
         Some(Confirmed::Now | Confirmed::Already(_)) => {
             metrics::counter!("relent_consents_confirmed_total").increment(1);
-            tracing::info!(target: "relent::http", event, stream = request.stream.name,
+            tracing::info!(target: "relent::http", event = "consented", record = event, stream = request.stream.name,
                 "consent confirmed by the person");
             request.done(&parts, &reader)
         }

@@ -61,7 +61,7 @@ pub(super) async fn act(
     if !parts.policy.undo(event, evidence).await? {
         return Ok(gone(parts, reader, place, None));
     }
-    tracing::info!(target: "relent::http", event, "opt-out undone: {}", Source::Page.name());
+    tracing::info!(target: "relent::http", event = "undone", record = event, "opt-out undone: {}", Source::Page.name());
     let (words, brand) = (reader.words, brand(parts, event)?);
     let frame = Frame::new(parts, reader, (words.undone, brand.as_ref()), place, None);
     let lines = vec![plain(words.undone_line)];

@@ -23,6 +23,7 @@ pub mod policy;
 
 pub mod webhooks;
 
+pub mod backup;
 pub mod queue;
 pub mod replies;
 pub mod rights;

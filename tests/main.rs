@@ -8,6 +8,7 @@
 
 mod support;
 
+mod books;
 mod bounds;
 mod certificates;
 mod crash;
@@ -17,6 +18,8 @@ mod hostile;
 mod interop;
 mod journeys;
 mod packaging;
+mod recovery;
+mod reload;
 mod replies;
 mod service;
 mod tidy;

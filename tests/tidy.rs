@@ -162,6 +162,37 @@ fn engines_and_resolvers_are_named_in_one_place() {
 }
 
 #[test]
+fn settings_are_read_where_they_hold_and_never_kept() {
+    // A section that a part keeps for itself would go on to hold what a reload has changed.
+    let homes = ["config", "cli", "demo", "daemon"];
+    let mut wrong = Vec::new();
+    for path in files("src") {
+        let inside = path.strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).expect("below");
+        let module = inside.components().next().map(|part| part.as_os_str().to_string_lossy());
+        let is_test =
+            path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs");
+        if is_test || module.is_some_and(|module| homes.contains(&module.as_ref())) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a source file is text");
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        for line in code.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
+            let kept = line.split_once(": ").is_some_and(|(_, kind)| {
+                let kind = kind.strip_prefix("Arc<").unwrap_or(kind);
+                let section = kind.strip_prefix("config::").unwrap_or_default();
+                line.ends_with(',') && section.starts_with(char::is_uppercase)
+            });
+            // A value of a section is small, and no section of its own.
+            let is_small = ["Source", "Stops"].iter().any(|name| line.contains(name));
+            if (kept && !is_small) || line.contains(": Arc<Config>") {
+                wrong.push(format!("{}: {line}", inside.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "settings that a reload would not reach:\n{}", wrong.join("\n"));
+}
+
+#[test]
 fn the_import_reader_sees_groups_and_paths() {
     let code = "use crate::{mail::{A, B}, store}; let x = crate::policy::Y; pub(crate) fn f() {}";
     assert_eq!(imports(code), ["mail", "store", "policy"]);

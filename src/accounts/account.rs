@@ -7,7 +7,7 @@ use super::record::{Account, AccountFault, AccountNumber, AccountRecord};
 use super::spent::{Spent, TooFast};
 use super::throttle::Throttle;
 use super::usage::Uses;
-use crate::config::{self, Config};
+use crate::config::{self, Live, Section};
 use crate::events::request::RequestKey;
 use crate::events::{Act, Actor, Author};
 use crate::mail::AccountId;
@@ -39,16 +39,16 @@ pub(super) struct Door {
 }
 
 impl Door {
-    fn new(settings: &config::Members) -> Arc<Self> {
-        Arc::new(Self { throttle: Throttle::default(), hasher: Hasher::new(settings) })
+    fn new(settings: &Section<config::Members>) -> Arc<Self> {
+        Arc::new(Self { throttle: Throttle::default(), hasher: Hasher::new(settings.clone()) })
     }
 }
 
 /// The settings that bind accounts and those who log in.
 #[derive(Default)]
 pub(super) struct Settings {
-    pub(super) accounts: config::Accounts,
-    pub(super) members: config::Members,
+    pub(super) accounts: Section<config::Accounts>,
+    pub(super) members: Section<config::Members>,
 }
 
 /// 1–32 of `a-z0-9-`, or what to do about it.
@@ -121,8 +121,9 @@ impl Accounts {
 
     /// The same, bound by these settings rather than by the defaults.
     #[must_use]
-    pub fn under(mut self, config: &Config) -> Self {
-        let (accounts, members) = (config.accounts.clone(), config.members.clone());
+    pub fn under(mut self, live: &Live) -> Self {
+        let accounts = live.section(|c| &c.accounts);
+        let members = live.section(|c| &c.members);
         self.door = Door::new(&members);
         self.settings = Arc::new(Settings { accounts, members });
         self

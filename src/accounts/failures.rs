@@ -1,6 +1,7 @@
 //! Wrong passwords and tokens: counted for an address and a user together, so that a stranger's guesses
 //! never lock the owner out.
 
+use crate::config::Now;
 use crate::world::crowd::network;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,14 +19,14 @@ pub type Pair = (IpAddr, String);
 /// Failed attempts.
 pub struct Failures {
     seen: Mutex<HashMap<Pair, (u32, Duration)>>,
-    failures_max: u32,
+    failures_max: Now<u32>,
 }
 
 impl Failures {
     /// Nobody yet, and so many at most before a pair has to wait.
     #[must_use]
-    pub fn new(failures_max: u32) -> Self {
-        Self { seen: Mutex::default(), failures_max }
+    pub fn new(failures_max: impl Into<Now<u32>>) -> Self {
+        Self { seen: Mutex::default(), failures_max: failures_max.into() }
     }
 
     /// Whose failures are counted: the stream after the slash is no part of who it is.
@@ -40,7 +41,7 @@ impl Failures {
     pub fn are_too_many(&self, pair: &Pair, now: Duration) -> bool {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get(pair).is_some_and(|(count, since)| {
-            *count >= self.failures_max && now.saturating_sub(*since) < MEMORY
+            *count >= self.failures_max.get() && now.saturating_sub(*since) < MEMORY
         })
     }
 

@@ -4,7 +4,7 @@ use super::{
     Account, AccountFault, Accounts, By, Claim, Invited, MemberFault, MemberId, Person, Role,
     RulesChange, Seat, Standing,
 };
-use crate::config::{self, Config, Size};
+use crate::config::{self, Config, Live, Size};
 use crate::mail::{Address, Timestamp};
 use crate::store::Store;
 use crate::world::World;
@@ -49,7 +49,7 @@ async fn rig_under(config: Config) -> Rig {
     let clock = Arc::new(Turned(AtomicU64::new(1_795_478_400_000)));
     let world = World { clock: clock.clone(), ..World::real() };
     let store = open(home.path(), &world);
-    let accounts = Accounts::new(store.clone(), world.clone()).under(&config);
+    let accounts = Accounts::new(store.clone(), world.clone()).under(&Live::new(config.clone()));
     let acme = accounts.add_account("acme").await.expect("account");
     Rig { accounts, acme, clock, config, store, world, _home: home }
 }
@@ -536,7 +536,8 @@ async fn a_login_strengthens_a_hash_that_was_made_for_less() {
     let ann = rig.member("ann", Role::Owner).await;
     let mut config = Config::default();
     config.members.password_memory = Size::megabytes(24);
-    let demanding = Accounts::new(rig.store.clone(), rig.world.clone()).under(&config);
+    let demanding =
+        Accounts::new(rig.store.clone(), rig.world.clone()).under(&Live::new(config.clone()));
     let kept = || rig.accounts.person_by_id(ann.id).expect("store").expect("ann").password;
     let before = kept();
     let claim = |password: &str| Claim {

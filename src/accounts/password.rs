@@ -3,13 +3,12 @@
 
 use super::member::MemberFault;
 use super::record::AccountFault;
-use crate::config;
+use crate::config::{self, Section};
+use crate::world::Turns;
 use argon2::{Algorithm, Argon2, Params, Version};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::sync::Arc;
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 
 /// Shortest and longest password, in characters of its normal form.
@@ -186,21 +185,25 @@ pub(super) fn fit(password: &str, address: &str) -> Result<String, AccountFault>
 
 /// Makes hashes, few at a time.
 pub(super) struct Hasher {
-    turns: Arc<Semaphore>,
-    places: Arc<Semaphore>,
-    cost: Cost,
+    turns: Turns,
+    places: Turns,
+    settings: Section<config::Members>,
 }
 
 impl Hasher {
-    pub(super) fn new(settings: &config::Members) -> Self {
-        let turns = settings.hashes_max.max(1) as usize;
-        let places = turns.saturating_add(settings.hashes_waiting_max as usize);
-        let semaphore = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
-        Self { turns: semaphore(turns), places: semaphore(places), cost: Cost::of(settings) }
+    pub(super) fn new(settings: impl Into<Section<config::Members>>) -> Self {
+        let settings = settings.into();
+        let count = |of: fn(&config::Members) -> usize| Turns::new(settings.now(of));
+        let places = |settings: &config::Members| {
+            let turns = settings.hashes_max.max(1) as usize;
+            turns.saturating_add(settings.hashes_waiting_max as usize)
+        };
+        let turns = count(|settings| settings.hashes_max as usize);
+        Self { turns, places: count(places), settings }
     }
 
     pub(super) fn cost(&self) -> Cost {
-        self.cost
+        Cost::of(&self.settings)
     }
 
     async fn derive(
@@ -209,8 +212,10 @@ impl Hasher {
         salt: [u8; 16],
         cost: Cost,
     ) -> Result<[u8; 32], MemberFault> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| MemberFault::Busy)?;
-        let turn = self.turns.clone().acquire_owned().await.map_err(|_| MemberFault::Busy)?;
+        let place =
+            self.places.semaphore().clone().try_acquire_owned().map_err(|_| MemberFault::Busy)?;
+        let turn =
+            self.turns.semaphore().clone().acquire_owned().await.map_err(|_| MemberFault::Busy)?;
         // Whoever asked may have gone meanwhile: the turn is over when the hash is made, not before.
         let made = tokio::task::spawn_blocking(move || {
             let _taken = (place, turn);
@@ -229,8 +234,9 @@ impl Hasher {
         password: String,
         salt: [u8; 16],
     ) -> Result<PasswordHash, MemberFault> {
-        let hash = self.derive(password, salt, self.cost).await?;
-        Ok(PasswordHash { salt, hash, cost: self.cost })
+        let cost = self.cost();
+        let hash = self.derive(password, salt, cost).await?;
+        Ok(PasswordHash { salt, hash, cost })
     }
 
     /// Whether a password in its normal form is the one that was hashed.
@@ -300,7 +306,7 @@ mod tests {
         let settings =
             config::Members { hashes_max: 1, hashes_waiting_max: 1, ..config::Members::default() };
         let hasher = Hasher::new(&settings);
-        let held = hasher.turns.clone().try_acquire_owned().expect("the only turn");
+        let held = hasher.turns.semaphore().clone().try_acquire_owned().expect("the only turn");
         let first = hasher.hash("one".into(), [0; 16]);
         let second = hasher.hash("two".into(), [0; 16]);
         let third = hasher.hash("three".into(), [0; 16]);

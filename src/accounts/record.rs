@@ -310,6 +310,16 @@ pub struct InstallationKeys {
     pub token: [u8; 32],
 }
 
+impl InstallationKeys {
+    /// By what records are known as this installation's, without a word of the keys.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &self.hash);
+        let tag = ring::hmac::sign(&key, b"fingerprint of an installation");
+        data_encoding::HEXLOWER.encode(&tag.as_ref()[..16])
+    }
+}
+
 impl Record for AccountRecord {
     const TABLE: Table = Table::Account;
     const VERSION: u8 = 2;

@@ -5,12 +5,12 @@ use super::keeper::{self, Keeper, Pem};
 use super::line::Line;
 use super::order::{OrderFault, Proofs, order};
 use super::schedule::{State, due};
-use crate::config::{self, Config};
+use crate::config::{self, Live};
 use crate::dns::Resolver;
 use crate::mail::Timestamp;
 use crate::tls::{self, Issued};
 use crate::web::Web;
-use crate::world::World;
+use crate::world::{Own, World};
 use instant_acme::{Account, ExternalAccountKey, NewAccount};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(60);
 /// What the certificates are got with.
 pub struct Parts {
     /// All settings.
-    pub config: Arc<Config>,
+    pub config: Live,
     /// Serves them.
     pub tls: Arc<tls::Server>,
     /// Proves who the authority is.
@@ -97,8 +97,8 @@ impl Acme {
             network: world.network.clone(),
             tls: client,
             // The operator names the authority, which may be one of the own network.
-            allow_private: true,
-            own: Vec::new(),
+            allow_private: true.into(),
+            own: Own::default(),
         };
         let line = Line::new(web, &settings);
         let keeper = Keeper::new(&config.data_dir);

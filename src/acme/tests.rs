@@ -3,7 +3,7 @@
 use super::keeper::{Keeper, Pem};
 use super::schedule::State;
 use super::*;
-use crate::config::Config;
+use crate::config::{Config, Live};
 use crate::dns::{DnsFault, Resolver, Route};
 use crate::mail::Domain;
 use crate::tls;
@@ -49,7 +49,7 @@ fn started(config: &Config) -> (Acme, Arc<tls::Server>) {
 fn started_with(config: &Config, resolver: Arc<dyn Resolver>) -> (Acme, Arc<tls::Server>) {
     let tls = tls::Server::load(&config.tls, &config.data_dir, &config.hostname).expect("a pair");
     let acme = Acme::new(Parts {
-        config: Arc::new(config.clone()),
+        config: Live::new(config.clone()),
         tls: tls.clone(),
         client: tls::Client::load(&config.tls).expect("authorities"),
         resolver,

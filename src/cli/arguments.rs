@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::audit::AuditVerb;
+use super::backup::BackupArguments;
 use super::delivery::DeliveryVerb;
 use super::export::Outgoing;
 use super::held::{HeldVerb, Recall};
@@ -12,6 +13,7 @@ use super::import::{Elsewhere, Incoming};
 use super::manual::Shell;
 use super::member::{MemberVerb, SessionVerb};
 use super::queue::QueueVerb;
+use super::restore::RestoreArguments;
 use super::rights::RecipientVerb;
 use super::sender_arguments::{AccountVerb, CredentialVerb, DomainVerb, StreamVerb};
 use super::tls::TlsVerb;
@@ -75,6 +77,13 @@ pub(super) enum Verb {
         #[command(flatten)]
         form: Form,
     },
+    /// Have the running daemon read its settings anew, and the files that they name; connections stay open.
+    /// Says which settings hold from now on and which need a restart; where they are wrong, those before
+    /// go on to hold, and the exit code is 1.
+    Reload {
+        #[command(flatten)]
+        form: Form,
+    },
     /// Customers who send.
     #[command(subcommand)]
     Account(AccountVerb),
@@ -120,6 +129,11 @@ pub(super) enum Verb {
     /// The records on disk, while the daemon is stopped.
     #[command(subcommand)]
     Store(StoreVerb),
+    /// Take an archive of all that must last, while mail goes on.
+    Backup(BackupArguments),
+    /// Put an archive back; mail is held until what was said after it is replayed, or somebody answers for going on
+    /// without.
+    Restore(RestoreArguments),
     /// Write the manual: a page for each command, and relent.toml(5) for the settings.
     Man {
         /// The folder to write to; made where it is missing.
@@ -503,6 +517,14 @@ mod tests {
             "relent delivery suspend *.mx.example --for 2h --reason enough",
             "relent delivery resume b.example",
             "relent delivery list --json",
+            "relent backup /var/backups --without-mail --json",
+            "relent backup -",
+            "relent backup --verify a.tar",
+            "relent restore a.tar --data-dir /srv/relent --json",
+            "relent restore status --json",
+            "relent restore replay a.jsonl b.csv --account acme",
+            "relent restore release --account acme",
+            "relent restore release --waive Ann --reason enough --drop-accepted-before 2026-03-01",
             "relent man --out man",
             "relent completions fish",
         ] {
@@ -540,6 +562,12 @@ mod tests {
             "relent suppression import acme list.csv --from ses --group news",
             "relent stream add acme news",
             "relent delivery suspend",
+            "relent backup",
+            "relent backup a.tar --verify a.tar",
+            "relent restore",
+            "relent restore replay",
+            "relent restore release --waive Ann",
+            "relent restore release --reason enough",
             "relent delivery suspend b.example --for soon",
             "relent stream answers acme news --confirm perhaps",
             "relent classify",

@@ -203,6 +203,7 @@ pub(super) struct Found {
     entries: u64,
     erased: u64,
     expired: u64,
+    restored: Option<String>,
     findings: Vec<String>,
 }
 
@@ -213,6 +214,7 @@ impl Found {
         self.entries += count("looked");
         self.erased += count("erased");
         self.expired += count("expired");
+        self.restored = self.restored.take().or_else(|| page["restored"].as_str().map(Into::into));
         let found = show::items(page, "findings").iter();
         self.findings.extend(found.filter_map(|text| text.as_str().map(Into::into)));
     }
@@ -226,11 +228,15 @@ impl Found {
                 "entries": self.entries,
                 "erased": self.erased,
                 "expired": self.expired,
+                "restored": self.restored,
                 "findings": self.findings,
             }))?;
         } else {
             for finding in &self.findings {
                 show::line(finding)?;
+            }
+            if let Some(restored) = self.restored.as_ref().filter(|_| !is_whole) {
+                show::line(restored)?;
             }
         }
         if !is_whole {
@@ -249,6 +255,9 @@ impl Found {
                 text += &format!(", the words of {count} {what}");
             }
         }
+        if let Some(restored) = &self.restored {
+            text += &format!("; {restored}");
+        }
         show::line(&text)
     }
 
@@ -256,7 +265,8 @@ impl Found {
     pub(super) fn of(checked: &crate::daemon::audit::Checked) -> Self {
         let findings = checked.findings.clone();
         let (entries, erased) = (checked.looked, checked.erased);
-        Self { entries, erased, expired: checked.expired, findings }
+        let restored = checked.restored.clone();
+        Self { entries, erased, expired: checked.expired, restored, findings }
     }
 }
 

@@ -14,6 +14,10 @@ use tokio::net::UnixStream;
 /// Largest answer taken: a page of a listing.
 const ANSWER_SIZE_MAX: usize = 256 << 20;
 
+/// How often, and after what pause, something is asked again that has no turn yet.
+const TURNS_MAX: u32 = 600;
+const TURN: Duration = Duration::from_secs(1);
+
 /// Why a verb did not do what it was asked; each is an exit code.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -118,6 +122,80 @@ impl Client {
             .await
             .map_err(|_| self.broken(&format!("no answer within {} s", self.patience.as_secs())))?
             .map_err(|fault| self.broken(&fault))
+    }
+
+    /// Whether a daemon answers at all; that it may not be asked is a fault.
+    pub(super) async fn is_there(&self) -> Result<bool, Fault> {
+        match UnixStream::connect(&self.socket).await {
+            Ok(_) => Ok(true),
+            Err(fault) if fault.kind() == std::io::ErrorKind::PermissionDenied => {
+                Err(self.absent(&fault))
+            }
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// POST of what may have to wait for its turn.
+    pub(super) async fn post_patiently(&self, path: &str, body: &Value) -> Result<Value, Fault> {
+        let text = body.to_string();
+        for _ in 0..TURNS_MAX {
+            let body = Some(("application/json", Bytes::from(text.clone())));
+            let (status, bytes) = self.answer(Method::POST, path, body).await?;
+            if status != StatusCode::SERVICE_UNAVAILABLE {
+                return read(status, &bytes);
+            }
+            tokio::time::sleep(TURN).await;
+        }
+        Err(self.broken("it had no turn for this"))
+    }
+
+    /// POST whose answer is taken piece by piece, each with how many bytes there will be about, where that is
+    /// said. The inner fault is that of who takes them; none where the answer broke off.
+    pub(super) async fn stream(
+        &self,
+        path: &str,
+        body: &Value,
+        mut take: impl FnMut(Option<u64>, &[u8]) -> std::io::Result<()>,
+    ) -> Result<Result<(), Option<std::io::Error>>, Fault> {
+        let stream =
+            UnixStream::connect(&self.socket).await.map_err(|fault| self.absent(&fault))?;
+        let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = shaken.map_err(|fault| self.broken(&fault.to_string()))?;
+        let connection = tokio::spawn(connection);
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("/api/v1{path}"))
+            .header("host", "localhost")
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body.to_string())))
+            .map_err(|fault| self.broken(&fault.to_string()))?;
+        let asked = tokio::time::timeout(self.patience, sender.send_request(request)).await;
+        let response = asked.map_err(|_| self.broken("no answer"))?;
+        let response = response.map_err(|fault| self.broken(&fault.to_string()))?;
+        let status = response.status();
+        let total = response.headers().get("x-relent-size");
+        let total = total.and_then(|size| size.to_str().ok()?.parse::<u64>().ok());
+        let mut body = response.into_body();
+        if !status.is_success() {
+            let bytes = Limited::new(body, ANSWER_SIZE_MAX).collect().await;
+            let bytes = bytes.map_err(|fault| self.broken(&fault.to_string()))?.to_bytes();
+            return read(status, &bytes).map(|_| Ok(()));
+        }
+        let outcome = loop {
+            match body.frame().await {
+                None => break Ok(()),
+                Some(Err(_)) => break Err(None),
+                Some(Ok(frame)) => {
+                    if let Some(bytes) = frame.data_ref()
+                        && let Err(fault) = take(total, bytes)
+                    {
+                        break Err(Some(fault));
+                    }
+                }
+            }
+        };
+        connection.abort();
+        Ok(outcome)
     }
 
     /// GET.

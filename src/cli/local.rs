@@ -40,14 +40,20 @@ fn runtime(threads: usize) -> Result<Runtime, Fault> {
 
 /// Runs the daemon until it is told to stop.
 pub(super) fn serve(path: &Path) -> Result<(), Fault> {
-    let config = runnable(path)?;
+    // What somebody must mend has a code of its own: a service manager need not try again.
+    let config = runnable(path).map_err(|fault| Fault::Usage(fault.to_string()))?;
     let drain_timeout = config.process.drain_timeout.0;
-    let ground = daemon::Ground::lay(config, path);
-    let ground = ground.map_err(|fault| Fault::Refused(format!("{fault:#}")))?;
+    let ground = daemon::Ground::lay(config, path).map_err(|fault| ended(&fault))?;
     let runtime = runtime(ground.threads())?;
-    let ended = runtime.block_on(daemon::serve(ground));
+    let done = runtime.block_on(daemon::serve(ground));
     runtime.shutdown_timeout(drain_timeout);
-    ended.map_err(|fault| Fault::Refused(format!("{fault:#}")))
+    done.map_err(|fault| ended(&fault))
+}
+
+/// Why the daemon did not start or had to end, in one line, and whether another start may go well.
+fn ended(fault: &anyhow::Error) -> Fault {
+    let said = format!("{fault:#}").replace('\n', " ");
+    if daemon::needs_a_mend(fault) { Fault::Usage(said) } else { Fault::Refused(said) }
 }
 
 /// Tells the story of the README.
@@ -65,7 +71,7 @@ pub(super) fn check(path: &Path, changed: bool, form: Form) -> Result<(), Fault>
         return check_json(path, changed);
     }
     let config = runnable(path)?;
-    for advice in daemon::advice(&config) {
+    for advice in daemon::advice(&config).into_iter().chain(daemon::foresee(&config)) {
         show::aside(&format!("{}: {advice}", path.display()));
     }
     if changed {
@@ -88,7 +94,8 @@ fn check_json(path: &Path, changed: bool) -> Result<(), Fault> {
     let checked = runnable(path).and_then(|config| {
         let text = config.changed().map_err(Fault::Refused)?;
         let table = toml::from_str::<toml::Table>(&text);
-        Ok((daemon::advice(&config), table.map_err(|fault| Fault::Refused(fault.to_string()))?))
+        let advice = [daemon::advice(&config), daemon::foresee(&config)].concat();
+        Ok((advice, table.map_err(|fault| Fault::Refused(fault.to_string()))?))
     });
     match checked {
         Ok((advice, table)) => {

@@ -7,6 +7,7 @@
 mod account;
 mod arguments;
 mod audit;
+mod backup;
 mod cells;
 mod classify;
 mod client;
@@ -23,6 +24,9 @@ mod member;
 mod progress;
 mod queue;
 mod recipients;
+mod reload;
+mod replay;
+mod restore;
 mod rights;
 mod rows;
 mod run;

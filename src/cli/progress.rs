@@ -59,6 +59,31 @@ impl Progress {
         let _ = write!(std::io::stderr().lock(), "\r\x1b[K{line}");
     }
 
+    /// Says how many bytes there will be.
+    pub(super) fn of(&mut self, total: u64) {
+        self.total = Some(total).filter(|total| *total > 0);
+    }
+
+    /// Counts bytes that were moved, and shows how many there are by now.
+    pub(super) fn moved(&mut self, count: u64) {
+        let moved = self.read.fetch_add(count, Ordering::Relaxed) + count;
+        if !self.is_watched || self.drawn.is_some_and(|drawn| drawn.elapsed() < PAUSE) {
+            return;
+        }
+        self.drawn = Some(Instant::now());
+        let megabytes = moved / 1_000_000;
+        let line = match self.total {
+            Some(total) => {
+                let done = moved.min(total).saturating_mul(WIDTH) / total;
+                let percent = moved.min(total).saturating_mul(100) / total;
+                let bar: String = (0..WIDTH).map(|at| if at < done { '#' } else { '.' }).collect();
+                format!("[{bar}] {percent:3} %  {megabytes} MB")
+            }
+            None => format!("{megabytes} MB"),
+        };
+        let _ = write!(std::io::stderr().lock(), "\r\x1b[K{line}");
+    }
+
     /// Takes the line away.
     pub(super) fn clear(&mut self) {
         if self.drawn.take().is_some() {

@@ -255,6 +255,9 @@ async fn summary(client: &Client, form: Form) -> Result<(), Fault> {
         &found,
         &[("queued", "queued"), ("active", "active"), ("held", "held")],
     ))?;
+    if let Some(why) = found["restore"].as_str() {
+        show::line(&format!("all of it {why}"))?;
+    }
     let domains = show::items(&found["domains"], "items");
     if !domains.is_empty() {
         show::line("")?;

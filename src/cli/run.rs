@@ -5,8 +5,8 @@ use super::audit::AuditVerb;
 use super::client::{Client, Fault};
 use super::webhook::WebhookVerb;
 use super::{
-    audit, classify, delivery, explain, local, manual, member, queue, recipients, rights, senders,
-    show, tls, webhook,
+    audit, backup, classify, delivery, explain, local, manual, member, queue, recipients, reload,
+    restore, rights, senders, show, tls, webhook,
 };
 use crate::config::{Config, DEFAULT_PATH};
 use crate::webhooks;
@@ -42,17 +42,28 @@ fn obey(cli: Cli) -> Result<(), Fault> {
         }
         Verb::Classify { files, tried, form } => classify::classify(&files, named, &tried, form),
         Verb::Webhook(WebhookVerb::Schema) => show::put(webhooks::SCHEMA),
+        Verb::Backup(arguments) => {
+            let config = settings(named)?;
+            runtime()?.block_on(backup::backup(arguments, &config, path))
+        }
+        Verb::Restore(arguments) => {
+            let config = settings(named)?;
+            runtime()?.block_on(restore::restore(arguments, &config, path))
+        }
         Verb::Man { out } => manual::man(&out),
         Verb::Completions { shell } => manual::completions(shell),
         verb => {
             let client = Client::new(&settings(named)?, path);
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .map_err(|fault| Fault::Refused(format!("cannot start: {fault}")))?
-                .block_on(speak(&client, verb))
+            runtime()?.block_on(speak(&client, verb))
         }
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|fault| Fault::Refused(format!("cannot start: {fault}")))
 }
 
 /// Settings for a verb that only needs to find the daemon: those of a file that is named must be
@@ -67,6 +78,7 @@ fn settings(named: Option<&Path>) -> Result<Config, Fault> {
 
 async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
     match verb {
+        Verb::Reload { form } => reload::reload(client, form).await,
         Verb::Account(verb) => senders::account(client, verb).await,
         Verb::Member(verb) => member::member(client, verb).await,
         Verb::Session(verb) => member::session(client, verb).await,
@@ -91,6 +103,8 @@ async fn speak(client: &Client, verb: Verb) -> Result<(), Fault> {
         | Verb::Demo { .. }
         | Verb::Check { .. }
         | Verb::Store(_)
+        | Verb::Backup(_)
+        | Verb::Restore(_)
         | Verb::Man { .. }
         | Verb::Completions { .. }
         | Verb::Classify { .. } => Ok(()),

@@ -114,7 +114,7 @@ mod tests {
             " delivery.port\n",
             "listen   587 ",
             " listen.submission\n",
-            " (socket) ",
+            "(socket)",
         ] {
             assert!(text.contains(words), "{words:?} in {text}");
         }

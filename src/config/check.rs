@@ -18,6 +18,9 @@ const HARD_BOUNCES_MAX: u32 = 100;
 /// Largest logo, so that every engine keeps it as one record.
 const LOGO_SIZE_MOST: u64 = 60 << 10;
 
+/// Most changes of settings without a restart.
+const RELOADS_MOST: u32 = 100_000;
+
 /// Most streams of a page of choices, since forms have a limit of fields.
 const PAGE_STREAMS_MOST: u32 = 100;
 
@@ -128,6 +131,10 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
     if config.spool.live_percent_min > 90 {
         let reason = "it may be at most 90: segments would be written anew without end";
         return refuse("spool.live_percent_min", reason.into());
+    }
+    if config.process.reloads_max > RELOADS_MOST {
+        let reason = "it may be at most 100000: room for so many is made at the start";
+        return refuse("process.reloads_max", reason.into());
     }
     if config.http.logo_size_max.0 > LOGO_SIZE_MOST {
         let reason = "it may be at most 60kB: a logo is one record of the store";

@@ -1,7 +1,7 @@
 //! What is kept of what was done, and how it is guarded.
 
 use super::section::sections;
-use super::unit::Span;
+use super::unit::{Size, Span};
 use serde::{Deserialize, Serialize};
 
 /// How the log writes people's addresses.
@@ -41,5 +41,13 @@ sections! {
         head_interval: Span = Span::minutes(5),
         /// Most heads that are kept there.
         heads_max: u32 = 10_000,
+    }
+
+    /// `[backup]`: copies that are taken while the daemon runs.
+    Backup {
+        /// Changes of the records that are kept in memory for a copy while a part of it is written; past them it is given up.
+        changes_size_max: Size = Size::megabytes(64),
+        /// Longest time that whoever takes the copy may take nothing of it; until then the log of messages is held as it is.
+        stall_max: Span = Span::minutes(5),
     }
 }

@@ -7,7 +7,9 @@ mod check;
 mod consents;
 mod credential;
 mod encryption;
+mod fixed;
 mod keeping;
+mod live;
 mod load;
 mod members;
 mod metrics;
@@ -29,7 +31,9 @@ pub use api::Api;
 pub use consents::Consents;
 pub use credential::{CREDENTIALS, credential};
 pub use encryption::{MtaSts, TlsPolicy, TlsReports};
-pub use keeping::{Audit, LogAddresses, LogFormat};
+pub use fixed::{FIXED, differences};
+pub use keeping::{Audit, Backup, LogAddresses, LogFormat};
+pub use live::{Live, Made, Now, Section, TooManyReloads};
 pub use load::ConfigFault;
 pub use members::{Accounts, Members};
 pub use metrics::Metrics;
@@ -104,6 +108,8 @@ pub struct Config {
     pub store: Store,
     /// The chain of what was done and by whom.
     pub audit: Audit,
+    /// Copies that are taken while the daemon runs.
+    pub backup: Backup,
     /// How long what has happened is kept.
     pub retention: Retention,
     /// When the process is well enough for systemd's watchdog and for /readyz.
@@ -143,6 +149,7 @@ impl Default for Config {
             spool: Spool::default(),
             store: Store::default(),
             audit: Audit::default(),
+            backup: Backup::default(),
             retention: Retention::default(),
             health: Health::default(),
             metrics: Metrics::default(),

@@ -63,7 +63,7 @@ mod tests {
         let settings = settings();
         let found = |section, name| {
             let it = settings.iter().find(|it| it.section == section && it.name == name);
-            it.unwrap_or_else(|| panic!("{section}.{name} is not in the sheet"))
+            it.expect("a key of the sheet")
         };
         let expiry = found("queue", "expiry");
         assert_eq!((expiry.value, expiry.is_optional), ("\"4d\"", false));

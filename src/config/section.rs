@@ -272,7 +272,7 @@ sections! {
         sites_max: u32 = 10_000,
         /// Local addresses to send from; empty: the system chooses.
         source_addresses: Vec<IpAddr> = Vec::new(),
-        /// Pools of local addresses, each for the mail of some accounts or streams, with weights, names and warm-up: README.md shows how.
+        /// Pools of local addresses, each for the mail of some accounts or streams, with weights, names and warm-up: docs/src/sending.md shows how.
         pools: Option<Pools> = None,
         /// Most connections at a time; of them one mail server or site gets a quarter at most.
         connections_max: u32 = 200,
@@ -489,12 +489,14 @@ sections! {
 
     /// `[process]`: the process itself.
     Process {
-        /// The user to become when started as root, once certificates are read and listeners open; it must be able to read the [tls] files when they change.
+        /// The user to become when started as root, once certificates are read and listeners open; it must be able to read this file and those it names, for a reload.
         user: Option<String> = None,
         /// How long a stop waits for sessions and attempts under way.
         drain_timeout: Span = Span::seconds(20),
         /// Threads that run sessions; 0: one a core.
         threads: u32 = 0,
+        /// Most changes of settings that are taken without a restart; each set of settings is kept in memory until then.
+        reloads_max: u32 = 1000,
         /// How strictly the process is held to what it needs: "on" refuses files, ports and system calls beyond it, "kill" also ends the process at such a call, "log" writes such calls to the kernel's log and refuses nothing, "off". `relent check --sandbox` prints what it needs.
         sandbox: Sandbox = Sandbox::On,
         /// More files and folders that it may read.

@@ -1,4 +1,5 @@
-//! Holds `config/relent.toml` and the code equal: every key, its default, and its sentence.
+//! Holds `config/relent.toml` and the code equal: every key, its default, and its sentence; and makes of both
+//! the reference of the book, `docs/src/settings.md`.
 
 use super::{Config, reference};
 use std::path::Path;
@@ -24,6 +25,15 @@ struct Key {
     name: String,
     sentence: String,
     optional: bool,
+    /// Its type in the code.
+    kind: String,
+}
+
+impl Key {
+    fn section(name: &str, sentence: String) -> Self {
+        let (section, name, kind) = (name.into(), String::new(), String::new());
+        Self { section, name, sentence, optional: false, kind }
+    }
 }
 
 /// The keys of the code, read from its text.
@@ -39,7 +49,7 @@ fn keys() -> Vec<Key> {
         .collect();
     keys.truncate(2);
     for (section, sentence) in sections {
-        keys.push(Key { section: section.clone(), name: String::new(), sentence, optional: false });
+        keys.push(Key::section(&section, sentence));
         let head = format!("/// `[{section}]`");
         let body = SECTIONS.iter().find_map(|page| Some(&page[page.find(&head)?..]));
         let body = body.expect("each section has its struct");
@@ -52,7 +62,7 @@ fn keys() -> Vec<Key> {
     let at = at.expect("the words");
     let sentence = keys.remove(at).sentence;
     let section = "replies.words";
-    keys.push(Key { section: section.into(), name: String::new(), sentence, optional: false });
+    keys.push(Key::section(section, sentence));
     let words = &WORDS[WORDS.find("pub struct Words").expect("its struct")..];
     read(&words[..words.find("\n}").expect("its end")], section, "pub ", &mut keys);
     keys
@@ -72,6 +82,7 @@ fn read(text: &str, section: &str, before: &str, keys: &mut Vec<Key>) {
                 sentence: std::mem::take(&mut sentence).join(" "),
                 optional: kind.starts_with("Option<")
                     || kind.starts_with("BTreeMap<String, OwnWords>"),
+                kind: kind.split(" = ").next().unwrap_or(kind).trim_end_matches(',').into(),
             });
         }
     }
@@ -103,4 +114,91 @@ fn the_sheet_says_of_each_key_what_the_code_says() {
         assert!(found.contains(&place), "not so in config/relent.toml: {place:?}");
     }
     assert_eq!(found.len(), keys.len(), "config/relent.toml names keys that the code does not");
+}
+
+/// What a value of a type is, as people write it.
+fn in_words(kind: &str) -> &'static str {
+    let bare = kind.strip_prefix("Option<").and_then(|kind| kind.strip_suffix('>'));
+    match bare.unwrap_or(kind) {
+        "String" => "text",
+        "PathBuf" | "RefusalFile" => "path",
+        "Span" => "duration",
+        "Size" => "size",
+        "bool" => "true or false",
+        "u8" | "u16" | "u32" | "u64" | "usize" | "f64" => "number",
+        "Vec<SocketAddr>" => "addresses with ports",
+        "Vec<IpAddr>" => "addresses",
+        "Vec<Network>" => "networks",
+        "Vec<PathBuf>" => "paths",
+        "Vec<u16>" => "numbers",
+        "Vec<String>" => "texts",
+        "Vec<Span>" => "durations",
+        // What is made of other things is written as tables, and what has a name of its own is a choice.
+        "Pools" => "tables",
+        other if other.contains('<') => "tables",
+        _ => "one of these",
+    }
+}
+
+/// The reference: a table a section, a row a key.
+fn page() -> String {
+    let mut page = String::from(
+        "# Settings\n\n<!-- Made from the code; RELENT_WRITE=1 cargo test the_books_settings writes it. -->\n\n\
+         One file, `/etc/relent/relent.toml` unless `--config` names another. Every key has a default; a key \
+         that is not known is refused. Durations are written `\"250ms\"`, `\"30s\"`, `\"5m\"`, `\"4h\"` or \
+         `\"90d\"`, sizes `\"64kB\"`, `\"25MB\"` or `\"1GB\"`, each unit 1,024 times the last. `relent check` \
+         says what is wrong with a file and where, `relent check --changed` what differs from the defaults. The \
+         same keys, sentences and defaults stand in `config/relent.toml`, to be copied and changed.\n",
+    );
+    let cell = |text: &str| text.replace('|', "\\|");
+    for key in keys() {
+        if key.name.is_empty() {
+            page.push_str(&format!("\n## [{}]\n\n{}\n", key.section, key.sentence));
+        } else if key.section.is_empty() && key.name == "hostname" {
+            page.push_str("\n## At the top\n");
+        }
+        if key.name.is_empty() || key.section.is_empty() && key.name == "hostname" {
+            page.push_str("\n| Key | Is | Default | Says |\n| --- | --- | --- | --- |\n");
+        }
+        if key.name.is_empty() {
+            continue;
+        }
+        let (kind, default) = (in_words(&key.kind), default_of(&key));
+        let default = default.map_or("–".into(), |value| format!("`{}`", cell(value)));
+        page.push_str(&format!(
+            "| `{}` | {kind} | {default} | {} |\n",
+            key.name,
+            cell(&key.sentence)
+        ));
+    }
+    page.push_str(&format!(
+        "\n## The shaping file\n\nWhat each site is given, in a file of its own: `shaping.toml` beside the \
+         settings, or what `[delivery] shaping` names. This is the one that comes with Relent.\n\n```toml\n{}```\n",
+        include_str!("../../config/shaping.toml")
+    ));
+    page
+}
+
+/// How the sheet writes a key's default; none where it has none.
+fn default_of(key: &Key) -> Option<&'static str> {
+    let mut settings = reference::settings().into_iter();
+    let found = settings.find(|it| it.section == key.section && it.name == key.name)?;
+    (!found.is_optional).then_some(found.value)
+}
+
+#[test]
+fn the_books_settings_are_those_of_the_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/src/settings.md");
+    let page = page();
+    if std::env::var_os("RELENT_WRITE").is_some() {
+        std::fs::write(path, &page).expect("written");
+    }
+    let kept = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        kept == page,
+        "docs/src/settings.md is not of these settings: RELENT_WRITE=1 writes it"
+    );
+    let rows = page.lines().filter(|line| line.starts_with("| `")).count();
+    let named = keys().iter().filter(|key| !key.name.is_empty()).count();
+    assert_eq!(rows, named, "a row for each key");
 }

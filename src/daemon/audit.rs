@@ -3,13 +3,14 @@
 
 use super::listeners;
 use crate::accounts::Accounts;
-use crate::config::Config;
+use crate::config::{Config, Live};
 use crate::events::audit::{Audit, Head, Notes};
 use crate::events::{Actor, Author};
+use crate::policy::Policy;
 use crate::store::Store;
 use crate::world::World;
 use anyhow::{Context, Result, ensure};
-use std::sync::Arc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How often it is looked whether the words of old entries are over their time.
@@ -24,6 +25,8 @@ pub struct Checked {
     pub erased: u64,
     /// Those whose words were over their time.
     pub expired: u64,
+    /// Whether the records come from a backup, and what of the chain is not here then, in words.
+    pub restored: Option<String>,
     /// What is wrong, in words.
     pub findings: Vec<String>,
 }
@@ -40,10 +43,13 @@ pub fn verify(config: &Config, head: Option<&str>) -> Result<Checked> {
     let world = World::real();
     let store = Store::open(&config.data_dir, &config.store, &world);
     store.ready()?;
-    let keys = Accounts::new(store.clone(), world).keys()?;
+    let accounts = Accounts::new(store.clone(), world.clone());
+    let keys = accounts.keys()?;
+    let policy = Policy::new(accounts, store.clone(), world, &config.queue);
     let chain = Audit::new(store);
     let notes = Notes::new(&config.data_dir, &keys.hash, config.audit.heads_max);
-    let mut checked = Checked::default();
+    let restored = policy.restored()?.map(|restored| restored.of_the_chain());
+    let mut checked = Checked { restored, ..Checked::default() };
     let mut findings = chain.check_notes(&notes)?;
     findings.extend(chain.check_noted(noted.as_slice())?);
     let mut place = None;
@@ -65,24 +71,31 @@ pub fn verify(config: &Config, head: Option<&str>) -> Result<Checked> {
 
 /// Notes the head now and then, and once more at the end; destroys words that are over their time.
 pub(super) async fn tend(
-    config: Arc<Config>,
+    config: Live,
     accounts: Accounts,
     store: Store,
     world: World,
     stop: CancellationToken,
 ) {
     let chain = Audit::new(store);
-    let mut noting = tokio::time::interval(config.audit.head_interval.0);
+    let mut changes = config.changes();
+    // At once for the first time.
+    let mut next = Instant::now();
     let mut expiring = tokio::time::interval(EXPIRY_INTERVAL);
     loop {
         let is_last = tokio::select! {
             () = stop.cancelled() => true,
-            _ = noting.tick() => false,
+            () = tokio::time::sleep_until(next) => false,
+            _ = changes.changed() => {
+                next = next.min(Instant::now() + config.audit.head_interval.0);
+                continue;
+            }
             _ = expiring.tick() => {
                 expire(&config, &chain, &world).await;
                 continue;
             }
         };
+        next = Instant::now() + config.audit.head_interval.0;
         match note(&config, &accounts, &chain, &world).await {
             Ok(Some(head)) => tracing::info!(target: "relent::audit", sequence = head.sequence,
                 bound = data_encoding::HEXLOWER.encode(&head.bound), "the head of the audit chain"),

@@ -1,10 +1,11 @@
 //! What settings ask of this machine: whether its files and its users are there. `relent check` and
 //! `relent serve` ask the same.
 
-use super::user;
+use super::premises::{self, Strange};
+use super::{clock, doors, listeners, user};
 use crate::config::{Challenge, Config, ConfigFault, Shaping};
 use crate::tls::Holds;
-use crate::world::{Clock, SystemClock, is_here};
+use crate::world::{Clock, SystemClock, World, is_here};
 use crate::{acme, dns, tls};
 use std::path::{Path, PathBuf};
 
@@ -77,11 +78,55 @@ fn certificates(config: &Config) -> Vec<String> {
     advice
 }
 
+/// What would keep a daemon that is started now from running, or from taking mail, in words; where one runs
+/// on the data folder already, no port is looked at, since that has them.
+#[must_use]
+pub fn foresee(config: &Config) -> Vec<String> {
+    let world = World::real();
+    let mut found: Vec<String> = premises::foreseen(config).into_iter().collect();
+    if !listeners::is_locked(config) {
+        for key in doors::KEYS {
+            for address in doors::addresses(&config.listen, key) {
+                if let Err(fault) = listeners::bind(*address) {
+                    let why = listeners::why_not(*address, &fault);
+                    found.push(format!(
+                        "listen.{key}: {why}; a socket unit of systemd is no trouble"
+                    ));
+                }
+            }
+        }
+    }
+    let there = config.data_dir.ancestors().find(|folder| folder.is_dir());
+    let least = config.spool.free_space_min.0;
+    if let Some(free) = there.and_then(|folder| world.disk.free(folder).ok())
+        && free < least
+    {
+        found.push(format!(
+            "data_dir: {} bytes are free on the disk of {}, and spool.free_space_min is {}: no mail is \
+             taken until there is room",
+            free,
+            config.data_dir.display(),
+            config.spool.free_space_min
+        ));
+    }
+    let behind = |last| clock::behind(last, world.clock.now());
+    found.extend(premises::seen(&config.data_dir).and_then(behind));
+    found
+}
+
 /// The first setting that this machine does not fulfil, as a fault of the file at `path`.
 ///
 /// # Errors
 /// [`ConfigFault`] naming file, line, key and reason.
 pub fn check(config: &Config, path: &Path) -> Result<(), ConfigFault> {
+    if let Err(strange @ Strange::Foreign(_)) = premises::inspect(config) {
+        return Err(ConfigFault::at(path, "data_dir", strange.to_string()));
+    }
+    named(config, path)
+}
+
+/// The same of the files and users that the settings name.
+pub(super) fn named(config: &Config, path: &Path) -> Result<(), ConfigFault> {
     if let Some(Err(reason)) = config.process.user.as_deref().map(user::find) {
         return Err(ConfigFault::at(path, "process.user", reason));
     }

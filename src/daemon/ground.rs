@@ -4,21 +4,27 @@
 
 use super::cage::{self, Allowed};
 use super::listeners::{self, Listeners};
-use super::{status, user};
-use crate::config::{Config, ConfigFault, Shaping};
-use crate::{telemetry, tls};
+use super::{premises, status, user};
+use crate::config::{Config, ConfigFault, Sandbox, Shaping};
+use crate::telemetry::LogLevel;
+use crate::{backup, telemetry, tls};
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::net::TcpListener;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 /// What is open before the daemon's parts are built.
 pub struct Ground {
-    pub(super) config: Arc<Config>,
+    pub(super) config: Config,
+    /// Where the settings came from.
+    pub(super) path: PathBuf,
+    /// What the cage leaves within reach; none where there is no cage.
+    pub(super) allowed: Option<Allowed>,
+    pub(super) level: Option<LogLevel>,
     /// Held until the process has written its last byte.
     pub(super) lock: File,
     pub(super) tls: Arc<tls::Server>,
@@ -43,16 +49,26 @@ impl Ground {
             );
             return Err(ConfigFault::at(path, key, reason).into());
         }
-        telemetry::init_logs(&config.log, &config.data_dir);
+        // Before the log makes a key there, or anything else is touched.
+        premises::reachable(&config)?;
+        premises::inspect(&config).map_err(anyhow::Error::new).context("data_dir")?;
+        let level = telemetry::init_logs(&config.log, &config.data_dir);
+        // Before the first figure is set, which would be lost: when the certificate ends.
+        let _registry = telemetry::metrics();
         for advice in super::advice(&config) {
             tracing::warn!(target: "relent::daemon", "{advice}");
         }
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&config.data_dir)
-            .with_context(|| format!("data_dir: cannot create {}", config.data_dir.display()))?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir).map_err(
+            |fault| {
+                let (folder, way) =
+                    (config.data_dir.display(), premises::mend(&fault, &config.data_dir));
+                anyhow::anyhow!("data_dir: cannot create {folder}: {fault}; {way}")
+            },
+        )?;
         let lock = listeners::lock(&config)?;
+        if let Some(why) = backup::half_restored(&config.data_dir) {
+            anyhow::bail!(why);
+        }
         let tls =
             tls::Server::load(&config.tls, &config.data_dir, &config.hostname).context("[tls]")?;
         let client = tls::Client::load(&config.tls).context("tls.trust_anchors")?;
@@ -67,9 +83,23 @@ impl Ground {
             Ok(threads @ 1..) => threads,
             _ => available_parallelism().map_or(1, Into::into),
         };
-        cage::enter(config.process.sandbox, &Allowed::of(&config, path))?;
-        let config = Arc::new(config);
-        Ok(Self { config, lock, tls, client, shaping, admin, sockets, threads })
+        let allowed = Allowed::of(&config, path);
+        cage::enter(config.process.sandbox, &allowed)?;
+        let is_held = matches!(config.process.sandbox, Sandbox::On | Sandbox::Kill);
+        let (path, allowed) = (path.to_owned(), is_held.then_some(allowed));
+        Ok(Self {
+            config,
+            path,
+            allowed,
+            level,
+            lock,
+            tls,
+            client,
+            shaping,
+            admin,
+            sockets,
+            threads,
+        })
     }
 
     /// How many threads run sessions: `process.threads`, or one a core.

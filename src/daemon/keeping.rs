@@ -1,11 +1,10 @@
 //! What is kept for a time only: looked at now and then, and destroyed a step at a time.
 
-use crate::config::Config;
+use crate::config::{Config, Live};
 use crate::mail::Timestamp;
 use crate::policy::{Policy, Trim};
 use crate::store::StoreFault;
 use crate::world::World;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -15,12 +14,7 @@ const INTERVAL: Duration = Duration::from_secs(6 * 3600);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Looks after what is kept of records until shutdown.
-pub(super) async fn run(
-    config: Arc<Config>,
-    policy: Policy,
-    world: World,
-    shutdown: CancellationToken,
-) {
+pub(super) async fn run(config: Live, policy: Policy, world: World, shutdown: CancellationToken) {
     let work = async {
         let mut ticks = tokio::time::interval(INTERVAL);
         loop {

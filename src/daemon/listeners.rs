@@ -1,5 +1,6 @@
 //! The sockets: handed over by systemd, or bound here; and `ports.json`, which says where they are.
 
+use super::premises::mend;
 use crate::config::{Config, Listen};
 use anyhow::{Context, Result};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -39,7 +40,8 @@ impl Listeners<StdListener> {
         let mut group = |key: &str, addresses: &[SocketAddr]| {
             let open = |&address: &SocketAddr| match handed.take(address, &named) {
                 Some(listener) => Ok(listener),
-                None => bind(address).map_err(|fault| told(fault, key, address)),
+                None => bind(address)
+                    .map_err(|fault| anyhow::anyhow!("listen.{key}: {}", why_not(address, &fault))),
             };
             addresses.iter().map(open).collect::<Result<Vec<_>>>()
         };
@@ -71,50 +73,23 @@ impl Listeners<StdListener> {
     }
 }
 
-impl Listeners<TcpListener> {
-    fn named(&self) -> [(&'static str, &[TcpListener]); 6] {
-        [
-            ("submission", &self.submission),
-            ("submissions", &self.submissions),
-            ("inbound", &self.inbound),
-            ("http", &self.http),
-            ("https", &self.https),
-            ("redirect", &self.redirect),
-        ]
+/// Writes `ports.json`: the ports bound for each key of `[listen]`, in the settings' order. On a full disk
+/// there is none: one of an earlier start would tell wrong ports.
+pub(super) fn write_ports(ports: &BTreeMap<&str, Vec<u16>>, data_dir: &Path) {
+    let path = data_dir.join("ports.json");
+    let fresh = data_dir.join("ports.json.new");
+    let written = serde_json::to_vec(ports)
+        .map_err(std::io::Error::from)
+        .and_then(|text| std::fs::write(&fresh, text))
+        .and_then(|()| std::fs::rename(&fresh, &path));
+    if let Err(fault) = written {
+        tracing::warn!(target: "relent::daemon", %fault, file = %path.display(),
+            "the ports could not be written to the file; they stand in this log only");
+        let _ = std::fs::remove_file(&fresh);
+        let _ = std::fs::remove_file(&path);
     }
-
-    /// Every address that is ours, for loop checks.
-    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        let all = self.named().into_iter().flat_map(|(_, listeners)| listeners);
-        all.filter_map(|listener| listener.local_addr().ok()).collect()
-    }
-
-    /// Writes `ports.json`: the ports bound for each key of `[listen]`, in the settings' order. On a
-    /// full disk there is none: one of an earlier start would tell wrong ports.
-    pub(crate) fn write_ports(&self, data_dir: &Path) {
-        let ports: BTreeMap<&str, Vec<u16>> = self
-            .named()
-            .into_iter()
-            .map(|(key, listeners)| {
-                let bound = listeners.iter().filter_map(|listener| listener.local_addr().ok());
-                (key, bound.map(|address| address.port()).collect())
-            })
-            .collect();
-        let path = data_dir.join("ports.json");
-        let fresh = data_dir.join("ports.json.new");
-        let written = serde_json::to_vec(&ports)
-            .map_err(std::io::Error::from)
-            .and_then(|text| std::fs::write(&fresh, text))
-            .and_then(|()| std::fs::rename(&fresh, &path));
-        if let Err(fault) = written {
-            tracing::warn!(target: "relent::daemon", %fault, file = %path.display(),
-                "the ports could not be written to the file; they stand in this log only");
-            let _ = std::fs::remove_file(&fresh);
-            let _ = std::fs::remove_file(&path);
-        }
-        for (key, bound) in &ports {
-            tracing::info!(target: "relent::daemon", listener = key, ports = ?bound, "listening");
-        }
+    for (key, bound) in ports {
+        tracing::info!(target: "relent::daemon", listener = key, ports = ?bound, "listening");
     }
 }
 
@@ -169,19 +144,8 @@ impl Handed {
     }
 }
 
-/// Why a port cannot be listened on, and the mend where the rights to do so are missing.
-fn told(fault: std::io::Error, key: &str, address: SocketAddr) -> anyhow::Error {
-    let is_denied = fault.kind() == std::io::ErrorKind::PermissionDenied;
-    let mend = if is_denied {
-        ": ports below 1024 are root's: let systemd open it (relent.socket), or start this as root with \
-         process.user set"
-    } else {
-        ""
-    };
-    anyhow::Error::new(fault).context(format!("[listen] {key}: cannot listen on {address}{mend}"))
-}
-
-fn bind(address: SocketAddr) -> std::io::Result<StdListener> {
+/// Opens a listener of our own.
+pub(super) fn bind(address: SocketAddr) -> std::io::Result<StdListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -191,6 +155,28 @@ fn bind(address: SocketAddr) -> std::io::Result<StdListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Why an address cannot be listened on, and what to do.
+pub(super) fn why_not(address: SocketAddr, fault: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    let port = address.port();
+    let way = match fault.kind() {
+        ErrorKind::AddrInUse => format!(
+            "another program listens there: stop it (`ss -ltnp 'sport = :{port}'` names it), or write another \
+             port"
+        ),
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 are root's: start the daemon as root with a user in \
+            [process], or by systemd with relent.socket"
+                .into()
+        }
+        ErrorKind::AddrNotAvailable => {
+            "it is no address of this machine: `ip address` lists those".into()
+        }
+        _ => "see that the system lets this program listen".into(),
+    };
+    format!("cannot listen on {address}: {fault}; {way}")
 }
 
 /// Whether somebody answers on a socket; one whose line is full does, too.
@@ -211,17 +197,21 @@ pub(crate) fn admin(path: &Path) -> Result<UnixListener> {
     }
     clear(path)?;
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
+        std::fs::create_dir_all(folder).map_err(|fault| unwritable(folder, &fault))?;
     }
     // Bound under another name and renamed once its mode is right, so that nobody else ever gets in.
     let fresh = path.with_extension("new");
     clear(&fresh)?;
     let listener = UnixListener::bind(&fresh)
-        .with_context(|| format!("[listen] admin: cannot listen on {}", path.display()))?;
+        .map_err(|fault| unwritable(path.parent().unwrap_or(path), &fault))?;
     std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600))?;
     std::fs::rename(&fresh, path)?;
     Ok(listener)
+}
+
+fn unwritable(folder: &Path, fault: &std::io::Error) -> anyhow::Error {
+    let (shown, way) = (folder.display(), mend(fault, folder));
+    anyhow::anyhow!("listen.admin: cannot make a socket in {shown}: {fault}; {way}")
 }
 
 /// Removes a socket that was left behind; whatever else stands there is somebody's, and stays.
@@ -251,15 +241,22 @@ fn clear(path: &Path) -> Result<()> {
         .with_context(|| format!("[listen] admin: cannot replace {}", path.display()))
 }
 
+/// Whether a daemon runs on the data folder.
+pub(super) fn is_locked(config: &Config) -> bool {
+    let file = std::fs::File::open(config.data_dir.join("lock"));
+    file.is_ok_and(|file| file.try_lock().is_err())
+}
+
 /// Refuses to share a data folder: two writers of one spool would destroy it.
 pub(crate) fn lock(config: &Config) -> Result<std::fs::File> {
     let path = config.data_dir.join("lock");
-    let file = std::fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .with_context(|| format!("data_dir: cannot write {}", path.display()))?;
+    let file =
+        std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(
+            |fault| {
+                let way = mend(&fault, &config.data_dir);
+                anyhow::anyhow!("data_dir: cannot write {}: {fault}; {way}", path.display())
+            },
+        )?;
     file.try_lock().with_context(|| {
         format!("data_dir: another process holds {}: stop that daemon first", path.display())
     })?;
@@ -300,18 +297,11 @@ mod tests {
         std::fs::write(&path, "{}").expect("written");
         // A folder of that name stands for a disk that takes no file.
         std::fs::create_dir(home.path().join("ports.json.new")).expect("a folder");
-        let none: Listeners<TcpListener> = Listeners {
-            submission: Vec::new(),
-            submissions: Vec::new(),
-            inbound: Vec::new(),
-            http: Vec::new(),
-            https: Vec::new(),
-            redirect: Vec::new(),
-        };
-        none.write_ports(home.path());
+        let none = BTreeMap::new();
+        write_ports(&none, home.path());
         assert!(!path.exists());
         std::fs::remove_dir(home.path().join("ports.json.new")).expect("removed");
-        none.write_ports(home.path());
+        write_ports(&none, home.path());
         assert!(path.exists());
     }
 }

@@ -1,6 +1,6 @@
 //! Delivery: what of it runs, how the operator's interface asks it, and the shaping file it follows.
 
-use crate::config::{self, Shaping};
+use crate::config::{self, Section, Shaping};
 use crate::delivery::{Delivery, SuspensionFault};
 use crate::http::{self, OutgoingFault};
 use crate::mail::{Domain, Timestamp};
@@ -100,7 +100,7 @@ impl http::Outgoing for Way {
 
 /// The shaping file, looked at now and then.
 pub(super) struct ShapingFile {
-    settings: config::Delivery,
+    settings: Section<config::Delivery>,
     delivery: Arc<Delivery>,
     /// As it was seen last, good or bad; none where it could not be read.
     seen: Mutex<Option<Vec<u8>>>,
@@ -108,30 +108,49 @@ pub(super) struct ShapingFile {
 
 impl ShapingFile {
     /// The file of these settings, as it was read already.
-    pub(super) fn new(settings: config::Delivery, delivery: Arc<Delivery>) -> Self {
+    pub(super) fn new(settings: Section<config::Delivery>, delivery: Arc<Delivery>) -> Self {
         let seen = settings.shaping.as_ref().and_then(|path| std::fs::read(path).ok());
         Self { settings, delivery, seen: Mutex::new(seen) }
     }
 
-    /// Takes what it says now, where that has changed; where it is wrong, the one before goes on to hold.
-    pub(super) fn look(&self) {
-        let Some(path) = &self.settings.shaping else { return };
+    /// Takes what it says now, where that has changed, which it says; where it is wrong, the one before goes
+    /// on to hold.
+    pub(super) fn look(&self) -> bool {
+        let Some(path) = &self.settings.shaping else { return false };
         let found = std::fs::read(path).ok();
         {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             if *seen == found {
-                return;
+                return false;
             }
             *seen = found;
         }
+        let is_taken = self.shape();
+        if is_taken {
+            tracing::info!(target: "relent::daemon", file = %path.display(),
+                "the shaping file has changed and holds from now on");
+        }
+        is_taken
+    }
+
+    /// Takes what it says, and what the settings say where it says nothing.
+    pub(super) fn take(&self) {
+        let found = self.settings.shaping.as_ref().and_then(|path| std::fs::read(path).ok());
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        self.shape();
+    }
+
+    fn shape(&self) -> bool {
         match Shaping::load(&self.settings) {
             Ok(shaping) => {
                 self.delivery.reshape(shaping);
-                tracing::info!(target: "relent::daemon", file = %path.display(),
-                    "the shaping file has changed and holds from now on");
+                true
             }
-            Err(fault) => tracing::error!(target: "relent::daemon",
-                "{fault}; what the shaping file said before goes on to hold"),
+            Err(fault) => {
+                tracing::error!(target: "relent::daemon",
+                    "{fault}; what the shaping file said before goes on to hold");
+                false
+            }
         }
     }
 }

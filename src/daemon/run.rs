@@ -3,19 +3,21 @@
 //! are synced and closed.
 
 use super::directory::Known;
+use super::doors::{Doors, Served};
 use super::ground::Ground;
-use super::listeners::Listeners;
 use super::outgoing::{self, ShapingFile, Way};
+use super::reload::Reloader;
 use super::status::{self, Status};
 use super::watchdog::{self, Watchdog};
-use super::{keeping, pulse, tend};
+use super::{clock, held, keeping, premises, pulse, reload, tend};
 use crate::accounts::Accounts;
 use crate::acme::{self, Acme};
-use crate::config::Config;
+use crate::backup;
+use crate::config::{Live, Made};
 use crate::delivery::{self, Delivery};
-use crate::dns::{Authenticator, HickoryResolver, Resolver};
+use crate::dns::{HickoryResolver, LiveResolver, Resolver};
 use crate::http::Vitals;
-use crate::intake::{self, Intake, Port};
+use crate::intake::{self, Intake};
 use crate::policy::{Policy, crossing};
 use crate::queue::{Embedded, Queue};
 use crate::replies::{self, Desk};
@@ -23,13 +25,12 @@ use crate::rights::Rights;
 use crate::spool::Spool;
 use crate::store::Store;
 use crate::webhooks::{self, Webhooks};
-use crate::world::World;
+use crate::world::{Own, World};
 use crate::{http, telemetry, tls};
 use anyhow::{Context, Result};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -41,10 +42,9 @@ pub struct Running {
     spool: Spool,
     store: Store,
     accounts: Accounts,
-    config: Arc<Config>,
+    config: Live,
     ready: Arc<AtomicBool>,
-    tls: Arc<tls::Server>,
-    shaping: Arc<ShapingFile>,
+    reloads: reload::Asking,
     vitals: Vitals,
     status: Arc<Status>,
     watchdog: Option<Watchdog>,
@@ -52,8 +52,8 @@ pub struct Running {
     _lock: std::fs::File,
 }
 
-/// Runs the daemon until SIGTERM or SIGINT, then drains. SIGHUP reads the certificate files
-/// and the shaping file anew.
+/// Runs the daemon until SIGTERM or SIGINT, then drains; at a second one it ends at once, with all that was
+/// accepted on disk. SIGHUP reads the settings anew, and the files that they name.
 ///
 /// # Errors
 /// What kept it from starting: which setting or file, and why; or what failed while it ran and only
@@ -81,7 +81,13 @@ pub async fn serve(ground: Ground) -> Result<()> {
     if let Some(why) = &failed {
         tracing::error!(target: "relent::daemon", "{why}: the daemon stops, to be started anew");
     }
-    let stopped = running.stop().await;
+    let again = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let stopped = running.stop_unless(again).await;
     failed.map_or(stopped, Err)
 }
 
@@ -91,10 +97,13 @@ pub async fn serve(ground: Ground) -> Result<()> {
 /// What kept it from starting.
 #[expect(clippy::too_many_lines, reason = "the order in which all is built, on one page")]
 pub async fn start(ground: Ground) -> Result<Running> {
-    let Ground { config, lock, tls, client, shaping, admin, sockets, .. } = ground;
+    let Ground { config, lock, tls, client, shaping, admin, sockets, path, level, allowed, .. } =
+        ground;
     let sockets = sockets.begin()?;
     admin.set_nonblocking(true)?;
     let admin = UnixListener::from_std(admin)?;
+    let own = Own::default();
+    let config = Live::new(config);
     let world = World::real();
     let metrics = telemetry::metrics();
     pulse::begin(&world);
@@ -102,7 +111,12 @@ pub async fn start(ground: Ground) -> Result<Running> {
     let ready = Arc::new(AtomicBool::new(false));
 
     // Ground and doors.
-    let (resolver, authenticator) = resolvers(&config, &world)?;
+    let resolver = HickoryResolver::with_chance(&config.dns, world.chance.clone())
+        .context("[dns]: cannot build the resolver")?;
+    let resolver = LiveResolver::new(resolver);
+    let authenticator = resolver.authenticator(&config);
+    let names = resolver.clone();
+    let resolver: Arc<dyn Resolver> = resolver;
     let acme = Acme::new(acme::Parts {
         config: config.clone(),
         tls: tls.clone(),
@@ -117,10 +131,25 @@ pub async fn start(ground: Ground) -> Result<Running> {
 
     // Rules and flow.
     let accounts = Accounts::new(store.clone(), world.clone()).under(&config);
-    if let Err(fault) = accounts.make_keys().await {
-        tracing::error!(target: "relent::store", "{fault}");
+    let keys = match accounts.make_keys().await {
+        Ok(keys) => Some(keys.fingerprint()),
+        Err(fault) => {
+            tracing::error!(target: "relent::store", "{fault}");
+            None
+        }
+    };
+    let last = premises::seen(&config.data_dir).max(spool.newest());
+    if let Some(said) = last.and_then(|last| clock::behind(last, world.clock.now())) {
+        tracing::warn!(target: "relent::daemon", "{said}");
     }
-    let policy = Policy::new(accounts.clone(), store.clone(), world.clone(), &config.queue);
+    premises::claim(&config, keys.as_deref(), world.clock.now())
+        .map_err(anyhow::Error::new)
+        .context("data_dir")?;
+    let policy =
+        Policy::new(accounts.clone(), store.clone(), world.clone(), config.section(|c| &c.queue));
+    if let Err(fault) = backup::heed(&config.data_dir, &policy).await {
+        tracing::error!(target: "relent::policy", "it cannot be known whether mail is held since a restore: {fault}");
+    }
     status::say("rebuilding the queue");
     let queue = open_queue(&spool, &policy, &accounts, &config, &world).await?;
     let desk = Desk::new(replies::Parts {
@@ -131,7 +160,7 @@ pub async fn start(ground: Ground) -> Result<Running> {
         store: store.clone(),
         authenticator,
         world: world.clone(),
-        words: replies::Words::new(&config.replies.words).context("[replies.words]")?,
+        words: Arc::new(words(&config)?),
     });
 
     // Edges.
@@ -144,7 +173,8 @@ pub async fn start(ground: Ground) -> Result<Running> {
         tls: tls.clone(),
         world: world.clone(),
     });
-    let vitals = Vitals::new(spool.clone(), store.clone(), world.clone(), &config.health);
+    let vitals =
+        Vitals::new(spool.clone(), store.clone(), world.clone(), config.section(|c| &c.health));
     let follower = crossing::run(spool.clone(), policy.clone(), stop.clone());
     let looked_after = (accounts.clone(), store.clone(), resolver.clone());
     let ours = accounts.clone();
@@ -158,20 +188,22 @@ pub async fn start(ground: Ground) -> Result<Running> {
         world: world.clone(),
         store: store.clone(),
         tls: client.clone(),
-        own: sockets.addresses(),
+        own: own.clone(),
     });
     let status = Status::new(status::Parts {
         config: config.clone(),
         queue: queue.clone(),
         store: store.clone(),
+        policy: policy.clone(),
         intake: intake.clone(),
         delivery: delivery.clone(),
         vitals: vitals.clone(),
     });
     let telling = (spool.clone(), store.clone(), accounts.clone(), Known(policy.clone()));
-    let reached = (resolver.clone(), client, sockets.addresses());
+    let reached = (resolver.clone(), client.clone(), own.clone());
     let webhooks = webhooks(&config, telling, reached, &world);
-    let shaping = Arc::new(ShapingFile::new(config.delivery.clone(), delivery.clone()));
+    let shaping = Arc::new(ShapingFile::new(config.section(|c| &c.delivery), delivery.clone()));
+    let (reloads, asked) = reload::line();
     let rights = Rights::new(
         config.clone(),
         (accounts.clone(), policy.clone()),
@@ -190,6 +222,7 @@ pub async fn start(ground: Ground) -> Result<Running> {
         spool: spool.clone(),
         webhooks: webhooks.clone(),
         store: store.clone(),
+        reloading: Arc::new(reloads.clone()),
         vitals: vitals.clone(),
         metrics,
         tls: tls.clone(),
@@ -198,18 +231,39 @@ pub async fn start(ground: Ground) -> Result<Running> {
         ready: ready.clone(),
     };
 
-    sockets.write_ports(&config.data_dir);
+    let served = Served {
+        intake,
+        site: http::public(parts.clone()),
+        redirect: http::redirect(parts.clone()),
+        tls: tls.clone(),
+    };
+    let place = (config.data_dir.clone(), own);
+    let listen = config.listen.clone();
     let mut tasks = JoinSet::new();
     tasks.spawn(http::serve_unix(admin, http::admin(parts.clone()), stop.clone()));
-    listen(&mut tasks, sockets, &intake, &parts, &stop);
+    let reloader = Reloader {
+        path,
+        allowed,
+        live: config.clone(),
+        tls: tls.clone(),
+        client,
+        resolver: names,
+        shaping: shaping.clone(),
+        level,
+        status: status.clone(),
+        world: parts.world.clone(),
+        doors: Doors::new(sockets, &listen, served, place, stop.clone())?,
+    };
+    tasks.spawn(reloader.run(asked, stop.clone()));
     tasks.spawn(outgoing::run(delivery, stop.clone()));
     tasks.spawn(acme.clone().run(stop.clone()));
     tasks.spawn(follower);
     tasks.spawn(rights.run(stop.clone()));
+    tasks.spawn(say_held(trimmed.clone(), stop.clone()));
     tasks.spawn(keeping::run(config.clone(), trimmed, parts.world.clone(), stop.clone()));
     tasks.spawn(webhooks.run(stop.clone()));
     tasks.spawn(pulse::run(parts.world.clone(), stop.clone()));
-    let (files, world) = ((tls.clone(), shaping.clone()), parts.world);
+    let (files, world) = ((tls, shaping), parts.world);
     tasks.spawn(tend::run(config.clone(), files, world, looked_after, acme, stop.clone()));
     tasks.spawn(status.clone().run(stop.clone()));
     ready.store(true, Ordering::Release);
@@ -222,8 +276,7 @@ pub async fn start(ground: Ground) -> Result<Running> {
         accounts: ours,
         config,
         ready,
-        tls,
-        shaping,
+        reloads,
         vitals,
         status,
         watchdog,
@@ -232,15 +285,9 @@ pub async fn start(ground: Ground) -> Result<Running> {
 }
 
 impl Running {
-    /// Reads the certificate files and the shaping file anew where they changed; other settings are read at
-    /// start only.
+    /// Has the settings and the files that they name read anew; the log says how that went.
     pub fn reload(&self) {
-        tracing::info!(
-            target: "relent::daemon",
-            "SIGHUP: certificate files and the shaping file are looked at; other settings need a restart"
-        );
-        self.tls.reload();
-        self.shaping.look();
+        self.reloads.ask();
     }
 
     /// Waits until a part fails that only a new start mends, and says which: the disk of the spool or of
@@ -260,7 +307,13 @@ impl Running {
     ///
     /// # Errors
     /// The disk of the spool failed, perhaps only now: what was marked last may not be there.
-    pub async fn stop(mut self) -> Result<()> {
+    pub async fn stop(self) -> Result<()> {
+        self.stop_unless(std::future::pending()).await
+    }
+
+    /// The same; once `hurry` is over, sessions and attempts are cut off where they stand. What was accepted
+    /// is on disk by then.
+    async fn stop_unless(mut self, hurry: impl Future<Output = ()>) -> Result<()> {
         self.ready.store(false, Ordering::Release);
         self.stop.cancel();
         let drained = async {
@@ -270,9 +323,15 @@ impl Running {
             }
         };
         let limit = self.config.process.drain_timeout.0;
-        if tokio::time::timeout(limit, drained).await.is_err() {
-            tracing::warn!(target: "relent::daemon", "drain time is over: closing what is left");
-            self.tasks.abort_all();
+        let why = tokio::select! {
+            () = drained => None,
+            () = tokio::time::sleep(limit) => Some("drain time is over"),
+            () = hurry => Some("told to stop once more"),
+        };
+        if let Some(why) = why {
+            tracing::warn!(target: "relent::daemon", "{why}: closing what is left");
+            // Awaited, so that nothing is begun while spool and store are closed.
+            self.tasks.shutdown().await;
         }
         self.accounts.save_spent().await;
         self.spool.close().await;
@@ -285,18 +344,21 @@ impl Running {
     }
 }
 
-/// Who asks name servers: for mail that goes out, and about mail that comes in.
-fn resolvers(config: &Config, world: &World) -> Result<(Arc<dyn Resolver>, Authenticator)> {
-    let resolver = HickoryResolver::with_chance(&config.dns, world.chance.clone())
-        .context("[dns]: cannot build the resolver")?;
-    let most = (config.replies.checks_max, config.replies.signatures_max);
-    let longest = config.dns.lookups_timeout.0;
-    let authenticator = resolver.authenticator(&config.hostname, longest, most);
-    Ok((resolver, authenticator))
+/// Says as long as it is so that mail is held since a restore; a part that never ends by itself.
+async fn say_held(policy: Policy, stop: CancellationToken) {
+    held::run(policy, stop.clone()).await;
+    stop.cancelled().await;
+}
+
+/// The words by which replies are understood, as the settings have them whenever they are asked for.
+fn words(live: &Live) -> Result<Made<replies::Words>> {
+    // What the binary brings is read once; what the settings say besides was found to be right before.
+    let brought = replies::Words::new(&live.replies.words).context("[replies.words]")?;
+    Ok(Made::new(live, move |config| brought.under(&config.replies.words)))
 }
 
 /// Opens the records, with the reserve's room where there is no other.
-fn open_store(config: &Config, world: &World) -> Store {
+fn open_store(config: &Live, world: &World) -> Store {
     let size = config.spool.reserve();
     world.reserve.place(&config.data_dir, size);
     // A daemon needs some room to start.
@@ -310,42 +372,11 @@ fn open_store(config: &Config, world: &World) -> Store {
     store
 }
 
-/// Serves every port.
-fn listen(
-    tasks: &mut JoinSet<()>,
-    sockets: Listeners<TcpListener>,
-    intake: &Arc<Intake>,
-    parts: &http::Parts,
-    stop: &CancellationToken,
-) {
-    for (port, listeners) in [
-        (Port::Submission, sockets.submission),
-        (Port::Submissions, sockets.submissions),
-        (Port::Inbound, sockets.inbound),
-    ] {
-        for listener in listeners {
-            let (intake, stop) = (intake.clone(), stop.clone());
-            tasks.spawn(async move { intake.serve(listener, port, stop).await });
-        }
-    }
-    for listener in sockets.http {
-        tasks.spawn(http::serve_tcp(listener, http::public(parts.clone()), stop.clone()));
-    }
-    let tls = (parts.tls.clone(), parts.config.tls.handshake_timeout.0);
-    for listener in sockets.https {
-        let site = http::public(parts.clone());
-        tasks.spawn(http::serve_tls(listener, site, tls.clone(), stop.clone()));
-    }
-    for listener in sockets.redirect {
-        tasks.spawn(http::serve_tcp(listener, http::redirect(parts.clone()), stop.clone()));
-    }
-}
-
 /// What tells programs: from which logs and records, and by which way.
 fn webhooks(
-    config: &Arc<Config>,
+    config: &Live,
     (spool, store, accounts, known): (Spool, Store, Accounts, Known),
-    (resolver, tls, own): (Arc<dyn Resolver>, Arc<tls::Client>, Vec<SocketAddr>),
+    (resolver, tls, own): (Arc<dyn Resolver>, Arc<tls::Client>, Own),
     world: &World,
 ) -> Webhooks {
     let (config, directory, world) = (config.clone(), Arc::new(known), world.clone());
@@ -367,7 +398,7 @@ async fn open_queue(
     spool: &Spool,
     policy: &Policy,
     accounts: &Accounts,
-    config: &Arc<Config>,
+    config: &Live,
     world: &World,
 ) -> Result<Arc<dyn Queue>> {
     let (spool, policy, accounts) = (spool.clone(), policy.clone(), accounts.clone());
@@ -378,14 +409,14 @@ async fn open_queue(
 }
 
 /// Opens the spool on a blocking thread and says what a crash left there.
-async fn open_spool(config: &Arc<Config>, world: &World) -> Result<Spool> {
+async fn open_spool(config: &Live, world: &World) -> Result<Spool> {
     let (config, world) = (config.clone(), world.clone());
     let opened = tokio::task::spawn_blocking(move || {
         let folder = config.data_dir.join("spool");
         Spool::open(
             &folder,
-            &config.spool,
-            crate::events::message::owner(config.retention.events.0),
+            config.section(|c| &c.spool),
+            crate::events::message::owner(config.now(|c| c.retention.events.0)),
             &world,
         )
     });

@@ -1,10 +1,11 @@
 //! What `systemctl status` shows: what happens while the daemon starts, what waits and who is connected while
 //! it runs, why it is not well, and who is left while it drains.
 
-use crate::config::Config;
+use crate::config::Live;
 use crate::delivery::Delivery;
 use crate::http::Vitals;
 use crate::intake::Intake;
+use crate::policy::Policy;
 use crate::queue::Queue;
 use crate::store::Store;
 use sd_notify::NotifyState;
@@ -51,9 +52,10 @@ enum Phase {
 
 /// Where the figures come from.
 pub(super) struct Parts {
-    pub(super) config: Arc<Config>,
+    pub(super) config: Live,
     pub(super) queue: Arc<dyn Queue>,
     pub(super) store: Store,
+    pub(super) policy: Policy,
     pub(super) intake: Arc<Intake>,
     pub(super) delivery: Arc<Delivery>,
     pub(super) vitals: Vitals,
@@ -69,6 +71,8 @@ struct State {
     phase: Phase,
     /// What does not answer, as the watchdog found it.
     unwell: Option<String>,
+    /// What is said besides, until something else is.
+    note: Option<String>,
     told: String,
 }
 
@@ -83,7 +87,7 @@ struct Figures {
 
 impl Status {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
-        let state = State { phase: Phase::Runs, unwell: None, told: String::new() };
+        let state = State { phase: Phase::Runs, unwell: None, note: None, told: String::new() };
         Arc::new(Self { parts, state: Mutex::new(state) })
     }
 
@@ -96,11 +100,11 @@ impl Status {
         if !is_heard() {
             return stop.cancelled().await;
         }
-        let mut ticks = tokio::time::interval(self.parts.config.process.status_interval.0);
         loop {
+            self.refresh().await;
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = ticks.tick() => self.refresh().await,
+                () = tokio::time::sleep(self.parts.config.process.status_interval.0) => {}
             }
         }
     }
@@ -136,6 +140,11 @@ impl Status {
         }
     }
 
+    /// Has something said beside the figures from now on.
+    pub(super) fn note(&self, note: Option<String>) {
+        self.state().note = note;
+    }
+
     /// Tells how things stand, where that has changed.
     async fn refresh(&self) {
         let summary = self.parts.queue.summary().await;
@@ -153,7 +162,9 @@ impl Status {
         }
         let limit = self.parts.config.process.drain_timeout;
         let text = match state.phase {
-            Phase::Runs => runs(&figures, fault.as_deref()),
+            Phase::Runs => {
+                self.restored() + &runs(&figures, fault.as_deref(), state.note.as_deref())
+            }
             Phase::Drains => format!("draining, for {limit} at most: {}", connected(&figures)),
         };
         let text = line(&text);
@@ -161,6 +172,18 @@ impl Status {
             tell(&[NotifyState::Status(&text)]);
             state.told = text;
         }
+    }
+
+    /// Whether mail is held since a restore.
+    fn restored(&self) -> String {
+        let found = self.parts.policy.restored().ok().flatten();
+        let held = found.filter(|restored| !restored.is_let_go());
+        held.map_or_else(String::new, |restored| {
+            format!(
+                "mail is held since the restore of {}, see `relent restore status`; ",
+                restored.at
+            )
+        })
     }
 
     /// Why no mail is taken, where none is.
@@ -181,7 +204,7 @@ fn connected(figures: &Figures) -> String {
     format!("{inward} {word} in, {outward} out")
 }
 
-fn runs(figures: &Figures, fault: Option<&str>) -> String {
+fn runs(figures: &Figures, fault: Option<&str>, note: Option<&str>) -> String {
     let Figures { queued, active, held, .. } = figures;
     let mut text = match fault {
         None => format!("ready: {queued} queued"),
@@ -193,7 +216,11 @@ fn runs(figures: &Figures, fault: Option<&str>) -> String {
     if *held > 0 {
         text.push_str(&format!(", {held} held"));
     }
-    text + ", " + &connected(figures)
+    text = text + ", " + &connected(figures);
+    match note {
+        Some(note) => text + "; " + note,
+        None => text,
+    }
 }
 
 #[cfg(test)]
@@ -204,9 +231,11 @@ mod tests {
     fn a_line_says_what_waits_who_is_connected_and_why_no_mail_is_taken() {
         let mut figures =
             Figures { queued: 12, active: 0, held: 0, connections_in: 3, connections_out: 2 };
-        assert_eq!(runs(&figures, None), "ready: 12 queued, 3 connections in, 2 out");
+        assert_eq!(runs(&figures, None, None), "ready: 12 queued, 3 connections in, 2 out");
         (figures.active, figures.held) = (5, 4);
-        let said = runs(&figures, Some("the disk is full"));
+        let noted = runs(&figures, None, Some("not reloaded"));
+        assert!(noted.ends_with(", 2 out; not reloaded"), "{noted}");
+        let said = runs(&figures, Some("the disk is full"), None);
         let figures = "12 queued, 5 under way, 4 held, 3 connections in, 2 out";
         assert_eq!(said, format!("no mail is taken: the disk is full; {figures}"));
         let one = Figures { queued: 1, active: 0, held: 0, connections_in: 1, connections_out: 1 };

@@ -4,7 +4,7 @@ use super::audit;
 use super::outgoing::ShapingFile;
 use crate::accounts::{Accounts, Ours};
 use crate::acme::Acme;
-use crate::config::Config;
+use crate::config::Live;
 use crate::dns::Resolver;
 use crate::events::request::forget_old;
 use crate::store::Store;
@@ -21,7 +21,7 @@ const RESERVE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Tends until `stop`.
 pub(super) async fn run(
-    config: Arc<Config>,
+    config: Live,
     (tls, shaping): (Arc<tls::Server>, Arc<ShapingFile>),
     world: World,
     (accounts, store, resolver): (Accounts, Store, Arc<dyn Resolver>),
@@ -31,10 +31,11 @@ pub(super) async fn run(
     let chain = (config.clone(), accounts.clone(), store.clone(), world.clone());
     tokio::join!(
         audit::tend(chain.0, chain.1, chain.2, chain.3, stop.clone()),
-        files((tls, shaping), config.tls.look_interval.0, world.clone(), stop.clone()),
+        files(&config, (tls, shaping), world.clone(), stop.clone()),
         domains(&config, &accounts, (&*resolver, &acme), stop.clone()),
         uses(&config, &accounts, stop.clone()),
         requests(&config, &store, world.clone(), stop.clone()),
+        super::clock::tend(world.clone(), stop.clone()),
         reserve(config.clone(), world, stop)
     );
 }
@@ -42,12 +43,12 @@ pub(super) async fn run(
 /// Looks up what sending domains wait for: new keys that sign once they are published, hosts of
 /// their own, which get their certificates.
 async fn domains(
-    config: &Config,
+    config: &Live,
     accounts: &Accounts,
     (resolver, acme): (&dyn Resolver, &Acme),
     stop: CancellationToken,
 ) {
-    let (ours, kept) = (Ours::of(config), config.retired_key_kept());
+    let mut changes = config.changes();
     loop {
         match accounts.link_hosts() {
             Ok(hosts) => acme.want(hosts),
@@ -58,7 +59,9 @@ async fn domains(
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(config.domains.look_interval.0) => {}
+            _ = changes.changed() => continue,
         }
+        let (ours, kept) = (Ours::of(config), config.retired_key_kept());
         tokio::select! {
             () = stop.cancelled() => return,
             looked = accounts.look_after_domains(resolver, &ours, kept) => {
@@ -71,7 +74,7 @@ async fn domains(
 }
 
 /// Writes down when credentials were used last, and once more at the end.
-async fn uses(config: &Config, accounts: &Accounts, stop: CancellationToken) {
+async fn uses(config: &Live, accounts: &Accounts, stop: CancellationToken) {
     loop {
         let ends = tokio::select! {
             () = stop.cancelled() => true,
@@ -87,7 +90,7 @@ async fn uses(config: &Config, accounts: &Accounts, stop: CancellationToken) {
 }
 
 /// Forgets answers to requests with keys once they are old.
-async fn requests(config: &Config, store: &Store, world: World, stop: CancellationToken) {
+async fn requests(config: &Live, store: &Store, world: World, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -101,15 +104,14 @@ async fn requests(config: &Config, store: &Store, world: World, stop: Cancellati
 }
 
 /// Keeps room on disk for records, and makes it anew once it was needed and there is room again.
-async fn reserve(config: Arc<Config>, world: World, stop: CancellationToken) {
-    let spare = config.spool.free_space_min.0;
+async fn reserve(config: Live, world: World, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(RESERVE_INTERVAL);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let world = world.clone();
+        let (world, spare) = (world.clone(), config.spool.free_space_min.0);
         let tend = move || world.reserve.tend(world.disk.as_ref(), spare);
         let _ = tokio::task::spawn_blocking(tend).await;
     }
@@ -117,19 +119,18 @@ async fn reserve(config: Arc<Config>, world: World, stop: CancellationToken) {
 
 /// Looks at the certificate files and the shaping file now and then, and says how our certificates stand.
 async fn files(
+    config: &Live,
     (tls, shaping): (Arc<tls::Server>, Arc<ShapingFile>),
-    interval: Duration,
     world: World,
     stop: CancellationToken,
 ) {
-    let mut ticks = tokio::time::interval(interval);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = ticks.tick() => {
+            () = tokio::time::sleep(config.tls.look_interval.0) => {
                 tls.reload();
                 tls.tell(world.clock.now());
-                shaping.look();
+                let _ = shaping.look();
             }
         }
     }

@@ -49,8 +49,9 @@ impl Delivery {
         let message = &lease.message;
         // Room for the copy and for our fields.
         let units = message.body.length / UNIT + 16;
-        let units = u32::try_from(units).unwrap_or(u32::MAX).min(self.memory_units);
-        let memory = self.memory.clone().acquire_many_owned(units).await.ok();
+        let most = u32::try_from(self.memory.most()).unwrap_or(u32::MAX);
+        let units = u32::try_from(units).unwrap_or(u32::MAX).min(most);
+        let memory = self.memory.semaphore().clone().acquire_many_owned(units).await.ok();
         let used = self.levels.memory.take(u64::from(units) * UNIT);
         let spooled = self.spooled(message).await?;
         let mut is_personal = false;

@@ -37,7 +37,7 @@ pub use kept::SuspensionFault;
 pub use show::{SiteReport, Waiting};
 
 use crate::accounts::Accounts;
-use crate::config::{Config, Shaping};
+use crate::config::{Config, Live, Shaping};
 use crate::dns::Resolver;
 use crate::policy::Policy;
 use crate::queue::Queue;
@@ -45,7 +45,7 @@ use crate::store::Store;
 use crate::telemetry::Level;
 use crate::tls;
 use crate::web::Web;
-use crate::world::World;
+use crate::world::{Own, Turns, World};
 use batch::Singly;
 use pool::Pool;
 use reach::Families;
@@ -54,14 +54,12 @@ use security::{Policies, Security};
 use sites::Sites;
 use slots::Slots;
 use sources::Sources;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// What delivery is made of.
 pub struct Parts {
     /// The settings.
-    pub config: Arc<Config>,
+    pub config: Live,
     /// What each site is given.
     pub shaping: Shaping,
     /// What waits.
@@ -80,7 +78,7 @@ pub struct Parts {
     /// TLS to others.
     pub tls: Arc<tls::Client>,
     /// Where this relay listens, so that it never sends to itself.
-    pub own: Vec<SocketAddr>,
+    pub own: Own,
 }
 
 /// Delivery.
@@ -92,9 +90,8 @@ pub struct Delivery {
     suspending: tokio::sync::Mutex<()>,
     slots: Arc<Slots>,
     singly: Singly,
-    workers: Arc<Semaphore>,
-    memory: Arc<Semaphore>,
-    memory_units: u32,
+    workers: Turns,
+    memory: Turns,
     levels: Levels,
     sources: Sources,
     families: Families,
@@ -119,35 +116,38 @@ impl Delivery {
     /// Delivery that does nothing until it is run.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        let settings = &parts.config.delivery;
-        let units = (settings.copies_memory_max.0 / copy::UNIT).clamp(1, 1 << 28);
+        let live = &parts.config;
         let web = Arc::new(Web {
             resolver: parts.resolver.clone(),
             network: parts.world.network.clone(),
             tls: parts.tls.clone(),
-            allow_private: settings.allow_private,
+            allow_private: live.now(|c| c.delivery.allow_private),
             own: parts.own.clone(),
         });
-        let memory_units = u32::try_from(units).unwrap_or(1);
         Arc::new(Self {
             pool: Pool::default(),
             sites: Sites::new(parts.shaping.clone()),
             suspending: tokio::sync::Mutex::default(),
             singly: Singly::default(),
-            slots: Slots::new(settings.connections_max),
-            workers: Arc::new(Semaphore::new(settings.attempts_max.max(1) as usize)),
-            memory: Arc::new(Semaphore::new(memory_units as usize)),
-            memory_units,
+            slots: Slots::new(live.now(|c| c.delivery.connections_max)),
+            workers: Turns::new(live.now(|c| c.delivery.attempts_max as usize)),
+            memory: Turns::new(live.now(copies)),
             levels: Levels {
-                attempts: Level::new("delivery.attempts_max", settings.attempts_max.into()),
-                memory: Level::new("delivery.copies_memory_max", settings.copies_memory_max.0),
+                attempts: Level::new(
+                    "delivery.attempts_max",
+                    live.now(|c| c.delivery.attempts_max.into()),
+                ),
+                memory: Level::new(
+                    "delivery.copies_memory_max",
+                    live.now(|c| c.delivery.copies_memory_max.0),
+                ),
             },
-            sources: Sources::new(settings, parts.store.clone()),
+            sources: Sources::new(live, parts.store.clone()),
             families: Families::default(),
             security: security(&parts, web.clone()),
             web,
             tally: Tally::new(
-                parts.config.tls_reports.clone(),
+                live.section(|c| &c.tls_reports),
                 parts.store.clone(),
                 parts.world.clone(),
             ),
@@ -156,13 +156,19 @@ impl Delivery {
     }
 }
 
+/// How many pieces of memory copies may take.
+fn copies(config: &Config) -> usize {
+    let units = (config.delivery.copies_memory_max.0 / copy::UNIT).clamp(1, 1 << 28);
+    usize::try_from(units).unwrap_or(1)
+}
+
 /// What decides about TLS, of the parts.
 fn security(parts: &Parts, web: Arc<Web>) -> Security {
     let (config, world) = (&parts.config, parts.world.clone());
     Security {
-        settings: config.delivery.clone(),
+        settings: config.section(|c| &c.delivery),
         resolver: parts.resolver.clone(),
-        policies: Policies::new(config.mta_sts.clone(), parts.store.clone(), world, web),
+        policies: Policies::new(config.section(|c| &c.mta_sts), parts.store.clone(), world, web),
         client: parts.tls.clone(),
         clock: parts.world.clock.clone(),
     }

@@ -212,11 +212,11 @@ impl Delivery {
             let Some(lease) = self.pool.offer(&site, pool, lease) else {
                 continue;
             };
-            let permit = match self.workers.clone().try_acquire_owned() {
+            let permit = match self.workers.semaphore().clone().try_acquire_owned() {
                 Ok(permit) => permit,
                 Err(_) => {
                     self.pool.evict(None);
-                    match self.workers.clone().acquire_owned().await {
+                    match self.workers.semaphore().clone().acquire_owned().await {
                         Ok(permit) => permit,
                         Err(_) => return,
                     }

@@ -213,7 +213,7 @@ impl Delivery {
             let source = self.source(PoolNumber::default(), target.to)?;
             let socket = self.socket(target.to, &source).await?;
             let name = source.hostname().unwrap_or(&config.hostname);
-            Dialog::open(socket, target, name, limits, connector).await
+            Dialog::open(socket, target, name, limits, connector.as_ref()).await
         };
         let dialog = match opened.await {
             Ok(dialog) => dialog,

@@ -210,7 +210,7 @@ impl Delivery {
         let address = peer.ip().to_canonical();
         let listens = |own: &SocketAddr| own.ip().is_unspecified() && own.port() == peer.port();
         (address == here.to_canonical() || self.sources.contains(address))
-            && self.parts.own.iter().any(listens)
+            && self.parts.own.now().iter().any(listens)
     }
 }
 

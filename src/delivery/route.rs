@@ -271,7 +271,7 @@ impl Delivery {
     }
 
     pub(super) fn may(&self, to: SocketAddr) -> Result<(), Refused> {
-        permitted(to, self.parts.config.delivery.allow_private, &self.parts.own)
+        permitted(to, self.parts.config.delivery.allow_private, &self.parts.own.now())
     }
 
     fn refused(&self, targets: &mut Targets, target: &Target, refused: Refused) {
@@ -359,7 +359,7 @@ impl Delivery {
         let here = socket.local_addr().ok().map(|here| here.ip());
         let must_be = message.tls == TlsDemand::Required;
         let connector = self.security.connector(rule, must_be);
-        let opened = Dialog::open(socket, &target, &name, limits, connector).await;
+        let opened = Dialog::open(socket, &target, &name, limits, connector.as_ref()).await;
         let count = |failed: Option<&Breach>| {
             // Mail that asks for nothing says nothing of a policy; reports of this are such mail.
             if message.tls != TlsDemand::Optional && rule.need != Need::Clear {

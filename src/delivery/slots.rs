@@ -1,11 +1,13 @@
 //! Places for connections: so many in all, and of those a share at most to one mail server, so that
 //! slow servers never hold them all.
 
+use crate::config::Now;
 use crate::telemetry::{Amount, Level};
+use crate::world::Turns;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 /// What part of all places one mail server or domain may hold.
 const SHARE: u32 = 4;
@@ -28,9 +30,7 @@ impl Server {
 
 /// All places.
 pub(super) struct Slots {
-    all: Arc<Semaphore>,
-    most: usize,
-    share: u32,
+    all: Turns,
     servers: Mutex<HashMap<Server, Use>>,
     freed: Notify,
     level: Level,
@@ -82,15 +82,17 @@ impl Drop for Part {
 
 impl Slots {
     /// So many places.
-    pub(super) fn new(most: u32) -> Arc<Self> {
-        let most = most.max(1);
+    pub(super) fn new(most: impl Into<Now<u32>>) -> Arc<Self> {
+        let most = most.into();
+        let limit = most.clone();
         Arc::new(Self {
-            all: Arc::new(Semaphore::new(most as usize)),
-            most: most as usize,
-            share: (most / SHARE).max(1),
+            all: Turns::new(Now::of(move || most.get() as usize)),
             servers: Mutex::default(),
             freed: Notify::new(),
-            level: Level::new("delivery.connections_max", most.into()),
+            level: Level::new(
+                "delivery.connections_max",
+                Now::of(move || limit.get().max(1).into()),
+            ),
         })
     }
 
@@ -100,30 +102,30 @@ impl Slots {
 
     /// Most connections to one server, or to one domain.
     pub(super) fn share(&self) -> u32 {
-        self.share
+        u32::try_from(self.all.most()).map_or(u32::MAX, |most| (most / SHARE).max(1))
     }
 
     /// How many places are taken.
     pub(super) fn taken(&self) -> usize {
-        self.most.saturating_sub(self.all.available_permits())
+        self.all.most().saturating_sub(self.all.semaphore().available_permits())
     }
 
     /// Whether at least half of all places are free: only then may an attempt that waits take a second one.
     pub(super) fn are_plenty(&self) -> bool {
-        self.all.available_permits() * 2 >= self.most
+        self.all.semaphore().available_permits() * 2 >= self.all.most()
     }
 
     /// Whether somebody may wait for the place of this connection.
     pub(super) fn are_wanted(&self, servers: &[Server; 2]) -> bool {
         let all = self.lock();
-        self.all.available_permits() == 0
+        self.all.semaphore().available_permits() == 0
             || servers.iter().any(|server| all.get(server).is_some_and(|found| found.waiting > 0))
     }
 
     fn part(self: &Arc<Self>, servers: &[Server; 2], waits: bool) -> Option<Part> {
         let mut all = self.lock();
         let taken = |server| all.get(server).map_or(0, |found| found.taken);
-        if !waits && servers.iter().any(|server| taken(server) >= self.share) {
+        if !waits && servers.iter().any(|server| taken(server) >= self.share()) {
             return None;
         }
         for server in servers {
@@ -144,11 +146,11 @@ impl Slots {
             Some(part) => part,
             None => self.freed(&servers, &evict).await,
         };
-        let one = match self.all.clone().try_acquire_owned() {
+        let one = match self.all.semaphore().clone().try_acquire_owned() {
             Ok(one) => one,
             Err(_) => {
                 evict(None);
-                self.all.clone().acquire_owned().await.ok()?
+                self.all.semaphore().clone().acquire_owned().await.ok()?
             }
         };
         Some(Slot { part, _one: one, _used: self.level.take(1) })

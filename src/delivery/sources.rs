@@ -3,15 +3,15 @@
 
 use super::warm_up::Meter;
 use crate::accounts::Accounts;
-use crate::config::{self, day_of};
+use crate::config::{self, Live, Made, day_of};
 use crate::events::message::Origin;
 use crate::mail::Timestamp;
 use crate::queue::Lease;
 use crate::store::Store;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A pool, by its place; the first is the one of all mail that no other is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,17 +51,23 @@ struct Pool {
     sources: Vec<Arc<config::Source>>,
 }
 
-/// All pools.
-pub(super) struct Sources {
-    pools: Vec<Pool>,
+/// All pools, as the settings have them.
+struct Pools {
+    /// None where the settings have a pool no more.
+    pools: Vec<Option<Pool>>,
     by_sender: HashMap<String, PoolNumber>,
+}
+
+/// All pools, as the settings have them now.
+pub(super) struct Sources {
+    pools: Made<Pools>,
     turn: AtomicUsize,
     meter: Meter,
 }
 
-impl Sources {
-    /// Those of the settings.
-    pub(super) fn new(settings: &config::Delivery, store: Store) -> Self {
+impl Pools {
+    /// Those of the settings. A name keeps its number, so that a connection of one pool never serves another.
+    fn of(settings: &config::Delivery, names: &Mutex<Vec<String>>) -> Self {
         let short = settings.source_addresses.iter().map(|address| config::Source {
             address: *address,
             weight: 1,
@@ -70,19 +76,45 @@ impl Sources {
             warm_up: Vec::new(),
         });
         let name = config::DEFAULT_POOL.to_owned();
-        let mut pools = vec![Pool { name, sources: short.map(Arc::new).collect() }];
+        let mut pools = vec![Some(Pool { name, sources: short.map(Arc::new).collect() })];
+        let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
         let mut by_sender = HashMap::new();
         for (name, pool) in settings.pools.iter().flatten() {
             let sources = pool.sources.iter().cloned().map(Arc::new).collect();
             if name == config::DEFAULT_POOL {
-                pools[0].sources = sources;
+                pools[0] = Some(Pool { name: name.clone(), sources });
                 continue;
             }
-            let number = PoolNumber(pools.len());
+            let place = names.iter().position(|known| known == name).unwrap_or_else(|| {
+                names.push(name.clone());
+                names.len() - 1
+            });
+            // The first place is that of the pool without senders.
+            let number = PoolNumber(place + 1);
             by_sender.extend(pool.senders.iter().map(|sender| (sender.clone(), number)));
-            pools.push(Pool { name: name.clone(), sources });
+            pools.resize_with(pools.len().max(number.0 + 1), || None);
+            pools[number.0] = Some(Pool { name: name.clone(), sources });
         }
-        Self { pools, by_sender, turn: AtomicUsize::new(0), meter: Meter::new(store) }
+        Self { pools, by_sender }
+    }
+
+    /// A pool; where the settings have it no more, that of all mail.
+    fn pool(&self, number: PoolNumber) -> &Pool {
+        let named = self.pools.get(number.0).and_then(Option::as_ref);
+        named.or(self.pools[0].as_ref()).expect("the first pool is always there")
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<config::Source>> {
+        self.pools.iter().flatten().flat_map(|pool| &pool.sources)
+    }
+}
+
+impl Sources {
+    /// Those of the settings.
+    pub(super) fn new(live: &Live, store: Store) -> Self {
+        let names = Mutex::default();
+        let pools = Made::new(live, move |config| Pools::of(&config.delivery, &names));
+        Self { pools, turn: AtomicUsize::new(0), meter: Meter::new(store) }
     }
 
     /// The pool of a leased item's mail. Our own mail has no sender's.
@@ -90,24 +122,31 @@ impl Sources {
         let Origin::Submission { account, stream, .. } = &lease.message.origin else {
             return PoolNumber::default();
         };
-        if self.by_sender.is_empty() {
+        let pools = self.pools.now();
+        if pools.by_sender.is_empty() {
             return PoolNumber::default();
         }
         let account = accounts.account_by_id(*account).ok().flatten();
         let Some(account) = account else { return PoolNumber::default() };
         let stream = accounts.stream_by_id(*stream).ok().flatten();
         let own = stream.map(|stream| format!("{}/{}", account.name, stream.name));
-        let own = own.and_then(|own| self.by_sender.get(&own));
-        own.or_else(|| self.by_sender.get(&account.name)).copied().unwrap_or_default()
-    }
-
-    fn pool(&self, number: PoolNumber) -> &Pool {
-        &self.pools[number.0.min(self.pools.len() - 1)]
+        let own = own.and_then(|own| pools.by_sender.get(&own));
+        own.or_else(|| pools.by_sender.get(&account.name)).copied().unwrap_or_default()
     }
 
     /// Whether mail may be sent from this address of ours.
     pub(super) fn contains(&self, address: IpAddr) -> bool {
-        self.pools.iter().flat_map(|pool| &pool.sources).any(|source| source.address == address)
+        self.pools.now().all().any(|source| source.address == address)
+    }
+
+    /// Whether the settings still have a source in its pool.
+    pub(super) fn has(&self, source: &Source) -> bool {
+        let pools = self.pools.now();
+        let sources = &pools.pool(source.pool).sources;
+        match &source.chosen {
+            Some(chosen) => sources.contains(chosen),
+            None => sources.is_empty(),
+        }
     }
 
     /// The next source of a pool for an address of this family, by weight.
@@ -117,7 +156,8 @@ impl Sources {
         is_ipv4: bool,
         now: Timestamp,
     ) -> Result<Source, NoSource> {
-        let pool = self.pool(number);
+        let pools = self.pools.now();
+        let pool = pools.pool(number);
         if pool.sources.is_empty() {
             return Ok(Source { pool: number, chosen: None });
         }
@@ -142,14 +182,16 @@ impl Sources {
 
     /// Whether no address of a pool may send more today.
     pub(super) fn is_spent(&self, number: PoolNumber, now: Timestamp) -> bool {
-        let sources = &self.pool(number).sources;
+        let pools = self.pools.now();
+        let sources = &pools.pool(number).sources;
         !sources.is_empty() && sources.iter().all(|one| self.meter.left(one, day_of(now)) == 0)
     }
 
     /// Why mail waits for a pool's next day, and when that begins.
     pub(super) fn wait(&self, number: PoolNumber, now: Timestamp) -> (String, Timestamp) {
         let tomorrow = Timestamp((day_of(now) + 1) * 86_400_000);
-        let name = &self.pool(number).name;
+        let pools = self.pools.now();
+        let name = &pools.pool(number).name;
         let why = format!(
             "waits until {tomorrow}: the addresses of the pool `{name}` have sent what their warm-up \
              lets them send today"
@@ -181,7 +223,7 @@ mod tests {
     fn sources(folder: &std::path::Path, text: &str) -> Sources {
         let config: config::Config = toml::from_str(text).expect("settings");
         let store = Store::open(folder, &config.store, &World::real());
-        Sources::new(&config.delivery, store)
+        Sources::new(&Live::new(config), store)
     }
 
     fn chosen(sources: &Sources, is_ipv4: bool) -> Result<String, NoSource> {
@@ -221,8 +263,8 @@ mod tests {
                     { address = \"192.0.2.2\", warm_up_from = \"2026-11-01\", warm_up = [2] }]\n";
         let sources = sources(folder.path(), text);
         let of = |address: &str| {
-            let found = sources.pools[0].sources.iter();
-            let mut found = found.filter(|one| one.address.to_string() == address);
+            let pools = sources.pools.now();
+            let mut found = pools.all().filter(|one| one.address.to_string() == address);
             Source { pool: PoolNumber::default(), chosen: found.next().cloned() }
         };
         assert_eq!(sources.take(&of("192.0.2.1"), 2, NOON).await, 2);

@@ -5,7 +5,7 @@ use super::slots::Server;
 use super::sources::PoolNumber;
 use super::{Delivery, Parts};
 use crate::accounts::{Accounts, StreamDraft, StreamKind, StreamRules};
-use crate::config::{Config, Shaping};
+use crate::config::{Config, Live, Shaping};
 use crate::dns::{DnsFault, MailHost, Resolver, Route};
 use crate::events::message::{Accepted, Origin, Recipient, owner};
 use crate::events::record::{Evidence, Reason, Scope, Source};
@@ -91,7 +91,7 @@ async fn house_in(
     config.delivery.port = server.local_addr().expect("bound").port();
     config.delivery.allow_private = true;
     set(&mut config.delivery);
-    let config = Arc::new(config);
+    let config = Live::new(config);
     let store = Store::open(folder.path(), &config.store, &world);
     let accounts = Accounts::new(store.clone(), world.clone());
     accounts.make_keys().await.expect("keys");
@@ -123,7 +123,7 @@ async fn house_in(
         world,
         store,
         tls: crate::tls::Client::load(&Config::default().tls).expect("authorities"),
-        own,
+        own: own.into(),
     });
     House { _folder: folder, policy, queue, delivery, account, stream, heard }
 }

@@ -252,7 +252,8 @@ impl Delivery {
         shutdown: &CancellationToken,
     ) -> Option<Lease> {
         let servers = dialog.slot.as_ref().map(|slot| slot.servers().clone())?;
-        if self.is_crowded(site) {
+        // What the settings have taken away meanwhile is left.
+        if self.is_crowded(site) || !self.sources.has(&dialog.source) {
             return None;
         }
         let pool = dialog.source.pool;
@@ -270,7 +271,7 @@ impl Delivery {
         for lease in of_others {
             self.finish(lease, Attempt::Untried).await;
         }
-        if self.slots.are_wanted(&servers) || self.workers.available_permits() == 0 {
+        if self.slots.are_wanted(&servers) || self.workers.semaphore().available_permits() == 0 {
             // Somebody else may need the place.
             return None;
         }

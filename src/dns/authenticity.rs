@@ -1,9 +1,11 @@
 //! Is this mail from whom its From field names? SPF (RFC 7208), DKIM (RFC 6376, RFC 8463) and DMARC
 //! (RFC 9989), evaluated by `mail-auth` over our own resolver, bounded in time, names and arithmetic.
 
-use super::HickoryResolver;
+use super::LiveResolver;
+use crate::config::Live;
 use crate::mail::{Domain, ReversePath, header};
 use crate::telemetry::Level;
+use crate::world::Turns;
 use bytes::Bytes;
 use mail_auth::common::crypto::Algorithm;
 use mail_auth::dkim::Canonicalization;
@@ -16,8 +18,6 @@ use mail_auth::{
 };
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// Largest header section that is looked at; mail with a larger one proves nothing.
 const HEADER_MAX: usize = 256 << 10;
@@ -171,31 +171,25 @@ fn sender_domain(arrival: &Arrival) -> String {
 /// Who checks. Cheap to clone.
 #[derive(Clone)]
 pub struct Authenticator {
-    over: Arc<MessageAuthenticator>,
-    hostname: String,
-    longest: Duration,
-    signatures_max: usize,
-    places: Arc<Semaphore>,
+    resolver: Arc<LiveResolver>,
+    live: Live,
+    places: Arc<Turns>,
     level: Arc<Level>,
 }
 
-impl HickoryResolver {
-    /// Checks of incoming mail over the same name servers, within the same bounds: at most `checks_max` at a time,
-    /// each within `longest` and with at most `signatures_max` signatures.
+impl LiveResolver {
+    /// Checks of incoming mail over the same name servers, within the same bounds: at most `replies.checks_max` at
+    /// a time, each within `dns.lookups_timeout` and with at most `replies.signatures_max` signatures.
     #[must_use]
-    pub fn authenticator(
-        &self,
-        hostname: &str,
-        longest: Duration,
-        (checks_max, signatures_max): (u32, u32),
-    ) -> Authenticator {
+    pub fn authenticator(self: &Arc<Self>, live: &Live) -> Authenticator {
         Authenticator {
-            over: Arc::new(MessageAuthenticator(self.plain.clone())),
-            hostname: hostname.to_owned(),
-            longest,
-            signatures_max: signatures_max as usize,
-            places: Arc::new(Semaphore::new(checks_max.max(1) as usize)),
-            level: Arc::new(Level::new("replies.checks_max", checks_max.into())),
+            resolver: self.clone(),
+            live: live.clone(),
+            places: Arc::new(Turns::new(live.now(|c| c.replies.checks_max as usize))),
+            level: Arc::new(Level::new(
+                "replies.checks_max",
+                live.now(|c| c.replies.checks_max.into()),
+            )),
         }
     }
 }
@@ -204,34 +198,37 @@ impl Authenticator {
     /// Checks a message. Whatever DNS does, it is over within `dns.lookups_timeout`; what could not be
     /// had by then is a temporary error.
     pub async fn check(&self, arrival: Arrival) -> Authenticity {
+        let longest = self.live.dns.lookups_timeout.0;
         let whole = async {
-            let place = self.places.clone().acquire_owned().await.ok();
+            let place = self.places.semaphore().clone().acquire_owned().await.ok();
             let (this, asked) = (self.clone(), arrival.clone());
             // The digest of a large body takes a while: it is no work for a thread that runs sessions.
             let runtime = tokio::runtime::Handle::current();
             let work = tokio::task::spawn_blocking(move || {
                 let _used = this.level.take(1);
                 let _place = place;
-                let checks = tokio::time::timeout(this.longest, this.checked(&asked));
+                let checks = tokio::time::timeout(longest, this.checked(&asked));
                 runtime.block_on(checks).ok()
             });
             work.await.ok().flatten()
         };
-        let found = tokio::time::timeout(self.longest, whole).await.ok().flatten();
+        let found = tokio::time::timeout(longest, whole).await.ok().flatten();
         found.unwrap_or_else(|| Authenticity::unknown(&arrival))
     }
 
     async fn checked(&self, arrival: &Arrival) -> Authenticity {
+        let over = MessageAuthenticator(self.resolver.now().plain.clone());
+        let hostname = &self.live.hostname;
         // A mapped address is the address it maps.
         let (ip, helo) = (arrival.peer.to_canonical(), arrival.helo.trim_end_matches('.'));
         let sender = arrival.sender.address().map(ToString::to_string).unwrap_or_default();
-        let of_helo = SpfParameters::verify_ehlo(ip, helo, &self.hostname);
-        let of_helo = self.over.verify_spf(of_helo).await;
+        let of_helo = SpfParameters::verify_ehlo(ip, helo, hostname);
+        let of_helo = over.verify_spf(of_helo).await;
         let of_sender = match sender.as_str() {
             "" => of_helo.clone(),
             sender => {
-                let of_sender = SpfParameters::verify_mail_from(ip, helo, &self.hostname, sender);
-                self.over.verify_spf(of_sender).await
+                let of_sender = SpfParameters::verify_mail_from(ip, helo, hostname, sender);
+                over.verify_spf(of_sender).await
             }
         };
         let mut found = Authenticity {
@@ -249,11 +246,11 @@ impl Authenticator {
         // checked once more over a body cut to one CRLF, which is the same to it (RFC 6376 §3.4.4).
         let trimmed = trimmed(&arrival.message);
         let spf = &of_sender;
-        self.signed(arrival, &arrival.message, spf, false, &mut found).await;
+        self.signed((&over, spf), arrival, &arrival.message, false, &mut found).await;
         if found.proof.is_none()
             && let Some(trimmed) = trimmed
         {
-            self.signed(arrival, &trimmed, spf, true, &mut found).await;
+            self.signed((&over, spf), arrival, &trimmed, true, &mut found).await;
         }
         found
     }
@@ -262,9 +259,9 @@ impl Authenticator {
     /// bodies alone count.
     async fn signed(
         &self,
+        (over, spf): (&MessageAuthenticator, &SpfOutput),
         arrival: &Arrival,
         bytes: &[u8],
-        spf: &SpfOutput,
         relaxed_only: bool,
         found: &mut Authenticity,
     ) {
@@ -285,14 +282,14 @@ impl Authenticator {
                 && signature.h.len() <= SIGNED_MAX
                 && (!relaxed_only || signature.cb == Canonicalization::Relaxed)
         });
-        message.dkim_headers.truncate(self.signatures_max);
+        message.dkim_headers.truncate(self.live.replies.signatures_max as usize);
         for field in &mut message.dkim_headers {
             // No report about a failure is sent, so none need be looked up.
             field.header.r = false;
         }
         // Its one author, as we have read the field: the library's own reading of it is not asked.
         message.from = arrival.author.iter().map(|domain| format!("author@{domain}")).collect();
-        let outcomes = self.over.verify_dkim(&message).await;
+        let outcomes = over.verify_dkim(&message).await;
         let signatures: Vec<Signed> = outcomes.iter().filter_map(signed).collect();
         let passed = |signed: &Signed| signed.found == Found::Pass;
         if !relaxed_only || signatures.iter().any(passed) {
@@ -310,7 +307,7 @@ impl Authenticator {
             rfc5321_mail_from_domain: &found.sender.1,
             spf_output: spf,
         };
-        let dmarc = self.over.verify_dmarc(parameters).await;
+        let dmarc = over.verify_dmarc(parameters).await;
         let policy = dmarc.dmarc_record().is_some().then(|| match dmarc.policy() {
             Policy::Reject => "reject",
             Policy::Quarantine => "quarantine",
@@ -398,14 +395,15 @@ fn trimmed(message: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
-    use crate::dns::{NameServer, Rdata};
+    use crate::config::Config;
+    use crate::dns::{HickoryResolver, NameServer, Rdata};
     use crate::mail::Address;
     use mail_auth::common::crypto::Ed25519Key;
     use mail_auth::common::headers::HeaderWriter;
     use mail_auth::dkim::DkimSigner;
     use ring::rand::SystemRandom;
     use ring::signature::{Ed25519KeyPair, KeyPair};
+    use std::time::Duration;
 
     const MESSAGE: &str = "From: Ann <ann@signed.example>\r\nTo: x@relay.example\r\n\
                            Subject: Re: News\r\nDate: Thu, 26 Nov 2026 10:00:00 +0000\r\n\r\nR\r\n";
@@ -437,10 +435,12 @@ mod tests {
         ];
         let records = records.map(|(name, data)| (name.to_owned(), data));
         let names = NameServer::start(([127, 0, 0, 1], 0).into(), &records).expect("a port");
-        let settings = config::Dns { nameservers: vec![names.address()], ..config::Dns::default() };
-        let resolver = HickoryResolver::new(&settings).expect("a resolver");
-        let longest = Duration::from_secs(5);
-        let authenticator = resolver.authenticator("relay.example", longest, (4, 3));
+        let mut config = Config { hostname: "relay.example".into(), ..Config::default() };
+        config.dns.nameservers = vec![names.address()];
+        config.dns.lookups_timeout.0 = Duration::from_secs(5);
+        (config.replies.checks_max, config.replies.signatures_max) = (4, 3);
+        let resolver = HickoryResolver::new(&config.dns).expect("a resolver");
+        let authenticator = LiveResolver::new(resolver).authenticator(&Live::new(config));
         Rig { authenticator, key: key.as_ref().to_vec(), _names: names }
     }
 

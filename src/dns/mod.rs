@@ -4,12 +4,14 @@
 mod asking;
 mod authenticity;
 mod hickory;
+mod live;
 #[cfg(test)]
 mod signed;
 pub mod zone;
 
 pub use authenticity::{Arrival, Authenticator, Authenticity, Found, Proof, Signed};
 pub use hickory::{HickoryResolver, check_anchors};
+pub use live::LiveResolver;
 pub use zone::{NameServer, Rdata};
 
 use crate::mail::{Domain, Tlsa};

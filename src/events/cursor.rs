@@ -2,12 +2,11 @@
 //! acted upon is not read again, and what was not acted upon is read again after a restart.
 
 use super::message::MessageEvent;
-use crate::config;
+use crate::config::{self, Section};
 use crate::spool::{Durability, Sequence, Spool, SpoolFault};
 use crate::store::{Record, Store, StoreFault, Table, Transaction};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// How far a reader has come: the first sequence that it has not dealt with.
@@ -18,8 +17,11 @@ impl Record for Cursor {
     const TABLE: Table = Table::Meta;
 }
 
+/// How the names of cursors begin.
+const PREFIX: &str = "cursor/";
+
 fn key(name: &str) -> String {
-    format!("cursor/{name}")
+    format!("{PREFIX}{name}")
 }
 
 impl Cursor {
@@ -30,6 +32,15 @@ impl Cursor {
     pub fn read(store: &Store, name: &str) -> Result<Self, StoreFault> {
         let kept = store.get(key(name).as_bytes())?;
         Ok(kept.unwrap_or(Self(Sequence(0))))
+    }
+
+    /// The place of the reader who has come furthest.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn furthest(store: &Store) -> Result<Sequence, StoreFault> {
+        let found = store.scan::<Self>(PREFIX.as_bytes(), None, usize::MAX)?;
+        Ok(found.into_iter().map(|(_, Self(place))| place).max().unwrap_or_default())
     }
 
     /// Moves a reader's cursor with the transaction that does what the events asked for.
@@ -53,9 +64,7 @@ pub struct Follower {
     name: &'static str,
     next: Sequence,
     saved: Sequence,
-    batch: usize,
-    gather: Duration,
-    save_after: Duration,
+    settings: Section<config::Queue>,
     saved_at: Instant,
 }
 
@@ -68,7 +77,7 @@ impl Follower {
         spool: Spool,
         store: &Store,
         name: &'static str,
-        settings: &config::Queue,
+        settings: impl Into<Section<config::Queue>>,
     ) -> Result<Self, StoreFault> {
         let Cursor(kept) = Cursor::read(store, name)?;
         let next = kept.min(spool.end());
@@ -83,9 +92,7 @@ impl Follower {
             name,
             next,
             saved: next,
-            batch: settings.events_batch_max.max(1) as usize,
-            gather: settings.events_delay.0,
-            save_after: settings.events_save.0,
+            settings: settings.into(),
             saved_at: Instant::now(),
         })
     }
@@ -104,16 +111,17 @@ impl Follower {
     /// The spool cannot be read.
     pub async fn next(&mut self) -> Result<Followed, SpoolFault> {
         let news = self.spool.wait_for(self.next);
-        if tokio::time::timeout(self.save_after, news).await.is_err() {
+        if tokio::time::timeout(self.settings.events_save.0, news).await.is_err() {
             let (events, end) = (Vec::new(), self.next);
             return Ok(Followed { events, end });
         }
-        let (spool, from, limit) = (self.spool.clone(), self.next, self.batch);
+        let (spool, from, limit) =
+            (self.spool.clone(), self.next, self.settings.events_batch_max.max(1) as usize);
         let read = tokio::task::spawn_blocking(move || spool.read(from, limit)).await;
         let records = read.map_err(|fault| SpoolFault::Unreadable(fault.to_string()))??;
-        if records.len() < self.batch {
+        if records.len() < limit {
             // One read serves all that happens in this time.
-            tokio::time::sleep(self.gather).await;
+            tokio::time::sleep(self.settings.events_delay.0).await;
         }
         let mut events = Vec::with_capacity(records.len());
         let mut end = self.next;
@@ -160,7 +168,8 @@ impl Follower {
     #[must_use]
     pub fn is_due(&self) -> bool {
         let lag = self.next.0.saturating_sub(self.saved.0);
-        lag >= self.batch as u64 || self.saved_at.elapsed() >= self.save_after
+        lag >= u64::from(self.settings.events_batch_max.max(1))
+            || self.saved_at.elapsed() >= self.settings.events_save.0
     }
 
     /// Moves the cursor to the end of what was read, by itself.
@@ -233,8 +242,12 @@ mod tests {
         };
         let _ = store.transact(put).await.expect("store");
         let (folder, settings) = (home.path().join("spool"), config::Spool::default());
-        let opened =
-            Spool::open(&folder, &settings, owner(Duration::from_secs(60)), &World::real());
+        let opened = Spool::open(
+            &folder,
+            &settings,
+            owner(std::time::Duration::from_secs(60)),
+            &World::real(),
+        );
         let (spool, _) = opened.expect("the spool opens");
         let queue = config::Queue::default();
         let follower = Follower::open(spool.clone(), &store, "desk", &queue);

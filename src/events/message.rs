@@ -1,6 +1,7 @@
 //! Events of messages. The queue is rebuilt from them: an accepted message whose recipients have not
 //! all ended is still queued.
 
+use crate::config::Now;
 use crate::mail::dsn::{Dsn, Notify};
 use crate::mail::{
     AccountId, Address, MessageId, RecipientHash, RecipientNumber, RefusalClass, ReversePath,
@@ -285,6 +286,16 @@ impl MessageEvent {
         }
     }
 
+    /// The address of the recipient who has this hash, where it names one.
+    #[must_use]
+    pub fn address_of(&self, hash: RecipientHash) -> Option<&Address> {
+        let recipient = match self {
+            Self::Accepted(message) => message.recipients.iter().find(|to| to.hash == hash),
+            Self::Recipient { to, .. } => Some(to).filter(|to| to.hash == hash),
+        };
+        recipient.map(|to| &to.address)
+    }
+
     /// Where that message came from.
     #[must_use]
     pub fn origin(&self) -> &Origin {
@@ -351,8 +362,8 @@ impl MessageEvent {
 
 /// The spool's owner: events, kept as long as `retention` says.
 #[must_use]
-pub fn owner(retention: Duration) -> Owner {
-    Owner { retention, labels: MessageEvent::labels, labels_version: 1 }
+pub fn owner(retention: impl Into<Now<Duration>>) -> Owner {
+    Owner { retention: retention.into(), labels: MessageEvent::labels, labels_version: 1 }
 }
 
 /// What the spool knows a message's records by.

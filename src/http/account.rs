@@ -2,10 +2,11 @@
 
 use super::by::By;
 use super::caller::Caller;
-use super::draft::{Draft, Named};
+use super::draft::{Asked, Draft, Named};
 use super::named;
 use super::problem::{AtField, Problem};
 use super::site::Parts;
+use super::slice::{Slice, numbered};
 use crate::accounts::{Account, AccountRules, Language, RulesChange};
 use crate::queue::Selector;
 use axum::Json;
@@ -214,9 +215,12 @@ pub(super) async fn set(
     Ok(Json(whole(&parts, &parts.accounts.account(&name)?)?))
 }
 
-pub(super) async fn list(State(parts): State<Parts>) -> Result<Json<Value>, Problem> {
-    let items: Vec<_> = parts.accounts.accounts()?.iter().map(view).collect();
-    Ok(Json(json!({ "items": items })))
+pub(super) async fn list(
+    State(parts): State<Parts>,
+    Asked(slice): Asked<Slice>,
+) -> Result<Json<Value>, Problem> {
+    let accounts = parts.accounts.accounts()?;
+    slice.answer(accounts, |account| numbered(account.id.0), |account| Ok(view(account)))
 }
 
 pub(super) async fn show(

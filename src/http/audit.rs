@@ -233,7 +233,9 @@ pub(super) async fn verify(
     let look = move || -> Result<Value, Problem> {
         let chain = chain(&parts);
         let mut findings = Vec::new();
+        let mut restored = None;
         if place.is_none() {
+            restored = parts.policy.restored()?.map(|restored| restored.of_the_chain());
             findings.extend(chain.check_notes(&notes(&parts)?)?);
             findings.extend(chain.check_noted(noted.as_slice())?);
         }
@@ -244,6 +246,7 @@ pub(super) async fn verify(
             "erased": page.erased,
             "expired": page.expired,
             "findings": findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "restored": restored,
             "next": page.next.map(|place| place.to_string()),
         }))
     };

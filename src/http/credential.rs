@@ -2,10 +2,11 @@
 
 use super::by::By;
 use super::caller::Caller;
-use super::draft::{Draft, Named};
+use super::draft::{Asked, Draft, Named};
 use super::named;
 use super::problem::{AtField, Problem};
 use super::site::Parts;
+use super::slice::Slice;
 use crate::accounts::{self, Credential, CredentialDraft, Network, Refusal, Right};
 use crate::mail::{AccountId, Timestamp};
 use axum::Json;
@@ -162,13 +163,11 @@ pub(super) async fn list(
     State(parts): State<Parts>,
     caller: Caller,
     Named([account]): Named<1>,
+    Asked(slice): Asked<Slice>,
 ) -> Result<Json<Value>, Problem> {
     let account = caller.account(&parts, &account)?;
-    let mut items = Vec::new();
-    for credential in parts.accounts.credentials(account.id)? {
-        items.push(view(&parts, &credential)?);
-    }
-    Ok(Json(json!({ "items": items })))
+    let credentials = parts.accounts.credentials(account.id)?;
+    slice.answer(credentials, |one| one.name.clone(), |one| view(&parts, one))
 }
 
 pub(super) async fn remove(

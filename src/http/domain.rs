@@ -2,10 +2,11 @@
 
 use super::by::By;
 use super::caller::Caller;
-use super::draft::{Draft, Named};
+use super::draft::{Asked, Draft, Named};
 use super::named;
 use super::problem::{AtField, Problem};
 use super::site::Parts;
+use super::slice::Slice;
 use crate::accounts::{
     DkimChoice, Host, HostUse, KeyStage, NewHost, Ours, SendingDomain, Verified,
 };
@@ -168,11 +169,11 @@ pub(super) async fn list(
     State(parts): State<Parts>,
     caller: Caller,
     Named([account]): Named<1>,
+    Asked(slice): Asked<Slice>,
 ) -> Result<Json<Value>, Problem> {
     let account = caller.account(&parts, &account)?;
     let domains = parts.accounts.domains(account.id)?;
-    let items: Vec<_> = domains.iter().map(|domain| view(&parts, domain)).collect();
-    Ok(Json(json!({ "items": items })))
+    slice.answer(domains, |domain| domain.name.to_string(), |domain| Ok(view(&parts, domain)))
 }
 
 pub(super) async fn show(

@@ -6,7 +6,7 @@ use super::draft::Asked;
 use super::happening::{self, Filter, Place, Wanted};
 use super::problem::{AtField, Kind, Problem};
 use super::site::Parts;
-use crate::config;
+use crate::config::{Live, Now};
 use crate::mail::AccountId;
 use crate::spool::Sequence;
 use axum::Extension;
@@ -31,8 +31,8 @@ const LOOK: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(super) struct Followers {
     counts: Arc<Mutex<HashMap<AccountId, u32>>>,
-    all_max: u32,
-    per_account_max: u32,
+    all_max: Now<u32>,
+    per_account_max: Now<u32>,
 }
 
 /// A follower that is counted; dropping it counts it out.
@@ -51,9 +51,9 @@ impl Drop for Counted {
 
 impl Followers {
     /// Nobody yet.
-    pub(super) fn new(settings: &config::Api) -> Self {
-        let (all_max, per_account_max) =
-            (settings.followers_max, settings.followers_per_account_max);
+    pub(super) fn new(live: &Live) -> Self {
+        let all_max = live.now(|c| c.api.followers_max);
+        let per_account_max = live.now(|c| c.api.followers_per_account_max);
         Self { counts: Arc::default(), all_max, per_account_max }
     }
 
@@ -61,7 +61,7 @@ impl Followers {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let all: u32 = counts.values().sum();
         let own = counts.entry(account).or_default();
-        if all >= self.all_max || *own >= self.per_account_max {
+        if all >= self.all_max.get() || *own >= self.per_account_max.get() {
             return None;
         }
         *own += 1;
@@ -153,9 +153,9 @@ mod tests {
 
     #[test]
     fn there_are_no_more_followers_than_the_settings_say() {
-        let settings =
-            config::Api { followers_max: 3, followers_per_account_max: 2, ..Default::default() };
-        let followers = Followers::new(&settings);
+        let mut config = crate::config::Config::default();
+        (config.api.followers_max, config.api.followers_per_account_max) = (3, 2);
+        let followers = Followers::new(&Live::new(config));
         let (one, other) = (AccountId(1), AccountId(2));
         let first = followers.enter(one).expect("there is room");
         let _second = followers.enter(one).expect("there is room");

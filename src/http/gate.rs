@@ -1,5 +1,6 @@
 //! How much each may ask: a bucket for every credential and every address, filled at a steady rate.
 
+use crate::config::Now;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
@@ -8,8 +9,8 @@ use std::time::Duration;
 /// Buckets by who fills them. GCRA: of each only the moment is kept at which it is full again.
 pub(super) struct Buckets<K> {
     full_at: Mutex<HashMap<K, Duration>>,
-    most: usize,
-    per_minute: u32,
+    most: Now<u32>,
+    per_minute: Now<u32>,
 }
 
 /// What a bucket still holds.
@@ -23,25 +24,26 @@ pub(super) struct Left {
 
 impl<K: Hash + Eq + Clone> Buckets<K> {
     /// Nobody yet; so many requests a minute each, and so many buckets.
-    pub(super) fn new(per_minute: u32, most: u32) -> Self {
-        let most = most.max(1) as usize;
-        Self { full_at: Mutex::default(), most, per_minute: per_minute.max(1) }
+    pub(super) fn new(per_minute: impl Into<Now<u32>>, most: impl Into<Now<u32>>) -> Self {
+        let (per_minute, most) = (per_minute.into(), most.into());
+        Self { full_at: Mutex::default(), most, per_minute }
     }
 
     /// Most requests a minute.
     pub(super) fn per_minute(&self) -> u32 {
-        self.per_minute
+        self.per_minute.get().max(1)
     }
 
     /// Takes a request out. Where there is none: how long until there is.
     pub(super) fn take(&self, who: &K, now: Duration) -> Result<Left, Duration> {
         let whole = Duration::from_secs(60);
-        let each = whole / self.per_minute;
+        let each = whole / self.per_minute();
+        let most = self.most.get().max(1) as usize;
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if full_at.len() >= self.most && !full_at.contains_key(who) {
+        if full_at.len() >= most && !full_at.contains_key(who) {
             // Who is full again is as one who never asked.
             full_at.retain(|_, full| *full > now);
-            if full_at.len() >= self.most {
+            if full_at.len() >= most {
                 let oldest = full_at.iter().min_by_key(|(_, full)| **full);
                 if let Some(oldest) = oldest.map(|(who, _)| who.clone()) {
                     full_at.remove(&oldest);

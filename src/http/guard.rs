@@ -10,7 +10,7 @@ use super::seat;
 use super::serve::Peer;
 use super::site::Parts;
 use crate::accounts::{Failures, parted};
-use crate::config;
+use crate::config::Live;
 use crate::world::{Alarm, crowd::network};
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -37,12 +37,14 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(settings: &config::Api) -> Self {
-        let most = settings.askers_max;
+    pub(super) fn new(live: &Live) -> Self {
+        let most = live.now(|c| c.api.askers_max);
+        let each = live.now(|c| c.api.requests_per_minute_max);
+        let address = live.now(|c| c.api.requests_per_minute_per_address_max);
         Self {
-            failures: Failures::new(settings.auth_failures_max),
-            addresses: Buckets::new(settings.requests_per_minute_per_address_max, most),
-            credentials: Buckets::new(settings.requests_per_minute_max, most),
+            failures: Failures::new(live.now(|c| c.api.auth_failures_max)),
+            addresses: Buckets::new(address, most.clone()),
+            credentials: Buckets::new(each, most),
         }
     }
 }

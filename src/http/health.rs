@@ -87,7 +87,13 @@ async fn unready(parts: &Parts) -> Option<String> {
 
 async fn ready(State(parts): State<Parts>) -> (StatusCode, String) {
     match unready(&parts).await {
-        None => (StatusCode::OK, "ready\n".into()),
+        None => {
+            let held = parts.policy.restored().ok().flatten();
+            let held = held.filter(|restored| !restored.is_let_go());
+            let held =
+                held.map_or_else(String::new, |restored| format!("mail is {}\n", restored.why()));
+            (StatusCode::OK, format!("ready\n{held}"))
+        }
         Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason + "\n"),
     }
 }

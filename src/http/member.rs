@@ -3,12 +3,13 @@
 use super::by::By;
 use super::caller::Caller;
 use super::consent::unsuspended;
-use super::draft::{Draft, Named};
+use super::draft::{Asked, Draft, Named};
 use super::named;
 use super::post;
 use super::problem::Problem;
 use super::session::session_view;
 use super::site::Parts;
+use super::slice::{Slice, numbered};
 use crate::accounts::{
     Account, Invitation, InvitationKey, Invited, LinkPurpose, Person, Place, Role,
 };
@@ -84,11 +85,12 @@ pub(super) async fn list(
     State(parts): State<Parts>,
     caller: Caller,
     Named([account]): Named<1>,
+    Asked(slice): Asked<Slice>,
 ) -> Result<Json<Value>, Problem> {
     let account = caller.account(&parts, &account)?;
     let members = parts.accounts.members(account.id)?;
-    let items: Vec<_> = members.iter().map(|(person, place)| view(person, *place)).collect();
-    Ok(Json(json!({ "items": items })))
+    let view = |(person, place): &(_, _)| Ok(view(person, *place));
+    slice.answer(members, |(person, _)| numbered(person.id.0), view)
 }
 
 /// Whom to invite as what.
@@ -264,11 +266,11 @@ pub(super) async fn invitations(
     State(parts): State<Parts>,
     caller: Caller,
     Named([account]): Named<1>,
+    Asked(slice): Asked<Slice>,
 ) -> Result<Json<Value>, Problem> {
     let account = caller.account(&parts, &account)?;
     let waiting = parts.accounts.invitations(account.id)?;
-    let items: Vec<_> = waiting.iter().map(|(key, one)| invitation_view(key, one)).collect();
-    Ok(Json(json!({ "items": items })))
+    slice.answer(waiting, |(key, _)| key.name(), |(key, one)| Ok(invitation_view(key, one)))
 }
 
 pub(super) async fn revoke(

@@ -1,6 +1,7 @@
 //! The routes about people: members of accounts, and what they do about themselves.
 
 use super::route::{Need, Route, delete, get, patch, post};
+use super::slice::Slice;
 use super::{member, session};
 use crate::accounts::Right;
 
@@ -25,7 +26,7 @@ fn members() -> Vec<Route> {
     let invitations = "/api/v1/accounts/{account}/invitations";
     let one_invitation = "/api/v1/accounts/{account}/invitations/{invitation}";
     vec![
-        get(members, read, "List the members.", member::list),
+        get(members, read, "List the members.", member::list).asks::<Slice>(),
         post(members, write, "Invite somebody by mail.", member::invite)
             .takes::<member::NewMember>()
             .makes()
@@ -39,7 +40,8 @@ fn members() -> Vec<Route> {
         get(sessions, write, "List the sessions of a member.", member::sessions),
         delete(sessions, write, "End all sessions of a member.", member::end_sessions),
         delete(one_session, write, "End a session of a member.", member::end_session),
-        get(invitations, read, "List the invitations that wait.", member::invitations),
+        get(invitations, read, "List the invitations that wait.", member::invitations)
+            .asks::<Slice>(),
         delete(one_invitation, write, "Take an invitation back.", member::revoke),
     ]
 }

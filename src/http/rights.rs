@@ -6,7 +6,7 @@ use super::draft::{Asked, Draft};
 use super::problem::{AtField, Problem};
 use super::site::Parts;
 use super::{audit, consent, explain, named, suppression};
-use crate::events::audit::Audit;
+use crate::events::audit::{Act, Audit};
 use crate::mail::{AccountId, Address};
 use crate::policy::Subject;
 use crate::queue::Selector;
@@ -136,6 +136,11 @@ pub(super) async fn export(
     for account in accounts {
         found.extend(of_account(&parts, &caller, account, &address).await?);
     }
+    // Who took a copy is known before the copy is given.
+    let account = only.unwrap_or(AccountId::INSTALLATION);
+    let hash = parts.accounts.hash(account, &address)?;
+    let act = Act::new(account, "recipient.exported").about(&hash.to_string());
+    parts.accounts.write_act(act.with("all_accounts", only.is_none())).await?;
     let kept = &parts.config.retention;
     Ok(Json(json!({
         "version": VERSION,

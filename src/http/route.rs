@@ -191,12 +191,13 @@ impl Route {
 }
 
 /// Puts the routes of a face behind their guards.
-pub(super) fn router(routes: Vec<Route>, parts: &Parts, face: &Face) -> Router<Parts> {
+pub(super) fn router(
+    routes: Vec<Route>,
+    parts: &Parts,
+    face: &Face,
+    process: u64,
+) -> Router<Parts> {
     let is_public = matches!(face, Face::Public(_));
-    let mut drawn = [0; 8];
-    parts.world.chance.fill(&mut drawn);
-    // Never 0, which is no process.
-    let process = u64::from_le_bytes(drawn) | 1;
     let mut router = Router::new();
     for route in routes {
         if is_public && route.need == Need::Operator {

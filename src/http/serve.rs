@@ -7,7 +7,7 @@ use crate::events::Actor;
 use crate::telemetry::Level;
 use crate::tls;
 use crate::world::crowd::Crowd;
-use crate::world::user_of;
+use crate::world::{Turns, user_of};
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::serve::Listener;
@@ -19,10 +19,10 @@ use hyper_util::service::TowerToHyperService;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,31 @@ impl Peer {
     }
 }
 
+/// How many answers of a connection may take longer than requests do: while there are any, it lives on.
+#[derive(Clone, Default)]
+pub(super) struct Lasting(Arc<AtomicU32>);
+
+/// One of them.
+pub(super) struct Lasts(Lasting);
+
+impl Lasting {
+    /// Has the connection live until this is dropped, or the daemon stops.
+    pub(super) fn begin(self) -> Lasts {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        Lasts(self)
+    }
+
+    fn is_one(&self) -> bool {
+        self.0.load(Ordering::Acquire) > 0
+    }
+}
+
+impl Drop for Lasts {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// Whether the operator is at the other end, and as which user of the system, as far as it says.
 type Operator = Option<Option<u32>>;
 
@@ -63,21 +88,25 @@ async fn named(user: Option<u32>) -> InName {
     InName(Arc::new(Actor::operator(name)))
 }
 
-/// Serves a site over TCP until `shutdown`, then lets requests under way end.
-pub async fn serve_tcp(listener: TcpListener, site: Site, shutdown: CancellationToken) {
+/// Serves a site over TCP until the listener is closed, or all is shut down: requests under way then end.
+pub async fn serve_tcp(
+    listener: TcpListener,
+    site: Site,
+    (closed, shutdown): (CancellationToken, CancellationToken),
+) {
     let peer = |_: &_, from: &SocketAddr| (Peer(Some(from.ip().to_canonical())), None);
-    serve(listener, site, shutdown, peer).await;
+    serve(listener, site, (closed, shutdown), peer).await;
 }
 
-/// Serves a site over TLS until `shutdown`, then lets requests under way end.
+/// The same over TLS.
 pub async fn serve_tls(
     listener: TcpListener,
     site: Site,
-    (tls, handshake_max): (Arc<tls::Server>, Duration),
-    shutdown: CancellationToken,
+    tls: Arc<tls::Server>,
+    (closed, shutdown): (CancellationToken, CancellationToken),
 ) {
     let peer = |_: &_, from: &SocketAddr| (Peer(Some(from.ip().to_canonical())), None);
-    serve_by(Way::Tls(tls, handshake_max), listener, site, shutdown, peer).await;
+    serve_by(Way::Tls(tls), listener, site, (closed, shutdown), peer).await;
 }
 
 /// Serves a site over a Unix socket until `shutdown`, then lets requests under way end.
@@ -86,42 +115,45 @@ pub async fn serve_unix(listener: UnixListener, site: Site, shutdown: Cancellati
         let user = io.peer_cred().map(|about| about.uid());
         (Peer(None), Some(user.ok()))
     };
-    serve(listener, site, shutdown, peer).await;
+    serve(listener, site, (shutdown.clone(), shutdown), peer).await;
 }
 
 /// How a connection speaks.
 #[derive(Clone)]
 enum Way {
     Plain,
-    /// Over TLS, whose handshake takes so long at most.
-    Tls(Arc<tls::Server>, Duration),
+    Tls(Arc<tls::Server>),
 }
 
 async fn serve<L: Listener>(
     listener: L,
     site: Site,
-    shutdown: CancellationToken,
+    until: (CancellationToken, CancellationToken),
     peer: impl Fn(&L::Io, &L::Addr) -> (Peer, Operator),
 ) {
-    serve_by(Way::Plain, listener, site, shutdown, peer).await;
+    serve_by(Way::Plain, listener, site, until, peer).await;
 }
 
 async fn serve_by<L: Listener>(
     way: Way,
     mut listener: L,
     site: Site,
-    shutdown: CancellationToken,
+    (closed, shutdown): (CancellationToken, CancellationToken),
     peer: impl Fn(&L::Io, &L::Addr) -> (Peer, Operator),
 ) {
-    let settings = &site.settings;
-    let limits = Crowd::new(settings.connections_max, settings.connections_per_address_max);
-    let level = Level::new("http.connections_max", settings.connections_max.into());
-    let farewells = Arc::new(Semaphore::new(settings.farewells_max as usize));
+    let live = &site.live;
+    let limits = Crowd::new(
+        live.now(|c| c.http.connections_max),
+        live.now(|c| c.http.connections_per_address_max),
+    );
+    let level = Level::new("http.connections_max", live.now(|c| c.http.connections_max.into()));
+    let farewells = Turns::new(live.now(|c| c.http.farewells_max as usize));
     let mut connections = JoinSet::new();
     let mut upkeep = tokio::time::interval(UPKEEP);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
+            () = closed.cancelled() => break,
             _ = upkeep.tick() => site.metrics.run_upkeep(),
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             (mut io, from) = listener.accept() => {
@@ -132,7 +164,8 @@ async fn serve_by<L: Listener>(
                     connections.spawn(async move {
                         match way {
                             Way::Plain => converse(io, site, (peer, operator), shutdown).await,
-                            Way::Tls(tls, longest) => {
+                            Way::Tls(tls) => {
+                                let longest = site.live.tls.handshake_timeout.0;
                                 if let Some(io) = secure(io, &tls, longest, &shutdown).await {
                                     converse(io, site, (peer, operator), shutdown).await;
                                 }
@@ -144,12 +177,12 @@ async fn serve_by<L: Listener>(
                 }
                 metrics::counter!("relent_http_connections_refused_total").increment(1);
                 // A refusal in the clear is nothing that a browser could read here.
-                if matches!(way, Way::Tls(..)) {
+                if matches!(way, Way::Tls(_)) {
                     continue;
                 }
                 refuse(&mut io).await;
                 // Past so many at a time nobody is waited for.
-                if let Ok(turn) = farewells.clone().try_acquire_owned() {
+                if let Ok(turn) = farewells.semaphore().clone().try_acquire_owned() {
                     connections.spawn(async move {
                         close(io).await;
                         drop(turn);
@@ -188,9 +221,12 @@ async fn converse<I>(
         Some(user) => Some(named(user).await),
         None => None,
     };
-    let routes = TowerToHyperService::new(site.router);
+    let routes = TowerToHyperService::new(site.router());
+    let lasting = Lasting::default();
+    let theirs = lasting.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(theirs.clone());
         if let Some(caller) = &caller {
             request.extensions_mut().insert(caller.clone());
         }
@@ -202,11 +238,16 @@ async fn converse<I>(
         .max_buf_size(HEADER_SIZE_MAX)
         .serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
-    tokio::select! {
-        // A peer that breaks off or speaks no HTTP concerns nobody else.
-        _ = connection.as_mut() => return,
-        () = shutdown.cancelled() => {}
-        () = tokio::time::sleep(longest * REQUESTS_LONG) => {}
+    loop {
+        tokio::select! {
+            // A peer that breaks off or speaks no HTTP concerns nobody else.
+            _ = connection.as_mut() => return,
+            () = shutdown.cancelled() => break,
+            () = tokio::time::sleep(longest * REQUESTS_LONG) => {}
+        }
+        if !lasting.is_one() {
+            break;
+        }
     }
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(longest, connection).await;

@@ -1,14 +1,16 @@
 //! The two faces: which routes each has, and what binds every request: a size, a time, headers.
 
+use super::backup::Backups;
 use super::follow::Followers;
 use super::guard::{Face, Watch};
 use super::outgoing::Outgoing;
 use super::problem::Problem;
+use super::reload::Reloading;
 use super::vitals::Vitals;
 use super::{door, health, recipient, route, table, tls};
 use crate::accounts::Accounts;
 use crate::acme::Acme;
-use crate::config::{self, Config};
+use crate::config::{self, Live, Made, Section};
 use crate::dns::Resolver;
 use crate::policy::Policy;
 use crate::queue::Queue;
@@ -33,7 +35,7 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Parts {
     /// All settings.
-    pub config: Arc<Config>,
+    pub config: Live,
     /// Mail that waits.
     pub queue: Arc<dyn Queue>,
     /// Accounts, credentials, domains, streams.
@@ -50,6 +52,8 @@ pub struct Parts {
     pub spool: Spool,
     /// The records, for those who follow what happens.
     pub store: Store,
+    /// Reads the settings anew.
+    pub reloading: Arc<dyn Reloading>,
     /// Whether the parts that everything waits for answer.
     pub vitals: Vitals,
     /// The registry that `/metrics` shows.
@@ -83,51 +87,84 @@ impl Parts {
 #[derive(Clone)]
 pub struct Site {
     /// The routes.
-    pub router: Router,
-    pub(super) settings: config::Http,
+    router: Arc<Made<Router>>,
+    pub(super) settings: Section<config::Http>,
+    pub(super) live: Live,
     pub(super) metrics: PrometheusHandle,
 }
 
 /// What everybody may reach: recipients' pages, the API for who shows a token, metrics and health.
 #[must_use]
 pub fn public(parts: Parts) -> Site {
-    let face = Face::Public(Arc::new(Watch::new(&parts.config.api)));
-    let api = route::router(table::routes(&parts.config), &parts, &face);
-    let api = api.layer(Extension(Followers::new(&parts.config.api)));
-    let routes = recipient::routes(&parts).merge(door::routes()).merge(tls::routes());
-    site(routes.merge(api).merge(health::routes()).fallback(nothing), parts)
+    let face = Face::Public(Arc::new(Watch::new(&parts.config)));
+    let process = drawn(&parts);
+    let (hall, followers) = (recipient::Hall::new(&parts.config), Followers::new(&parts.config));
+    site(parts, move |parts| {
+        let api = route::router(table::routes(&parts.config), parts, &face, process);
+        let api = api.layer(Extension(followers.clone()));
+        recipient::routes(parts, hall.clone())
+            .merge(door::routes())
+            .merge(tls::routes())
+            .merge(api)
+            .merge(health::routes())
+    })
 }
 
 /// What is said in the clear to whoever should speak TLS: what an authority asks for, and where to go.
 #[must_use]
 pub fn redirect(parts: Parts) -> Site {
-    site(tls::routes().fallback(tls::elsewhere), parts)
+    site(parts, |_| tls::routes().merge(tls::elsewhere()))
 }
 
 /// What the operator may reach, and nobody else: all of `/api/v1`, metrics and health.
 #[must_use]
 pub fn admin(parts: Parts) -> Site {
-    let api = route::router(table::routes(&parts.config), &parts, &Face::Operator);
-    let api = api.layer(Extension(Followers::new(&parts.config.api)));
-    site(api.merge(health::routes()).fallback(nothing), parts)
+    let (followers, process) = (Followers::new(&parts.config), drawn(&parts));
+    let backups = Backups::default();
+    site(parts, move |parts| {
+        let api = route::router(table::routes(&parts.config), parts, &Face::Operator, process);
+        let api = api.layer(Extension(followers.clone())).layer(Extension(backups.clone()));
+        api.merge(health::routes())
+    })
 }
 
-async fn nothing() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "there is nothing here")
+/// A number by which this process is known, drawn at its start.
+fn drawn(parts: &Parts) -> u64 {
+    let mut drawn = [0; 8];
+    parts.world.chance.fill(&mut drawn);
+    // Never 0, which is no process.
+    u64::from_le_bytes(drawn) | 1
 }
 
-fn site(routes: Router<Parts>, parts: Parts) -> Site {
-    let settings = parts.config.http.clone();
-    let metrics = parts.metrics.clone();
-    let router = routes
+/// A face, whose routes are made anew once the settings change; what is counted of who asks goes on.
+fn site(parts: Parts, routes: impl Fn(&Parts) -> Router<Parts> + Send + Sync + 'static) -> Site {
+    let (live, metrics) = (parts.config.clone(), parts.metrics.clone());
+    let router = Made::new(&live, move |_| bounded(routes(&parts), parts.clone()));
+    let settings = live.section(|c| &c.http);
+    Site { router: Arc::new(router), settings, live, metrics }
+}
+
+impl Site {
+    /// The routes, under the limits that hold now.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        Router::clone(&self.router.now())
+    }
+}
+
+/// Routes with what binds each request.
+fn bounded(routes: Router<Parts>, parts: Parts) -> Router {
+    let settings = &parts.config.http;
+    let (size_max, time_max) = (settings.body_size_max.bytes(), settings.request_timeout.0);
+    routes
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             let text = "this can be done here only with the methods in the Allow field";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, text)
         })
         .with_state(parts)
-        .layer(DefaultBodyLimit::max(settings.body_size_max.bytes()))
-        .layer(from_fn_with_state(settings.request_timeout.0, bound));
-    Site { router, settings, metrics }
+        .layer(DefaultBodyLimit::max(size_max))
+        .layer(from_fn_with_state(time_max, bound))
 }
 
 /// Sets a limit to a request's time, counts it, and guards its answer with headers.

@@ -2,10 +2,11 @@
 
 use super::by::By;
 use super::caller::Caller;
-use super::draft::{Draft, Named};
+use super::draft::{Asked, Draft, Named};
 use super::named;
 use super::problem::{AtField, Problem};
 use super::site::Parts;
+use super::slice::{Slice, numbered};
 use crate::accounts::{
     Compliance, ConsentTerm, ConsentTermFault, QuietHours, Stream, StreamDraft, StreamKind,
     StreamRules,
@@ -152,12 +153,12 @@ pub(super) async fn list(
     State(parts): State<Parts>,
     caller: Caller,
     Named([account]): Named<1>,
+    Asked(slice): Asked<Slice>,
 ) -> Result<Json<Value>, Problem> {
     let account = caller.account(&parts, &account)?;
-    let streams = parts.accounts.streams(account.id)?;
-    let seen = streams.iter().filter(|stream| caller.sees(Some(stream.id)));
-    let items: Vec<_> = seen.map(view).collect();
-    Ok(Json(json!({ "items": items })))
+    let mut streams = parts.accounts.streams(account.id)?;
+    streams.retain(|stream| caller.sees(Some(stream.id)));
+    slice.answer(streams, |stream| numbered(stream.id.0), |stream| Ok(view(stream)))
 }
 
 pub(super) async fn show(

@@ -1,10 +1,11 @@
 //! Every route of the API, in the order in which a reader meets its things.
 
 use super::route::{Need, Route, delete, get, patch, post, put};
+use super::slice::Slice;
 use super::{
-    account, account_page, answers, audit, batch, consent, credential, domain, explain, findings,
-    follow, happening, held, import, meanings, member_table, message, openapi, outgoing, rights,
-    stream, suppression, tls, waiting, webhook, webhook_calls,
+    account, account_page, answers, audit, backup, batch, consent, credential, domain, explain,
+    findings, follow, happening, held, import, meanings, member_table, message, openapi, outgoing,
+    reload, restore, rights, stream, suppression, tls, waiting, webhook, webhook_calls,
 };
 use crate::accounts::Right;
 use crate::config::Config;
@@ -118,7 +119,7 @@ fn senders() -> Vec<Route> {
         put(logo, account_write, "Set the account's logo.", account_page::put_logo)
             .takes_raw("image/png"),
         delete(logo, account_write, "Remove the account's logo.", account_page::remove_logo),
-        get(streams, read, "List the streams.", stream::list),
+        get(streams, read, "List the streams.", stream::list).asks::<Slice>(),
         post(streams, write, "Make a stream.", stream::add).takes::<stream::NewStream>().makes(),
         get(one_stream, read, "Show a stream.", stream::show),
         patch(one_stream, write, "Change a stream.", stream::set).takes::<stream::Rules>(),
@@ -136,7 +137,7 @@ fn senders() -> Vec<Route> {
             answers::change,
         )
         .takes::<answers::Change>(),
-        get(credentials, secrets, "List the credentials.", credential::list),
+        get(credentials, secrets, "List the credentials.", credential::list).asks::<Slice>(),
         post(
             credentials,
             secrets_write,
@@ -147,7 +148,7 @@ fn senders() -> Vec<Route> {
         .makes()
         .with_secret(),
         delete(one_credential, secrets_write, "Revoke a credential.", credential::remove),
-        get(all_domains, domains, "List the sending domains.", domain::list),
+        get(all_domains, domains, "List the sending domains.", domain::list).asks::<Slice>(),
         post(all_domains, domains_write, "Add a sending domain.", domain::add)
             .takes::<domain::NewDomain>()
             .makes(),
@@ -179,7 +180,7 @@ fn webhooks() -> Vec<Route> {
     let redeliver = "/api/v1/accounts/{account}/webhooks/{webhook}/redeliver";
     let schema = "/api/v1/webhooks/schema";
     vec![
-        get(all, read, "List the webhooks.", webhook::list),
+        get(all, read, "List the webhooks.", webhook::list).asks::<Slice>(),
         post(all, write, "Make a webhook; its secret is shown this once.", webhook::add)
             .takes::<webhook::NewWebhook>()
             .makes()
@@ -279,7 +280,7 @@ fn mail() -> Vec<Route> {
 /// What concerns the whole installation.
 fn operator() -> Vec<Route> {
     vec![
-        get("/api/v1/accounts", Operator, "List the accounts.", account::list),
+        get("/api/v1/accounts", Operator, "List the accounts.", account::list).asks::<Slice>(),
         post("/api/v1/accounts", Operator, "Make an account.", account::add)
             .takes::<account::NewAccount>()
             .makes(),
@@ -332,10 +333,43 @@ fn operator() -> Vec<Route> {
             "Say what would happen to mail for a domain.",
             outgoing::probe,
         ),
+        get("/api/v1/backup", Operator, "Say how the last backup ended.", backup::last),
+        post("/api/v1/backup", Operator, "Take a backup.", backup::take)
+            .takes::<backup::Wanted>()
+            .answers_in("application/x-tar")
+            .body_size_max(backup::SETTINGS_MAX),
+        get("/api/v1/restore", Operator, "Say what is held since a restore.", restore::show),
+        post(
+            "/api/v1/restore/rows",
+            Operator,
+            "Take in what was said after the backup.",
+            restore::rows,
+        )
+        .takes::<restore::Rows>(),
+        post(
+            "/api/v1/restore/files",
+            Operator,
+            "Note that a file was taken in whole.",
+            restore::file,
+        )
+        .takes::<restore::File>(),
+        post(
+            "/api/v1/restore/release",
+            Operator,
+            "Let mail go that is held since a restore.",
+            restore::release,
+        )
+        .takes::<restore::Release>(),
         post("/api/v1/delivery/{verb}", Operator, "Suspend or resume a site.", outgoing::act)
             .takes::<outgoing::Wanted>(),
         get("/api/v1/tls", Operator, "Show our certificates.", tls::list),
         post("/api/v1/tls/renew", Operator, "Ask the authority for a certificate now.", tls::renew)
             .takes::<tls::Wanted>(),
+        post(
+            "/api/v1/reload",
+            Operator,
+            "Read the settings anew, and the files that they name.",
+            reload::reload,
+        ),
     ]
 }

@@ -11,7 +11,7 @@ use crate::mail::AccountId;
 use axum::extract::{Path, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -29,9 +29,14 @@ async fn proof(State(parts): State<Parts>, Path(token): Path<String>) -> Respons
     }
 }
 
+/// Every other page, which is to be had over TLS alone.
+pub(super) fn elsewhere() -> Router<Parts> {
+    Router::new().route("/", any(away)).route("/{*rest}", any(away))
+}
+
 /// Sends a reader to the same page over TLS. Whoever sends something has said it in the clear already, and is
 /// told so rather than helped to do it again.
-pub(super) async fn elsewhere(State(parts): State<Parts>, request: Request) -> Response {
+async fn away(State(parts): State<Parts>, request: Request) -> Response {
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         let text = "this is not taken in the clear: use https://";
         return Problem::new(StatusCode::FORBIDDEN, text).into_response();

@@ -3,7 +3,7 @@
 //! (a full disk, a damaged store) is an answer: mail is held and the log says why, and a new start would
 //! mend nothing. What answers nothing is what the watchdog is for.
 
-use crate::config;
+use crate::config::{self, Section};
 use crate::spool::{Spool, SpoolFault};
 use crate::store::{Store, StoreFault};
 use crate::world::World;
@@ -25,7 +25,7 @@ pub struct Vitals {
     spool: Spool,
     store: Store,
     world: World,
-    settings: config::Health,
+    settings: Section<config::Health>,
     state: Arc<Mutex<State>>,
 }
 
@@ -41,8 +41,13 @@ struct State {
 impl Vitals {
     /// Looks after these parts under these limits.
     #[must_use]
-    pub fn new(spool: Spool, store: Store, world: World, settings: &config::Health) -> Self {
-        Self { spool, store, world, settings: settings.clone(), state: Arc::default() }
+    pub fn new(
+        spool: Spool,
+        store: Store,
+        world: World,
+        settings: impl Into<Section<config::Health>>,
+    ) -> Self {
+        Self { spool, store, world, settings: settings.into(), state: Arc::default() }
     }
 
     /// The longest time that a look takes.

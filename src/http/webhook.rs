@@ -3,10 +3,11 @@
 
 use super::by::By;
 use super::caller::Caller;
-use super::draft::{Draft, Named};
+use super::draft::{Asked, Draft, Named};
 use super::named;
 use super::problem::Problem;
 use super::site::Parts;
+use super::slice::{Slice, numbered};
 use crate::accounts::Account;
 use crate::mail::StreamId;
 use crate::webhooks::{self, EventKind, State as HookState, Webhook, WebhookFault, WebhookId};
@@ -153,12 +154,12 @@ pub(super) async fn list(
     State(parts): State<Parts>,
     caller: Caller,
     Named([account]): Named<1>,
+    Asked(slice): Asked<Slice>,
 ) -> Result<Json<Value>, Problem> {
     let account = caller.account(&parts, &account)?;
     caller.whole_account()?;
     let found = parts.webhooks.list(account.id)?;
-    let items = found.iter().map(|webhook| view(&parts, &caller, webhook));
-    Ok(Json(json!({ "items": items.collect::<Result<Vec<_>, _>>()? })))
+    slice.answer(found, |webhook| numbered(webhook.id.0), |webhook| view(&parts, &caller, webhook))
 }
 
 pub(super) async fn show(

@@ -119,7 +119,7 @@ impl Inbound {
         }
         while message.bytes.len() + bytes.len() > message.memory.len() * MEMORY_STEP {
             let kibibytes = u32::try_from(MEMORY_STEP / 1024).unwrap_or(u32::MAX);
-            match self.intake.inbound_memory.clone().try_acquire_many_owned(kibibytes) {
+            match self.intake.inbound_memory.semaphore().clone().try_acquire_many_owned(kibibytes) {
                 Ok(permit) => {
                     let used = self.intake.levels.inbound_memory.take(MEMORY_STEP as u64);
                     message.memory.push((permit, used));

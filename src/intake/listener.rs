@@ -17,17 +17,19 @@ use tokio_util::sync::CancellationToken;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Intake {
-    /// Takes connections until shut down, then waits for the sessions under way.
+    /// Takes connections until the listener is closed, or all is shut down, and then waits for the sessions
+    /// under way: they go on until they end or all is shut down.
     pub async fn serve(
         self: Arc<Self>,
         listener: TcpListener,
         port: Port,
-        shutdown: CancellationToken,
+        (closed, shutdown): (CancellationToken, CancellationToken),
     ) {
         let mut sessions = JoinSet::new();
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
+                () = closed.cancelled() => break,
                 Some(_) = sessions.join_next(), if !sessions.is_empty() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => {

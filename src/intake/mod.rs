@@ -12,17 +12,16 @@ mod smtpapi;
 mod submission;
 
 use crate::accounts::{Accounts, Failures};
-use crate::config::Config;
+use crate::config::Live;
 use crate::policy::Policy;
 use crate::queue::Queue;
 use crate::replies::Desk;
 use crate::telemetry::Level;
 use crate::tls;
-use crate::world::World;
 use crate::world::crowd::Crowd;
+use crate::world::{Turns, World};
 use std::net::IpAddr;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// What a listener is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,7 +49,7 @@ impl Port {
 /// What intake needs.
 pub struct Parts {
     /// The settings.
-    pub config: Arc<Config>,
+    pub config: Live,
     /// Where accepted mail goes.
     pub queue: Arc<dyn Queue>,
     /// Who may send.
@@ -72,7 +71,7 @@ pub struct Intake {
     inbound_limits: Crowd,
     failures: Failures,
     /// Kibibytes that inbound messages may take in memory together.
-    inbound_memory: Arc<Semaphore>,
+    inbound_memory: Turns,
     levels: Levels,
 }
 
@@ -106,26 +105,32 @@ impl Intake {
     /// Builds the way in.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        let (submission, inbound) = (&parts.config.submission, &parts.config.inbound);
-        let kibibytes = inbound.memory_max.bytes() / 1024;
+        let live = &parts.config;
+        let kibibytes = live.now(|c| c.inbound.memory_max.bytes() / 1024);
         Arc::new(Self {
             submission_limits: Crowd::new(
-                submission.connections_max,
-                submission.connections_per_address_max,
+                live.now(|c| c.submission.connections_max),
+                live.now(|c| c.submission.connections_per_address_max),
             ),
             inbound_limits: Crowd::new(
-                inbound.connections_max,
-                inbound.connections_per_address_max,
+                live.now(|c| c.inbound.connections_max),
+                live.now(|c| c.inbound.connections_per_address_max),
             ),
-            failures: Failures::new(submission.auth_failures_max),
-            inbound_memory: Arc::new(Semaphore::new(kibibytes.min(Semaphore::MAX_PERMITS))),
+            failures: Failures::new(live.now(|c| c.submission.auth_failures_max)),
+            inbound_memory: Turns::new(kibibytes),
             levels: Levels {
                 submission: Level::new(
                     "submission.connections_max",
-                    submission.connections_max.into(),
+                    live.now(|c| c.submission.connections_max.into()),
                 ),
-                inbound: Level::new("inbound.connections_max", inbound.connections_max.into()),
-                inbound_memory: Level::new("inbound.memory_max", inbound.memory_max.0),
+                inbound: Level::new(
+                    "inbound.connections_max",
+                    live.now(|c| c.inbound.connections_max.into()),
+                ),
+                inbound_memory: Level::new(
+                    "inbound.memory_max",
+                    live.now(|c| c.inbound.memory_max.0),
+                ),
             },
             parts,
         })

@@ -22,7 +22,7 @@ pub async fn run(spool: Spool, policy: Policy, shutdown: CancellationToken) {
     let work = async {
         policy.show_alarms();
         let mut follower = loop {
-            match Follower::open(spool.clone(), &policy.store, NAME, &policy.settings) {
+            match Follower::open(spool.clone(), &policy.store, NAME, policy.settings.clone()) {
                 Ok(follower) => break follower,
                 Err(fault) => policy.pause(&fault.to_string()).await,
             }

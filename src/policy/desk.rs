@@ -6,8 +6,9 @@ use super::record::{
     Consent, ConsentState, History, Judgement, Page, RecipientRecord, RecipientView, Standing,
     Subject, Suppression,
 };
+use super::restored::Hold;
 use crate::accounts::{Accounts, Stream};
-use crate::config;
+use crate::config::{self, Section};
 use crate::events::record::{Reason, RecordEvent, Scope, Source};
 use crate::events::request::RequestKey;
 use crate::events::{Actor, Author};
@@ -28,9 +29,11 @@ pub struct Policy {
     pub(super) store: Store,
     pub(super) world: World,
     pub(super) gate: Arc<Gate>,
-    pub(super) settings: Arc<config::Queue>,
+    pub(super) settings: Section<config::Queue>,
     /// In whose name changes are made.
     pub(super) author: Author,
+    /// Whether mail is held since a restore.
+    pub(super) hold: Arc<Hold>,
 }
 
 /// Where a recipient's record lies.
@@ -44,10 +47,15 @@ pub(super) fn key(account: AccountId, hash: RecipientHash) -> Key {
 impl Policy {
     /// Builds the policy over the records.
     #[must_use]
-    pub fn new(accounts: Accounts, store: Store, world: World, settings: &config::Queue) -> Self {
-        let (gate, settings) = (Arc::default(), Arc::new(settings.clone()));
-        let author = Author::new(world.clone());
-        Self { accounts, store, world, gate, settings, author }
+    pub fn new(
+        accounts: Accounts,
+        store: Store,
+        world: World,
+        settings: impl Into<Section<config::Queue>>,
+    ) -> Self {
+        let (gate, settings) = (Arc::default(), settings.into());
+        let (author, hold) = (Author::new(world.clone()), Arc::default());
+        Self { accounts, store, world, gate, settings, author, hold }
     }
 
     /// The same, with changes made in somebody's name: each is an entry of the audit chain, in its own

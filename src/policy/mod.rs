@@ -19,6 +19,7 @@ mod permit;
 mod race;
 mod recall;
 mod record;
+mod restored;
 #[cfg(test)]
 mod tests;
 pub mod token;
@@ -39,4 +40,5 @@ pub use record::{
     Consent, ConsentState, Judgement, Page, RecipientView, Settled, Standing, Subject, Suppression,
     Token,
 };
+pub use restored::{Counts, Release, Replayed, Restored, Unreleased};
 pub use trim::Trim;

@@ -8,7 +8,7 @@ use super::{
     Summary, Suspension, Waits, ending::reason, rebuild::rebuild, schedule::longest,
 };
 use crate::accounts::Accounts;
-use crate::config::Config;
+use crate::config::{self, Live};
 use crate::events::message::{Accepted, MessageEvent, Origin, Outcome, message_key, recipient_key};
 use crate::mail::{
     AccountId, Domain, MessageId, RecipientHash, RecipientNumber, RefusalClass, Status, Timestamp,
@@ -40,7 +40,7 @@ pub struct Embedded {
     pub(super) spool: Spool,
     pub(super) policy: Policy,
     pub(super) accounts: Accounts,
-    pub(super) config: Arc<Config>,
+    pub(super) config: Live,
     pub(super) world: World,
     state: Mutex<State>,
     pub(super) wake: Notify,
@@ -86,7 +86,7 @@ impl Embedded {
         spool: Spool,
         policy: Policy,
         accounts: Accounts,
-        config: Arc<Config>,
+        config: Live,
         world: World,
     ) -> Result<Arc<Self>, SpoolFault> {
         let now = world.clock.now();
@@ -94,15 +94,15 @@ impl Embedded {
         // half of all attempts at most, and of all connections, since each holds one while nobody answers:
         // however many are dead, others have their share.
         let unknown = Limits { connections: 1, interval: None, proven: false };
-        let most = config.delivery.attempts_max.min(config.delivery.connections_max);
-        let state = State::new(unknown, most / 2);
-        let mut state = rebuild(&spool, now, state)?;
+        let most = |d: &config::Delivery| (d.attempts_max.min(d.connections_max) / 2).max(1);
+        let most = config.section(|c| &c.delivery).now(most);
+        let mut state = rebuild(&spool, now, State::new(unknown, most))?;
         // The clock may have been ahead when the waits were recorded.
         state.draw_near(now.after(longest(&config)));
         spool.settle();
-        let level = Level::new("queue.items_max", config.queue.items_max);
+        let level = Level::new("queue.items_max", config.now(|c| c.queue.items_max));
         let started = world.clock.steady();
-        let tally = Tally::new(config.metrics.accounts_max);
+        let tally = Tally::new(config.now(|c| c.metrics.accounts_max));
         Ok(Arc::new_cyclic(|own| Self {
             own: own.clone(),
             spool,
@@ -182,43 +182,6 @@ impl Embedded {
         item.is_some_and(|item| item.stand == Stand::Active(lease.generation))
     }
 
-    /// What an attempt that was made comes to: what is deferred too long has failed.
-    pub(super) fn decide(
-        &self,
-        lease: &Lease,
-        attempt: Attempt,
-        now: Timestamp,
-    ) -> Option<(Outcome, Said)> {
-        let attempts = lease.attempts.saturating_add(1);
-        let message = &lease.message;
-        Some(match attempt {
-            Attempt::Untried | Attempt::Held(_) | Attempt::Waits { .. } => return None,
-            Attempt::Delivered(said) => (Outcome::Delivered, said),
-            Attempt::Failed { said, dead_address } => (Outcome::Failed { dead_address }, said),
-            Attempt::Stopped(judgement) => {
-                let status = Status::new(5, 7, 1);
-                (
-                    Outcome::Stopped,
-                    Said { relay: None, status, text: reason(&judgement), class: None },
-                )
-            }
-            Attempt::Deferred(mut said) => {
-                let plan = self.plan(message);
-                if self.has_expired(lease, &plan, now) {
-                    // What TLS kept is not said to be the network's fault.
-                    said.status = match said.is_tls() {
-                        true => Status { class: 5, ..said.status },
-                        false => Status::new(5, 4, 7),
-                    };
-                    said.text = format!("given up after {attempts} attempts: {}", said.text);
-                    (Outcome::Failed { dead_address: false }, said)
-                } else {
-                    (Outcome::Deferred { next_at: self.next_attempt(lease, &said, now) }, said)
-                }
-            }
-        })
-    }
-
     /// Ends the lease of what waits for its next attempt.
     pub(super) fn deferred(&self, lease: &Lease, next_at: Timestamp, last: Last) {
         let key = lease.key();
@@ -289,13 +252,14 @@ impl Queue for Embedded {
             let now = self.world.clock.now();
             let next = {
                 let mut state = self.state();
+                let is_held = self.policy.holds_all();
                 if state.has_gone_back(now) {
                     tracing::warn!(target: "relent::queue",
                         "the clock went back: what waits is tried within one wait from now");
                     state.draw_near(now.after(longest(&self.config)));
                 }
                 let next = state.promote(now);
-                if let Some(site) = state.turn(now) {
+                if !is_held && let Some(site) = state.turn(now) {
                     return site;
                 }
                 next
@@ -326,6 +290,9 @@ impl Queue for Embedded {
     async fn permit(&self, lease: &Lease) -> Result<Result<Permit, Judgement>, StoreFault> {
         // What leaves and cannot be marked would leave again after the next start.
         self.spool.can_mark().map_err(|fault| StoreFault::Short(fault.to_string()))?;
+        if let Some(why) = self.policy.held_since_restore(lease.message.origin.account())? {
+            return Err(StoreFault::Missing(why));
+        }
         let to = &lease.message.recipients[lease.recipient.0 as usize].address;
         let Origin::Submission { stream, .. } = lease.message.origin else {
             return self.permit_own(&lease.message, to);
@@ -570,7 +537,8 @@ impl Queue for Embedded {
             let stream = item.stream.filter(|_| item.is_submission);
             let quiet = stream.and_then(|stream| self.quiet_until(stream, item.due_at, now));
             let suspended = stream.and_then(|_| self.waits_for_account(item.account));
-            if let Some(why) = suspended {
+            let restored = self.policy.held_since_restore(item.account).ok().flatten();
+            if let Some(why) = restored.or(suspended) {
                 (item.why, item.next_at) = (why, None);
             } else if let Some(why) = item.stopped.take() {
                 item.why = why;

@@ -81,7 +81,7 @@ pub(super) struct Lanes {
     aside: VecDeque<u32>,
     /// Attempts at sites that were never reached, and how many there may be, so that they never hold all.
     doubtful: u32,
-    doubtful_max: u32,
+    doubtful_max: crate::config::Now<u32>,
     wakes: BTreeSet<(Timestamp, Wake)>,
     idle: VecDeque<u32>,
     tickets: u64,
@@ -127,7 +127,7 @@ impl Berth {
 impl Lanes {
     /// None yet; `usual` binds sites of which nothing was said, and those that were never reached have
     /// `doubtful_max` attempts together.
-    pub(super) fn new(usual: Limits, doubtful_max: u32) -> Self {
+    pub(super) fn new(usual: Limits, doubtful_max: crate::config::Now<u32>) -> Self {
         Self {
             lanes: Slab::new(),
             by_domain: HashMap::new(),
@@ -136,7 +136,7 @@ impl Lanes {
             turns: VecDeque::new(),
             aside: VecDeque::new(),
             doubtful: 0,
-            doubtful_max: doubtful_max.max(1),
+            doubtful_max,
             wakes: BTreeSet::new(),
             idle: VecDeque::new(),
             tickets: 0,
@@ -283,7 +283,7 @@ impl Lanes {
 
     /// Gives those that stood aside their turn, as many as there is room for.
     fn recall(&mut self) {
-        if self.doubtful < self.doubtful_max
+        if self.doubtful < self.doubtful_max.get()
             && let Some(site) = self.aside.pop_front()
             && let Some(berth) = self.berths.get_mut(site as usize)
         {
@@ -335,8 +335,7 @@ impl Lanes {
     /// Gives a site its turn, where something is due and it has none yet. Its pace is asked then.
     fn consider(&mut self, site: u32) {
         let Some(berth) = self.berths.get_mut(site as usize) else { return };
-        let is_free = berth.active < berth.limits.connections && !berth.aside;
-        let may = !berth.ring.is_empty() && is_free;
+        let may = !berth.ring.is_empty() && berth.active < berth.limits.connections && !berth.aside;
         if may && !std::mem::replace(&mut berth.turns, true) {
             self.turns.push_back(site);
         }
@@ -344,10 +343,11 @@ impl Lanes {
 
     /// The next site in turn.
     pub(super) fn turn(&mut self, now: Timestamp) -> Option<Site> {
+        let doubtful_max = self.doubtful_max.get();
         loop {
             let Some(at) = self.turns.pop_front() else {
                 // Who was called from aside may have had nothing any more.
-                if self.aside.is_empty() || self.doubtful >= self.doubtful_max {
+                if self.aside.is_empty() || self.doubtful >= doubtful_max {
                     return None;
                 }
                 self.recall();
@@ -360,7 +360,7 @@ impl Lanes {
                 continue;
             }
             match berth.bar(now) {
-                None if !berth.limits.proven && self.doubtful >= self.doubtful_max => {
+                None if !berth.limits.proven && self.doubtful >= doubtful_max => {
                     (berth.turns, berth.aside) = (false, true);
                     self.aside.push_back(at);
                 }

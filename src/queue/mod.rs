@@ -151,6 +151,10 @@ pub enum Selector {
     Account(AccountId),
     /// A stream's mail.
     Stream(StreamId),
+    /// A message's copy for an address.
+    Copy(MessageId, Address),
+    /// Mail that was accepted before a moment: an account's, or everybody's.
+    AcceptedBefore(Option<AccountId>, Timestamp),
 }
 
 /// A queued item as listings show it.
@@ -198,6 +202,8 @@ pub struct ItemView {
 pub enum Waits<'a> {
     /// For what was said of it last, in these words.
     Said(&'a str),
+    /// For mail to be let go that is held since a restore.
+    Restore,
     /// For the end of quiet hours that its stream had.
     QuietHours(StreamId, &'a QuietHours),
 }

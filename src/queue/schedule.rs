@@ -2,13 +2,14 @@
 //! ends.
 
 use super::embedded::Embedded;
+use super::ending::reason;
 use super::shelf::Item;
 use super::state::{Key, Stand};
-use super::{Lease, Said, Selector, Waits};
+use super::{Attempt, Lease, Said, Selector, Waits};
 use crate::accounts::{QuietHours, Stream, StreamKind};
 use crate::config::{self, Config, Span};
-use crate::events::message::{Accepted, Origin};
-use crate::mail::{AccountId, RefusalClass, StreamId, Timestamp, refusal};
+use crate::events::message::{Accepted, Origin, Outcome};
+use crate::mail::{AccountId, RefusalClass, Status, StreamId, Timestamp, refusal};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +82,43 @@ impl Embedded {
         Plan::of(&self.config.queue, self.stream_of(message).as_deref())
     }
 
+    /// What an attempt that was made comes to: what is deferred too long has failed.
+    pub(super) fn decide(
+        &self,
+        lease: &Lease,
+        attempt: Attempt,
+        now: Timestamp,
+    ) -> Option<(Outcome, Said)> {
+        let attempts = lease.attempts.saturating_add(1);
+        let message = &lease.message;
+        Some(match attempt {
+            Attempt::Untried | Attempt::Held(_) | Attempt::Waits { .. } => return None,
+            Attempt::Delivered(said) => (Outcome::Delivered, said),
+            Attempt::Failed { said, dead_address } => (Outcome::Failed { dead_address }, said),
+            Attempt::Stopped(judgement) => {
+                let status = Status::new(5, 7, 1);
+                (
+                    Outcome::Stopped,
+                    Said { relay: None, status, text: reason(&judgement), class: None },
+                )
+            }
+            Attempt::Deferred(mut said) => {
+                let plan = self.plan(message);
+                if self.has_expired(lease, &plan, now) {
+                    // What TLS kept is not said to be the network's fault.
+                    said.status = match said.is_tls() {
+                        true => Status { class: 5, ..said.status },
+                        false => Status::new(5, 4, 7),
+                    };
+                    said.text = format!("given up after {attempts} attempts: {}", said.text);
+                    (Outcome::Failed { dead_address: false }, said)
+                } else {
+                    (Outcome::Deferred { next_at: self.next_attempt(lease, &said, now) }, said)
+                }
+            }
+        })
+    }
+
     /// Whether a message has been tried for too long.
     pub(super) fn has_expired(&self, lease: &Lease, plan: &Plan<'_>, now: Timestamp) -> bool {
         let waited = plan.waited(lease.attempts.saturating_add(1));
@@ -95,7 +133,7 @@ impl Embedded {
         waited: Duration,
         now: Timestamp,
     ) -> bool {
-        if self.is_suspended(message) {
+        if self.is_suspended(message) || self.is_held_since_restore(message) {
             return false;
         }
         let due = message.due();
@@ -150,13 +188,19 @@ impl Embedded {
         self.accounts.suspension(account).is_ok_and(|suspension| suspension.is_some())
     }
 
+    /// Whether a message is held since a restore. What cannot be read is for the permit to say.
+    fn is_held_since_restore(&self, message: &Accepted) -> bool {
+        let held = self.policy.held_since_restore(message.origin.account());
+        held.is_ok_and(|held| held.is_some())
+    }
+
     /// Of leases, those that may be served now. Others' accounts are suspended, or their streams have quiet
     /// hours: they wait for the end of that, and no attempt is counted. Whoever lets an account send again
     /// makes its mail due.
     pub(super) fn awake(&self, leases: Vec<Lease>, now: Timestamp) -> Vec<Lease> {
         let mut awake = Vec::with_capacity(leases.len());
         for lease in leases {
-            if self.is_suspended(&lease.message) {
+            if self.is_suspended(&lease.message) || self.is_held_since_restore(&lease.message) {
                 let at = now.after(self.spread(self.config.accounts.suspended_wait.0));
                 self.pass_over(lease.key(), lease.generation, Some(at));
                 continue;
@@ -217,6 +261,8 @@ impl Embedded {
             Waits::Said(said) => {
                 self.wake_where(&Selector::All, now, |item| item.last.as_deref() == Some(*said))
             }
+            // Nobody has tried anything for as long as it was held.
+            Waits::Restore => self.wake_where(&Selector::All, now, |_| true),
             Waits::QuietHours(stream, hours) => {
                 self.wake_where(&Selector::Stream(*stream), now, |item| {
                     self.waits_for(hours, item.next_at, now).is_some()

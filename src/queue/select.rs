@@ -28,7 +28,8 @@ impl Embedded {
             | Selector::Account(_)
             | Selector::Stream(_)
             | Selector::Domain(_)
-            | Selector::Domains(..) => {}
+            | Selector::Domains(..)
+            | Selector::AcceptedBefore(..) => {}
             _ => return self.state().select(selector, limit),
         }
         let (mut keys, mut from) = (Vec::new(), 0);
@@ -55,6 +56,16 @@ impl State {
                 let numbers = |entry: &Entry| entry.numbers().collect::<Vec<_>>();
                 let numbers = self.shelf.entry(*id).map(numbers).unwrap_or_default();
                 numbers.into_iter().map(|number| (*id, number)).collect()
+            }
+            Selector::Copy(id, address) => {
+                let message = self.message(*id);
+                let is_theirs = |number: &u32| {
+                    let to = message.as_ref().and_then(|m| m.recipients.get(*number as usize));
+                    to.is_some_and(|to| to.address.normal() == address.normal())
+                };
+                let numbers = |entry: &Entry| entry.numbers().collect::<Vec<_>>();
+                let numbers = self.shelf.entry(*id).map(numbers).unwrap_or_default();
+                numbers.into_iter().filter(is_theirs).map(|number| (*id, number)).collect()
             }
             Selector::Address(address) => {
                 self.among(&HashSet::from([address.normal()]), &HashSet::new())
@@ -101,6 +112,10 @@ impl State {
                     entry.account == *account
                 }
                 Selector::Stream(stream) => entry.stream == Some(*stream),
+                Selector::AcceptedBefore(account, before) => {
+                    account.is_none_or(|account| entry.account == account)
+                        && entry.message().is_some_and(|message| message.at < *before)
+                }
                 _ => false,
             };
             if !is_meant {

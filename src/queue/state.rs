@@ -3,6 +3,7 @@
 use super::lanes::Lanes;
 use super::shelf::{Entry, Item, Place, Shelf};
 use super::{Limits, Site};
+use crate::config::Now;
 use crate::events::message::Accepted;
 use crate::mail::{AccountId, MessageId, RecipientHash, Timestamp};
 use crate::spool::Sequence;
@@ -45,10 +46,10 @@ pub(super) fn place(hash: RecipientHash) -> u64 {
 
 impl State {
     /// Nothing waits; the limits as [`Lanes::new`] has them.
-    pub(super) fn new(usual: Limits, doubtful_max: u32) -> Self {
+    pub(super) fn new(usual: Limits, doubtful_max: impl Into<Now<u32>>) -> Self {
         Self {
             shelf: Shelf::default(),
-            lanes: Lanes::new(usual, doubtful_max),
+            lanes: Lanes::new(usual, doubtful_max.into()),
             timer: BTreeSet::new(),
             persons: BTreeSet::new(),
             generation: 0,

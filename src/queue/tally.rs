@@ -2,6 +2,7 @@
 
 use super::Said;
 use crate::accounts::Accounts;
+use crate::config::Now;
 use crate::events::message::{Accepted, Origin, Outcome};
 use crate::mail::{AccountId, Timestamp, provider};
 use metrics::Counter;
@@ -14,7 +15,7 @@ const OTHER: &str = "other";
 /// What mailbox providers judge an account by. The first `metrics.accounts_max` that have something to show are
 /// named, under the name that they have then; what is known of the others is added up.
 pub(super) struct Tally {
-    accounts_max: usize,
+    accounts_max: Now<u32>,
     accounts: Mutex<HashMap<AccountId, Counts>>,
     other: Counts,
 }
@@ -37,8 +38,8 @@ impl Counts {
 }
 
 impl Tally {
-    pub(super) fn new(accounts_max: u32) -> Self {
-        let accounts_max = usize::try_from(accounts_max).unwrap_or(usize::MAX);
+    pub(super) fn new(accounts_max: impl Into<Now<u32>>) -> Self {
+        let accounts_max = accounts_max.into();
         Self { accounts_max, accounts: Mutex::default(), other: Counts::of(OTHER) }
     }
 
@@ -49,7 +50,7 @@ impl Tally {
         }
         // What cannot be read now is asked for again.
         let found = accounts.account_by_id(account).ok().flatten();
-        let Some(found) = found.filter(|_| known.len() < self.accounts_max) else {
+        let Some(found) = found.filter(|_| known.len() < self.accounts_max.get() as usize) else {
             return self.other.clone();
         };
         let counts = Counts::of(&found.name);

@@ -4,7 +4,7 @@ use super::{Attempt, Draft, Embedded, Lease, Limits, Queue, Said, Selector, Site
 use crate::accounts::{
     Account, Accounts, QuietHours, Stream, StreamDraft, StreamKind, StreamRules,
 };
-use crate::config::Config;
+use crate::config::{Config, Live};
 use crate::events::message::{MessageEvent, Origin, Outcome, Recipient, owner};
 use crate::events::record::{Evidence, Reason, Scope, Source};
 use crate::mail::dsn::{Dsn, Notify, OfRecipient};
@@ -38,7 +38,7 @@ impl Clock for Turned {
 struct Rig {
     home: PathBuf,
     clock: Arc<Turned>,
-    config: Arc<Config>,
+    config: Live,
     spool: Spool,
     store: Store,
     accounts: Accounts,
@@ -65,7 +65,7 @@ fn open_with(home: &Path, clock: Arc<Turned>, config: Config) -> Rig {
 }
 
 fn open_in(world: World, home: &Path, clock: Arc<Turned>, config: Config) -> Rig {
-    let config = Arc::new(config);
+    let config = Live::new(config);
     let store = Store::open(&home.join("store"), &config.store, &world);
     let accounts = Accounts::new(store.clone(), world.clone());
     let policy = Policy::new(accounts.clone(), store.clone(), world.clone(), &config.queue);

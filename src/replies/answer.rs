@@ -227,8 +227,8 @@ impl Desk {
             return Err(Unsaid::Unwanted("a machine or a list wrote it"));
         }
         let author = about.author.as_ref();
-        if !is_persons(&to, &self.hosts) || !author.is_some_and(|who| is_persons(who, &self.hosts))
-        {
+        let hosts = self.hosts.now();
+        if !is_persons(&to, &hosts) || !author.is_some_and(|who| is_persons(who, &hosts)) {
             return Err(Unsaid::Unwanted("no person reads that address"));
         }
         if parts.policy.against_answer(stream.account, &to)?.is_some() {
@@ -281,7 +281,7 @@ impl Desk {
     fn host(&self, reading: &Reading, stream: &Stream) -> Result<String, StoreFault> {
         for Destination(_, at) in &reading.incoming.to {
             let host = at.domain();
-            if !self.hosts.contains(host) && self.parts.is_reply_host(host, stream.account)? {
+            if !self.hosts.now().contains(host) && self.parts.is_reply_host(host, stream.account)? {
                 return Ok(host.as_str().to_owned());
             }
         }
@@ -331,7 +331,7 @@ impl Desk {
         hash: RecipientHash,
         limit: u32,
     ) -> Vec<MessageEvent> {
-        let _turn = self.lookups.acquire().await;
+        let _turn = self.lookups.semaphore().acquire().await;
         self.parts.queue.events_for(account, hash, limit as usize).await
     }
 }

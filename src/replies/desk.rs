@@ -12,7 +12,7 @@ use super::trust::Speaker;
 use super::whole::who;
 use super::words::{Vocabulary, Words};
 use crate::accounts::Accounts;
-use crate::config::{Config, Stops};
+use crate::config::{Live, Made, Stops};
 use crate::dns::{Authenticator, Authenticity};
 use crate::events::message::{Accepted, Origin};
 use crate::events::record::{Evidence, Grounds, Reason, Rule, Scope, Source, Trust};
@@ -23,12 +23,12 @@ use crate::mail::{
 use crate::policy::{Death, Policy, Settled, Token, site_of};
 use crate::queue::{self, Queue, Said, Stop};
 use crate::store::{Store, StoreFault};
-use crate::world::World;
+use crate::world::{Turns, World};
 use bytes::Bytes;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 
 /// Longest evidence kept of what was written, in characters.
 const EVIDENCE_MAX: usize = 1000;
@@ -43,7 +43,7 @@ const NO_REFUSAL: [&str; 4] = ["not-spam", "auth-failure", "virus", "dmarc"];
 /// What the desk needs.
 pub struct Parts {
     /// The settings.
-    pub config: Arc<Config>,
+    pub config: Live,
     /// Where letters go.
     pub queue: Arc<dyn Queue>,
     /// Whose mail it is.
@@ -57,7 +57,7 @@ pub struct Parts {
     /// Clock and chance.
     pub world: World,
     /// The words by which wishes are known.
-    pub words: Words,
+    pub words: Arc<Made<Words>>,
 }
 
 /// A message that has come in whole.
@@ -81,10 +81,10 @@ pub struct Incoming {
 /// Who reads what comes back.
 pub struct Desk {
     pub(super) parts: Parts,
-    pub(super) hosts: Vec<Domain>,
+    pub(super) hosts: Made<Vec<Domain>>,
     pub(super) limits: Limits,
     /// Turns for reading what was sent to somebody.
-    pub(super) lookups: Semaphore,
+    pub(super) lookups: Turns,
 }
 
 /// A message read, with what is known of it besides.
@@ -114,9 +114,10 @@ impl Desk {
     /// Opens the desk.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        let hosts = hosts(&parts.config.hostname, parts.config.reply_domain());
-        let limits = Limits::new(parts.store.clone(), parts.config.replies.answered_max);
-        let lookups = Semaphore::new(parts.config.replies.checks_max.max(1) as usize);
+        let live = &parts.config;
+        let hosts = Made::new(live, |config| hosts(&config.hostname, config.reply_domain()));
+        let limits = Limits::new(parts.store.clone(), live.now(|c| c.replies.answered_max));
+        let lookups = Turns::new(live.now(|c| c.replies.checks_max as usize));
         Arc::new(Self { parts, hosts, limits, lookups })
     }
 
@@ -127,7 +128,7 @@ impl Desk {
     /// the records cannot be read.
     pub fn recipient(&self, address: &Address) -> Result<Destination, Answer> {
         let local = address.local().to_ascii_lowercase();
-        let ours = self.hosts.contains(address.domain());
+        let ours = self.hosts.now().contains(address.domain());
         let role = if !ours && !self.parts.is_senders_host(address.domain())? {
             None
         } else if looks_signed(&local) {
@@ -189,7 +190,7 @@ impl Desk {
             Role::Stream(stream) => Some(stream),
             Role::Return(..) | Role::Operator | Role::Feedback => None,
         });
-        let words = &self.parts.words;
+        let words = self.parts.words.now();
         let Some(stream) = stream.filter(|_| words.differ()) else {
             return Ok(words.all().clone());
         };

@@ -130,7 +130,8 @@ impl Desk {
     /// Whether a letter goes somewhere that does not lead back here.
     fn leads_on(&self, reading: &Reading, mailbox: &Address, at: &Address) -> Result<(), Answer> {
         let past = &reading.about.delivered_to;
-        let by_us = past.iter().filter(|one| self.hosts.contains(one.domain())).count();
+        let hosts = self.hosts.now();
+        let by_us = past.iter().filter(|one| hosts.contains(one.domain())).count();
         let was_here = past.iter().any(|one| one.normal() == at.normal());
         let text = if self.recipient(mailbox).is_ok() {
             "the mailbox that reads letters to this address is an address of this relay"

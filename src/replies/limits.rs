@@ -1,6 +1,7 @@
 //! How often an address is answered: counted by the day, in memory within bounds, and written down before the answer
 //! is, so that a restart gives nobody a second day's worth.
 
+use crate::config::Now;
 use crate::mail::{RecipientHash, StreamId, Timestamp};
 use crate::store::{Record, Store, StoreFault, Table};
 use serde::{Deserialize, Serialize};
@@ -68,14 +69,14 @@ pub(super) struct Limits {
     store: Store,
     counts: Mutex<Counts>,
     loaded: OnceCell<()>,
-    entries_max: usize,
+    entries_max: Now<u32>,
 }
 
 impl Limits {
     /// Counts that go on from what is written down, and remember at most so many addresses.
-    pub(super) fn new(store: Store, entries_max: u32) -> Self {
+    pub(super) fn new(store: Store, entries_max: impl Into<Now<u32>>) -> Self {
         let loaded = OnceCell::new();
-        Self { store, counts: Mutex::default(), loaded, entries_max: entries_max as usize }
+        Self { store, counts: Mutex::default(), loaded, entries_max: entries_max.into() }
     }
 
     /// Counts one more of each, if none of them is past its limit with it; false, and nothing counted,
@@ -132,7 +133,7 @@ impl Limits {
         let mut changed = Changed::default();
         // A clock set back begins no day anew.
         let is_over = |begun: Timestamp| now.since(begun) >= DAY;
-        if counts.len() + wanted.len() > self.entries_max {
+        if counts.len() + wanted.len() > self.entries_max.get() as usize {
             let gone = counts.extract_if(|_, (begun, _)| is_over(*begun));
             changed.gone.extend(gone.map(|(counted, _)| counted));
         }
@@ -141,7 +142,7 @@ impl Limits {
             Some((begun, count)) if !is_over(*begun) => count >= most,
             _ => *most == 0,
         };
-        if counts.len() + added > self.entries_max || wanted.iter().any(past) {
+        if counts.len() + added > self.entries_max.get() as usize || wanted.iter().any(past) {
             // What is gone from memory is removed with the next that is written.
             counts.extend(changed.gone.iter().map(|counted| (*counted, (Timestamp(0), 0))));
             return None;

@@ -106,11 +106,20 @@ impl Words {
     ///
     /// A file of the binary cannot be read, which a test keeps from happening.
     pub fn new(settings: &config::Words) -> Result<Self, WordsFault> {
-        let tables = Arc::new(Tables::read()?);
+        Ok(Self::over(Arc::new(Tables::read()?), settings))
+    }
+
+    fn over(tables: Arc<Tables>, settings: &config::Words) -> Self {
         let all = Vocabulary::new(tables, settings);
         let streams = settings.streams.iter();
         let streams = streams.map(|(name, own)| (name.clone(), all.with(own)));
-        Ok(Self { streams: streams.collect(), all })
+        Self { streams: streams.collect(), all }
+    }
+
+    /// The same words of the binary, with other settings laid over them.
+    #[must_use]
+    pub fn under(&self, settings: &config::Words) -> Self {
+        Self::over(self.all.tables.clone(), settings)
     }
 
     /// The words of a stream by `ACCOUNT/STREAM`; those of the installation where it has none.

@@ -3,7 +3,7 @@
 
 use super::job::{Begun, Job};
 use crate::accounts::Accounts;
-use crate::config::Config;
+use crate::config::Live;
 use crate::events::forget::Forgotten;
 use crate::events::{Act, Actor};
 use crate::mail::{AccountId, Address};
@@ -12,6 +12,7 @@ use crate::queue::{Queue, Selector};
 use crate::spool::{Spool, SpoolFault};
 use crate::store::{Store, StoreFault};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -111,7 +112,7 @@ impl Erased {
 }
 
 struct Parts {
-    config: Arc<Config>,
+    config: Live,
     accounts: Accounts,
     policy: Policy,
     queue: Arc<dyn Queue>,
@@ -130,7 +131,7 @@ impl Rights {
     /// Over all that keeps something about people.
     #[must_use]
     pub fn new(
-        config: Arc<Config>,
+        config: Live,
         (accounts, policy): (Accounts, Policy),
         queue: Arc<dyn Queue>,
         (spool, store): (Spool, Store),
@@ -152,6 +153,14 @@ impl Rights {
         Job::new(address, account, actor).begin(&self.0.store).await
     }
 
+    /// How many erasures are not done yet.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn waiting(&self) -> Result<usize, StoreFault> {
+        Ok(Job::waiting(&self.0.store)?.len())
+    }
+
     /// Works at an erasure until it is done, which a body that is just being written, or somebody who has
     /// still to read the log, may delay.
     ///
@@ -164,7 +173,7 @@ impl Rights {
             return Ok(found.unwrap_or_else(|| Erased { is_done: true, ..Erased::default() }));
         };
         if let Some(address) = job.address.clone() {
-            self.forget(&address, &mut job).await?;
+            let forgotten = self.forget(&address, &mut job).await?;
             // Nothing is to be found by it any more, and the file is written anew without it.
             job.address = None;
             job.save(&self.0.store, number).await?;
@@ -175,7 +184,8 @@ impl Rights {
                     .with("cancelled", erased.cancelled)
                     .with("events", erased.records.events)
                     .with("entries", erased.records.entries)
-                    .with("messages", erased.messages);
+                    .with("messages", erased.messages)
+                    .with("forgotten", forgotten);
             self.0.accounts.by(job.actor()).write_act(act).await?;
         }
         let size_max = self.0.config.store.compact_size_max.0;
@@ -210,7 +220,9 @@ impl Rights {
         Ok(found)
     }
 
-    async fn forget(&self, address: &Address, job: &mut Job) -> Result<(), RightsFault> {
+    /// Forgets a person: under which hash of each account, which is all that is left, so that it can be done again
+    /// where a backup brings the person back.
+    async fn forget(&self, address: &Address, job: &mut Job) -> Result<Vec<Value>, RightsFault> {
         let accounts = self.concerned(address, job.account).await?;
         let policy = self.0.policy.by(job.actor());
         // Stopped first, so that nothing new comes; then what waits.
@@ -237,7 +249,16 @@ impl Rights {
             records.rows += policy.erase_answers(address).await?;
         }
         job.erased.records = job.erased.records.and(records);
-        Ok(())
+        let mut forgotten = Vec::new();
+        for account in accounts {
+            let name = match account {
+                AccountId::INSTALLATION => Some("global".to_owned()),
+                id => self.0.accounts.account_by_id(id)?.map(|account| account.name.clone()),
+            };
+            let hash = self.0.accounts.hash(account, address)?;
+            forgotten.push(json!({ "account": name, "recipient": hash.to_string() }));
+        }
+        Ok(forgotten)
     }
 
     async fn forget_messages(&self, address: &Address, job: &mut Job) -> Result<(), RightsFault> {

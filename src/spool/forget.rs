@@ -70,6 +70,10 @@ impl Spool {
                 continue;
             }
             let alone = shared.sweeping.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if shared.is_held() {
+                done.pending += 1;
+                continue;
+            }
             self.forget_in(number, fate, &mut done)?;
             drop(alone);
         }

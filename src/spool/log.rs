@@ -7,7 +7,7 @@ use super::{
     Body, BodyReader, BodyWriter, Durability, Encode, Kind, Owner, Record, Recovery, Sequence,
     SpoolFault, recovery, sweep,
 };
-use crate::config;
+use crate::config::{self, Section};
 use crate::telemetry::{Amount, Level};
 use crate::world::{DiskFile, World};
 use std::io;
@@ -38,10 +38,11 @@ impl Spool {
     /// What the disk said. A damaged record is no error: it is quarantined and counted.
     pub fn open(
         directory: &Path,
-        settings: &config::Spool,
+        settings: impl Into<Section<config::Spool>>,
         owner: Owner,
         world: &World,
     ) -> io::Result<(Self, Recovery)> {
+        let settings = settings.into();
         world.disk.create_directory(directory)?;
         if let Some(parent) = directory.parent() {
             // A power cut must not take the folder with all that is synced in it.
@@ -49,7 +50,7 @@ impl Spool {
         }
         let found = recovery::recover(directory, world)?;
         let (work, inbox) = sync_channel(settings.pending_max.max(1) as usize);
-        let pending = Level::new("spool.pending_max", settings.pending_max.into());
+        let pending = Level::new("spool.pending_max", u64::from(settings.pending_max));
         let (bell, rung) = sync_channel(1);
         let active = match found.segments.iter().next_back() {
             Some((number, segment)) if found.may_append => {
@@ -87,6 +88,12 @@ impl Spool {
     /// Why the writer gave no answer.
     pub(super) fn gone(&self) -> SpoolFault {
         self.shared.fault().unwrap_or_else(|| SpoolFault::Stopped("the spool is closed".into()))
+    }
+
+    /// When the log was written to last, by the clock that held then.
+    #[must_use]
+    pub fn newest(&self) -> Option<crate::mail::Timestamp> {
+        self.shared.newest()
     }
 
     /// Whether mail may be accepted: no disk error yet, and room on disk (RELIABILITY: F3, F5).

@@ -4,6 +4,7 @@
 //! mean.
 
 mod body;
+mod copy;
 mod forget;
 mod format;
 mod index;
@@ -17,9 +18,11 @@ mod walk;
 mod writer;
 
 pub use body::{BodyReader, BodyWriter};
+pub use copy::{SegmentFile, Still, go_on_past};
 pub use forget::{Fate, Forgotten};
 pub use log::Spool;
 
+use crate::config::Now;
 use crate::mail::{Answer, Status};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -136,10 +139,10 @@ pub struct Labels {
 }
 
 /// What the spool must be told of what it keeps.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct Owner {
     /// How long records stay that nobody needs any more.
-    pub retention: Duration,
+    pub retention: Now<Duration>,
     /// Reads a record.
     pub labels: fn(&Record) -> Labels,
     /// Changes whenever `labels` gives other keys: indexes made before are then made anew.

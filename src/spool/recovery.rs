@@ -20,7 +20,10 @@ pub(super) struct Found {
     pub(super) salt: Salt,
     pub(super) segments: BTreeMap<u64, Segment>,
     pub(super) reaches: HashMap<u64, Reach>,
+    /// The number that is given out next.
     pub(super) next: u64,
+    /// The first that is not there; `next` lies later where a copy was put back.
+    pub(super) end: u64,
     /// Whether the last segment is sound, so that the writer may go on in it.
     pub(super) may_append: bool,
     pub(super) recovery: Recovery,
@@ -52,6 +55,7 @@ pub(super) fn recover(directory: &Path, world: &World) -> io::Result<Found> {
         segments: BTreeMap::new(),
         reaches: HashMap::new(),
         next: 1,
+        end: 1,
         may_append: false,
         recovery: Recovery::default(),
     };
@@ -174,6 +178,9 @@ impl Scan<'_> {
         let mut any = false;
         let mut moved = Moved::default();
         let mut offset = SEGMENT_HEADER;
+        if found.segments.is_empty() || segment.first <= found.next {
+            found.end = found.end.max(segment.first);
+        }
         found.next = found.next.max(segment.first);
         while offset < length {
             if let Some((head, payload)) = window.whole(offset) {
@@ -192,6 +199,7 @@ impl Scan<'_> {
                 }
                 found.recovery.records += 1;
                 found.next = found.next.max(head.sequence + 1);
+                found.end = found.next;
                 offset += head.span();
                 continue;
             }
@@ -208,6 +216,7 @@ impl Scan<'_> {
             segment.damaged.push((offset, end));
             if next.is_none() {
                 found.next += lost_at_most(end - offset);
+                found.end = found.next;
             }
             offset = end;
         }
@@ -245,6 +254,7 @@ impl Scan<'_> {
         }
         if !is_plain {
             found.next += lost_at_most(length - offset);
+            found.end = found.next;
         }
         let cut = file.set_len(offset).and_then(|()| file.sync_data());
         cut.inspect_err(|fault| unsynced(self.number, fault)).is_ok()

@@ -4,13 +4,13 @@
 use super::format::{Salt, VERSION};
 use super::recovery::Found;
 use super::{Extent, Owner, SpoolFault};
-use crate::config;
+use crate::config::{self, Section};
 use crate::mail::Timestamp;
 use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -111,11 +111,8 @@ pub(super) struct Shared {
     pub(super) directory: PathBuf,
     pub(super) world: World,
     pub(super) salt: Salt,
-    pub(super) segment_size: u64,
-    pub(super) mark_delay: Duration,
-    pub(super) live_percent_min: u64,
+    pub(super) settings: Section<config::Spool>,
     pub(super) owner: Owner,
-    free_space_min: u64,
     state: Mutex<State>,
     pub(super) cursor: AtomicU64,
     /// From where on records are kept past their time.
@@ -130,12 +127,14 @@ pub(super) struct Shared {
     pub(super) bell: SyncSender<()>,
     /// One sweep at a time.
     pub(super) sweeping: Mutex<()>,
+    /// How many want every segment to stay as it is.
+    pub(super) held: AtomicU32,
 }
 
 impl Shared {
     pub(super) fn new(
         directory: &Path,
-        settings: &config::Spool,
+        settings: Section<config::Spool>,
         owner: Owner,
         world: &World,
         found: Found,
@@ -145,11 +144,8 @@ impl Shared {
             directory: directory.into(),
             world: world.clone(),
             salt: found.salt,
-            segment_size: settings.segment_size.0,
-            mark_delay: settings.mark_delay.0,
-            live_percent_min: settings.live_percent_min.into(),
+            settings,
             owner,
-            free_space_min: settings.free_space_min.0,
             state: Mutex::new(State {
                 segments: found.segments,
                 reaches: found.reaches,
@@ -162,15 +158,21 @@ impl Shared {
             closed: AtomicBool::new(false),
             is_short: AtomicBool::new(false),
             is_settled: AtomicBool::new(false),
-            end: watch::channel(found.next).0,
+            end: watch::channel(found.end).0,
             stopped: watch::channel(false).0,
             bell,
             sweeping: Mutex::new(()),
+            held: AtomicU32::new(0),
         }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether no segment may be written anew now, nor removed.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.load(Ordering::Acquire) > 0
     }
 
     pub(super) fn fault(&self) -> Option<SpoolFault> {
@@ -222,7 +224,7 @@ impl Shared {
                 free
             }
         };
-        let needed = self.free_space_min.saturating_add(wanted as u64);
+        let needed = self.settings.free_space_min.0.saturating_add(wanted as u64);
         if free < needed { Err(SpoolFault::Full) } else { Ok(()) }
     }
 
@@ -312,6 +314,12 @@ impl Shared {
         }
     }
 
+    /// Whether who has come to `cursor` has read all that stands before a segment. Where a copy was put back, the
+    /// next begins far past the end.
+    fn is_past(&self, cursor: u64, after: &Segment) -> bool {
+        after.first <= cursor || *self.end.borrow() <= cursor
+    }
+
     /// The oldest sealed segment with bodies that nobody needs.
     pub(super) fn shrinkable(&self) -> Option<u64> {
         let cursor = self.cursor.load(Ordering::Acquire);
@@ -320,7 +328,7 @@ impl Shared {
         while let Some((number, segment)) = pairs.next() {
             let (_, after) = pairs.peek()?;
             let dead = segment.is_dead(state.synced) && !segment.whole;
-            if dead && segment.bodies && after.first <= cursor {
+            if dead && segment.bodies && self.is_past(cursor, after) {
                 return Some(*number);
             }
         }
@@ -331,15 +339,21 @@ impl Shared {
     /// about how many bytes that will take.
     pub(super) fn sparse(&self) -> Option<(u64, usize)> {
         let state = self.state();
+        let live_percent_min = self.settings.live_percent_min.into();
         let mut pairs = state.segments.iter().peekable();
         while let Some((number, segment)) = pairs.next() {
             pairs.peek()?;
-            if segment.is_sparse(state.synced, self.live_percent_min) {
-                let share = segment.length / 100 * self.live_percent_min;
+            if segment.is_sparse(state.synced, live_percent_min) {
+                let share = segment.length / 100 * live_percent_min;
                 return Some((*number, usize::try_from(share).unwrap_or(usize::MAX)));
             }
         }
         None
+    }
+
+    /// When a segment was written to last, by the clock that held then.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        self.state().segments.values().map(|segment| segment.newest).max()
     }
 
     /// The acceptances that need a segment. `None` while the mark of one that needs it no more may still be lost.
@@ -373,7 +387,11 @@ impl Shared {
     pub(super) fn is_read(&self, number: u64) -> bool {
         let cursor = self.cursor.load(Ordering::Acquire);
         let state = self.state();
-        state.segments.range(number + 1..).next().is_some_and(|(_, after)| after.first <= cursor)
+        state
+            .segments
+            .range(number + 1..)
+            .next()
+            .is_some_and(|(_, after)| self.is_past(cursor, after))
     }
 
     /// The numbers of all segments.
@@ -414,8 +432,10 @@ impl Shared {
         let (number, segment) = pairs.next()?;
         let (_, after) = pairs.next()?;
         let dead = segment.is_dead(state.synced) && (!segment.bodies || segment.whole);
-        (dead && after.first <= cursor && now.since(segment.newest) > self.owner.retention)
-            .then_some(*number)
+        (dead
+            && self.is_past(cursor, after)
+            && now.since(segment.newest) > self.owner.retention.get())
+        .then_some(*number)
     }
 
     pub(super) fn forget(&self, number: u64) {

@@ -45,6 +45,9 @@ pub(super) fn sweep(shared: &Arc<Shared>) -> io::Result<()> {
         return Ok(());
     }
     let _alone = shared.sweeping.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if shared.is_held() {
+        return Ok(()); // rung again when that ends
+    }
     // First what makes room and needs none.
     while let Some(number) = shared.removable() {
         index::remove(shared, number)?;

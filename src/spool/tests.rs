@@ -1,5 +1,6 @@
 //! The spool's promises, over a disk that counts its syncs and can be told to fail.
 
+mod copied;
 mod sealed;
 
 use super::format::{RECORD_HEADER, SEGMENT_HEADER, Salt, SegmentHeader};
@@ -191,7 +192,7 @@ fn open_with(
     settings: &config::Spool,
 ) -> io::Result<(Spool, Recovery)> {
     let world = World { disk: Arc::new(twin.clone()), ..World::real() };
-    let owner = Owner { retention: Duration::from_secs(60), labels, labels_version: 1 };
+    let owner = Owner { retention: Duration::from_secs(60).into(), labels, labels_version: 1 };
     let opened = Spool::open(directory, settings, owner, &world)?;
     opened.0.settle();
     Ok(opened)

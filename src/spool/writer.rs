@@ -94,7 +94,7 @@ impl Writer {
                 Some(fault) => Err(fault),
                 // What writes no record needs no segment.
                 None if matches!(first, None | Some(Work::Close(_) | Work::Seal(_))) => Ok(()),
-                None => self.roll(self.shared.segment_size),
+                None => self.roll(self.shared.settings.segment_size.0),
             };
             let start = (self.next, self.length());
             let (mut work, mut sealing) = (first, None);
@@ -135,7 +135,7 @@ impl Writer {
     fn wait(&self) -> Result<Work, RecvTimeoutError> {
         match self.dirty_since {
             Some(since) => {
-                let left = self.shared.mark_delay.saturating_sub(since.elapsed());
+                let left = self.shared.settings.mark_delay.0.saturating_sub(since.elapsed());
                 self.work.recv_timeout(left).map(|(work, _)| work)
             }
             None => {

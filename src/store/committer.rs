@@ -1,6 +1,7 @@
 //! The committer: one thread that takes what waits, runs it over the engine with the batch's own
 //! writes laid on top, and commits the batch once. Who waits is answered after the commit.
 
+use super::copy::Meanwhile;
 use super::engine::{Change, Engine, EngineFault, Row};
 use super::recent::Recent;
 use super::{StoreFault, Table};
@@ -61,6 +62,8 @@ pub(super) struct Shared {
     /// Who waits for the file to be written anew.
     pub(super) compaction: Mutex<Option<Compaction>>,
     pub(super) recent: Recent,
+    /// What a copy that is being made has yet to hold.
+    pub(super) meanwhile: Mutex<Option<Meanwhile>>,
 }
 
 /// How the engine stands.
@@ -211,6 +214,7 @@ pub(super) fn run(
 
 fn work(shared: &Shared, mut batch: Vec<Box<dyn Job>>) {
     let mut changes = Vec::new();
+    let mut copying = shared.meanwhile();
     let committed = shared.engine().map(|engine| {
         changes = run_all(engine.as_ref(), &mut batch);
         if changes.is_empty() { Ok(()) } else { commit(engine.as_ref(), &changes) }
@@ -220,6 +224,10 @@ fn work(shared: &Shared, mut batch: Vec<Box<dyn Job>>) {
         Ok(done) => done.map_err(|fault| shared.failed(fault)),
         Err(fault) => Err(fault),
     };
+    if let Some(meanwhile) = copying.as_mut().filter(|_| !changes.is_empty()) {
+        meanwhile.note(&changes, &committed);
+    }
+    drop(copying);
     // Of what failed nobody knows whether it is there.
     shared.recent.drop_changed(&changes);
     for job in batch {

@@ -19,6 +19,9 @@ pub(crate) type Examined<R> = Vec<(Vec<u8>, Option<R>)>;
 /// Keys, and after which to go on.
 pub(crate) type Holding = (Vec<Vec<u8>>, Option<Vec<u8>>);
 
+/// How the names of counters begin.
+const COUNTERS: &[u8] = b"count/";
+
 /// The way to the committer.
 type Line = mpsc::Sender<(Box<dyn Job>, Amount)>;
 
@@ -73,7 +76,9 @@ impl Store {
         let closed = Standing::Ended(StoreFault::Closed);
         let (standing, compaction) = (Mutex::new(closed), Mutex::default());
         let recent = Recent::new(settings.recent_size_max.bytes());
-        let shared = Shared { standing, reopen, reserve, broken, anew, compaction, recent };
+        let meanwhile = Mutex::default();
+        let shared =
+            Shared { standing, reopen, reserve, broken, anew, compaction, recent, meanwhile };
         let standing = match opened {
             Ok(engine) => Standing::Open(engine.into()),
             Err(fault) => shared.after(&fault),
@@ -101,6 +106,11 @@ impl Store {
             pending: level,
             thread: Arc::new(Mutex::new(thread)),
         }
+    }
+
+    /// What the handles and the committer share.
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Whether the store can be read and written.
@@ -393,11 +403,24 @@ impl Transaction<'_> {
     /// # Errors
     /// Any [`StoreFault`].
     pub fn count(&mut self, counter: &str) -> Result<u64, StoreFault> {
-        let key = format!("count/{counter}");
-        let last = self.get::<Counter>(key.as_bytes())?.map_or(0, |n| n.0);
+        let key = [COUNTERS, counter.as_bytes()].concat();
+        let last = self.get::<Counter>(&key)?.map_or(0, |n| n.0);
         let next = last.saturating_add(1);
-        self.put(key.as_bytes(), &Counter(next));
+        self.put(&key, &Counter(next));
         Ok(next)
+    }
+
+    /// Moves every counter on by so much as `by` says for its name, so that no number which may have been given
+    /// out elsewhere is given out here.
+    ///
+    /// # Errors
+    /// Any [`StoreFault`].
+    pub fn advance_counters(&mut self, by: impl Fn(&str) -> u64) -> Result<(), StoreFault> {
+        for (key, Counter(last)) in self.scan::<Counter>(COUNTERS, None, usize::MAX)? {
+            let name = String::from_utf8_lossy(key.get(COUNTERS.len()..).unwrap_or_default());
+            self.put(&key, &Counter(last.saturating_add(by(&name))));
+        }
+        Ok(())
     }
 }
 

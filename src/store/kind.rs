@@ -17,7 +17,8 @@ impl StoreEngine {
     ];
 
     /// Its name, as the settings have it.
-    pub(super) const fn name(self) -> &'static str {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Redb => "redb",
             #[cfg(feature = "sled")]

@@ -5,6 +5,7 @@
 mod committer;
 #[cfg(test)]
 mod conformance;
+mod copy;
 mod day_count;
 pub mod engine;
 mod handle;
@@ -20,6 +21,7 @@ mod redb_file;
 mod sled;
 mod value;
 
+pub use copy::{Copy, Refill, Rows, refill};
 pub use day_count::{DayCounts, Taken};
 pub use handle::{Store, Transaction, compact};
 pub use recover::{Recovered, recover};

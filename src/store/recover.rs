@@ -134,6 +134,25 @@ pub fn recover(directory: &Path, kind: StoreEngine) -> Result<Recovered, String>
     Ok(Recovered { rows, lost, lost_recipients, is_older, damaged })
 }
 
+/// Writes what can still be read of damaged records into new ones in another folder, and leaves them as they are: how
+/// many rows and places could not be read.
+///
+/// # Errors
+/// In words: they are in use, or nothing of them can be opened.
+pub fn salvage(directory: &Path, kind: StoreEngine, into: &Path) -> Result<u64, String> {
+    let said = |path: &Path, fault: io::Error| format!("{}: {fault}", path.display());
+    let source = directory.join(kind.records());
+    let content = kind.content(&source);
+    let held = std::fs::File::open(&content).map_err(|fault| said(&content, fault))?;
+    held.try_lock()
+        .map_err(|_| format!("{} is in use: stop the daemon first", source.display()))?;
+    let (copy, new) = (into.join("reading"), into.join(kind.records()));
+    let saved = save(kind, &source, &copy, &new);
+    let _ = clear(&copy);
+    let (_, lost, ..) = saved?;
+    Ok(lost)
+}
+
 type Saved = (Vec<(&'static str, u64)>, u64, u64, bool);
 
 fn save(kind: StoreEngine, from: &Path, copy: &Path, to: &Path) -> Result<Saved, String> {

@@ -496,6 +496,18 @@ pub(super) const GROUPS: &[Group] = &[
                 &[],
                 "Times that the store failed, so that mail was held.",
             ),
+            metric(
+                "relent_backups_total",
+                Counter,
+                &[of("outcome", &["whole", "broken_off"])],
+                "Backups that were taken, by whether they came to their end.",
+            ),
+            metric(
+                "relent_restore_held",
+                Gauge,
+                &[],
+                "1 while mail is held since a restore, else 0.",
+            ),
         ],
     ),
     (
@@ -539,6 +551,13 @@ pub(super) const GROUPS: &[Group] = &[
                 &[],
                 "Times that systemd's watchdog was not answered, as a part hung.",
             ),
+            metric(
+                "relent_reloads_total",
+                Counter,
+                &[of("result", &["done", "refused"])],
+                "Reloads of the settings.",
+            ),
+            metric("relent_clock_jumps_total", Counter, &[], "Jumps of the wall clock."),
         ],
     ),
 ];

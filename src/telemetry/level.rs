@@ -1,12 +1,19 @@
 //! How much of each limit is in use: two figures by the name of the setting, so that whoever watches can
 //! compare them without knowing either.
 
+use crate::config::Now;
 use metrics::Gauge;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Something that a setting limits.
 #[derive(Clone)]
 pub struct Level {
     used: Gauge,
+    limit: Gauge,
+    most: Now<u64>,
+    /// The limit as it was told last.
+    told: Arc<AtomicU64>,
 }
 
 /// A part of it that is in use; given back when dropped.
@@ -23,16 +30,28 @@ fn float(amount: u64) -> f64 {
 impl Level {
     /// Nothing in use of `limit`, as `setting` has it.
     #[must_use]
-    pub fn new(setting: &'static str, limit: u64) -> Self {
-        metrics::gauge!("relent_limit", "setting" => setting).set(float(limit));
+    pub fn new(setting: &'static str, most: impl Into<Now<u64>>) -> Self {
+        let limit = metrics::gauge!("relent_limit", "setting" => setting);
         let used = metrics::gauge!("relent_limit_used", "setting" => setting);
         used.set(0.0);
-        Self { used }
+        let most = most.into();
+        let now = most.get();
+        limit.set(float(now));
+        Self { used, limit, most, told: Arc::new(AtomicU64::new(now)) }
+    }
+
+    /// Tells the limit anew where the settings have changed it.
+    fn look(&self) {
+        let now = self.most.get();
+        if self.told.swap(now, Ordering::Relaxed) != now {
+            self.limit.set(float(now));
+        }
     }
 
     /// Counts an amount in.
     #[must_use]
     pub fn take(&self, amount: u64) -> Amount {
+        self.look();
         let (used, amount) = (self.used.clone(), float(amount));
         used.increment(amount);
         Amount { used, amount }
@@ -40,6 +59,7 @@ impl Level {
 
     /// Says how much is in use, where that is counted elsewhere.
     pub fn set(&self, amount: u64) {
+        self.look();
         self.used.set(float(amount));
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, reload};
 
 /// How what is logged is written.
 enum Form {
@@ -69,16 +69,17 @@ fn form(settings: &config::Log) -> (Form, Option<String>) {
 
 /// Writes what is logged as `log.format` has it, from `log.level` upwards, with addresses as `log.addresses` has
 /// them. Where a process has done so already, nothing changes; a level that cannot be read counts as
-/// `info`, and is complained of.
-pub fn init_logs(settings: &config::Log, data_dir: &Path) {
+/// `info`, and is complained of. What is handed back changes the level later.
+pub fn init_logs(settings: &config::Log, data_dir: &Path) -> Option<LogLevel> {
     let filter = EnvFilter::try_new(&settings.level);
     let fault = filter.as_ref().err().map(ToString::to_string);
     let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
     let (addresses, key_fault) = Addresses::new(settings.addresses, data_dir);
     let (form, form_fault) = form(settings);
+    let (filter, handle) = reload::Layer::new(filter);
     let log = Log { form, addresses }.with_filter(filter);
     if tracing_subscriber::registry().with(log).try_init().is_err() {
-        return;
+        return None;
     }
     if let Some(fault) = fault {
         tracing::warn!(target: "relent::telemetry", level = settings.level,
@@ -92,6 +93,23 @@ pub fn init_logs(settings: &config::Log, data_dir: &Path) {
             "the key under which addresses are hashed cannot be kept in data_dir: hashes of this run \
              fit those of no other");
     }
+    Some(LogLevel(Box::new(move |filter| {
+        if let Err(fault) = handle.reload(filter) {
+            tracing::warn!(target: "relent::telemetry", %fault, "log.level stays as it was");
+        }
+    })))
+}
+
+/// The level of a log that is being written.
+pub struct LogLevel(Box<dyn Fn(EnvFilter) + Send + Sync>);
+
+impl LogLevel {
+    /// Has lines of another level written from now on, as `log.level` writes it.
+    pub fn set(&self, level: &str) {
+        if let Ok(filter) = EnvFilter::try_new(level) {
+            (self.0)(filter);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -103,8 +121,8 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let settings =
             config::Log { level: "warn,relent=info".into(), json: true, ..config::Log::default() };
-        init_logs(&settings, home.path());
-        init_logs(&config::Log::default(), home.path());
+        let _level = init_logs(&settings, home.path());
+        assert!(init_logs(&config::Log::default(), home.path()).is_none());
     }
 
     #[test]

@@ -14,6 +14,6 @@ mod text;
 pub(crate) use figures::AGES;
 pub use level::{Amount, Level};
 pub use list::{Kind, Label, Metric, Values, metric_named, metrics_listed, metrics_page};
-pub use log::init_logs;
+pub use log::{LogLevel, init_logs};
 pub use meter::metrics;
 pub use text::{OPEN_METRICS, TEXT_METRICS, open_metrics};

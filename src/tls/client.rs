@@ -13,11 +13,14 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio_rustls::TlsConnector;
 
 /// The client's side of TLS.
-pub struct Client {
+pub struct Client(RwLock<Arc<Known>>);
+
+/// How connections are made while some authorities are known.
+struct Known {
     anyone: TlsConnector,
     anew: TlsConnector,
     web: TlsConnector,
@@ -49,24 +52,31 @@ impl Client {
         let mut web = builder().with_root_certificates(roots.clone()).with_no_client_auth();
         web.alpn_protocols = vec![b"http/1.1".to_vec()];
         let connector = |config| TlsConnector::from(Arc::new(config));
-        Ok(Arc::new(Self {
-            anyone: connector(anyone()),
-            anew: connector(anew),
-            web: connector(web),
-            roots,
-        }))
+        let (anyone, anew, web) = (connector(anyone()), connector(anew), connector(web));
+        Ok(Arc::new(Self(RwLock::new(Arc::new(Known { anyone, anew, web, roots })))))
+    }
+
+    /// Believes from now on whom another believes.
+    pub fn take_over(&self, other: &Self) {
+        let known = other.known();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
+    fn known(&self) -> Arc<Known> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Connects to mail servers, whoever they prove to be; `demand` says what is asked of them later.
     #[must_use]
-    pub fn connector(&self, demand: &Demand) -> &TlsConnector {
-        if *demand == Demand::Nobody { &self.anyone } else { &self.anew }
+    pub fn connector(&self, demand: &Demand) -> TlsConnector {
+        let known = self.known();
+        if *demand == Demand::Nobody { known.anyone.clone() } else { known.anew.clone() }
     }
 
     /// Connects to web servers that prove to be who they are called.
     #[must_use]
-    pub fn web(&self) -> &TlsConnector {
-        &self.web
+    pub fn web(&self) -> TlsConnector {
+        self.known().web.clone()
     }
 
     /// Holds the certificates of a server, its own first, against a demand.
@@ -79,7 +89,7 @@ impl Client {
         demand: &Demand,
         now: Timestamp,
     ) -> Result<(), CertificateFault> {
-        verify::check(chain, demand, &self.roots, now)
+        verify::check(chain, demand, &self.known().roots, now)
     }
 }
 

@@ -2,9 +2,10 @@
 //! from and to the public internet, over TLS that is in order, with no redirect followed.
 
 use super::destination::permitted;
+use crate::config::Now;
 use crate::dns::Resolver;
 use crate::tls;
-use crate::world::Network;
+use crate::world::{Network, Own};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -69,9 +70,9 @@ pub struct Web {
     /// Proves who they are.
     pub tls: Arc<tls::Client>,
     /// Whether they may be anywhere but in the public internet.
-    pub allow_private: bool,
+    pub allow_private: Now<bool>,
     /// The addresses that we listen on ourselves.
-    pub own: Vec<SocketAddr>,
+    pub own: Own,
 }
 
 /// A connection to a web server, encrypted or not.
@@ -173,7 +174,8 @@ impl Web {
         let mut last = WebFault::Lost(format!("{host} has no address"));
         for address in addresses.into_iter().take(TRIES) {
             let to = SocketAddr::new(address, port);
-            let may = |to| permitted(to, self.allow_private, &self.own);
+            let (own, anywhere) = (self.own.now(), self.allow_private.get());
+            let may = |to| permitted(to, anywhere, &own);
             if let Err(refused) = may(to) {
                 last = WebFault::Lost(format!("{to}: {refused}"));
                 continue;
@@ -241,7 +243,7 @@ mod tests {
         let port = listener.local_addr().expect("bound").port();
         let tls = tls::Client::load(&config::Tls::default()).expect("authorities");
         let (resolver, network) = (Arc::new(Loopback), Arc::new(Rebound));
-        let web = Web { resolver, network, tls, allow_private: false, own: Vec::new() };
+        let web = Web { resolver, network, tls, allow_private: false.into(), own: Own::default() };
         let opened = web.open_plain("8.8.8.8", port).await;
         let said = opened.err().map(|fault| fault.to_string()).unwrap_or_default();
         assert!(said.contains("127.0.0.1") && said.contains("public internet"), "{said}");
@@ -250,7 +252,8 @@ mod tests {
     async fn asked(host: &str, port: u16, own: Vec<SocketAddr>, allow_private: bool) -> String {
         let tls = tls::Client::load(&config::Tls::default()).expect("authorities");
         let (resolver, network) = (Arc::new(Loopback), Arc::new(SystemNetwork));
-        let web = Web { resolver, network, tls, allow_private, own };
+        let web =
+            Web { resolver, network, tls, allow_private: allow_private.into(), own: own.into() };
         let asked = Asked { host, port, path: "/", sent: None, size_max: 10 };
         web.ask(asked).await.err().map(|fault| fault.to_string()).unwrap_or_default()
     }

@@ -6,20 +6,19 @@ use super::payload::{Directory, Names};
 use super::record::{State, Webhook, WebhookId};
 use super::runner::Runner;
 use crate::accounts::Accounts;
-use crate::config::{self, Config};
+use crate::config::{self, Live, Section};
 use crate::dns::Resolver;
 use crate::events::{Author, Sequence, Spool};
 use crate::store::{Store, StoreFault};
 use crate::telemetry::Level;
 use crate::tls;
 use crate::web::Web;
-use crate::world::World;
+use crate::world::{Own, Turns, World};
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +30,7 @@ const PRUNE: Duration = Duration::from_secs(3600);
 /// What webhooks need.
 pub struct Parts {
     /// All settings.
-    pub config: Arc<Config>,
+    pub config: Live,
     /// The log of messages.
     pub spool: Spool,
     /// The records.
@@ -47,7 +46,7 @@ pub struct Parts {
     /// Clock, chance and network.
     pub world: World,
     /// The addresses that we listen on ourselves.
-    pub own: Vec<SocketAddr>,
+    pub own: Own,
 }
 
 /// How a webhook stands now.
@@ -62,19 +61,19 @@ pub(super) struct At {
 
 /// What all runners share.
 pub(super) struct Hub {
-    pub(super) settings: config::Webhooks,
+    pub(super) settings: Section<config::Webhooks>,
     pub(super) store: Store,
     pub(super) journal: Journal,
     pub(super) names: Names,
     pub(super) web: Web,
     pub(super) world: World,
     /// Turns of calls.
-    pub(super) calls: Semaphore,
+    pub(super) calls: Turns,
     /// Turns of calls to who failed last or was slow, so that they keep nobody else waiting.
-    pub(super) doubtful: Semaphore,
+    pub(super) doubtful: Turns,
     pub(super) level: Level,
     /// All settings of accounts, whose limits hold.
-    pub(super) accounts: config::Accounts,
+    pub(super) accounts: Section<config::Accounts>,
     standing: Mutex<HashMap<WebhookId, At>>,
     /// Whether every webhook has said what it needs of the log.
     is_known: AtomicBool,
@@ -133,28 +132,27 @@ impl Webhooks {
     /// Over these parts. Until the webhooks run, no event is given up that one of them may need.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let settings = parts.config.webhooks.clone();
-        let most = settings.calls_max.max(1);
-        let turns = |count: u32| Semaphore::new(count.max(1) as usize);
+        let live = &parts.config;
+        let settings = live.section(|c| &c.webhooks);
         let hub = Hub {
-            journal: Journal::new(parts.spool, parts.store.clone(), &settings),
+            journal: Journal::new(parts.spool, parts.store.clone(), settings.clone()),
             store: parts.store,
             names: Names { accounts: parts.accounts, directory: parts.directory },
             web: Web {
                 resolver: parts.resolver,
                 network: parts.world.network.clone(),
                 tls: parts.tls,
-                allow_private: settings.allow_private,
+                allow_private: live.now(|c| c.webhooks.allow_private),
                 own: parts.own,
             },
             world: parts.world,
-            calls: turns(most),
-            doubtful: turns(most / 4),
-            level: Level::new("webhooks.calls_max", most.into()),
+            calls: Turns::new(live.now(|c| c.webhooks.calls_max as usize)),
+            doubtful: Turns::new(live.now(|c| c.webhooks.calls_max as usize / 4)),
+            level: Level::new("webhooks.calls_max", live.now(|c| c.webhooks.calls_max.into())),
             standing: Mutex::default(),
             is_known: AtomicBool::new(false),
             changed: watch::channel(0).0,
-            accounts: parts.config.accounts.clone(),
+            accounts: live.section(|c| &c.accounts),
             settings,
         };
         hub.journal.spool.keep_from(Sequence(0));
@@ -255,11 +253,10 @@ impl Webhooks {
     /// Looks now and then whether records have changed, while anybody is to be told.
     async fn look(&self, stop: &CancellationToken) {
         let journal = &self.hub.journal;
-        let mut ticks = tokio::time::interval(self.hub.settings.changes_interval.0);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
+                () = tokio::time::sleep(self.hub.settings.changes_interval.0) => {}
             }
             if journal.changes.receiver_count() == 0 {
                 continue;

@@ -3,7 +3,7 @@
 
 use super::happening::Happening;
 use super::record::{Log, Place};
-use crate::config;
+use crate::config::{self, Section};
 use crate::events::message::MessageEvent;
 use crate::events::record::RecordEvent;
 use crate::events::{Durability, Sequence, Spool};
@@ -40,25 +40,30 @@ impl Page {
 pub(super) struct Journal {
     pub(super) spool: Spool,
     pub(super) store: Store,
-    batch: usize,
-    delay: Duration,
-    retry: Duration,
+    settings: Section<config::Webhooks>,
     pages: Mutex<VecDeque<Arc<Page>>>,
     /// How many changes there have been.
     pub(super) changes: watch::Sender<u64>,
 }
 
 impl Journal {
-    pub(super) fn new(spool: Spool, store: Store, settings: &config::Webhooks) -> Self {
+    pub(super) fn new(
+        spool: Spool,
+        store: Store,
+        settings: impl Into<Section<config::Webhooks>>,
+    ) -> Self {
         Self {
             spool,
             store,
-            batch: settings.events_batch_max.max(1) as usize,
-            delay: settings.events_delay.0,
-            retry: settings.read_retry.0,
+            settings: settings.into(),
             pages: Mutex::default(),
             changes: watch::channel(0).0,
         }
+    }
+
+    /// Most events of a page.
+    fn batch(&self) -> usize {
+        self.settings.events_batch_max.max(1) as usize
     }
 
     /// The events from this number on, once there are some. A fault is waited out.
@@ -73,14 +78,14 @@ impl Journal {
                 Err(fault) => tracing::warn!(target: "relent::webhooks", %fault, ?log, from,
                     "events could not be read for webhooks; tried again soon"),
             }
-            tokio::time::sleep(self.retry).await;
+            tokio::time::sleep(self.settings.read_retry.0).await;
         }
     }
 
     async fn messages(&self, from: u64) -> Result<Arc<Page>, String> {
         self.spool.wait_for(Sequence(from)).await;
-        if self.spool.end().0 - from.min(self.spool.end().0) < self.batch as u64 {
-            tokio::time::sleep(self.delay).await;
+        if self.spool.end().0 - from.min(self.spool.end().0) < self.batch() as u64 {
+            tokio::time::sleep(self.settings.events_delay.0).await;
         }
         // Held while a page is read, so that those who want the same wait for it.
         let mut pages = self.pages.lock().await;
@@ -94,7 +99,7 @@ impl Journal {
                 "events that a webhook has not been told of are past retention.events and gone");
             metrics::counter!("relent_webhook_events_missed_total").increment(begin - from);
         }
-        let (spool, limit, read_at) = (self.spool.clone(), self.batch, Instant::now());
+        let (spool, limit, read_at) = (self.spool.clone(), self.batch(), Instant::now());
         let read = tokio::task::spawn_blocking(move || spool.read(Sequence(from), limit)).await;
         let records = read.map_err(|f| f.to_string())?.map_err(|f| f.to_string())?;
         // Without any, all up to the end as it was cannot be read.
@@ -120,7 +125,7 @@ impl Journal {
         let known = *count.borrow();
         let after = from.saturating_sub(1).to_be_bytes();
         let read_at = Instant::now();
-        let read = self.store.scan::<RecordEvent>(b"", Some(&after), self.batch);
+        let read = self.store.scan::<RecordEvent>(b"", Some(&after), self.batch());
         let events = read.map_err(|fault| fault.to_string())?;
         let end = events.last().map_or(known, |(_, last)| last.sequence) + 1;
         let items = events.into_iter().map(|(_, event)| Happening::Change(Arc::new(event)));

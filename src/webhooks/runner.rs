@@ -450,7 +450,7 @@ async fn make(
         None => hub.journal.at(next.place).await.map_err(Lack::Fault)?.ok_or(Lack::Gone)?,
     };
     let concern = item.concern(next.place.number).ok_or(Lack::Gone)?;
-    let turns = if is_apart { &hub.doubtful } else { &hub.calls };
+    let turns = if is_apart { &hub.doubtful } else { &hub.calls }.semaphore();
     let _turn = turns.acquire().await.map_err(|closed| Lack::Fault(closed.to_string()))?;
     let _level = hub.level.take(1);
     let body = hub.names.payload(&item, &concern);

@@ -1,5 +1,6 @@
 //! How many connections there may be on a listener, in all and from one address.
 
+use crate::config::Now;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,8 +14,8 @@ struct Counts {
 /// Counts connections.
 pub struct Crowd {
     counts: Arc<Mutex<Counts>>,
-    all_max: u32,
-    per_address_max: u32,
+    all_max: Now<u32>,
+    per_address_max: Now<u32>,
 }
 
 /// A connection that is counted; dropping it counts it out.
@@ -39,7 +40,8 @@ fn locked(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
 impl Crowd {
     /// Nobody yet, and so many at most.
     #[must_use]
-    pub fn new(all_max: u32, per_address_max: u32) -> Self {
+    pub fn new(all_max: impl Into<Now<u32>>, per_address_max: impl Into<Now<u32>>) -> Self {
+        let (all_max, per_address_max) = (all_max.into(), per_address_max.into());
         Self { counts: Arc::default(), all_max, per_address_max }
     }
 
@@ -56,12 +58,12 @@ impl Crowd {
     pub fn enter(&self, address: Option<IpAddr>) -> Result<Counted, Crowded> {
         let address = address.map(network);
         let mut counts = locked(&self.counts);
-        if counts.all >= self.all_max {
+        if counts.all >= self.all_max.get() {
             return Err(Crowded::Everywhere);
         }
         if let Some(address) = address {
             let here = counts.by_address.entry(address).or_default();
-            if *here >= self.per_address_max {
+            if *here >= self.per_address_max.get() {
                 return Err(Crowded::Here);
             }
             *here += 1;

@@ -8,8 +8,10 @@ pub mod crowd;
 pub mod disk;
 pub mod keep;
 pub mod network;
+pub mod own;
 pub mod owner;
 pub mod reserve;
+pub mod turns;
 
 pub use alarm::Alarm;
 pub use chance::{Chance, SystemChance};
@@ -17,8 +19,10 @@ pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, DiskFile, SystemDisk, is_shortage};
 pub use keep::keep;
 pub use network::{Network, SystemNetwork, is_here};
-pub use owner::{hand_over, user_of};
+pub use own::Own;
+pub use owner::{hand_over, ids_of, user_of};
 pub use reserve::Reserve;
+pub use turns::Turns;
 
 use std::sync::Arc;
 

@@ -42,6 +42,13 @@ fn hand_over_within(found: &File, to: (u32, u32), depth: u32) -> io::Result<()> 
     Ok(())
 }
 
+/// The numbers of a user of the system, and of the user's group.
+#[must_use]
+pub fn ids_of(name: &str) -> Option<(u32, u32)> {
+    let found = nix::unistd::User::from_name(name).ok().flatten()?;
+    Some((found.uid.as_raw(), found.gid.as_raw()))
+}
+
 /// The name of a user of the system; the number where it has none.
 #[must_use]
 pub fn user_of(number: u32) -> String {

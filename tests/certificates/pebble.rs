@@ -84,7 +84,7 @@ impl Pebble {
         let daemon = Command::new("pebble")
             .arg("-config")
             .arg(world.path("pebble.json"))
-            .args(["-dnsserver", &world.names().to_string()])
+            .args(["-dnsserver", &world.names_at().to_string()])
             .env("PEBBLE_VA_NOSLEEP", "1")
             .env("PEBBLE_AUTHZREUSE", "0")
             // Of good nonces it refuses so many in a hundred.

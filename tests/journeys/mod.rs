@@ -98,7 +98,7 @@ async fn settled(world: &World) {
 }
 
 /// A request to the pages, with a form where there is one; the whole answer.
-fn http(world: &World, line: &str, form: &str) -> String {
+pub fn http(world: &World, line: &str, form: &str) -> String {
     use std::io::{Read, Write};
     let mut stream =
         std::net::TcpStream::connect(("127.0.0.1", world.ports.http[0])).expect("http answers");

@@ -68,7 +68,7 @@ async fn a_hangup_ends_nothing() {
     world.hang_up();
     let noted = (0..200).any(|_| {
         world.done(&["account", "list"]);
-        world.log().contains("SIGHUP: certificate files and the shaping file are looked at")
+        world.log().contains("reloaded: no setting has changed")
     });
     assert!(noted, "{}", world.log());
     submit(&world, ANN);

@@ -94,6 +94,7 @@ async fn who_is_forgotten_is_in_no_file_and_stays_stopped() {
     let kinds = world.done(&["audit", "list", "--kind", "recipient", "--json"]).out;
     assert!(kinds.contains("recipient.erased") && !kinds.contains(PART), "{kinds}");
     assert!(kinds.contains("recipient.forgotten"), "{kinds}");
+    assert_eq!(kinds.matches("\"recipient.exported\"").count(), 3, "{kinds}");
 
     // Once more finds nothing, and the address is not left by the asking.
     let again = world.done(&["recipient", "erase", "--all-accounts", ANN, "--json"]).json();

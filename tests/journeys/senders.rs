@@ -4,7 +4,7 @@
 use super::submission::{app, with_setting};
 use super::{answer, delivered, field, reply_address, settled};
 use crate::support::client::{Client, letter};
-use crate::support::{PATIENCE, World};
+use crate::support::{PATIENCE, World, printed};
 use relent::demo::receiver::{Fault, Received};
 use relent::dns::Rdata;
 use serde_json::Value;
@@ -25,23 +25,7 @@ fn relay() -> Vec<(String, Rdata)> {
 
 /// Records as `domain show` prints them, for a name server.
 fn as_printed(shown: &Value) -> Vec<(String, Rdata)> {
-    let printed = shown["records"].as_array().expect("records").iter().map(|record| {
-        let text = |key: &str| record[key].as_str().expect("a text").to_owned();
-        let data = match text("type").as_str() {
-            "TXT" => Rdata::Txt(text("value")),
-            "CNAME" => Rdata::Cname(text("value")),
-            "MX" => {
-                let value = text("value");
-                let (preference, host) = value.split_once(' ').expect("a preference");
-                Rdata::Mx(preference.parse().expect("a number"), host.into())
-            }
-            other => panic!("a record of type {other}"),
-        };
-        (text("name"), data)
-    });
-    let mut records: Vec<_> = printed.collect();
-    records.dedup();
-    [relay(), records].concat()
+    [relay(), printed(shown)].concat()
 }
 
 fn show(world: &World) -> Value {

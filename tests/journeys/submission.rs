@@ -32,6 +32,44 @@ fn with_header(field: &str) -> String {
     format!("{field}\r\n{}", letter("With a header"))
 }
 
+/// Says STARTTLS and more in one packet, then TLS, NOOP and RCPT; prints what is answered within TLS.
+const INJECT: &str = r#"
+import socket, ssl, sys
+plain = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20)
+def reply(channel):
+    text = b""
+    while not text.endswith(b"\n") or text.splitlines()[-1][3:4] == b"-":
+        text += channel.recv(1)
+    return text.decode().strip()
+reply(plain)
+plain.sendall(b"EHLO client.example\r\n")
+reply(plain)
+plain.sendall(b"STARTTLS\r\nEHLO injected.example\r\nMAIL FROM:<>\r\n")
+assert reply(plain).startswith("220"), "STARTTLS"
+secure = ssl._create_unverified_context().wrap_socket(plain)
+secure.sendall(b"NOOP\r\nMAIL FROM:<>\r\n")
+print(reply(secure))
+print(reply(secure))
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_before_tls_is_forgotten_within_it() {
+    let world = World::start().await;
+    for (port, then) in [
+        (world.ports.submission[0], "530 5.7.0 AUTH comes first"),
+        (world.ports.inbound[0], "503 5.5.1 EHLO comes first"),
+    ] {
+        let output = std::process::Command::new("python3")
+            .args(["-c", INJECT, &port.to_string()])
+            .output()
+            .expect("python3 runs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let fault = String::from_utf8_lossy(&output.stderr);
+        // Whatever came in the clear would have been answered here, before NOOP.
+        assert_eq!(said.lines().collect::<Vec<_>>(), ["250 2.0.0 ok", then], "{fault}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removed_credential_ends_its_sessions_and_its_name_gives_nobody_its_rights() {
     let world = World::start().await;

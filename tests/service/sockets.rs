@@ -93,7 +93,7 @@ async fn an_address_that_systemd_does_not_open_is_opened_here_where_that_is_allo
         assert!(!started, "{}", world.log());
         let _ = world.end(crate::support::PATIENCE);
         let log = world.log();
-        assert!(log.contains("[listen] http: cannot listen on 127.0.0.1:"), "{log}");
+        assert!(log.contains("listen.http: cannot listen on 127.0.0.1:"), "{log}");
         assert!(log.contains("relent.socket"), "{log}");
     } else {
         assert!(started, "{}", world.log());

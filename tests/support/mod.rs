@@ -144,8 +144,8 @@ impl World {
         self.launch(&[]);
     }
 
-    /// Where the name server is.
-    pub fn names(&self) -> SocketAddr {
+    /// Where its name server answers.
+    pub fn names_at(&self) -> SocketAddr {
         self.names.address()
     }
 
@@ -313,6 +313,11 @@ impl World {
         daemon.wait().expect("an end").code().unwrap_or(-1)
     }
 
+    /// SIGTERM, which is sent and not waited for.
+    pub fn terminate(&self) {
+        signal(self.daemon.as_ref().expect("a daemon"), rustix::process::Signal::TERM);
+    }
+
     /// SIGHUP, which is sent and not waited for.
     pub fn hang_up(&self) {
         signal(self.daemon.as_ref().expect("a daemon"), rustix::process::Signal::HUP);
@@ -383,6 +388,27 @@ fn records() -> Vec<(String, Rdata)> {
         ("both.example".into(), Rdata::Mx(10, "mx.second.example".into())),
         ("both.example".into(), Rdata::Mx(20, "mx.reader.example".into())),
     ]
+}
+
+/// The records that `relent domain show --json` prints, for a name server.
+pub fn printed(shown: &serde_json::Value) -> Vec<(String, Rdata)> {
+    let printed = shown["records"].as_array().expect("records").iter().map(|record| {
+        let text = |key: &str| record[key].as_str().expect("a text").to_owned();
+        let data = match text("type").as_str() {
+            "TXT" => Rdata::Txt(text("value")),
+            "CNAME" => Rdata::Cname(text("value")),
+            "MX" => {
+                let value = text("value");
+                let (preference, host) = value.split_once(' ').expect("a preference");
+                Rdata::Mx(preference.parse().expect("a number"), host.into())
+            }
+            other => panic!("a record of type {other}"),
+        };
+        (text("name"), data)
+    });
+    let mut records: Vec<_> = printed.collect();
+    records.dedup();
+    records
 }
 
 fn signal(daemon: &Child, signal: rustix::process::Signal) {

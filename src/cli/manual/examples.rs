@@ -26,6 +26,17 @@ const FIRST: [(&str, &str); 7] = [
 /// The lines, with what each is for.
 const LINES: &[(&str, &str)] = &[
     ("relent serve --config /etc/relent/relent.toml", "As the service runs it."),
+    ("relent backup /var/backups", "All that must last, while mail goes on."),
+    ("relent backup --verify tonight.tar", "Whether an archive is whole."),
+    ("relent backup --damaged left.tar", "What can still be read of a lost host."),
+    ("relent restore tonight.tar", "Into an empty data folder; mail is held then."),
+    ("relent restore status", "What is held, and what was replayed."),
+    ("relent restore replay audit.jsonl left.tar", "What was said after the backup."),
+    ("relent restore release", "Let mail go."),
+    (
+        "relent restore release --waive \"Ann Smith\" --reason \"a rehearsal\"",
+        "Without a replay: somebody answers for it.",
+    ),
     ("relent demo", "The whole story on loopback, in a minute."),
     ("relent demo --keep", "The same, left running for a mail client of yours."),
     ("relent check --changed", "What differs from the defaults."),
@@ -154,6 +165,7 @@ const LINES: &[(&str, &str)] = &[
     ("relent tls show", "What is shown to whom, until when, and why one is not renewed."),
     ("relent tls renew", "Every host of [acme] gets a new certificate, whatever waits there are."),
     ("relent tls renew mail.example.com", "One of them."),
+    ("relent reload", "After the settings were changed: which hold now, which need a restart."),
     ("relent audit list --account acme --since 2026-11-01", "What was done, and by whom."),
     ("relent audit show 17", "One entry with its words."),
     ("relent audit export --since 2026-11-01", "The same as JSON Lines, oldest first."),

@@ -8,8 +8,8 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 /// What every page says at its foot.
-pub(super) const MANUAL: &str = "Relent";
-pub(super) const SOURCE: &str = concat!("relent ", env!("CARGO_PKG_VERSION"));
+const MANUAL: &str = "Relent's manual";
+const SOURCE: &str = concat!("relent ", env!("CARGO_PKG_VERSION"));
 
 /// What the program's number says when it ends.
 const EXIT_STATUS: [(&str, &str); 4] = [
@@ -77,6 +77,7 @@ fn page(command: &Command, path: &[String]) -> String {
     // A synopsis is no prose: its words are not spread over the line, and break between choices alone.
     let synopsis = String::from_utf8_lossy(&synopsis)
         .replace(".SH SYNOPSIS\n", ".SH SYNOPSIS\n.nh\n.ad l\n")
+        .replace("subcommands", "command")
         .replace('|', "|\\:");
     page.push_str(&format!("{}\n.hy\n.ad b\n", synopsis.trim_end()));
     let known = String::from_utf8_lossy(&known).replace(".SH SUBCOMMANDS\n", ".SH COMMANDS\n");
@@ -113,10 +114,10 @@ fn page(command: &Command, path: &[String]) -> String {
 /// The head of a page with its name and what it is about, as the index of the manual reads it.
 pub(super) fn opening(name: &str, section: &str, about: &str) -> String {
     let mut roff = Roff::default();
-    roff.control("TH", [name, section, "", SOURCE, MANUAL]);
     roff.control("SH", ["NAME"]);
     roff.text([roman(format!("{name} - {about}"))]);
-    roff.to_roff()
+    // The date is left empty: pages of one version are the same whenever they are written.
+    format!(".TH {name} {section} \"\" \"{SOURCE}\" \"{MANUAL}\"\n{}", roff.to_roff())
 }
 
 /// What is worth reading next.
@@ -152,7 +153,7 @@ mod tests {
 
     fn text(name: &str) -> String {
         let found = all().into_iter().find(|(file, _)| file == name);
-        found.unwrap_or_else(|| panic!("there is no page {name}")).1
+        found.expect("a page of that name").1
     }
 
     #[test]

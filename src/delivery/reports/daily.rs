@@ -32,15 +32,17 @@ const AT_ONCE: usize = 8;
 impl Delivery {
     /// Saves what is counted, and reports what is over, until told to stop.
     pub async fn report(self: Arc<Self>, shutdown: CancellationToken) {
-        let settings = &self.parts.config.tls_reports;
-        if !settings.enabled {
-            return shutdown.cancelled().await;
-        }
+        let mut changes = self.parts.config.changes();
         let mut due = self.round(self.parts.world.clock.now());
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return self.tally.save().await,
-                () = tokio::time::sleep(settings.save_delay.0) => {}
+                // Looked at anew each time: the settings may change.
+                () = tokio::time::sleep(self.parts.config.tls_reports.save_delay.0) => {}
+                _ = changes.changed() => continue,
+            }
+            if !self.parts.config.tls_reports.enabled {
+                continue;
             }
             self.tally.save().await;
             let now = self.parts.world.clock.now();

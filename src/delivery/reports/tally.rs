@@ -1,7 +1,7 @@
 //! Results of TLS by day, domain and policy: counted in memory, saved now and then, read back at a start.
 
 use super::super::security::{Breach, Denied, DomainRule, HostRule, PolicyFault, PolicyKind};
-use crate::config;
+use crate::config::{self, Section};
 use crate::mail::Domain;
 use crate::store::{Record, Store, StoreFault, Table};
 use crate::world::World;
@@ -87,7 +87,7 @@ struct Entry {
 
 /// All that is counted.
 pub(in crate::delivery) struct Tally {
-    settings: config::TlsReports,
+    settings: Section<config::TlsReports>,
     store: Store,
     world: World,
     open: Mutex<HashMap<Key, Entry>>,
@@ -95,11 +95,11 @@ pub(in crate::delivery) struct Tally {
 
 impl Tally {
     pub(in crate::delivery) fn new(
-        settings: config::TlsReports,
+        settings: impl Into<Section<config::TlsReports>>,
         store: Store,
         world: World,
     ) -> Arc<Self> {
-        Arc::new(Self { settings, store, world, open: Mutex::default() })
+        Arc::new(Self { settings: settings.into(), store, world, open: Mutex::default() })
     }
 
     /// Counts a connection.

@@ -11,7 +11,7 @@ pub(super) use fits::{breached, refused};
 pub(super) use policies::{Policies, PolicyFault};
 pub(super) use rule::{Denied, DomainRule, HostRule, Need, PolicyKind};
 
-use crate::config;
+use crate::config::{self, Section};
 use crate::dns::Resolver;
 use crate::tls::{self, CertificateFault, Demand};
 use crate::world::Clock;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// What decides about TLS to others, and checks it.
 pub(super) struct Security {
-    pub(super) settings: config::Delivery,
+    pub(super) settings: Section<config::Delivery>,
     pub(super) resolver: Arc<dyn Resolver>,
     pub(super) policies: Arc<Policies>,
     pub(super) client: Arc<tls::Client>,
@@ -97,7 +97,7 @@ impl Security {
         &self,
         rule: &HostRule,
         anew: bool,
-    ) -> Option<&tokio_rustls::TlsConnector> {
+    ) -> Option<tokio_rustls::TlsConnector> {
         let shown = Demand::Named(Vec::new());
         let demand = match (&rule.need, &rule.tested) {
             (Need::Clear, _) => return None,

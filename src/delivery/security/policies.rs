@@ -2,18 +2,18 @@
 //! store for as long as they say, so that nobody who keeps us from fetching one makes us forget another.
 
 use super::sts::{self, Policy};
-use crate::config;
+use crate::config::{self, Section};
 use crate::mail::{Domain, Timestamp};
 use crate::store::{Record, Store, StoreFault, Table};
 use crate::web::{Asked, Web, WebFault};
-use crate::world::World;
+use crate::world::{Turns, World};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedMutexGuard, Semaphore};
+use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -75,25 +75,26 @@ type Door = OwnedMutexGuard<Failed>;
 
 /// All policies.
 pub(in crate::delivery) struct Policies {
-    settings: config::MtaSts,
+    settings: Section<config::MtaSts>,
     store: Store,
     world: World,
     web: Arc<Web>,
     /// One fetch at a time for a domain.
     doors: Mutex<HashMap<Domain, Arc<tokio::sync::Mutex<Failed>>>>,
-    fetches: Semaphore,
+    fetches: Turns,
     count: AtomicU64,
     stopped: CancellationToken,
 }
 
 impl Policies {
     pub(in crate::delivery) fn new(
-        settings: config::MtaSts,
+        settings: impl Into<Section<config::MtaSts>>,
         store: Store,
         world: World,
         web: Arc<Web>,
     ) -> Arc<Self> {
-        let fetches = Semaphore::new(settings.fetches_max as usize);
+        let settings = settings.into();
+        let fetches = Turns::new(settings.now(|settings| settings.fetches_max as usize));
         let count = AtomicU64::new(0);
         let (doors, stopped) = (Mutex::default(), CancellationToken::new());
         let new = Self { settings, store, world, web, doors, fetches, count, stopped };
@@ -211,7 +212,7 @@ impl Policies {
     ) -> Result<Kept, PolicyFault> {
         let limit = self.settings.fetch_timeout.0;
         let patience = limit.max(self.settings.retry_delay.0);
-        let fetched = match timeout(patience, self.fetches.acquire()).await {
+        let fetched = match timeout(patience, self.fetches.semaphore().acquire()).await {
             Ok(_turn) => {
                 let late = |_| Err(PolicyFault::Fetch(format!("no answer within {limit:?}")));
                 timeout(limit, self.text(domain)).await.unwrap_or_else(late)
@@ -364,8 +365,8 @@ mod tests {
             resolver: dead.clone(),
             network: world.network.clone(),
             tls: tls::Client::load(&config::Tls::default()).expect("authorities"),
-            allow_private: true,
-            own: Vec::new(),
+            allow_private: true.into(),
+            own: crate::world::Own::default(),
         });
         let store = Store::open(folder.path(), &config::Store::default(), &world);
         (Policies::new(settings, store, world, web), dead)

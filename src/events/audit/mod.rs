@@ -15,6 +15,6 @@ mod verify;
 pub use act::{Act, Said};
 pub use actor::Actor;
 pub use chain::{Author, Entry, Head, Link, Payload, Words};
-pub use notes::{Notes, NotesFault};
+pub use notes::{Notes, NotesFault, trim_notes};
 pub use read::{Audit, Filter, Page};
 pub use verify::{Checked, Finding, Place};

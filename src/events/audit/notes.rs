@@ -147,6 +147,30 @@ impl Notes {
     }
 }
 
+/// Takes from the notes in a data folder, which nobody uses now, the heads past an entry: they are of a chain that
+/// went on elsewhere.
+///
+/// # Errors
+/// The file.
+pub fn trim_notes(data_dir: &Path, through: u64) -> io::Result<()> {
+    let path = data_dir.join("audit").join("heads");
+    let text = match std::fs::read(&path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(fault) => return Err(fault),
+    };
+    let is_ours = |line: &&str| {
+        line.split(' ')
+            .next()
+            .and_then(|word| word.parse::<u64>().ok())
+            .is_some_and(|n| n <= through)
+    };
+    let kept: String = text.lines().filter(is_ours).map(|line| format!("{line}\n")).collect();
+    let mut file = OpenOptions::new().write(true).truncate(true).open(&path)?;
+    file.write_all(kept.as_bytes())?;
+    file.sync_all()
+}
+
 impl Audit {
     /// Notes the head, unless it is noted already: the head where it is new.
     ///

@@ -32,7 +32,7 @@ mod unsubscribe;
 
 use super::problem::Problem;
 use super::site::Parts;
-use crate::config;
+use crate::config::Live;
 use axum::Extension;
 use axum::Router;
 use axum::http::StatusCode;
@@ -44,17 +44,18 @@ use turnstile::Turnstile;
 
 /// What pages share beside the parts of the house.
 #[derive(Clone)]
-struct Hall {
+pub(super) struct Hall {
     lookups: Lookups,
     turnstile: Arc<Turnstile>,
 }
 
 impl Hall {
-    fn new(settings: &config::Http) -> Self {
-        let per_minute = settings.page_requests_per_minute_max;
+    pub(super) fn new(live: &Live) -> Self {
+        let per_minute = live.now(|c| c.http.page_requests_per_minute_max);
+        let askers = live.now(|c| c.http.page_askers_max);
         Self {
-            lookups: Lookups::new(settings.lookups_max),
-            turnstile: Arc::new(Turnstile::new(per_minute, settings.page_askers_max)),
+            lookups: Lookups::new(live.now(|c| c.http.lookups_max as usize)),
+            turnstile: Arc::new(Turnstile::new(per_minute, askers)),
         }
     }
 
@@ -69,7 +70,7 @@ impl Hall {
 }
 
 /// The routes, with everything that goes wrong told on a page to who reads pages.
-pub(super) fn routes(parts: &Parts) -> Router<Parts> {
+pub(super) fn routes(parts: &Parts, hall: Hall) -> Router<Parts> {
     let lost = || async { Problem::unknown("there is no such page") };
     Router::new()
         .route("/u/{token}", get(unsubscribe::show).post(unsubscribe::act))
@@ -86,5 +87,5 @@ pub(super) fn routes(parts: &Parts) -> Router<Parts> {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, text)
         })
         .layer(from_fn_with_state(parts.clone(), amiss::told))
-        .layer(Extension(Hall::new(&parts.config.http)))
+        .layer(Extension(hall))
 }

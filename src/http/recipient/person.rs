@@ -2,27 +2,28 @@
 //! Nothing here is about anybody but that one address in that one account.
 
 use crate::accounts::{Account, Stream};
+use crate::config::Now;
 use crate::events::message::{MessageEvent, Origin, Outcome};
 use crate::events::record::{Reason, Scope};
 use crate::http::site::Parts;
 use crate::mail::{AccountId, Address, RecipientHash, StreamId, Timestamp};
 use crate::policy::{ConsentState, Judgement, RecipientView, Subject, Token, judge};
 use crate::store::StoreFault;
+use crate::world::Turns;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// Longest time that a stop waits for the address it is about: the stop comes first.
 const LOOKUP_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Turns for looking addresses up among the events of messages.
 #[derive(Clone)]
-pub(super) struct Lookups(Arc<Semaphore>);
+pub(super) struct Lookups(Arc<Turns>);
 
 impl Lookups {
     /// So many at a time.
-    pub(super) fn new(most: u32) -> Self {
-        Self(Arc::new(Semaphore::new(most.max(1) as usize)))
+    pub(super) fn new(most: impl Into<Now<usize>>) -> Self {
+        Self(Arc::new(Turns::new(most)))
     }
 }
 
@@ -242,7 +243,7 @@ async fn events(
     let (queue, turns) = (parts.queue.clone(), lookups.0.clone());
     // On a task of its own: the turn is held until the reading has really ended.
     let reading = tokio::spawn(async move {
-        let turn = turns.acquire_owned().await.ok()?;
+        let turn = turns.semaphore().clone().acquire_owned().await.ok()?;
         let events = queue.events_for(account, hash, limit).await;
         drop(turn);
         Some(events)

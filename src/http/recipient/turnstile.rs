@@ -1,6 +1,7 @@
 //! How often one address may look at pages, so that a program that turns them over leaves room for
 //! people. One click is never counted: a mailbox provider sends those of all its users.
 
+use crate::config::Now;
 use crate::mail::Timestamp;
 use crate::world::crowd::network;
 use std::collections::HashMap;
@@ -18,14 +19,18 @@ struct Counts {
 /// Counts looks, a minute at a time.
 pub(super) struct Turnstile {
     counts: Mutex<Counts>,
-    per_minute_max: u32,
-    askers_max: usize,
+    per_minute_max: Now<u32>,
+    askers_max: Now<u32>,
 }
 
 impl Turnstile {
     /// So many looks a minute for each of so many addresses.
-    pub(super) fn new(per_minute_max: u32, askers_max: u32) -> Self {
-        Self { counts: Mutex::default(), per_minute_max, askers_max: askers_max as usize }
+    pub(super) fn new(
+        per_minute_max: impl Into<Now<u32>>,
+        askers_max: impl Into<Now<u32>>,
+    ) -> Self {
+        let (per_minute_max, askers_max) = (per_minute_max.into(), askers_max.into());
+        Self { counts: Mutex::default(), per_minute_max, askers_max }
     }
 
     /// Whether one more look is within the limit. Who is not known by an address, and who comes when
@@ -38,13 +43,13 @@ impl Turnstile {
             counts.minute = minute;
             counts.by_address.clear();
         }
-        let is_full = counts.by_address.len() >= self.askers_max;
+        let is_full = counts.by_address.len() >= self.askers_max.get() as usize;
         if is_full && !counts.by_address.contains_key(&asker) {
             return true;
         }
         let looks = counts.by_address.entry(asker).or_default();
         *looks = looks.saturating_add(1);
-        *looks <= self.per_minute_max
+        *looks <= self.per_minute_max.get()
     }
 }
 

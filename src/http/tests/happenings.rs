@@ -161,7 +161,7 @@ async fn a_batch_stops_each_and_says_what_became_of_it() {
     let mut wide = house;
     let mut config = (*wide.parts.config).clone();
     config.http.body_size_max = Size(1 << 20);
-    wide.parts.config = Arc::new(config);
+    wide.parts.config = config.into();
     let to = wide.public().await;
     let refused = with(to, &token, "POST /api/v1/suppressions/batch", &body).await;
     assert_eq!(refused.status, 413, "{}", refused.body);

@@ -15,7 +15,7 @@ mod strangers;
 use super::{Parts, Site, Vitals, admin, public, serve_tcp, serve_unix};
 use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind, StreamRules};
 use crate::acme::Acme;
-use crate::config::{Config, Size, Span};
+use crate::config::{Config, Live, Size, Span};
 use crate::dns::{DnsFault, Resolver, Route};
 use crate::events::message::{Accepted, Origin, Recipient, owner};
 use crate::events::record::{Evidence, Reason, Scope, Source};
@@ -26,7 +26,7 @@ use crate::spool::Spool;
 use crate::store::{Record, Store, StoreFault, Table};
 use crate::tls;
 use crate::webhooks::{self, Webhooks};
-use crate::world::World;
+use crate::world::{Own, World};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
@@ -99,7 +99,7 @@ impl House {
         config.queue.permit_wait_max = Span(Duration::from_millis(1));
         config.spool.free_space_min = Size(0);
         config.http.body_size_max = Size(64 << 10);
-        let (config, world) = (Arc::new(config), World::real());
+        let (config, world) = (Live::new(config), World::real());
         let store = Store::open(folder.path(), &config.store, &world);
         let accounts = Accounts::new(store.clone(), world.clone());
         let policy = Policy::new(accounts.clone(), store.clone(), world.clone(), &config.queue);
@@ -117,7 +117,7 @@ impl House {
             resolver: zone.clone(),
             tls: tls::Client::load(&config.tls).expect("authorities"),
             world: world.clone(),
-            own: Vec::new(),
+            own: Own::default(),
         });
         let queue = Embedded::open(
             spool.clone(),
@@ -154,6 +154,7 @@ impl House {
             policy,
             resolver: zone.clone(),
             outgoing: Arc::new(super::outgoing::Nothing),
+            reloading: Arc::new(super::reload::Still),
             spool,
             webhooks,
             store,
@@ -176,7 +177,11 @@ impl House {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let site: Site = public(self.parts.clone());
-        tokio::spawn(serve_tcp(listener, site, CancellationToken::new()));
+        tokio::spawn(serve_tcp(
+            listener,
+            site,
+            (CancellationToken::new(), CancellationToken::new()),
+        ));
         address
     }
 

@@ -185,7 +185,7 @@ async fn idle_connections_of_one_peer_leave_room_for_others() {
     let mut house = House::build().await;
     let mut config = (*house.parts.config).clone();
     (config.http.connections_max, config.http.connections_per_address_max) = (4, 2);
-    house.parts.config = Arc::new(config);
+    house.parts.config = config.into();
     let to = house.public().await;
     let from = |peer: [u8; 4]| async move {
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");

@@ -30,7 +30,7 @@ impl House {
         let mut config = (*self.parts.config).clone();
         config.submission.auth_failure_delay = Span(Duration::from_millis(1));
         change(&mut config);
-        self.parts.config = Arc::new(config);
+        self.parts.config = config.into();
     }
 }
 

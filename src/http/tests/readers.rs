@@ -127,7 +127,7 @@ async fn who_asks_too_often_is_told_so_and_one_click_is_never_counted() {
     let mut house = House::build().await;
     let mut config = (*house.parts.config).clone();
     config.http.page_requests_per_minute_max = 3;
-    house.parts.config = Arc::new(config);
+    house.parts.config = config.into();
     let (to, token) = (house.public().await, house.token());
     let from = |ip: &str, line: &str, form: &str| {
         let fields = format!("X-Forwarded-For: {ip}\r\nAccept: text/html\r\nHost:");

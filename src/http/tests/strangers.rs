@@ -243,7 +243,7 @@ async fn what_is_anothers_answers_as_what_is_not_there_and_does_not_change() {
     let mut config = (*house.parts.config).clone();
     config.api.requests_per_minute_max = 1_000_000;
     config.api.requests_per_minute_per_address_max = 1_000_000;
-    house.parts.config = Arc::new(config);
+    house.parts.config = config.into();
     house.admin();
     let to = house.public().await;
     let theirs = house.other().await;

@@ -99,7 +99,7 @@ async fn what_no_reader_understands_keeps_its_segment_whole() {
     let settings = config::Spool { segment_size: config::Size(50_000), ..config::Spool::default() };
     let world = World { disk: Arc::new(twin.clone()), ..World::real() };
     let labels = |_: &Record| Labels::default();
-    let blind = Owner { retention: Duration::from_secs(60), labels, labels_version: 2 };
+    let blind = Owner { retention: Duration::from_secs(60).into(), labels, labels_version: 2 };
     let (spool, _) = Spool::open(home.path(), &settings, blind, &world).expect("opened");
     let first = kept.first().expect("a message");
     spool.hold(first.1, None);
@@ -121,7 +121,7 @@ async fn nothing_is_given_up_before_all_that_is_needed_is_held() {
     }
     spool.close().await;
     // As at a start: what is replayed is held, and some of it released, before the rest is held.
-    let owner = Owner { retention: Duration::from_secs(60), labels, labels_version: 1 };
+    let owner = Owner { retention: Duration::from_secs(60).into(), labels, labels_version: 1 };
     let (spool, _) = Spool::open(home.path(), &settings, owner, &World::real()).expect("opened");
     for (sequence, body) in &queued[..10] {
         spool.hold(*sequence, Some(body));

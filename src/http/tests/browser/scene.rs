@@ -104,7 +104,7 @@ impl Scene {
         let mut house = House::build().await;
         let mut config = (*house.parts.config).clone();
         config.http.page_requests_per_minute_max = 1;
-        house.parts.config = Arc::new(config);
+        house.parts.config = config.into();
         house.open().await
     }
 

@@ -2,7 +2,7 @@
 //! against the proof is told in its own words.
 
 use super::keeper::Pem;
-use crate::config;
+use crate::config::{self, Challenge};
 use crate::tls;
 use instant_acme::{
     Account, AuthorizationStatus, ChallengeType, Error, Identifier, NewOrder, Order, OrderStatus,
@@ -109,14 +109,14 @@ impl Proofs {
         host: &'a str,
         token: &str,
         authorization: &instant_acme::KeyAuthorization,
-        way: config::Challenge,
+        way: Challenge,
     ) -> Result<Shown<'a>, OrderFault> {
         match way {
-            config::Challenge::Http01 => {
+            Challenge::Http01 => {
                 let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
                 pages.insert(token.to_owned(), authorization.as_str().to_owned());
             }
-            config::Challenge::TlsAlpn01 => {
+            Challenge::TlsAlpn01 => {
                 let mut params = CertificateParams::new(vec![host.to_owned()]).map_err(other)?;
                 let digest = authorization.digest();
                 params.custom_extensions =
@@ -149,13 +149,14 @@ pub(super) async fn order(
     let mut order = account.new_order(&NewOrder::new(&identifiers)).await?;
     let shown = match order.state().status {
         OrderStatus::Pending => prove(&mut order, host, proofs, settings.challenge).await?,
-        OrderStatus::Invalid => return Err(held_against(&mut order).await),
+        OrderStatus::Invalid => return Err(held_against(&mut order, None).await),
         OrderStatus::Ready | OrderStatus::Processing | OrderStatus::Valid => Vec::new(),
     };
     if order.state().status == OrderStatus::Pending {
         match order.poll_ready(&polls).await {
             Ok(OrderStatus::Ready) => {}
-            Ok(_) | Err(Error::Api(_)) => return Err(held_against(&mut order).await),
+            Ok(_) => return Err(held_against(&mut order, None).await),
+            Err(Error::Api(said)) => return Err(held_against(&mut order, Some(said)).await),
             Err(fault) => return Err(fault.into()),
         }
     }
@@ -178,11 +179,11 @@ async fn prove<'a>(
     order: &mut Order,
     host: &'a str,
     proofs: &'a Proofs,
-    way: config::Challenge,
+    way: Challenge,
 ) -> Result<Vec<Shown<'a>>, OrderFault> {
     let kind = match way {
-        config::Challenge::TlsAlpn01 => ChallengeType::TlsAlpn01,
-        config::Challenge::Http01 => ChallengeType::Http01,
+        Challenge::TlsAlpn01 => ChallengeType::TlsAlpn01,
+        Challenge::Http01 => ChallengeType::Http01,
     };
     let mut shown = Vec::new();
     let mut authorizations = order.authorizations();
@@ -203,8 +204,8 @@ async fn prove<'a>(
 }
 
 /// What the authority holds against the proof, which it says of the challenge and not of the order.
-async fn held_against(order: &mut Order) -> OrderFault {
-    let of_order = order.state().error.clone();
+async fn held_against(order: &mut Order, said: Option<Problem>) -> OrderFault {
+    let of_order = order.state().error.clone().or(said);
     let mut authorizations = order.authorizations();
     while let Some(found) = authorizations.next().await {
         let Ok(mut found) = found else { continue };

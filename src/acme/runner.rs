@@ -5,7 +5,7 @@ use super::keeper::{self, Keeper, Pem};
 use super::line::Line;
 use super::order::{OrderFault, Proofs, order};
 use super::schedule::{State, due};
-use crate::config::{self, Live};
+use crate::config::{self, Live, Section};
 use crate::dns::Resolver;
 use crate::mail::Timestamp;
 use crate::tls::{self, Issued};
@@ -42,7 +42,7 @@ pub struct Parts {
 pub struct Acme(Option<Arc<Runner>>);
 
 struct Runner {
-    settings: config::Acme,
+    settings: Section<config::Acme>,
     tls: Arc<tls::Server>,
     world: World,
     keeper: Keeper,
@@ -91,7 +91,7 @@ impl Acme {
             tell(&BTreeMap::new());
             return Self::none();
         }
-        let settings = config.acme.clone();
+        let settings = config.section(|c| &c.acme);
         let web = Web {
             resolver,
             network: world.network.clone(),

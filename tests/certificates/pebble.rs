@@ -88,7 +88,7 @@ impl Pebble {
             .env("PEBBLE_VA_NOSLEEP", "1")
             .env("PEBBLE_AUTHZREUSE", "0")
             // Of good nonces it refuses so many in a hundred.
-            .env("PEBBLE_WFE_NONCEREJECT", "10")
+            .env("PEBBLE_WFE_NONCEREJECT", "3")
             .stdout(log.try_clone().expect("the log again"))
             .stderr(log)
             .spawn()

@@ -15,6 +15,8 @@ pub mod tls;
 
 pub mod web;
 
+pub mod acme;
+
 pub mod accounts;
 pub mod events;
 pub mod policy;

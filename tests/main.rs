@@ -10,6 +10,7 @@ mod support;
 
 mod books;
 mod bounds;
+mod certificates;
 mod crash;
 mod encryption;
 mod fuzz;

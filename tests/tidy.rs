@@ -232,8 +232,8 @@ fn the_sockets_are_those_of_the_settings() {
 #[test]
 fn the_service_lets_the_daemon_cage_itself() {
     let unit = include_str!("../systemd/relent.service");
-    let filters = unit.lines().filter_map(|line| line.strip_prefix("SystemCallFilter="));
-    let last = filters.last().unwrap_or_default();
+    let mut filters = unit.lines().rev().filter_map(|line| line.strip_prefix("SystemCallFilter="));
+    let last = filters.next().unwrap_or_default();
     for call in
         ["landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "seccomp"]
     {

@@ -444,6 +444,25 @@ impl Accounts {
         Ok(count)
     }
 
+    /// The link hosts of sending domains that lead here, in the order of their names.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn link_hosts(&self) -> Result<Vec<String>, AccountFault> {
+        let mut found = Vec::new();
+        for account in self.accounts()? {
+            let domains = self.domains(account.id)?;
+            let links = domains.iter().filter(|domain| domain.may_send());
+            let links = links.filter_map(|domain| domain.hosts.links.as_ref());
+            found.extend(
+                links.filter(|host| host.found.is_some()).map(|host| host.name.to_string()),
+            );
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
     /// Looks at one domain; whether it came to something.
     async fn look_after(
         &self,

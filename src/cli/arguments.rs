@@ -19,6 +19,7 @@ use super::restore::RestoreArguments;
 use super::rights::RecipientVerb;
 use super::send::Sending;
 use super::sender_arguments::{AccountVerb, CredentialVerb, DomainVerb, StreamVerb};
+use super::tls::TlsVerb;
 use super::top::Top;
 use super::trace::Trace;
 use super::webhook::WebhookVerb;
@@ -139,6 +140,9 @@ pub(super) enum Verb {
     /// Mail that goes out, and the servers it goes to.
     #[command(subcommand)]
     Delivery(DeliveryVerb),
+    /// Our certificates.
+    #[command(subcommand)]
+    Tls(TlsVerb),
     /// What was done, and by whom.
     #[command(subcommand)]
     Audit(AuditVerb),

@@ -44,6 +44,7 @@ mod services;
 mod show;
 mod submit;
 mod terminal;
+mod tls;
 mod top;
 mod trace;
 mod webhook;

@@ -6,7 +6,7 @@ use super::client::{Client, Fault};
 use super::webhook::WebhookVerb;
 use super::{
     audit, backup, classify, delivery, doctor, explain, local, manual, member, paint, queue,
-    recipients, reload, restore, rights, send, senders, show, top, trace, webhook,
+    recipients, reload, restore, rights, send, senders, show, tls, top, trace, webhook,
 };
 use crate::config::{Config, DEFAULT_PATH};
 use crate::webhooks;
@@ -101,6 +101,7 @@ async fn speak(client: &Client, file: &Path, verb: Verb) -> Result<(), Fault> {
         Verb::Doctor(asked) => doctor::doctor(client, file, *asked).await,
         Verb::Send(sending) => send::send(client, *sending).await,
         Verb::Recipient(verb) => rights::recipient(client, verb).await,
+        Verb::Tls(verb) => tls::tls(client, verb).await,
         Verb::Audit(verb) => audit::audit(client, verb).await,
         Verb::Webhook(verb) => webhook::webhook(client, verb).await,
         Verb::Queue(verb) => queue::queue(client, verb).await,

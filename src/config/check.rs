@@ -89,6 +89,9 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         }
         _ => {}
     }
+    if let Some((key, reason)) = super::acme::fault(config) {
+        return refuse(key, reason);
+    }
     encryption(config)?;
     if config.queue.retry_delays.is_empty() {
         let reason = "it is empty: name at least one wait, as in [\"5m\"]";
@@ -240,6 +243,8 @@ fn twice(listen: &Listen) -> Option<(&'static str, String)> {
         ("listen.submissions", &listen.submissions),
         ("listen.inbound", &listen.inbound),
         ("listen.http", &listen.http),
+        ("listen.https", &listen.https),
+        ("listen.redirect", &listen.redirect),
     ] {
         for &address in addresses.iter().filter(|address| address.port() != 0) {
             let clashes = |other: SocketAddr| {

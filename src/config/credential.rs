@@ -25,12 +25,13 @@ pub(super) fn is_name(name: &str) -> bool {
 
 impl Config {
     /// The files that may be credentials, by their settings.
-    fn files(&mut self) -> [(&'static str, &mut Option<PathBuf>); 4] {
+    fn files(&mut self) -> [(&'static str, &mut Option<PathBuf>); 5] {
         [
             ("tls.certificate", &mut self.tls.certificate),
             ("tls.key", &mut self.tls.key),
             ("tls.trust_anchors", &mut self.tls.trust_anchors),
             ("dns.trust_anchor", &mut self.dns.trust_anchor),
+            ("acme.external_account_key_file", &mut self.acme.external_account_key_file),
         ]
     }
 

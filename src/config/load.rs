@@ -198,6 +198,12 @@ fn example(key: &str) -> Option<&'static str> {
     match key {
         "queue.marketing_retry_delays" => return Some("marketing_retry_delays = [\"5m\"]"),
         "dns.nameservers" => return Some("nameservers = [\"127.0.0.1:53\"]"),
+        "listen.https" => return Some("https = [\"0.0.0.0:443\"]"),
+        "listen.redirect" => return Some("redirect = [\"0.0.0.0:80\"]"),
+        "acme.hosts" => return Some("hosts = [\"mail.example.com\"]"),
+        "tls.more" => {
+            return Some("more = [{ certificate = \"more.pem\", key = \"more.key\" }]");
+        }
         "delivery.source_addresses" => return Some("source_addresses = [\"192.0.2.25\"]"),
         _ => {}
     }
@@ -345,6 +351,18 @@ mod tests {
                 &["x.toml:2: listen.http: `127.0.0.1`: ", "http = [\"127.0.0.1:8025\"]"],
             ),
             ("[listen]\nhttp = \"127.0.0.1:80\"\n", &["x.toml:2: listen.http: ", "as in http = ["]),
+            (
+                "[listen]\nhttps = \"0.0.0.0:443\"\n",
+                &["x.toml:2: listen.https: ", "as in https = [\"0.0.0.0:443\"]"],
+            ),
+            (
+                "[acme]\nchallenge = \"dns-01\"\n",
+                &["x.toml:2: acme.challenge: ", "dns-01", "tls-alpn-01"],
+            ),
+            (
+                "[tls]\nmore = [{ certificate = \"c.pem\" }]\n",
+                &["x.toml:2: tls.more: ", "missing field `key`", "more = [{"],
+            ),
             ("[tls]\ncertificate = true\n", &["x.toml:2: tls.certificate: ", "certificate.pem\""]),
             ("[log]\njson = \"yes\"\n", &["x.toml:2: log.json: ", "json = false"]),
             ("[queue]\nitems_max = -1\n", &["x.toml:2: queue.items_max: ", "items_max = 5000000"]),

@@ -1,6 +1,7 @@
 //! Settings: one TOML file, read into types, with a default and a limit for everything. Unknown keys
 //! are refused. What each key means is said at its field and, word for word, in `config/relent.toml`.
 
+mod acme;
 mod api;
 mod check;
 mod consents;
@@ -25,6 +26,7 @@ pub mod unit;
 mod webhooks;
 mod words;
 
+pub use acme::{Acme, CertificateFiles, Challenge};
 pub use api::Api;
 pub use consents::Consents;
 pub use credential::{CREDENTIALS, credential};
@@ -70,6 +72,8 @@ pub struct Config {
     pub inbound: Inbound,
     /// Our certificate, read again when its files change; absent, a self-signed pair is made in the data folder.
     pub tls: Tls,
+    /// Certificates from an authority that gives them by itself (RFC 8555), as Let's Encrypt does.
+    pub acme: Acme,
     /// Name resolution.
     pub dns: Dns,
     /// Mail that waits.
@@ -127,6 +131,7 @@ impl Default for Config {
             submission: Submission::default(),
             inbound: Inbound::default(),
             tls: Tls::default(),
+            acme: Acme::default(),
             dns: Dns::default(),
             queue: Queue::default(),
             delivery: Delivery::default(),

@@ -1,6 +1,7 @@
 //! The sections of the settings file. Each doc comment is the sentence that stands above the key in
 //! `config/relent.toml`; each limit of the house is a key here.
 
+use super::acme::CertificateFiles;
 use super::encryption::TlsPolicy;
 use super::keeping::{LogAddresses, LogFormat, TraceEndpoint};
 use super::pools::Pools;
@@ -96,6 +97,10 @@ sections! {
         inbound: Vec<SocketAddr> = any(25),
         /// Unsubscribe pages, API, metrics and health.
         http: Vec<SocketAddr> = vec![SocketAddr::from(([127, 0, 0, 1], 8025))],
+        /// The same over TLS, under the certificates of [tls] and [acme], as in ["0.0.0.0:443"].
+        https: Vec<SocketAddr> = Vec::new(),
+        /// Answers to a certificate authority, and a redirect to http.public_url for all else, as in ["0.0.0.0:80"].
+        redirect: Vec<SocketAddr> = Vec::new(),
         /// The admin socket, mode 0600, through which the command line speaks.
         admin: PathBuf = "/run/relent/admin.sock".into(),
     }
@@ -166,6 +171,12 @@ sections! {
         certificate: Option<PathBuf> = None,
         /// Its private key, PEM.
         key: Option<PathBuf> = None,
+        /// More certificates, each for the names that it holds, as in [{ certificate = "/etc/relent/more.pem", key = "/etc/relent/more.key" }].
+        more: Vec<CertificateFiles> = Vec::new(),
+        /// How often the files are looked at for a change.
+        look_interval: Span = Span::seconds(10),
+        /// How long before its end a certificate that nothing has replaced is warned of, at most the last quarter of its life.
+        expiry_warning: Span = Span::minutes(14 * 24 * 60),
         /// Further authorities whose certificates are believed beside the system's, PEM: labs.
         trust_anchors: Option<PathBuf> = None,
         /// Longest TLS handshake.

@@ -6,7 +6,8 @@ use std::path::Path;
 
 const SHEET: &str = include_str!("../../config/relent.toml");
 const ROOT: &str = include_str!("mod.rs");
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
+    include_str!("acme.rs"),
     include_str!("consents.rs"),
     include_str!("section.rs"),
     include_str!("encryption.rs"),

@@ -3,10 +3,11 @@
 
 use super::premises::{self, Strange};
 use super::{clock, doors, listeners, user};
-use crate::config::{Config, ConfigFault, Shaping};
-use crate::world::{World, is_here};
-use crate::{dns, tls};
-use std::path::Path;
+use crate::config::{Challenge, Config, ConfigFault, Shaping};
+use crate::tls::Holds;
+use crate::world::{Clock, SystemClock, World, is_here};
+use crate::{acme, dns, tls};
+use std::path::{Path, PathBuf};
 
 /// What of the settings may be a slip, in words: it keeps nothing from running.
 #[must_use]
@@ -27,7 +28,54 @@ pub fn advice(config: &Config) -> Vec<String> {
     let unseen = config.missing_credentials().into_iter().map(|(key, name)| {
         format!("{key}: `credential:{name}` is handed over when the service starts, and was not looked at")
     });
-    strange.map(words).chain(unseen).collect()
+    let mut advice: Vec<_> = strange.map(words).chain(unseen).collect();
+    advice.extend(certificates(config));
+    advice
+}
+
+/// What is to be said of our certificates, as files tell it.
+fn certificates(config: &Config) -> Vec<String> {
+    let mut advice = acme::advice(config);
+    let (acme, listen) = (&config.acme, &config.listen);
+    if acme.enabled {
+        let (port, key, mut there) = match acme.challenge {
+            Challenge::TlsAlpn01 => (443, "listen.https", listen.https.iter().chain(&[])),
+            Challenge::Http01 => {
+                (80, "listen.redirect", listen.redirect.iter().chain(&listen.http))
+            }
+        };
+        if there.all(|address| address.port() != port) {
+            advice.push(format!(
+                "acme.challenge: the authority asks at port {port}, which is not in {key}: that is fine \
+                 where something in front of this machine hands it on"
+            ));
+        }
+    }
+    // Without files there is nothing that could have ended.
+    if config.tls.key.is_some()
+        && config.missing_credentials().is_empty()
+        && let Ok(server) = tls::Server::load(&config.tls, &config.data_dir, &config.hostname)
+    {
+        let now = SystemClock::new().now();
+        let ends = server.held(now).into_iter().filter_map(|held| {
+            let until = held.says.map(|says| says.until).unwrap_or_default();
+            let place = held.place;
+            match held.holds {
+                Holds::Fine => None,
+                Holds::NotYet => Some(format!(
+                    "tls: the certificate {place} is not valid yet: see that this machine's clock is right"
+                )),
+                Holds::EndsSoon => {
+                    Some(format!("tls: the certificate {place} ends soon, {until}: renew it"))
+                }
+                Holds::Ended => Some(format!(
+                    "tls: the certificate {place} has ended, {until}, and clients refuse it: renew it"
+                )),
+            }
+        });
+        advice.extend(ends);
+    }
+    advice
 }
 
 /// What would keep a daemon that is started now from running, or from taking mail, in words; where one runs
@@ -97,14 +145,18 @@ pub(super) fn named(config: &Config, path: &Path) -> Result<(), ConfigFault> {
         return Err(ConfigFault::at(path, "tls.trust_anchors", reason));
     }
     Shaping::load(&config.delivery)?;
-    let Some(key) = &config.tls.key else { return Ok(()) };
     if unseen.contains(&"tls.key") || unseen.contains(&"tls.certificate") {
         return Ok(());
     }
-    let Err(fault) = tls::Server::load(&config.tls, &config.data_dir, &config.hostname) else {
-        return Ok(());
+    let Some(fault) = tls::Server::check(&config.tls) else { return Ok(()) };
+    let is = |named: &Option<PathBuf>| *named == Some(fault.path.clone());
+    let name = if is(&config.tls.key) {
+        "tls.key"
+    } else if is(&config.tls.certificate) {
+        "tls.certificate"
+    } else {
+        "tls.more"
     };
-    let name = if fault.path == *key { "tls.key" } else { "tls.certificate" };
     let reason = format!("{fault}; name a file in PEM that this user may read");
     Err(ConfigFault::at(path, name, reason))
 }

@@ -5,6 +5,7 @@ use super::listeners::{self, Listeners};
 use crate::config::Listen;
 use crate::http;
 use crate::intake::{Intake, Port};
+use crate::tls;
 use crate::world::Own;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -17,7 +18,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// The keys of `[listen]` whose addresses are served.
-pub(super) const KEYS: [&str; 4] = ["submission", "submissions", "inbound", "http"];
+pub(super) const KEYS: [&str; 6] =
+    ["submission", "submissions", "inbound", "http", "https", "redirect"];
 
 /// The addresses of a key.
 pub(super) fn addresses<'a>(listen: &'a Listen, key: &str) -> &'a [SocketAddr] {
@@ -25,6 +27,8 @@ pub(super) fn addresses<'a>(listen: &'a Listen, key: &str) -> &'a [SocketAddr] {
         "submission" => &listen.submission,
         "submissions" => &listen.submissions,
         "inbound" => &listen.inbound,
+        "https" => &listen.https,
+        "redirect" => &listen.redirect,
         _ => &listen.http,
     }
 }
@@ -35,6 +39,8 @@ pub(super) fn keep(listen: &mut Listen, before: &Listen, key: &str) {
         "submission" => listen.submission.clone_from(&before.submission),
         "submissions" => listen.submissions.clone_from(&before.submissions),
         "inbound" => listen.inbound.clone_from(&before.inbound),
+        "https" => listen.https.clone_from(&before.https),
+        "redirect" => listen.redirect.clone_from(&before.redirect),
         _ => listen.http.clone_from(&before.http),
     }
 }
@@ -43,6 +49,9 @@ pub(super) fn keep(listen: &mut Listen, before: &Listen, key: &str) {
 pub(super) struct Served {
     pub(super) intake: Arc<Intake>,
     pub(super) site: http::Site,
+    /// Who answers in the clear where TLS should be spoken.
+    pub(super) redirect: http::Site,
+    pub(super) tls: Arc<tls::Server>,
 }
 
 /// One listener.
@@ -91,7 +100,14 @@ impl Doors {
     ) -> std::io::Result<Self> {
         let (open, tasks) = (Vec::new(), JoinSet::new());
         let mut doors = Self { open, tasks, served, data_dir, own, stop };
-        let groups = [sockets.submission, sockets.submissions, sockets.inbound, sockets.http];
+        let groups = [
+            sockets.submission,
+            sockets.submissions,
+            sockets.inbound,
+            sockets.http,
+            sockets.https,
+            sockets.redirect,
+        ];
         for (key, group) in KEYS.into_iter().zip(groups) {
             for (wanted, listener) in addresses(listen, key).iter().zip(group) {
                 let spare = listener.as_fd().try_clone_to_owned()?;
@@ -119,9 +135,12 @@ impl Doors {
             _ => None,
         };
         let (intake, site) = (self.served.intake.clone(), self.served.site.clone());
-        match port {
-            Some(port) => self.tasks.spawn(intake.serve(listener, port, until)),
-            None => self.tasks.spawn(http::serve_tcp(listener, site, until)),
+        let (redirect, tls) = (self.served.redirect.clone(), self.served.tls.clone());
+        match (port, key) {
+            (Some(port), _) => self.tasks.spawn(intake.serve(listener, port, until)),
+            (None, "https") => self.tasks.spawn(http::serve_tls(listener, site, tls, until)),
+            (None, "redirect") => self.tasks.spawn(http::serve_tcp(listener, redirect, until)),
+            (None, _) => self.tasks.spawn(http::serve_tcp(listener, site, until)),
         };
         self.open.push(Door { key, wanted, bound, spare, closed });
     }

@@ -58,7 +58,7 @@ impl Ground {
         // Before the first figure is set, which would be lost: when the certificate ends.
         let _registry = telemetry::metrics();
         for advice in super::advice(&config) {
-            tracing::warn!(target: "relent::delivery", "{advice}");
+            tracing::warn!(target: "relent::daemon", "{advice}");
         }
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir).map_err(
             |fault| {

@@ -20,12 +20,21 @@ pub(crate) struct Listeners<L> {
     pub(crate) submissions: Vec<L>,
     pub(crate) inbound: Vec<L>,
     pub(crate) http: Vec<L>,
+    pub(crate) https: Vec<L>,
+    pub(crate) redirect: Vec<L>,
 }
 
 impl Listeners<StdListener> {
     /// Takes systemd's sockets for the addresses they are for, and binds the others.
     pub(crate) fn open(listen: &Listen) -> Result<Self> {
-        let named = [&listen.submission, &listen.submissions, &listen.inbound, &listen.http];
+        let named = [
+            &listen.submission,
+            &listen.submissions,
+            &listen.inbound,
+            &listen.http,
+            &listen.https,
+            &listen.redirect,
+        ];
         let named: Vec<SocketAddr> = named.into_iter().flatten().copied().collect();
         let mut handed = Handed::from_environment()?;
         let mut group = |key: &str, addresses: &[SocketAddr]| {
@@ -41,6 +50,8 @@ impl Listeners<StdListener> {
             submissions: group("submissions", &listen.submissions)?,
             inbound: group("inbound", &listen.inbound)?,
             http: group("http", &listen.http)?,
+            https: group("https", &listen.https)?,
+            redirect: group("redirect", &listen.redirect)?,
         };
         handed.warn_of_rest();
         Ok(opened)
@@ -56,6 +67,8 @@ impl Listeners<StdListener> {
             submissions: begin(self.submissions)?,
             inbound: begin(self.inbound)?,
             http: begin(self.http)?,
+            https: begin(self.https)?,
+            redirect: begin(self.redirect)?,
         })
     }
 }

@@ -11,6 +11,7 @@ use super::status::{self, Status};
 use super::watchdog::{self, Watchdog};
 use super::{clock, held, keeping, premises, pulse, reload, tend};
 use crate::accounts::Accounts;
+use crate::acme::{self, Acme};
 use crate::backup;
 use crate::config::{Live, Made};
 use crate::delivery::{self, Delivery};
@@ -119,6 +120,14 @@ pub async fn start(ground: Ground) -> Result<Running> {
     let authenticator = resolver.authenticator(&config);
     let names = resolver.clone();
     let resolver: Arc<dyn Resolver> = resolver;
+    let acme = Acme::new(acme::Parts {
+        config: config.clone(),
+        tls: tls.clone(),
+        client: client.clone(),
+        resolver: resolver.clone(),
+        world: world.clone(),
+    });
+    tls.tell(world.clock.now());
     let store = open_store(&config, &world);
     status::say("replaying the spool");
     let spool = open_spool(&config, &world).await?;
@@ -223,11 +232,18 @@ pub async fn start(ground: Ground) -> Result<Running> {
         vitals: vitals.clone(),
         metrics,
         tracer,
+        tls: tls.clone(),
+        acme: acme.clone(),
         world,
         ready: ready.clone(),
     };
 
-    let served = Served { intake, site: http::public(parts.clone()) };
+    let served = Served {
+        intake,
+        site: http::public(parts.clone()),
+        redirect: http::redirect(parts.clone()),
+        tls: tls.clone(),
+    };
     let place = (config.data_dir.clone(), own);
     let listen = config.listen.clone();
     let mut tasks = JoinSet::new();
@@ -247,6 +263,7 @@ pub async fn start(ground: Ground) -> Result<Running> {
     };
     tasks.spawn(reloader.run(asked, stop.clone()));
     tasks.spawn(outgoing::run(delivery, stop.clone()));
+    tasks.spawn(acme.clone().run(stop.clone()));
     tasks.spawn(follower);
     tasks.spawn(rights.run(stop.clone()));
     tasks.spawn(say_held(trimmed.clone(), stop.clone()));
@@ -254,7 +271,7 @@ pub async fn start(ground: Ground) -> Result<Running> {
     tasks.spawn(webhooks.run(stop.clone()));
     tasks.spawn(pulse::run(parts.world.clone(), stop.clone()));
     let (files, world) = ((tls, shaping), parts.world);
-    tasks.spawn(tend::run(config.clone(), files, world, looked_after, stop.clone()));
+    tasks.spawn(tend::run(config.clone(), files, world, looked_after, acme, stop.clone()));
     tasks.spawn(status.clone().run(stop.clone()));
     ready.store(true, Ordering::Release);
     let watchdog = None;

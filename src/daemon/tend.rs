@@ -3,6 +3,7 @@
 use super::audit;
 use super::outgoing::ShapingFile;
 use crate::accounts::{Accounts, Ours};
+use crate::acme::Acme;
 use crate::config::Live;
 use crate::dns::Resolver;
 use crate::events::request::forget_old;
@@ -13,8 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often the certificate files and the shaping file are looked at for a change.
-const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 /// How often answers to requests with keys are looked through for old ones.
 const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 /// How often the reserve on disk is looked after.
@@ -26,13 +25,14 @@ pub(super) async fn run(
     (tls, shaping): (Arc<tls::Server>, Arc<ShapingFile>),
     world: World,
     (accounts, store, resolver): (Accounts, Store, Arc<dyn Resolver>),
+    acme: Acme,
     stop: CancellationToken,
 ) {
     let chain = (config.clone(), accounts.clone(), store.clone(), world.clone());
     tokio::join!(
         audit::tend(chain.0, chain.1, chain.2, chain.3, stop.clone()),
-        files(tls, shaping, stop.clone()),
-        domains(&config, &accounts, &*resolver, stop.clone()),
+        files(&config, (tls, shaping), world.clone(), stop.clone()),
+        domains(&config, &accounts, (&*resolver, &acme), stop.clone()),
         uses(&config, &accounts, stop.clone()),
         requests(&config, &store, world.clone(), stop.clone()),
         super::clock::tend(world.clone(), stop.clone()),
@@ -41,15 +41,21 @@ pub(super) async fn run(
 }
 
 /// Looks up what sending domains wait for: new keys that sign once they are published, hosts of
-/// their own.
+/// their own, which get their certificates.
 async fn domains(
     config: &Live,
     accounts: &Accounts,
-    resolver: &dyn Resolver,
+    (resolver, acme): (&dyn Resolver, &Acme),
     stop: CancellationToken,
 ) {
     let mut changes = config.changes();
     loop {
+        match accounts.link_hosts() {
+            Ok(hosts) => acme.want(hosts),
+            Err(fault) => {
+                tracing::warn!(target: "relent::acme", %fault, "link hosts cannot be listed");
+            }
+        }
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(config.domains.look_interval.0) => {}
@@ -111,14 +117,19 @@ async fn reserve(config: Live, world: World, stop: CancellationToken) {
     }
 }
 
-/// Looks at the certificate files and the shaping file now and then.
-async fn files(tls: Arc<tls::Server>, shaping: Arc<ShapingFile>, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(RELOAD_INTERVAL);
+/// Looks at the certificate files and the shaping file now and then, and says how our certificates stand.
+async fn files(
+    config: &Live,
+    (tls, shaping): (Arc<tls::Server>, Arc<ShapingFile>),
+    world: World,
+    stop: CancellationToken,
+) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = ticks.tick() => {
+            () = tokio::time::sleep(config.tls.look_interval.0) => {
                 tls.reload();
+                tls.tell(world.clock.now());
                 let _ = shaping.look();
             }
         }

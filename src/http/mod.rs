@@ -59,6 +59,7 @@ mod session;
 mod slice;
 mod stream;
 mod suppression;
+mod tls;
 mod trace;
 mod waiting;
 mod webhook;
@@ -69,6 +70,6 @@ mod tests;
 
 pub use outgoing::{Outgoing, OutgoingFault};
 pub use reload::Reloading;
-pub use serve::{serve_tcp, serve_unix};
-pub use site::{Parts, Site, admin, public};
+pub use serve::{serve_tcp, serve_tls, serve_unix};
+pub use site::{Parts, Site, admin, public, redirect};
 pub use vitals::{Found, Vitals};

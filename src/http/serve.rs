@@ -5,6 +5,7 @@ use super::refusal::{close, refuse};
 use super::site::Site;
 use crate::events::Actor;
 use crate::telemetry::Level;
+use crate::tls;
 use crate::world::crowd::Crowd;
 use crate::world::{Turns, user_of};
 use axum::extract::Request;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::task::JoinSet;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 /// Largest header section of a request, in bytes.
@@ -96,6 +98,17 @@ pub async fn serve_tcp(
     serve(listener, site, (closed, shutdown), peer).await;
 }
 
+/// The same over TLS.
+pub async fn serve_tls(
+    listener: TcpListener,
+    site: Site,
+    tls: Arc<tls::Server>,
+    (closed, shutdown): (CancellationToken, CancellationToken),
+) {
+    let peer = |_: &_, from: &SocketAddr| (Peer(Some(from.ip().to_canonical())), None);
+    serve_by(Way::Tls(tls), listener, site, (closed, shutdown), peer).await;
+}
+
 /// Serves a site over a Unix socket until `shutdown`, then lets requests under way end.
 pub async fn serve_unix(listener: UnixListener, site: Site, shutdown: CancellationToken) {
     let peer = |io: &UnixStream, _: &_| {
@@ -105,7 +118,24 @@ pub async fn serve_unix(listener: UnixListener, site: Site, shutdown: Cancellati
     serve(listener, site, (shutdown.clone(), shutdown), peer).await;
 }
 
+/// How a connection speaks.
+#[derive(Clone)]
+enum Way {
+    Plain,
+    Tls(Arc<tls::Server>),
+}
+
 async fn serve<L: Listener>(
+    listener: L,
+    site: Site,
+    until: (CancellationToken, CancellationToken),
+    peer: impl Fn(&L::Io, &L::Addr) -> (Peer, Operator),
+) {
+    serve_by(Way::Plain, listener, site, until, peer).await;
+}
+
+async fn serve_by<L: Listener>(
+    way: Way,
     mut listener: L,
     site: Site,
     (closed, shutdown): (CancellationToken, CancellationToken),
@@ -130,14 +160,26 @@ async fn serve<L: Listener>(
                 let (peer, operator) = peer(&io, &from);
                 if let Ok(place) = limits.enter(peer.0) {
                     let place = (place, level.take(1));
-                    let talk = converse(io, site.clone(), (peer, operator), shutdown.clone());
+                    let (way, site, shutdown) = (way.clone(), site.clone(), shutdown.clone());
                     connections.spawn(async move {
-                        talk.await;
+                        match way {
+                            Way::Plain => converse(io, site, (peer, operator), shutdown).await,
+                            Way::Tls(tls) => {
+                                let longest = site.live.tls.handshake_timeout.0;
+                                if let Some(io) = secure(io, &tls, longest, &shutdown).await {
+                                    converse(io, site, (peer, operator), shutdown).await;
+                                }
+                            }
+                        }
                         drop(place);
                     });
                     continue;
                 }
                 metrics::counter!("relent_http_connections_refused_total").increment(1);
+                // A refusal in the clear is nothing that a browser could read here.
+                if matches!(way, Way::Tls(_)) {
+                    continue;
+                }
                 refuse(&mut io).await;
                 // Past so many at a time nobody is waited for.
                 if let Ok(turn) = farewells.semaphore().clone().try_acquire_owned() {
@@ -151,6 +193,19 @@ async fn serve<L: Listener>(
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
+}
+
+/// Takes a handshake; none, where it did not come about, or nothing follows it.
+async fn secure<I: AsyncRead + AsyncWrite + Unpin>(
+    io: I,
+    tls: &tls::Server,
+    longest: Duration,
+    shutdown: &CancellationToken,
+) -> Option<TlsStream<I>> {
+    tokio::select! {
+        taken = tokio::time::timeout(longest, tls.accept_web(io)) => taken.ok()?.ok()?,
+        () = shutdown.cancelled() => None,
+    }
 }
 
 async fn converse<I>(

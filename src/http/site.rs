@@ -7,8 +7,9 @@ use super::outgoing::Outgoing;
 use super::problem::Problem;
 use super::reload::Reloading;
 use super::vitals::Vitals;
-use super::{door, health, recipient, route, table};
+use super::{door, health, recipient, route, table, tls};
 use crate::accounts::Accounts;
+use crate::acme::Acme;
 use crate::config::{self, Live, Made, Section};
 use crate::dns::Resolver;
 use crate::policy::Policy;
@@ -18,6 +19,7 @@ use crate::rights::Rights;
 use crate::spool::Spool;
 use crate::store::Store;
 use crate::telemetry::Tracer;
+use crate::tls::Server;
 use crate::webhooks::Webhooks;
 use crate::world::World;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -61,6 +63,10 @@ pub struct Parts {
     pub tracer: Tracer,
     /// To be forgotten.
     pub rights: Rights,
+    /// Our certificates.
+    pub tls: Arc<Server>,
+    /// Certificates from an authority.
+    pub acme: Acme,
     /// Clock and the rest.
     pub world: World,
     /// Whether every listener is open and no stop has begun.
@@ -101,9 +107,16 @@ pub fn public(parts: Parts) -> Site {
         let api = api.layer(Extension(followers.clone()));
         recipient::routes(parts, hall.clone())
             .merge(door::routes())
+            .merge(tls::routes())
             .merge(api)
             .merge(health::routes())
     })
+}
+
+/// What is said in the clear to whoever should speak TLS: what an authority asks for, and where to go.
+#[must_use]
+pub fn redirect(parts: Parts) -> Site {
+    site(parts, |_| tls::routes().merge(tls::elsewhere()))
 }
 
 /// What the operator may reach, and nobody else: all of `/api/v1`, metrics and health.

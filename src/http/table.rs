@@ -5,7 +5,7 @@ use super::slice::Slice;
 use super::{
     account, account_page, answers, audit, backup, batch, consent, credential, domain, explain,
     findings, follow, happening, held, import, meanings, member_table, message, openapi, outgoing,
-    reload, restore, rights, stream, suppression, trace, waiting, webhook, webhook_calls,
+    reload, restore, rights, stream, suppression, tls, trace, waiting, webhook, webhook_calls,
 };
 use crate::accounts::Right;
 use crate::config::Config;
@@ -25,6 +25,7 @@ pub(super) fn routes(config: &Config) -> Vec<Route> {
     all.extend(webhooks());
     all.extend(mail());
     all.extend(operator());
+    all.extend(recovery());
     let explain = "/api/v1/explain";
     let findings = findings::of_message;
     all.extend([
@@ -341,6 +342,23 @@ fn operator() -> Vec<Route> {
             "Say what would happen to mail for a domain.",
             outgoing::probe,
         ),
+        post("/api/v1/delivery/{verb}", Operator, "Suspend or resume a site.", outgoing::act)
+            .takes::<outgoing::Wanted>(),
+        get("/api/v1/tls", Operator, "Show our certificates.", tls::list),
+        post("/api/v1/tls/renew", Operator, "Ask the authority for a certificate now.", tls::renew)
+            .takes::<tls::Wanted>(),
+        post(
+            "/api/v1/reload",
+            Operator,
+            "Read the settings anew, and the files that they name.",
+            reload::reload,
+        ),
+    ]
+}
+
+/// A copy of all, and what is held since one was put back.
+fn recovery() -> Vec<Route> {
+    vec![
         get("/api/v1/backup", Operator, "Say how the last backup ended.", backup::last),
         post("/api/v1/backup", Operator, "Take a backup.", backup::take)
             .takes::<backup::Wanted>()
@@ -368,13 +386,5 @@ fn operator() -> Vec<Route> {
             restore::release,
         )
         .takes::<restore::Release>(),
-        post("/api/v1/delivery/{verb}", Operator, "Suspend or resume a site.", outgoing::act)
-            .takes::<outgoing::Wanted>(),
-        post(
-            "/api/v1/reload",
-            Operator,
-            "Read the settings anew, and the files that they name.",
-            reload::reload,
-        ),
     ]
 }

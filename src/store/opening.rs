@@ -404,7 +404,9 @@ mod tests {
         let named: Vec<usize> = named.flat_map(|(at, _)| at..at + 6).collect();
         let is_used = |at: usize| whole[at - at % 4096..].iter().take(4096).any(|byte| *byte != 0);
         let is_tried = |at: &usize| {
-            at % 4096 < 4 && is_used(*at) || named.contains(at) || whole[*at] != 0 && at.is_multiple_of(97)
+            at % 4096 < 4 && is_used(*at)
+                || named.contains(at)
+                || whole[*at] != 0 && at.is_multiple_of(97)
         };
         for at in (0..whole.len()).filter(is_tried) {
             let bits = if at % 4096 < 4 { 8 } else { 1 };

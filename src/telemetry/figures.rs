@@ -337,8 +337,26 @@ pub(super) const GROUPS: &[Group] = &[
             metric(
                 "relent_certificate_not_after_seconds",
                 Gauge,
+                &[bound("name", "the first name of each of our certificates")],
+                "When our certificate of that first name ends, in seconds since 1970.",
+            ),
+            metric(
+                "relent_certificate_faults",
+                Gauge,
                 &[],
-                "When our certificate ends, in seconds since 1970.",
+                "Pairs of certificate files that changed and cannot be taken; the old ones are in use.",
+            ),
+            metric(
+                "relent_acme_orders_total",
+                Counter,
+                &[of("outcome", &["issued", "failed"])],
+                "Certificates asked of an authority, by what came of it.",
+            ),
+            metric(
+                "relent_acme_hosts_failing",
+                Gauge,
+                &[],
+                "Hosts whose last try to get a certificate failed; `relent tls show` says why.",
             ),
             metric(
                 "relent_http_requests_total",

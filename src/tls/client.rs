@@ -2,7 +2,7 @@
 //! alternative would often be to send in the clear; where more is demanded, the certificates are held
 //! against it before mail is spoken. To web servers only a certificate that is in order does.
 
-use super::server::TlsFault;
+use super::files::TlsFault;
 use super::verify::{self, CertificateFault, Demand};
 use crate::config;
 use crate::mail::Timestamp;

@@ -1,80 +1,79 @@
-//! Our certificate: read from files, or made and kept in the data folder; read anew when the files
-//! change. A bad new file keeps the old certificate.
+//! The server's side of TLS: which certificate a handshake gets. Those of files stand before those that an
+//! authority gave us; a self-signed pair serves where there is neither.
 
-use super::binding::{Bindings, end_point};
+use super::binding::Bindings;
+use super::expiry::Warnings;
+use super::files::{TlsFault, Watched, fault, pair, self_signed};
+use super::identity::{self, CHALLENGE, Identity};
 use super::shaken;
-use super::shown::not_after;
 use crate::config;
+use crate::mail::Timestamp;
 use rustls::ServerConfig;
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
+use rustls::server::{Acceptor, ClientHello};
+use rustls::sign::CertifiedKey;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::server::TlsStream;
-
-/// How often the files are looked at, at most.
-const LOOK: Duration = Duration::from_secs(3);
-
-/// Why there is no certificate: which file, why, what to do.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {reason}", path.display())]
-pub struct TlsFault {
-    /// The file.
-    pub path: PathBuf,
-    /// The reason, and what to do.
-    pub reason: String,
-}
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 /// The server's side of TLS.
 pub struct Server {
-    current: RwLock<Identity>,
-    seen: Mutex<Seen>,
+    hostname: String,
+    shelf: RwLock<Shelf>,
+    pub(super) files: Mutex<Files>,
+    pub(super) warnings: Warnings,
 }
 
-/// Which files they are, when they were last looked at, and what their times were then.
+/// The pairs of files that are watched.
 #[derive(Clone)]
-struct Seen {
-    certificate: PathBuf,
-    key: PathBuf,
-    looked: Instant,
-    times: [Option<SystemTime>; 2],
+pub(super) struct Files {
+    /// That of `tls.certificate`, or the self-signed one.
+    pub(super) main: Watched,
+    /// Whether it is the self-signed one.
+    pub(super) is_makeshift: bool,
+    pub(super) more: Vec<Watched>,
 }
 
-/// The certificate that handshakes get, with the sessions that began with it: one that is resumed is
-/// bound to the certificate that its client has seen.
-#[derive(Debug, Clone)]
-struct Identity {
-    config: Arc<ServerConfig>,
-    end_point: Option<Arc<[u8]>>,
+/// What handshakes choose from.
+#[derive(Default)]
+pub(super) struct Shelf {
+    /// Those of files, that of `tls.certificate` first.
+    files: Vec<Arc<Identity>>,
+    /// Those that an authority gave us, by host.
+    pub(super) issued: BTreeMap<String, Arc<Identity>>,
+    /// The self-signed one, where no file is named.
+    makeshift: Option<Arc<Identity>>,
+    /// What the authority is to see that asks for a host.
+    challenges: BTreeMap<String, Arc<ServerConfig>>,
 }
 
-impl Identity {
-    fn new(pair: CertifiedKey) -> Self {
-        if let Some(end) = pair.cert.first().and_then(not_after) {
-            // Exact up to 2^53 seconds.
-            #[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]
-            metrics::gauge!("relent_certificate_not_after_seconds").set(end as f64);
-        }
-        let end_point = pair.cert.first().and_then(|certificate| end_point(certificate));
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .expect("ring has suites for TLS 1.2 and 1.3")
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
-        Self { config: Arc::new(config), end_point }
+impl Shelf {
+    /// The certificate for a name that a client asks for; without one of that name, or without a name, that
+    /// of the hostname.
+    fn choose(&self, name: Option<&str>, hostname: &str) -> Option<Arc<Identity>> {
+        let of = |name: &str| {
+            let exact =
+                self.files.iter().find(|file| file.leave.names.iter().any(|own| own == name));
+            exact
+                .or_else(|| self.issued.get(name))
+                .or_else(|| self.files.iter().find(|file| file.leave.is_for(name)))
+        };
+        let first = || self.files.first().or_else(|| self.issued.values().next());
+        // Where files are named, theirs is the one for everybody.
+        let main = || if self.makeshift.is_some() { of(hostname).or_else(first) } else { first() };
+        name.map(str::to_ascii_lowercase)
+            .and_then(|name| of(&name))
+            .or_else(main)
+            .or(self.makeshift.as_ref())
+            .cloned()
     }
 }
 
 impl Server {
-    /// Reads the certificate and key that the settings name. Where they name none, a self-signed pair
+    /// Reads the certificates and keys that the settings name. Where they name none, a self-signed pair
     /// for `hostname` is taken from `data_dir`, and made there first if need be.
     ///
     /// # Errors
@@ -93,23 +92,70 @@ impl Server {
                 return Err(fault(path, reason));
             }
         };
-        let times = [modified(&certificate), modified(&key)];
-        let current = RwLock::new(Identity::new(read(&certificate, &key)?));
-        let seen = Mutex::new(Seen { certificate, key, looked: Instant::now(), times });
-        Ok(Arc::new(Self { current, seen }))
+        let main = Watched::read(&certificate, &key)?;
+        let more = settings.more.iter().map(|pair| Watched::read(&pair.certificate, &pair.key));
+        let more = more.collect::<Result<Vec<_>, _>>()?;
+        let files = Files { main, is_makeshift: settings.key.is_none(), more };
+        let server = Self {
+            hostname: hostname.to_ascii_lowercase(),
+            shelf: RwLock::default(),
+            files: Mutex::new(files),
+            warnings: Warnings::new(settings.expiry_warning.0),
+        };
+        server.set_out(&server.files());
+        Ok(Arc::new(server))
     }
 
-    fn identity(&self) -> Identity {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The first fault of the files that the settings name.
+    #[must_use]
+    pub fn check(settings: &config::Tls) -> Option<TlsFault> {
+        let main = settings.certificate.as_deref().zip(settings.key.as_deref());
+        let more = settings.more.iter().map(|pair| (&*pair.certificate, &*pair.key));
+        main.into_iter().chain(more).find_map(|(certificate, key)| pair(certificate, key).err())
     }
 
-    /// An acceptor that hands out the current certificate.
+    pub(super) fn shelf(&self) -> RwLockReadGuard<'_, Shelf> {
+        self.shelf.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, Shelf> {
+        self.shelf.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts what was read from files where handshakes find it.
+    fn set_out(&self, files: &Files) {
+        let main = files.main.current.clone();
+        let more = files.more.iter().map(|pair| pair.current.clone());
+        let mut shelf = self.change();
+        if files.is_makeshift {
+            shelf.files = more.collect();
+            shelf.makeshift = Some(main);
+        } else {
+            shelf.files = std::iter::once(main).chain(more).collect();
+            shelf.makeshift = None;
+        }
+    }
+
+    fn identity(&self, name: Option<&str>) -> io::Result<Arc<Identity>> {
+        let found = self.shelf().choose(name, &self.hostname);
+        found.ok_or_else(|| io::Error::other("no certificate"))
+    }
+
+    /// An acceptor that hands out the certificate of the hostname, whatever name is asked for.
+    ///
+    /// # Panics
+    /// Never: there is a certificate from the start on.
     #[must_use]
     pub fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.identity().config)
+        let identity = self.identity(None).expect("one is read before the server is made");
+        TlsAcceptor::from(identity.mail.clone())
     }
 
-    /// Takes a client's handshake; what its login may be bound to comes with it.
+    /// Takes the handshake of a client that speaks mail; what its login may be bound to comes with it.
     ///
     /// # Errors
     /// The handshake did not come about.
@@ -117,131 +163,163 @@ impl Server {
         &self,
         stream: S,
     ) -> io::Result<(TlsStream<S>, Bindings)> {
-        let Identity { config, end_point } = self.identity();
-        let taken = TlsAcceptor::from(config).accept(stream).await;
-        let version = taken.as_ref().ok().and_then(|secure| secure.get_ref().1.protocol_version());
+        let taken = self.take(stream).await;
+        let version =
+            taken.as_ref().ok().and_then(|(secure, _)| secure.get_ref().1.protocol_version());
         shaken("in", version);
-        let secure = taken?;
+        let (secure, end_point) = taken?;
         let bindings = Bindings::of(secure.get_ref().1, end_point);
         Ok((secure, bindings))
     }
 
-    /// Reads the files anew if they changed; looks at most each few seconds. A bad new file keeps the
-    /// old certificate, with a warning.
-    pub fn reload(&self) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.looked.elapsed() < LOOK {
-            return;
-        }
-        seen.looked = Instant::now();
-        self.look(&mut seen);
+    async fn take<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> io::Result<(TlsStream<S>, Option<Arc<[u8]>>)> {
+        let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let identity = self.identity(begun.client_hello().server_name())?;
+        let secure = begun.into_stream(identity.mail.clone()).await?;
+        Ok((secure, identity.end_point.clone()))
     }
 
-    /// Shows from now on the certificate that another shows, and looks at its files. Whether that is
-    /// another one.
+    /// Takes the handshake of a browser; none, where it was an authority's look at a host of ours.
+    ///
+    /// # Errors
+    /// The handshake did not come about.
+    pub async fn accept_web<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> io::Result<Option<TlsStream<S>>> {
+        let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        if let Some(config) = self.challenged(&begun.client_hello()) {
+            let mut looked = begun.into_stream(config).await?;
+            //= https://www.rfc-editor.org/rfc/rfc8737#section-3
+            //# Once the TLS handshake has been completed, the client MUST NOT
+            //# exchange any further data with the server and MUST immediately close
+            //# the connection.
+            let _ = looked.shutdown().await;
+            return Ok(None);
+        }
+        let identity = self.identity(begun.client_hello().server_name())?;
+        begun.into_stream(identity.web.clone()).await.map(Some)
+    }
+
+    /// What is to be shown to an authority that looks at a host, and to nobody who does not say so.
+    fn challenged(&self, hello: &ClientHello<'_>) -> Option<Arc<ServerConfig>> {
+        let mut protocols = hello.alpn()?;
+        if !protocols.any(|name| name == CHALLENGE) {
+            return None;
+        }
+        let host = hello.server_name()?.to_ascii_lowercase();
+        self.shelf().challenges.get(&host).cloned()
+    }
+
+    /// Sets out what the authority is to see that looks at a host (RFC 8737).
+    pub fn challenge(&self, host: &str, pair: CertifiedKey) {
+        self.change().challenges.insert(host.to_owned(), identity::challenge(pair));
+    }
+
+    /// Takes it in again.
+    pub fn unchallenge(&self, host: &str) {
+        self.change().challenges.remove(host);
+    }
+
+    /// Serves what an authority gave us for a host, from the next handshake on; what it says is returned.
+    pub fn issue(&self, host: &str, pair: CertifiedKey) -> Issued {
+        let identity = Identity::new(pair);
+        let issued = Issued { from: identity.leave.from, until: identity.leave.until };
+        self.change().issued.insert(host.to_owned(), identity);
+        issued
+    }
+
+    /// Serves it no more.
+    pub fn withdraw(&self, host: &str) {
+        self.change().issued.remove(host);
+    }
+
+    /// Reads the files anew if they changed. A bad new file keeps the old certificate, with a warning.
+    pub fn reload(&self) {
+        let mut files = self.files();
+        let Files { main, more, .. } = &mut *files;
+        let mut is_new = false;
+        for pair in std::iter::once(main).chain(more) {
+            let before = pair.current.clone();
+            pair.look();
+            is_new |= !Arc::ptr_eq(&before, &pair.current);
+        }
+        if is_new {
+            self.set_out(&files);
+        }
+    }
+}
+
+impl Server {
+    /// Shows from now on what another has read from files, and looks at those; whether that is something else.
+    /// What an authority gave us stays.
     pub fn take_over(&self, other: &Self) -> bool {
-        let theirs = other.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = |seen: &Seen| (seen.certificate.clone(), seen.key.clone(), seen.times);
-        if of(&seen) == of(&theirs) {
+        let theirs = other.files().clone();
+        self.warnings.warn_as(&other.warnings);
+        let mut files = self.files();
+        if files.is_like(&theirs) {
             return false;
         }
-        *seen = theirs;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = other.identity();
+        *files = theirs;
+        self.set_out(&files);
         true
     }
+}
 
-    fn look(&self, seen: &mut Seen) {
-        let times = [modified(&seen.certificate), modified(&seen.key)];
-        if times == seen.times {
-            return;
-        }
-        seen.times = times;
-        match read(&seen.certificate, &seen.key) {
-            Ok(pair) => {
-                let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-                *current = Identity::new(pair);
-                tracing::info!(certificate = %seen.certificate.display(), "certificate read anew");
-            }
-            Err(fault) => {
-                tracing::warn!(%fault, "new certificate not taken; the old one stays in use");
-            }
-        }
+impl Files {
+    /// Whether it is the same files, as they were read.
+    fn is_like(&self, other: &Self) -> bool {
+        self.is_makeshift == other.is_makeshift
+            && self.main.stands() == other.main.stands()
+            && self.more.iter().map(Watched::stands).eq(other.more.iter().map(Watched::stands))
     }
 }
 
-fn fault(path: &Path, reason: impl Into<String>) -> TlsFault {
-    TlsFault { path: path.into(), reason: reason.into() }
-}
-
-fn modified(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path).and_then(|about| about.modified()).ok()
-}
-
-fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsFault> {
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|why| fault(certificate, format!("no certificate chain in PEM: {why}")))?;
-    if chain.is_empty() {
-        let reason = "holds no certificate: expected PEM blocks BEGIN CERTIFICATE";
-        return Err(fault(certificate, reason));
-    }
-    let private = PrivateKeyDer::from_pem_file(key)
-        .map_err(|why| fault(key, format!("no private key in PEM: {why}")))?;
-    CertifiedKey::from_der(chain, private, &ring::default_provider())
-        .map_err(|why| fault(key, format!("does not fit {}: {why}", certificate.display())))
-}
-
-/// The pair in the data folder, made there if it is not both there, and anew where it is damaged:
-/// nobody can trust it more than its successor.
-fn self_signed(data_dir: &Path, hostname: &str) -> Result<(PathBuf, PathBuf), TlsFault> {
-    let certificate = data_dir.join("tls-self-signed.pem");
-    let key = data_dir.join("tls-self-signed.key");
-    let has_both = certificate.exists() && key.exists();
-    let damage = if has_both && fs::read(&certificate).is_ok() && fs::read(&key).is_ok() {
-        read(&certificate, &key).err()
-    } else {
-        None
-    };
-    if let Some(fault) = &damage {
-        tracing::warn!(target: "relent::tls", %fault, "the self-signed pair is damaged and made anew");
-    }
-    if !has_both || damage.is_some() {
-        let made = rcgen::generate_simple_self_signed(vec![hostname.to_owned()])
-            .map_err(|why| fault(&certificate, format!("cannot be made for {hostname}: {why}")))?;
-        keep(&key, &made.signing_key.serialize_pem())?;
-        keep(&certificate, &made.cert.pem())?;
-    }
-    Ok((certificate, key))
-}
-
-/// Writes a file of mode 0600 in whole, or not at all.
-fn keep(path: &Path, text: &str) -> Result<(), TlsFault> {
-    let draft = path.with_extension("new");
-    let _ = fs::remove_file(&draft);
-    let mut options = OpenOptions::new();
-    options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&draft, path))
-        .map_err(|why| fault(path, format!("cannot be written: {why}; check tls and data_dir")))
+/// How long a certificate holds that an authority gave us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Issued {
+    /// From when on.
+    pub from: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustls::crypto::ring;
+    use rustls::pki_types::{PrivateKeyDer, ServerName};
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     fn shown(server: &Server) -> Option<Arc<[u8]>> {
-        let end_point = server.identity().end_point;
+        let end_point = server.identity(None).expect("one").end_point.clone();
         assert!(end_point.is_some());
         end_point
+    }
+
+    fn served(server: &Server, name: Option<&str>) -> Vec<String> {
+        server.identity(name).expect("one").leave.names.clone()
+    }
+
+    fn made(names: &[&str]) -> CertifiedKey {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let made = rcgen::generate_simple_self_signed(names).expect("made");
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+        let chain = vec![made.cert.der().clone()];
+        CertifiedKey::from_der(chain, key, &ring::default_provider()).expect("a pair")
+    }
+
+    fn write(folder: &Path, name: &str) -> config::CertificateFiles {
+        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("made");
+        let certificate = folder.join(format!("{}.pem", name.replace('*', "_")));
+        let key = folder.join(format!("{}.key", name.replace('*', "_")));
+        fs::write(&certificate, made.cert.pem()).expect("written");
+        fs::write(&key, made.signing_key.serialize_pem()).expect("written");
+        config::CertificateFiles { certificate, key }
     }
 
     #[test]
@@ -279,11 +357,104 @@ mod tests {
         let server = Server::load(&config::Tls::default(), folder.path(), "relay.example");
         let server = server.expect("made");
         let before = shown(&server);
-        let mut seen = server.seen.lock().expect("nobody else");
-        fs::write(&seen.certificate, "nothing").expect("written");
-        seen.times = [None, None];
-        server.look(&mut seen);
+        fs::write(folder.path().join("tls-self-signed.pem"), "nothing").expect("written");
+        server.reload();
         assert_eq!(before, shown(&server));
+    }
+
+    #[test]
+    fn the_name_that_is_asked_for_chooses_the_certificate() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let main = write(folder.path(), "relay.example");
+        let more =
+            vec![write(folder.path(), "*.wild.example"), write(folder.path(), "b.wild.example")];
+        let settings = config::Tls {
+            certificate: Some(main.certificate),
+            key: Some(main.key),
+            more,
+            ..config::Tls::default()
+        };
+        let server = Server::load(&settings, folder.path(), "relay.example").expect("pairs");
+        server.issue("pages.example", made(&["pages.example"]));
+        for (name, expected) in [
+            (None, "relay.example"),
+            (Some("relay.example"), "relay.example"),
+            (Some("PAGES.example"), "pages.example"),
+            (Some("a.wild.example"), "*.wild.example"),
+            (Some("b.wild.example"), "b.wild.example"),
+            (Some("other.example"), "relay.example"),
+        ] {
+            assert_eq!(served(&server, name), [expected], "{name:?}");
+        }
+    }
+
+    #[test]
+    fn the_self_signed_pair_serves_until_an_authority_gave_us_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Server::load(&config::Tls::default(), folder.path(), "Relay.Example");
+        let server = server.expect("made");
+        let makeshift = shown(&server);
+        server.issue("pages.example", made(&["pages.example"]));
+        assert_ne!(shown(&server), makeshift, "any is better");
+        server.issue("relay.example", made(&["relay.example"]));
+        for name in [None, Some("relay.example"), Some("other.example")] {
+            assert_eq!(served(&server, name), ["relay.example"], "{name:?}");
+        }
+        assert_eq!(served(&server, Some("pages.example")), ["pages.example"]);
+    }
+
+    #[test]
+    fn other_settings_show_other_files_and_keep_what_an_authority_gave() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let of = |files: &config::CertificateFiles| {
+            let (certificate, key) = (Some(files.certificate.clone()), Some(files.key.clone()));
+            let settings = config::Tls { certificate, key, ..config::Tls::default() };
+            Server::load(&settings, folder.path(), "relay.example").expect("a pair")
+        };
+        let (one, other) = (write(folder.path(), "a.example"), write(folder.path(), "b.example"));
+        let server = of(&one);
+        server.issue("pages.example", made(&["pages.example"]));
+        assert!(!server.take_over(&of(&one)), "nothing is new");
+        assert!(server.take_over(&of(&other)));
+        assert_eq!(served(&server, Some("a.example")), ["b.example"]);
+        assert_eq!(served(&server, Some("pages.example")), ["pages.example"]);
+    }
+
+    /// The protocol that is agreed on, and the names of the certificate that is shown.
+    async fn greet(server: &Server, name: &str, protocol: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+        let client = super::super::Client::load(&config::Tls::default()).expect("authorities");
+        let connector = client.connector(&super::super::Demand::Nobody);
+        let mut config = (**connector.config()).clone();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let (ours, theirs) = tokio::io::duplex(1 << 14);
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        let (taken, opened) =
+            tokio::join!(server.accept_web(theirs), connector.connect(name, ours));
+        let opened = opened.ok()?;
+        let (_, about) = opened.get_ref();
+        let leaf = about.peer_certificates()?.first()?.to_vec();
+        assert_eq!(taken.ok()?.is_none(), protocol == CHALLENGE);
+        Some((about.alpn_protocol()?.to_vec(), leaf))
+    }
+
+    #[tokio::test]
+    async fn an_authority_sees_the_challenge_and_nobody_else_does() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Server::load(&config::Tls::default(), folder.path(), "relay.example");
+        let server = server.expect("made");
+        assert_eq!(greet(&server, "a.example", CHALLENGE).await, None, "nothing is asked for");
+        let pair = made(&["a.example"]);
+        let leaf = pair.cert[0].to_vec();
+        server.challenge("a.example", pair);
+        let seen = greet(&server, "a.example", CHALLENGE).await;
+        assert_eq!(seen, Some((CHALLENGE.to_vec(), leaf.clone())));
+        let (protocol, other) = greet(&server, "a.example", b"http/1.1").await.expect("a page");
+        assert_eq!(protocol, b"http/1.1");
+        assert_ne!(other, leaf);
+        assert_eq!(greet(&server, "b.example", CHALLENGE).await, None);
+        server.unchallenge("a.example");
+        assert_eq!(greet(&server, "a.example", CHALLENGE).await, None);
     }
 
     #[tokio::test]
@@ -292,7 +463,7 @@ mod tests {
         let server = Server::load(&config::Tls::default(), folder.path(), "relay.example");
         let acceptor = server.expect("made").acceptor();
         let (ours, theirs) = tokio::io::duplex(1 << 14);
-        let name = rustls::pki_types::ServerName::try_from("other.example").expect("a name");
+        let name = ServerName::try_from("other.example").expect("a name");
         let client = super::super::Client::load(&config::Tls::default()).expect("authorities");
         let connector = client.connector(&super::super::Demand::Nobody).clone();
         let (taken, opened) = tokio::join!(acceptor.accept(theirs), connector.connect(name, ours));

@@ -57,12 +57,6 @@ pub fn shown(certificate: &CertificateDer<'_>) -> Option<Shown> {
     })
 }
 
-/// When a certificate ends, in seconds since 1970; `None` where it is none.
-pub(super) fn not_after(certificate: &CertificateDer<'_>) -> Option<i64> {
-    let (_, read) = X509Certificate::from_der(certificate).ok()?;
-    Some(read.validity().not_after.timestamp())
-}
-
 fn moment(at: ASN1Time) -> String {
     let millis = u64::try_from(at.timestamp()).unwrap_or(0).saturating_mul(1000);
     Timestamp(millis).to_string()

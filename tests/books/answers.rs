@@ -33,9 +33,12 @@ const MAKERS: [&str; 9] = [
     "Reply::plain(",
 ];
 
+/// A file's end, a call as it stands, and the codes and texts that it says.
+type Elsewhere = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 /// Calls whose code or text stands elsewhere: the file's end, the call as it stands, and what it says. An
 /// answer without a text here is no answer by itself: it makes those of others, or is read and not said.
-const ELSEWHERE: &[(&str, &str, &[(&str, &str)])] = &[
+const ELSEWHERE: &[Elsewhere] = &[
     ("smtp/session.rs", "Reply::new(code, Status::new(status.0, status.1, status.2), text)", &[]),
     ("mail/verdict.rs", "Reply::new(code, status, text.clone())", &[]),
     (

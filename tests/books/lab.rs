@@ -311,7 +311,7 @@ impl Lab {
             ["acme", "is", "set", "up"] => {
                 self.world.furnish();
                 let line = format!("PASSWORD={}", self.world.password);
-                self.shell.run(&self.world.folder.path().to_owned(), &line);
+                self.shell.run(self.world.folder.path(), &line);
             }
             ["publish", account, domain] => self.publish(account, domain),
             ["mail", "for", address, "arrives" | "arrives,", ref signed @ ..] => {

@@ -126,7 +126,7 @@ pub(super) fn commands(text: &str) -> Vec<String> {
 /// Whether a loop has begun and not ended.
 fn is_loop(command: &str) -> bool {
     let begins = ["for ", "while ", "until "].iter().any(|word| command.starts_with(word));
-    begins && !command.lines().last().is_some_and(|line| line == "done")
+    begins && command.lines().last().is_none_or(|line| line != "done")
 }
 
 /// Whether a quote is still open at the end of it.

@@ -3,6 +3,7 @@
 mod dkim;
 mod peers;
 mod recipes;
+mod scanners;
 mod schemathesis;
 mod scram;
 

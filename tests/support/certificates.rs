@@ -35,6 +35,7 @@ fn authority_params(name: &str, constraint: BasicConstraints) -> CertificatePara
     let mut params = params(&[]);
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(constraint);
+    params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
     params
 }
 
@@ -89,6 +90,21 @@ impl Authority {
     /// A good certificate, behind which the authority's own is shown.
     pub fn issue(&self, names: &[&str]) -> Identity {
         signed(&params(names), &self.0, &[&self.0])
+    }
+
+    /// One as an authority on the web gives it: for servers, from a little while ago on, for so many days.
+    pub fn issue_for_days(&self, names: &[&str], days: u64) -> Identity {
+        let hours = |count: u64| std::time::Duration::from_secs(count * 3600);
+        let begin = std::time::SystemTime::now() - hours(1);
+        let mut params = params(names);
+        params.not_before = begin.into();
+        params.not_after = (begin + hours(24 * days)).into();
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let uris = vec!["http://crl.authority.example/1.crl".to_owned()];
+        params.crl_distribution_points = vec![rcgen::CrlDistributionPoint { uris }];
+        signed(&params, &self.0, &[&self.0])
     }
 
     fn below(&self, params: CertificateParams) -> Issuer {

@@ -44,6 +44,10 @@ pub struct Ports {
     pub submissions: Vec<u16>,
     pub inbound: Vec<u16>,
     pub http: Vec<u16>,
+    #[serde(default)]
+    pub https: Vec<u16>,
+    #[serde(default)]
+    pub redirect: Vec<u16>,
 }
 
 /// What a command of the operator said.
@@ -148,7 +152,8 @@ impl World {
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
-    fn settings(&self, delivery: &str, more: &str) -> String {
+    /// The settings of a world; more of `[delivery]`, and whole sections.
+    pub fn settings(&self, delivery: &str, more: &str) -> String {
         format!(
             "hostname = \"relay.relent.example\"\ndata_dir = \"{data}\"\n\
              [listen]\nsubmission = [\"127.0.0.1:0\"]\nsubmissions = [\"127.0.0.1:0\"]\n\
@@ -234,6 +239,7 @@ impl World {
                 submissions: vec![self.logged_port("submissions")],
                 inbound: vec![self.logged_port("inbound")],
                 http: vec![self.logged_port("http")],
+                ..Ports::default()
             },
         };
     }

@@ -99,10 +99,15 @@ impl Allowed {
             (config.tls.key.as_ref(), "tls.key"),
             (config.tls.trust_anchors.as_ref(), "tls.trust_anchors"),
             (config.dns.trust_anchor.as_ref(), "dns.trust_anchor"),
+            (config.acme.external_account_key_file.as_ref(), "acme.external_account_key_file"),
         ] {
             if let Some(file) = file.filter(|file| config::credential(file).is_none()) {
                 reads.file(file, why);
             }
+        }
+        for pair in &config.tls.more {
+            reads.file(&pair.certificate, "tls.more");
+            reads.file(&pair.key, "tls.more");
         }
         for (variable, why) in [
             (CREDENTIALS, "credentials"),
@@ -238,6 +243,9 @@ fn connects(config: &Config) -> Option<Vec<Port>> {
     if let Some(port) = config.log.traces.as_ref().map(config::TraceEndpoint::port) {
         ports.add(port, "log.traces");
     }
+    if config.acme.enabled {
+        ports.add(config.acme.port(), "acme.directory");
+    }
     for &port in &config.webhooks.ports {
         ports.add(port, "webhooks.ports");
     }
@@ -257,6 +265,8 @@ fn listens(config: &Config) -> Vec<Port> {
         (&listen.submissions, "listen.submissions"),
         (&listen.inbound, "listen.inbound"),
         (&listen.http, "listen.http"),
+        (&listen.https, "listen.https"),
+        (&listen.redirect, "listen.redirect"),
     ] {
         addresses.iter().for_each(|address| ports.add(address.port(), why));
     }

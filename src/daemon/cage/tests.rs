@@ -211,6 +211,9 @@ fn ports_follow_from_the_settings() {
     config.dns.nameservers = vec!["127.0.0.1:5353".parse().expect("an address")];
     config.process.sandbox_connect = vec![4317];
     assert_eq!(ports(&config), Some(vec![2525, 4317, 5353, 8443]));
+    config.acme.enabled = true;
+    config.acme.directory = "https://ca.example:9000/directory".into();
+    assert_eq!(ports(&config), Some(vec![2525, 4317, 5353, 8443, 9000]));
     config.webhooks.ports.clear();
     assert_eq!(ports(&config), None);
 }

@@ -14,6 +14,7 @@ mod strangers;
 
 use super::{Parts, Site, Vitals, admin, public, serve_tcp, serve_unix};
 use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind, StreamRules};
+use crate::acme::Acme;
 use crate::config::{Config, Live, Size, Span};
 use crate::dns::{DnsFault, Resolver, Route};
 use crate::events::message::{Accepted, Origin, Recipient, owner};
@@ -142,7 +143,10 @@ impl House {
             rules: StreamRules::default(),
         };
         let stream = accounts.add_stream(acme.id, draft).await.expect("stream");
+        let tls = tls::Server::load(&config.tls, folder.path(), &config.hostname);
         let parts = Parts {
+            tls: tls.expect("a certificate"),
+            acme: Acme::none(),
             config,
             queue,
             rights,

@@ -1,0 +1,145 @@
+//! The line to the authority: a request, an answer, each on a connection of its own, within its limits. What the
+//! authority says of when to come back is kept.
+
+use crate::config;
+use crate::mail::Timestamp;
+use crate::web::Web;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
+use hyper::{Request, Uri};
+use hyper_util::rt::TokioIo;
+use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Largest header section of an answer, in bytes.
+const HEADER_SIZE_MAX: usize = 64 << 10;
+
+/// The line. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Line {
+    web: Arc<Web>,
+    longest: Duration,
+    answer_size_max: usize,
+    heard: Arc<Mutex<Option<Wait>>>,
+}
+
+/// How long to wait, as the authority has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    For(Duration),
+    Until(Timestamp),
+}
+
+fn wait(headers: &HeaderMap) -> Option<Wait> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let seconds = text.parse().ok().map(|seconds| Wait::For(Duration::from_secs(seconds)));
+    seconds.or_else(|| Timestamp::of_rfc5322(text).map(Wait::Until))
+}
+
+impl Line {
+    pub(super) fn new(web: Web, settings: &config::Acme) -> Self {
+        Self {
+            web: Arc::new(web),
+            longest: settings.request_timeout.0,
+            answer_size_max: settings.answer_size_max.bytes(),
+            heard: Arc::default(),
+        }
+    }
+
+    /// How long the authority asked to be left alone, with its last refusal; asked once.
+    pub(super) fn asked_wait(&self, now: Timestamp) -> Option<Duration> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(match heard {
+            Wait::For(span) => span,
+            Wait::Until(moment) => moment.since(now),
+        })
+    }
+
+    async fn exchange(
+        self,
+        mut request: Request<BodyWrapper<Bytes>>,
+    ) -> Result<BytesResponse, String> {
+        let uri = request.uri().clone();
+        let host = uri.host().filter(|_| uri.scheme_str() == Some("https"));
+        let host = host.ok_or_else(|| format!("{uri} is no https:// address"))?;
+        let port = uri.port_u16().unwrap_or(443);
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        *request.uri_mut() = path.parse::<Uri>().map_err(|fault| fault.to_string())?;
+        let plain = |text: &str| HeaderValue::from_str(text).map_err(|fault| fault.to_string());
+        let named = if port == 443 { host.to_owned() } else { format!("{host}:{port}") };
+        let library = request.headers().get(USER_AGENT).and_then(|name| name.to_str().ok());
+        //= https://www.rfc-editor.org/rfc/rfc8555#section-6.1
+        //# ACME clients MUST send a User-Agent header field, in accordance with
+        //# [RFC7231].
+        let agent = format!("Relent/{} {}", env!("CARGO_PKG_VERSION"), library.unwrap_or_default());
+        let fields = [(HOST, plain(&named)?), (USER_AGENT, plain(agent.trim_end())?)];
+        request.headers_mut().extend(fields.map(|(name, value)| (Some(name), value)));
+        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+
+        let said = |fault: hyper::Error| format!("{host}: {fault}");
+        let stream = self.web.open(host, port).await.map_err(|fault| format!("{host}: {fault}"))?;
+        let (mut sender, connection) = http1::Builder::new()
+            .max_buf_size(HEADER_SIZE_MAX)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(said)?;
+        let answer = async {
+            let (parts, body) = sender.send_request(request).await.map_err(said)?.into_parts();
+            let body = Limited::new(body, self.answer_size_max).collect().await;
+            let body = body.map_err(|fault| format!("{host}: {fault}"))?.to_bytes();
+            if !parts.status.is_success() {
+                let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+                *heard = wait(&parts.headers);
+            }
+            Ok(BytesResponse { parts, body: Box::new(body) })
+        };
+        tokio::pin!(answer);
+        tokio::pin!(connection);
+        tokio::select! {
+            biased;
+            answered = &mut answer => answered,
+            // The connection may end first, with the answer complete.
+            _ = &mut connection => answer.await,
+        }
+    }
+}
+
+impl HttpClient for Line {
+    fn request(
+        &self,
+        request: Request<BodyWrapper<Bytes>>,
+    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
+        let line = self.clone();
+        Box::pin(async move {
+            let longest = line.longest;
+            let to = request.uri().to_string();
+            let late = || format!("{to}: no answer within {} s", longest.as_secs());
+            let answered = tokio::time::timeout(longest, line.exchange(request)).await;
+            answered.unwrap_or_else(|_| Err(late())).map_err(|why| Error::Other(why.into()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_to_come_back_is_a_span_or_a_moment() {
+        let heard = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_str(text).expect("text"));
+            wait(&headers)
+        };
+        assert_eq!(heard(" 120 "), Some(Wait::For(Duration::from_secs(120))));
+        let moment = Timestamp(1_794_700_800_000);
+        assert_eq!(heard("Sun, 15 Nov 2026 00:00:00 GMT"), Some(Wait::Until(moment)));
+        assert_eq!(heard("soon"), None);
+        assert_eq!(wait(&HeaderMap::new()), None);
+    }
+}

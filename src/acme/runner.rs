@@ -1,0 +1,412 @@
+//! Who looks after the certificates: what is kept is served from the start on, what is due is asked for, one host
+//! after the other, and what fails is tried again later, never sooner than the authority likes.
+
+use super::keeper::{self, Keeper, Pem};
+use super::line::Line;
+use super::order::{OrderFault, Proofs, order};
+use super::schedule::{State, due};
+use crate::config::{self, Live, Section};
+use crate::dns::Resolver;
+use crate::mail::Timestamp;
+use crate::tls::{self, Issued};
+use crate::web::Web;
+use crate::world::{Own, World};
+use instant_acme::{Account, ExternalAccountKey, NewAccount};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Longest sleep, since the wall clock may jump meanwhile.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+
+/// What the certificates are got with.
+pub struct Parts {
+    /// All settings.
+    pub config: Live,
+    /// Serves them.
+    pub tls: Arc<tls::Server>,
+    /// Proves who the authority is.
+    pub client: Arc<tls::Client>,
+    /// Finds the authority.
+    pub resolver: Arc<dyn Resolver>,
+    /// Clock and network.
+    pub world: World,
+}
+
+/// Certificates of an authority, as far as the settings want them. Cheap to clone.
+#[derive(Clone)]
+pub struct Acme(Option<Arc<Runner>>);
+
+struct Runner {
+    settings: Section<config::Acme>,
+    tls: Arc<tls::Server>,
+    world: World,
+    keeper: Keeper,
+    line: Line,
+    proofs: Proofs,
+    hosts: Mutex<BTreeMap<String, Host>>,
+    /// Hosts of the settings, which are always wanted.
+    own: Vec<String>,
+    asked: Notify,
+}
+
+#[derive(Default)]
+struct Host {
+    state: State,
+    issued: Option<Issued>,
+    is_asked_for: bool,
+    /// How it stood before the try that is under way.
+    before: Option<State>,
+}
+
+/// How a host stands with the authority.
+#[derive(Debug, Clone, Serialize)]
+pub struct Standing {
+    /// The host.
+    pub host: String,
+    /// The authority's directory.
+    pub directory: String,
+    /// Until when its certificate holds; none, where there is none yet.
+    pub until: Option<String>,
+    /// When the next is asked for.
+    pub next_try: String,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Why the last try failed.
+    pub fault: Option<String>,
+    /// When it did.
+    pub failed_at: Option<String>,
+}
+
+impl Acme {
+    /// Serves what is kept. Without `acme.enabled` nothing is asked for.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { config, tls, client, resolver, world } = parts;
+        if !config.acme.enabled {
+            tell(&BTreeMap::new());
+            return Self::none();
+        }
+        let settings = config.section(|c| &c.acme);
+        let web = Web {
+            resolver,
+            network: world.network.clone(),
+            tls: client,
+            // The operator names the authority, which may be one of the own network.
+            allow_private: true.into(),
+            own: Own::default(),
+        };
+        let line = Line::new(web, &settings);
+        let keeper = Keeper::new(&config.data_dir);
+        let runner = Runner {
+            proofs: Proofs::new(tls.clone()),
+            settings,
+            tls,
+            world,
+            keeper,
+            line,
+            hosts: Mutex::default(),
+            own: config.acme_hosts(),
+            asked: Notify::new(),
+        };
+        runner.take_up(&runner.own);
+        Self(Some(Arc::new(runner)))
+    }
+
+    /// Looks after these link hosts too, `acme.link_hosts_max` at most, and no longer after those that were
+    /// named before and are not now.
+    pub fn want(&self, mut hosts: Vec<String>) {
+        let Some(runner) = self.0.as_ref().filter(|runner| runner.settings.link_hosts) else {
+            return;
+        };
+        hosts.truncate(runner.settings.link_hosts_max as usize);
+        runner.drop_all_but(&hosts);
+        runner.take_up(&hosts);
+        runner.asked.notify_one();
+    }
+
+    /// Asks nobody for anything.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// The page that proves to the authority that a host is ours (RFC 8555 §8.3).
+    #[must_use]
+    pub fn page(&self, token: &str) -> Option<String> {
+        self.0.as_ref()?.proofs.page(token)
+    }
+
+    /// How each host stands.
+    #[must_use]
+    pub fn standing(&self) -> Vec<Standing> {
+        let Some(runner) = &self.0 else { return Vec::new() };
+        let moment = |at: Timestamp| at.to_string();
+        let now = runner.world.clock.now();
+        let told = |(name, host): (&String, &Host)| Standing {
+            host: name.clone(),
+            directory: host.state.directory.clone(),
+            until: host.issued.map(|issued| moment(issued.until)),
+            next_try: moment(runner.due(host).max(now)),
+            failures: host.state.failures,
+            fault: host.state.fault.clone(),
+            failed_at: host.state.failed_at.map(moment),
+        };
+        runner.hosts().iter().map(told).collect()
+    }
+
+    /// Has a new certificate asked for now, for one host or for all, whatever waits were agreed on; for how many.
+    pub fn renew(&self, name: Option<&str>) -> usize {
+        let Some(runner) = &self.0 else { return 0 };
+        let mut count = 0;
+        for (host, about) in runner.hosts().iter_mut() {
+            if name.is_none_or(|name| name.eq_ignore_ascii_case(host)) {
+                about.is_asked_for = true;
+                count += 1;
+            }
+        }
+        runner.asked.notify_one();
+        count
+    }
+
+    /// Gets what is due, until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let Some(runner) = self.0 else { return stop.cancelled().await };
+        loop {
+            let now = runner.world.clock.now();
+            let next = runner.next(now);
+            let work = async {
+                match next {
+                    Ok(host) => runner.get(&host).await,
+                    Err(wait) => {
+                        tokio::select! {
+                            () = runner.asked.notified() => {}
+                            () = sleep(wait) => {}
+                        }
+                    }
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return runner.give_up(),
+                () = work => {}
+            }
+        }
+    }
+}
+
+impl Runner {
+    /// Begins to look after hosts: what is kept of them is served.
+    fn take_up(&self, hosts: &[String]) {
+        let mut states = None;
+        for host in hosts {
+            if self.hosts().contains_key(host) {
+                continue;
+            }
+            let states = states.get_or_insert_with(|| self.keeper.states());
+            let mut state = states.remove(host).unwrap_or_default();
+            if state.directory != self.settings.directory {
+                // What another authority said is nothing to this one.
+                let directory = self.settings.directory.clone();
+                state = State { directory, ..State::default() };
+            }
+            let kept = self.keeper.certificate(host).and_then(|pem| pem.pair().ok());
+            let issued = kept.map(|pair| self.tls.issue(host, pair));
+            self.hosts().insert(host.clone(), Host { state, issued, ..Host::default() });
+        }
+        tell(&self.hosts());
+    }
+
+    fn drop_all_but(&self, hosts: &[String]) {
+        self.hosts().retain(|host, about| {
+            let is_wanted =
+                self.own.contains(host) || hosts.contains(host) || about.before.is_some();
+            if !is_wanted {
+                self.tls.withdraw(host);
+            }
+            is_wanted
+        });
+    }
+
+    /// A try that a stop in good order breaks off is no failure.
+    fn give_up(&self) {
+        let under_way: Vec<_> = {
+            let mut hosts = self.hosts();
+            let tries = hosts
+                .iter_mut()
+                .filter_map(|(name, host)| Some((name.clone(), host.before.take()?)));
+            tries.collect()
+        };
+        for (name, before) in under_way {
+            self.note(&name, |host| host.state = before);
+        }
+    }
+
+    fn hosts(&self) -> MutexGuard<'_, BTreeMap<String, Host>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn due(&self, host: &Host) -> Timestamp {
+        if host.is_asked_for {
+            return Timestamp(0);
+        }
+        due(&host.state, host.issued, &self.settings)
+    }
+
+    /// The host that has been due longest, or how long there is nothing to do.
+    fn next(&self, now: Timestamp) -> Result<String, Duration> {
+        let hosts = self.hosts();
+        let first = hosts.iter().map(|(name, host)| (self.due(host), name)).min();
+        match first {
+            Some((at, name)) if at <= now => Ok(name.clone()),
+            Some((at, _)) => Err(at.since(now).min(SLEEP_MAX)),
+            None => Err(SLEEP_MAX),
+        }
+    }
+
+    /// Changes a host's state, and keeps that.
+    fn note(&self, name: &str, change: impl FnOnce(&mut Host)) {
+        let mut hosts = self.hosts();
+        if let Some(host) = hosts.get_mut(name) {
+            change(host);
+        }
+        let states = hosts.iter().map(|(name, host)| (name.clone(), host.state.clone())).collect();
+        tell(&hosts);
+        drop(hosts);
+        if let Err(fault) = self.keeper.keep_states(&states) {
+            tracing::warn!(target: "relent::acme", %fault,
+                "how the hosts stand with the authority cannot be written down");
+        }
+    }
+
+    async fn get(&self, host: &str) {
+        // A daemon that ends meanwhile, again and again, is not to ask again and again.
+        let begun = "the daemon ended while the certificate was asked for";
+        let before = self.hosts().get(host).map(|host| host.state.clone()).unwrap_or_default();
+        let now = self.world.clock.now();
+        self.note(host, |host| {
+            host.is_asked_for = false;
+            host.before = Some(host.state.clone());
+            host.state.fail(&self.settings, begun.into(), now, None);
+        });
+        tracing::info!(target: "relent::acme", host, directory = self.settings.directory,
+            "a certificate is asked for");
+        let _ = self.line.asked_wait(now);
+        let longest = self.settings.order_timeout.0;
+        let got = timeout(longest, self.ask(host)).await.unwrap_or_else(|_| {
+            Err(OrderFault::Other(format!("it took longer than acme.order_timeout ({longest:?})")))
+        });
+        let got = got.and_then(|pem| match pem.pair() {
+            Ok(pair) => Ok((pem, pair)),
+            Err(why) => {
+                Err(OrderFault::Other(format!("the authority's certificate is none: {why}")))
+            }
+        });
+        match got {
+            Ok((pem, pair)) => {
+                if let Err(fault) = self.keeper.keep_certificate(host, &pem) {
+                    tracing::error!(target: "relent::acme", %fault, host,
+                        "the new certificate cannot be kept: it serves until the daemon ends");
+                }
+                let issued = self.tls.issue(host, pair);
+                self.note(host, |host| {
+                    host.before = None;
+                    host.state.succeed();
+                    host.issued = Some(issued);
+                });
+                metrics::counter!("relent_acme_orders_total", "outcome" => "issued").increment(1);
+                tracing::info!(target: "relent::acme", host, until = %issued.until,
+                    "a new certificate is served");
+            }
+            Err(why) => self.failed(host, before, &why),
+        }
+    }
+
+    fn failed(&self, host: &str, before: State, why: &OrderFault) {
+        if *why == OrderFault::NoAccount {
+            self.keeper.forget_account(&self.settings);
+        }
+        let now = self.world.clock.now();
+        let asked = self.line.asked_wait(now);
+        let mut state = before;
+        state.fail(&self.settings, why.to_string(), now, asked);
+        metrics::counter!("relent_acme_orders_total", "outcome" => "failed").increment(1);
+        let (failures, next) = (state.failures, state.not_before.unwrap_or_default());
+        tracing::warn!(target: "relent::acme", host, %why, failures, next_try = %next,
+            "no certificate was given; what is there stays in use");
+        self.note(host, |host| {
+            host.before = None;
+            host.state = state;
+        });
+    }
+
+    async fn ask(&self, host: &str) -> Result<Pem, OrderFault> {
+        let account = self.account().await?;
+        let kept = self.settings.keep_keys.then(|| self.keeper.certificate(host)).flatten();
+        let kept = kept.as_ref().map(|pem| pem.key.as_str());
+        order(&account, host, kept, &self.proofs, &self.settings).await
+    }
+
+    /// The account that is kept, or a new one, which is kept before anything is ordered under it.
+    async fn account(&self) -> Result<Account, OrderFault> {
+        let settings = &self.settings;
+        let builder = Account::builder_with_http(Box::new(self.line.clone()));
+        let contact = settings.contact.as_ref().map(|address| format!("mailto:{address}"));
+        let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
+        if let Some(kept) = self.keeper.account(settings) {
+            // Its secret cannot be copied: it is read once more, in case it is to be written.
+            let again = self.keeper.account(settings);
+            let account = builder.from_credentials(kept.credentials).await?;
+            if kept.contact != settings.contact
+                && let Some(mut kept) = again
+            {
+                account.update_contacts(&contact).await?;
+                kept.contact.clone_from(&settings.contact);
+                self.keep(&kept)?;
+            }
+            return Ok(account);
+        }
+        let new = NewAccount {
+            contact: &contact,
+            terms_of_service_agreed: settings.agree_to_terms,
+            only_return_existing: false,
+        };
+        let external = external(settings)?;
+        let made = builder.create(&new, settings.directory.clone(), external.as_ref()).await?;
+        let (account, credentials) = made;
+        self.keep(&keeper::Account { contact: settings.contact.clone(), credentials })?;
+        Ok(account)
+    }
+
+    fn keep(&self, account: &keeper::Account) -> Result<(), OrderFault> {
+        self.keeper.keep_account(&self.settings, account).map_err(|fault| {
+            OrderFault::Other(format!("the account cannot be kept in data_dir/acme: {fault}"))
+        })
+    }
+}
+
+/// The account that the authority knows us by already.
+fn external(settings: &config::Acme) -> Result<Option<ExternalAccountKey>, OrderFault> {
+    let (Some(id), Some(path)) = (&settings.external_account, &settings.external_account_key_file)
+    else {
+        return Ok(None);
+    };
+    let told = |why: String| {
+        OrderFault::Other(format!("acme.external_account_key_file: {}: {why}", path.display()))
+    };
+    let text = std::fs::read_to_string(path).map_err(|fault| told(fault.to_string()))?;
+    let text = text.trim().trim_end_matches('=');
+    let key = data_encoding::BASE64URL_NOPAD.decode(text.as_bytes());
+    let key = key.map_err(|_| told("it is no base64url".into()))?;
+    Ok(Some(ExternalAccountKey::new(id.clone(), &key)))
+}
+
+/// Sets the figure of those whose last try failed.
+fn tell(hosts: &BTreeMap<String, Host>) {
+    let is_failing = |host: &&Host| host.before.as_ref().unwrap_or(&host.state).failures > 0;
+    let count = u32::try_from(hosts.values().filter(is_failing).count()).unwrap_or(u32::MAX);
+    metrics::gauge!("relent_acme_hosts_failing").set(f64::from(count));
+}

@@ -515,6 +515,10 @@ impl Lab {
         let (mut all, own) = (self.settings.clone(), own_settings(&self.world));
         lay(&mut all, &table);
         lay(&mut all, &own);
+        // Certificates of an authority are for those who have none.
+        if let (true, Some(Value::Table(tls))) = (table.contains_key("acme"), all.get_mut("tls")) {
+            tls.retain(|key, _| key != "certificate" && key != "key");
+        }
         let file = self.world.path(if taken { "relent.toml" } else { "tried.toml" });
         std::fs::write(&file, all.to_string()).expect("written");
         let name = file.display().to_string();

@@ -132,10 +132,9 @@ impl Recipe {
         let (_, id) = id.unwrap_or_else(|| panic!("it names the message: {taken}"));
         let id = id.trim_end_matches(" Message accepted for delivery");
         let log = world.log();
-        assert!(
-            log.contains(&format!("accepted id={id} ")),
-            "{id} is what the log calls it: {log}"
-        );
+        let is_called =
+            |line: &str| line.contains(": accepted ") && line.contains(&format!(" id={id} "));
+        assert!(log.lines().any(is_called), "{id} is what the log calls it: {log}");
         let mail = world.receiver.message_to(ANN, PATIENCE).await.expect("a delivery");
         is_whole(&world, &mail, self.title);
 

@@ -15,11 +15,20 @@ const BY_HAND: &[(&str, &str)] = &[
     ("listen.submissions", "[\"127.0.0.1:0\", \"127.0.0.2:0\"]"),
     ("listen.inbound", "[\"127.0.0.1:0\", \"127.0.0.2:0\"]"),
     ("listen.http", "[\"127.0.0.1:0\", \"127.0.0.2:0\"]"),
+    ("listen.https", "[\"127.0.0.1:0\", \"127.0.0.2:0\"]"),
+    ("listen.redirect", "[\"127.0.0.1:0\", \"127.0.0.2:0\"]"),
     ("listen.admin", "\"{world}/elsewhere.sock\""),
     ("submission.plaintext_auth", "\"never\""),
     ("tls.certificate", "\"{world}/pair.pem\""),
     ("tls.key", "\"{world}/pair.key\""),
     ("tls.trust_anchors", "\"{world}/pair.pem\""),
+    ("tls.more", "[{ certificate = \"{world}/pair.pem\", key = \"{world}/pair.key\" }]"),
+    ("acme.contact", "\"postmaster@relent.example\""),
+    ("acme.directory", "\"https://ca.example/directory\""),
+    ("acme.hosts", "[\"mail.relent.example\"]"),
+    ("acme.challenge", "\"http-01\""),
+    ("acme.external_account", "\"kid-1\""),
+    ("acme.external_account_key_file", "\"{world}/account.key\""),
     ("dns.nameservers", "[\"127.0.0.1:1\"]"),
     ("dns.trust_anchor", "\"{world}/root.key\""),
     ("queue.retry_delays", "[\"7m\"]"),
@@ -65,7 +74,7 @@ const BY_HAND: &[(&str, &str)] = &[
     ("members.password_memory", "\"24MB\""),
 ];
 /// Keys of which there is no second value in this build.
-const ALONE: &[&str] = &["store.engine", "store.url"];
+const ALONE: &[&str] = &["store.engine", "store.url", "log.traces"];
 
 /// A rule of what a refusal means.
 const RULES: &str =
@@ -125,6 +134,7 @@ async fn every_key_is_taken_or_named_as_needing_a_restart() {
         ("pair.key", pair.signing_key.serialize_pem()),
         ("rules.toml", RULES.into()),
         ("sites.toml", "[default]\nconnections_max = 3\n".into()),
+        ("account.key", "c2VjcmV0".into()),
         ("root.key", format!(". IN DNSKEY 257 3 15 {ROOT}\n")),
     ] {
         std::fs::write(world.path(name), text).expect("written");

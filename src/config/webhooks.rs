@@ -11,7 +11,7 @@ sections! {
         allow_private: bool = false,
         /// Lets endpoints be http://, without TLS: tests, labs.
         allow_plaintext: bool = false,
-        /// Ports that endpoints may have; empty: any, and then the sandbox lets connections go to every port.
+        /// Ports that endpoints may have; empty, or with allow_private: any, and then the sandbox lets connections go to every port.
         ports: Vec<u16> = vec![443, 8443],
         /// Most webhooks in all.
         webhooks_max: u32 = 1000,
@@ -64,5 +64,13 @@ sections! {
         drain_timeout: Span = Span::seconds(5),
         /// How long an old secret signs beside the new one.
         secret_overlap: Span = Span::minutes(24 * 60),
+    }
+}
+
+impl Webhooks {
+    /// The ports that endpoints may have; none: any. Labs have theirs wherever there is room.
+    #[must_use]
+    pub fn ports(&self) -> Option<&[u16]> {
+        (!self.allow_private && !self.ports.is_empty()).then_some(&self.ports)
     }
 }

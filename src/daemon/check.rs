@@ -30,6 +30,7 @@ pub fn advice(config: &Config) -> Vec<String> {
     });
     let mut advice: Vec<_> = strange.map(words).chain(unseen).collect();
     advice.extend(certificates(config));
+    advice.extend(premises::advice(config));
     advice
 }
 

@@ -191,6 +191,22 @@ fn unmarked(config: &Config, names: &[String]) -> Result<(), Strange> {
     if names.iter().any(|name| OURS.contains(&name.as_str())) {
         return engine(config, config.store.engine.name(), names);
     }
+    let mut strange = strangers(config, names);
+    // Files beside which somebody began are no house of another.
+    if !strange.iter().any(|name| config.data_dir.join(name).is_dir()) {
+        return Ok(());
+    }
+    let more = if strange.len() > TOLD { ", …" } else { "" };
+    strange.truncate(TOLD);
+    foreign(format!(
+        "{} holds what is not Relent's ({}{more}): name an empty folder, or one that is not there yet",
+        config.data_dir.display(),
+        strange.join(", ")
+    ))
+}
+
+/// What lies in a folder that has no page yet and is nothing that we put there, in order.
+fn strangers<'a>(config: &Config, names: &'a [String]) -> Vec<&'a str> {
     let tls = &config.tls;
     let named = [Some(&config.listen.admin), tls.certificate.as_ref(), tls.key.as_ref()];
     let is_named = |name: &str| {
@@ -203,16 +219,22 @@ fn unmarked(config: &Config, names: &[String]) -> Result<(), Strange> {
             && !is_named(name)
     };
     let mut strange: Vec<&str> = names.iter().filter(is_strange).map(String::as_str).collect();
-    if strange.is_empty() {
-        return Ok(());
-    }
     strange.sort_unstable();
-    let more = if strange.len() > TOLD { ", …" } else { "" };
-    strange.truncate(TOLD);
-    foreign(format!(
-        "{} holds what is not Relent's ({}{more}): name an empty folder, or one that is not there yet",
-        config.data_dir.display(),
-        strange.join(", ")
+    strange
+}
+
+/// What is better put elsewhere before the first start.
+pub(super) fn advice(config: &Config) -> Option<String> {
+    let names = std::fs::read_dir(&config.data_dir).ok()?.flatten();
+    let names: Vec<String> =
+        names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    if names.iter().any(|name| name == PAGE || OURS.contains(&name.as_str())) {
+        return None;
+    }
+    let strange = strangers(config, &names);
+    let (first, shown) = (strange.first()?, config.data_dir.display());
+    Some(format!(
+        "data_dir: {shown} holds what is not Relent's, as {first}: a folder of its own is easier to copy and to guard"
     ))
 }
 
@@ -352,9 +374,12 @@ mod tests {
         assert!(inspect(&at(&home.path().join("none"))).is_ok(), "it will be made");
         assert!(inspect(&at(home.path())).is_ok(), "it is empty");
         std::fs::write(home.path().join("ibdata1"), "x").expect("written");
+        assert!(inspect(&at(home.path())).is_ok(), "a file is no house");
+        assert!(advice(&at(home.path())).is_some_and(|said| said.contains("ibdata1")));
+        std::fs::create_dir(home.path().join("mysql")).expect("a folder");
         let other = said(home.path());
         assert!(
-            other.contains("not Relent's (ibdata1)") && other.contains("empty folder"),
+            other.contains("not Relent's (ibdata1, mysql)") && other.contains("empty folder"),
             "{other}"
         );
         std::fs::create_dir(home.path().join("spool")).expect("a folder");

@@ -65,8 +65,8 @@ impl Endpoint {
             },
             None => return refuse("it names no host"),
         };
-        if !settings.ports.is_empty() && !settings.ports.contains(&port) {
-            let ports: Vec<String> = settings.ports.iter().map(ToString::to_string).collect();
+        if let Some(ports) = settings.ports().filter(|ports| !ports.contains(&port)) {
+            let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
             return refuse(&format!(
                 "webhooks.ports lets endpoints have the ports {} alone",
                 ports.join(", ")

@@ -208,10 +208,7 @@ async fn relay(setup: &Setup, sink: &Sink) {
 /// Events of delivered mail told to one program that lags behind, and to ten.
 async fn webhooks(setup: &Setup, sink: &Sink) {
     const MESSAGES: u64 = 10_000;
-    let more = format!(
-        "{}[webhooks]\nports = []\nallow_private = true\nallow_plaintext = true\n",
-        setup.more
-    );
+    let more = format!("{}[webhooks]\nallow_private = true\nallow_plaintext = true\n", setup.more);
     let relay = Relay::relent(&Setup { more, ..setup.clone() });
     let home = relay.folder.path();
     let mut programs = Vec::new();

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Everything soon, and rows and failed calls as well as what the log alone knows.
-const SETTINGS: &str = "[webhooks]\nports = []\nallow_private = true\nallow_plaintext = true\n\
+const SETTINGS: &str = "[webhooks]\nallow_private = true\nallow_plaintext = true\n\
     retry_delays = [\"20ms\"]\nevents_delay = \"5ms\"\nchanges_interval = \"10ms\"\n\
     save_interval = \"10ms\"\nfailures_max = 50\n";
 /// Shortest and longest life of a daemon before it is killed, in milliseconds.

@@ -149,7 +149,7 @@ async fn where_the_settings_say_so_whoever_breaks_in_ends_the_process() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_no_setting_names_is_said_to_be_the_sandboxs() {
-    let policy = "[mta_sts]\nport = 8443\n[webhooks]\nports = [8443]\nallow_private = true\n";
+    let policy = "[mta_sts]\nport = 8443\n[webhooks]\nports = [8443]\n";
     let world = World::with(policy).await;
     if !has_landlock(&world) {
         return;

@@ -12,7 +12,7 @@ use crate::support::client::{Client, letter};
 use crate::support::endpoint::{Endpoint, Told};
 
 /// Settings under which nothing takes long.
-const HASTE: &str = "[webhooks]\nports = []\nallow_private = true\nallow_plaintext = true\n\
+const HASTE: &str = "[webhooks]\nallow_private = true\nallow_plaintext = true\n\
     events_delay = \"5ms\"\nchanges_interval = \"20ms\"\nsave_interval = \"20ms\"\ntimeout = \"500ms\"\n";
 /// Pauses as short.
 const PAUSES: &str = "retry_delays = [\"50ms\"]\n";

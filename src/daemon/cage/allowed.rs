@@ -223,9 +223,7 @@ impl Ports {
 
 /// The ports that are connected to; none: any.
 fn connects(config: &Config) -> Option<Vec<Port>> {
-    if config.webhooks.ports.is_empty() {
-        return None;
-    }
+    let endpoints = config.webhooks.ports()?;
     let mut ports = Ports::default();
     ports.add(config.delivery.port, "delivery.port");
     match config.dns.nameservers.is_empty() {
@@ -246,7 +244,7 @@ fn connects(config: &Config) -> Option<Vec<Port>> {
     if config.acme.enabled {
         ports.add(config.acme.port(), "acme.directory");
     }
-    for &port in &config.webhooks.ports {
+    for &port in endpoints {
         ports.add(port, "webhooks.ports");
     }
     for &port in &config.process.sandbox_connect {

@@ -214,6 +214,9 @@ fn ports_follow_from_the_settings() {
     config.acme.enabled = true;
     config.acme.directory = "https://ca.example:9000/directory".into();
     assert_eq!(ports(&config), Some(vec![2525, 4317, 5353, 8443, 9000]));
+    config.webhooks.allow_private = true;
+    assert_eq!(ports(&config), None, "endpoints of a lab have any port");
+    config.webhooks.allow_private = false;
     config.webhooks.ports.clear();
     assert_eq!(ports(&config), None);
 }

@@ -233,11 +233,15 @@ async fn a_foreign_data_folder_is_left_as_it_is() {
     let data = format!("data_dir = \"{}\"", stopped.data().display());
     // Something else's.
     let other = stopped.0.path("other");
-    std::fs::create_dir(&other).expect("a folder");
+    std::fs::create_dir_all(other.join("mysql")).expect("folders");
     std::fs::write(other.join("ibdata1"), "precious").expect("a file");
     let named = format!("data_dir = \"{}\"", other.display());
     let before = digest(&other);
-    stopped.refuses((&data, &named), MEND, &["data_dir", "not Relent's (ibdata1)", "empty folder"]);
+    stopped.refuses(
+        (&data, &named),
+        MEND,
+        &["data_dir", "not Relent's (ibdata1, mysql)", "empty folder"],
+    );
     assert_eq!(digest(&other), before, "nothing was touched");
     // A later version's, and another engine's.
     let page = stopped.data().join("installation");

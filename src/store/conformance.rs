@@ -71,6 +71,14 @@ pub(super) fn suite(make: impl Fn() -> Box<dyn Engine>) {
     let many = engine.get_many(Table::Recipient, &[b"a", b"none", b"b", b"a"]);
     assert_eq!(many, Ok(vec![one(), None, one(), one()]), "in the order asked for");
     assert_eq!(engine.get_many(Table::Recipient, &[]), Ok(Vec::new()));
+    let lot: Vec<&[u8]> =
+        (0..1000).map(|n| if n % 3 == 0 { &b"ab"[..] } else { b"none" }).collect();
+    let found = engine.get_many(Table::Recipient, &lot).expect("a lot");
+    let right = |(n, value): (usize, &Option<Vec<u8>>)| value.is_some() == (n % 3 == 0);
+    assert!(
+        found.len() == 1000 && found.iter().enumerate().all(right),
+        "many keys, in their order"
+    );
     assert_eq!(keys(b"a", None, 10), [&b"a"[..], b"aa", b"ab"]);
     assert_eq!(keys(b"a", Some(b"a"), 10), [&b"aa"[..], b"ab"]);
     assert_eq!(keys(b"a", Some(b"ab"), 10), [&b""[..]; 0]);

@@ -255,7 +255,7 @@ async fn notes_that_were_changed_or_lost_are_named_and_old_ones_go() {
         let found = audit.check_notes(notes).expect("read");
         found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     };
-    std::fs::write(&path, whole.replacen("5 ", "7 ", 1)).expect("changed");
+    std::fs::write(&path, whole.replacen("\n5 ", "\n7 ", 1)).expect("changed");
     assert!(said(&notes).contains("line 2 of"), "{}", said(&notes));
     let cut: String = whole.lines().take(2).map(|line| format!("{line}\n")).collect();
     std::fs::write(&path, cut).expect("cut");

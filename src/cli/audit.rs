@@ -161,9 +161,9 @@ async fn pages(
         let items = show::items(&page, "items").to_vec();
         let is_full = is_limited && !items.is_empty();
         each(items)?;
-        match page["next"].as_str() {
-            Some(next) if Some(next) != after.as_deref() && !is_full => after = Some(next.into()),
-            _ => return Ok(()),
+        after = show::next(&page, after.as_deref());
+        if after.is_none() || is_full {
+            return Ok(());
         }
     }
 }
@@ -276,9 +276,9 @@ async fn verify(client: &Client, head: Option<&str>, form: Form) -> Result<(), F
         let asked = query(&[("after", after.as_deref()), ("head", head)]);
         let page = client.get(&format!("/audit/verify{asked}")).await?;
         found.add(&page);
-        match page["next"].as_str() {
-            Some(next) if Some(next) != after.as_deref() => after = Some(next.into()),
-            _ => return found.say(form),
+        after = show::next(&page, after.as_deref());
+        if after.is_none() {
+            return found.say(form);
         }
     }
 }

@@ -100,18 +100,17 @@ async fn domains(client: &Client) -> Vec<Finding> {
     let unread = |fault: Fault| {
         vec![Finding::bad(area, "sending domains", fault.to_string(), "see the log of the daemon")]
     };
-    let accounts = match client.get("/accounts").await {
+    let accounts = match show::all(client, "/accounts").await {
         Ok(accounts) => accounts,
         Err(fault) => return unread(fault),
     };
     let mut all = Vec::new();
-    for account in show::items(&accounts, "items") {
+    for account in &accounts {
         let Some(name) = account["name"].as_str() else { continue };
-        match client.get(&path(&["accounts", name, "domains"])).await {
+        match show::all(client, &path(&["accounts", name, "domains"])).await {
             Err(fault) => return unread(fault),
             Ok(found) => {
-                let names = show::items(&found, "items").iter();
-                let names = names.filter_map(|one| one["name"].as_str());
+                let names = found.iter().filter_map(|one| one["name"].as_str());
                 all.extend(names.map(|domain| (name.to_owned(), domain.to_owned())));
             }
         }

@@ -153,11 +153,10 @@ impl Outgoing {
             if sink.renamed.is_some() {
                 progress.show(count);
             }
-            let next = page["next"].as_str().map(str::to_owned);
-            if next.is_none() || next == after {
+            after = show::next(&page, after.as_deref());
+            if after.is_none() {
                 break;
             }
-            after = next;
         }
         progress.clear();
         sink.map_or(Ok(()), Sink::close).map_err(unwritten)

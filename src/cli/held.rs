@@ -139,9 +139,8 @@ pub(super) async fn recall(
     let accounts = match account {
         Some(account) => vec![account.to_owned()],
         None => {
-            let found = client.get("/accounts").await?;
-            let name = |account: &Value| account["name"].as_str().map(str::to_owned);
-            show::items(&found, "items").iter().filter_map(name).collect()
+            let found = show::all(client, "/accounts").await?;
+            found.iter().filter_map(|one| one["name"].as_str().map(str::to_owned)).collect()
         }
     };
     let (mut total, mut each, mut site) = (0, Vec::new(), None);
@@ -163,9 +162,9 @@ pub(super) async fn recall(
             let page = client.post("/suppressions/recall", &body).await?;
             count += page["count"].as_u64().unwrap_or_default();
             site = page["site"].as_str().map(str::to_owned).or(site);
-            match page["next"].as_str() {
-                Some(next) if body["after"] != next => body["after"] = next.into(),
-                _ => break,
+            match show::next(&page, body["after"].as_str()) {
+                Some(next) => body["after"] = next.into(),
+                None => break,
             }
         }
         total += count;

@@ -145,9 +145,9 @@ impl Sending {
             return Ok((account.clone(), stream.clone()));
         }
         let domain = self.from.domain().as_str();
-        let accounts = client.get("/accounts").await?;
+        let accounts = show::all(client, "/accounts").await?;
         let mut owners = Vec::new();
-        for account in show::items(&accounts, "items").iter().take(ACCOUNTS_MAX) {
+        for account in accounts.iter().take(ACCOUNTS_MAX) {
             let Some(name) = account["name"].as_str() else { continue };
             match client.get(&path(&["accounts", name, "domains", domain])).await {
                 Ok(_) => owners.push(name.to_owned()),
@@ -170,11 +170,10 @@ impl Sending {
                 )));
             }
         };
-        let found = client.get(&path(&["accounts", &account, "streams"])).await?;
-        let streams = show::items(&found, "items");
+        let streams = show::all(client, &path(&["accounts", &account, "streams"])).await?;
         let kind = |stream: &&Value| stream["kind"] == "transactional";
         let mut transactional = streams.iter().filter(kind);
-        let only = match (streams, transactional.next(), transactional.next()) {
+        let only = match (&streams[..], transactional.next(), transactional.next()) {
             ([one], _, _) | (_, Some(one), None) => one["name"].as_str(),
             _ => None,
         };

@@ -192,6 +192,31 @@ pub(super) fn items<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value[key].as_array().or_else(|| value.as_array()).map_or(&[], Vec::as_slice)
 }
 
+/// Where a listing goes on after a page that was asked for after `after`; nowhere after the last one. A cursor
+/// that does not move would never end.
+pub(super) fn next(page: &Value, after: Option<&str>) -> Option<String> {
+    let next = match &page["next"] {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    next.filter(|next| Some(next.as_str()) != after)
+}
+
+/// All items of a listing, of which there are few enough to be held.
+pub(super) async fn all(client: &Client, path: &str) -> Result<Vec<Value>, Fault> {
+    let (mut all, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let asked = query(&[("after", after.as_deref())]);
+        let page = client.get(&format!("{path}{asked}")).await?;
+        all.extend_from_slice(items(&page, "items"));
+        after = next(&page, after.as_deref());
+        if after.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
 /// Prints a listing page by page, and says how many items there were; nothing where there is no answer.
 pub(super) async fn listing(
     client: &Client,
@@ -219,16 +244,10 @@ pub(super) async fn listing(
             put(&table.rows(rows))?;
         }
         count += rows.len();
-        let next = match &page["next"] {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-        // A cursor that does not move would never end.
-        if next.is_none() || next == after || limited {
+        after = next(&page, after.as_deref());
+        if after.is_none() || limited {
             break;
         }
-        after = next;
     }
     if as_json {
         line(if count > 0 { "\n]" } else { "[]" })?;
@@ -240,6 +259,15 @@ pub(super) async fn listing(
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_listing_goes_on_while_its_cursor_moves() {
+        let page = |next: Value| serde_json::json!({ "items": [], "next": next });
+        assert_eq!(next(&page("b".into()), None).as_deref(), Some("b"));
+        assert_eq!(next(&page(7.into()), Some("6")).as_deref(), Some("7"));
+        assert_eq!(next(&page("b".into()), Some("b")), None);
+        assert_eq!(next(&page(Value::Null), Some("b")), None);
+    }
 
     #[test]
     fn columns_line_up_and_show_moments_as_people_read_them() {

@@ -8,7 +8,7 @@ use crate::mail::{AccountId, Domain, MessageId, RecipientHash};
 use std::collections::HashSet;
 
 /// Messages that are looked at under one lock of the queue.
-const SLICE: usize = 10_000;
+pub(super) const SLICE: usize = 10_000;
 
 /// Leaves so many, the oldest messages'.
 fn shorten(keys: &mut Vec<Key>, limit: usize) {

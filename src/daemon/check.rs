@@ -2,7 +2,7 @@
 //! `relent serve` ask the same.
 
 use super::premises::{self, Strange};
-use super::{clock, doors, listeners, user};
+use super::{clock, listeners, user};
 use crate::config::{Challenge, Config, ConfigFault, Shaping};
 use crate::tls::Holds;
 use crate::world::{Clock, SystemClock, World, is_here};
@@ -86,8 +86,8 @@ pub fn foresee(config: &Config) -> Vec<String> {
     let world = World::real();
     let mut found: Vec<String> = premises::foreseen(config).into_iter().collect();
     if !listeners::is_locked(config) {
-        for key in doors::KEYS {
-            for address in doors::addresses(&config.listen, key) {
+        for (key, addresses) in config.listen.tcp() {
+            for address in addresses {
                 if let Err(fault) = listeners::bind(*address) {
                     let why = listeners::why_not(*address, &fault);
                     found.push(format!(

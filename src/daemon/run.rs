@@ -102,7 +102,6 @@ pub async fn serve(mut ground: Ground) -> Result<()> {
 pub async fn start(ground: Ground) -> Result<Running> {
     let Ground { config, lock, tls, client, shaping, admin, sockets, path, level, allowed, .. } =
         ground;
-    let sockets = sockets.begin()?;
     admin.set_nonblocking(true)?;
     let admin = UnixListener::from_std(admin)?;
     let own = Own::default();
@@ -245,7 +244,6 @@ pub async fn start(ground: Ground) -> Result<Running> {
         tls: tls.clone(),
     };
     let place = (config.data_dir.clone(), own);
-    let listen = config.listen.clone();
     let mut tasks = JoinSet::new();
     tasks.spawn(http::serve_unix(admin, http::admin(parts.clone()), stop.clone()));
     let reloader = Reloader {
@@ -259,7 +257,7 @@ pub async fn start(ground: Ground) -> Result<Running> {
         level,
         status: status.clone(),
         world: parts.world.clone(),
-        doors: Doors::new(sockets, &listen, served, place, stop.clone())?,
+        doors: Doors::new(sockets, served, place, stop.clone())?,
     };
     tasks.spawn(reloader.run(asked, stop.clone()));
     tasks.spawn(outgoing::run(delivery, stop.clone()));

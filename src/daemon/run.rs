@@ -264,7 +264,7 @@ pub async fn start(ground: Ground) -> Result<Running> {
     tasks.spawn(acme.clone().run(stop.clone()));
     tasks.spawn(follower);
     tasks.spawn(rights.run(stop.clone()));
-    tasks.spawn(say_held(trimmed.clone(), stop.clone()));
+    tasks.spawn(held::run(trimmed.clone(), stop.clone()));
     tasks.spawn(keeping::run(config.clone(), trimmed, parts.world.clone(), stop.clone()));
     tasks.spawn(webhooks.run(stop.clone()));
     tasks.spawn(pulse::run(parts.world.clone(), stop.clone()));
@@ -347,12 +347,6 @@ impl Running {
         self.store.sound()?;
         Ok(self.spool.can_record()?)
     }
-}
-
-/// Says as long as it is so that mail is held since a restore; a part that never ends by itself.
-async fn say_held(policy: Policy, stop: CancellationToken) {
-    held::run(policy, stop.clone()).await;
-    stop.cancelled().await;
 }
 
 /// The words by which replies are understood, as the settings have them whenever they are asked for.

@@ -64,7 +64,7 @@ pub(super) fn check(config: &Config) -> Result<(), (String, String)> {
         return refuse("data_dir", "it is empty: name a folder, as in \"/var/lib/relent\"".into());
     }
     if let Some((key, reason)) = twice(&config.listen) {
-        return refuse(key, reason);
+        return refuse(&key, reason);
     }
     let socket = config.listen.admin.as_os_str().len();
     if !(1..=SOCKET_PATH_MAX).contains(&socket) {
@@ -236,16 +236,9 @@ fn named_files(config: &Config) -> Option<(&'static str, String)> {
 }
 
 /// The first address that is listened on twice, by its later key. Port 0 is another port each time.
-fn twice(listen: &Listen) -> Option<(&'static str, String)> {
+fn twice(listen: &Listen) -> Option<(String, String)> {
     let mut seen: Vec<(&str, SocketAddr)> = Vec::new();
-    for (key, addresses) in [
-        ("listen.submission", &listen.submission),
-        ("listen.submissions", &listen.submissions),
-        ("listen.inbound", &listen.inbound),
-        ("listen.http", &listen.http),
-        ("listen.https", &listen.https),
-        ("listen.redirect", &listen.redirect),
-    ] {
+    for (key, addresses) in listen.tcp() {
         for &address in addresses.iter().filter(|address| address.port() != 0) {
             let clashes = |other: SocketAddr| {
                 let (ours, theirs) = (address.ip(), other.ip());
@@ -255,10 +248,10 @@ fn twice(listen: &Listen) -> Option<(&'static str, String)> {
             };
             if let Some((first, other)) = seen.iter().find(|(_, other)| clashes(*other)) {
                 let reason = format!(
-                    "{address} is taken by {other} in {first} already: write another port, or leave \
+                    "{address} is taken by {other} in listen.{first} already: write another port, or leave \
                      one of the two out"
                 );
-                return Some((key, reason));
+                return Some((format!("listen.{key}"), reason));
             }
             seen.push((key, address));
         }

@@ -78,6 +78,25 @@ impl TryFrom<String> for StoreEngine {
     }
 }
 
+impl Listen {
+    /// The keys of TCP listeners, in the order of the settings.
+    pub const TCP: [&'static str; 6] =
+        ["submission", "submissions", "inbound", "http", "https", "redirect"];
+
+    /// These keys, each with its addresses.
+    pub fn tcp(&self) -> impl Iterator<Item = (&'static str, &[SocketAddr])> {
+        let addresses = [
+            self.submission.as_slice(),
+            &self.submissions,
+            &self.inbound,
+            &self.http,
+            &self.https,
+            &self.redirect,
+        ];
+        Self::TCP.into_iter().zip(addresses)
+    }
+}
+
 impl Spool {
     /// Bytes of the reserve: mail would use up what is more than half of the space that it must leave free.
     #[must_use]

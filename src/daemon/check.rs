@@ -2,7 +2,7 @@
 //! `relent serve` ask the same.
 
 use super::premises::{self, Strange};
-use super::{clock, doors, listeners, user};
+use super::{clock, listeners, user};
 use crate::config::{Challenge, Config, ConfigFault, Shaping};
 use crate::tls::Holds;
 use crate::world::{Clock, SystemClock, World, is_here};
@@ -29,13 +29,13 @@ pub fn advice(config: &Config) -> Vec<String> {
         format!("{key}: `credential:{name}` is handed over when the service starts, and was not looked at")
     });
     let mut advice: Vec<_> = strange.map(words).chain(unseen).collect();
-    advice.extend(certificates(config));
+    advice.extend(authority(config));
     advice.extend(premises::advice(config));
     advice
 }
 
-/// What is to be said of our certificates, as files tell it.
-fn certificates(config: &Config) -> Vec<String> {
+/// What is to be said of certificates that an authority gives.
+fn authority(config: &Config) -> Vec<String> {
     let mut advice = acme::advice(config);
     let (acme, listen) = (&config.acme, &config.listen);
     if acme.enabled {
@@ -52,42 +52,47 @@ fn certificates(config: &Config) -> Vec<String> {
             ));
         }
     }
-    // Without files there is nothing that could have ended.
-    if config.tls.key.is_some()
-        && config.missing_credentials().is_empty()
-        && let Ok(server) = tls::Server::load(&config.tls, &config.data_dir, &config.hostname)
-    {
-        let now = SystemClock::new().now();
-        let ends = server.held(now).into_iter().filter_map(|held| {
-            let until = held.says.map(|says| says.until).unwrap_or_default();
-            let place = held.place;
-            match held.holds {
-                Holds::Fine => None,
-                Holds::NotYet => Some(format!(
-                    "tls: the certificate {place} is not valid yet: see that this machine's clock is right"
-                )),
-                Holds::EndsSoon => {
-                    Some(format!("tls: the certificate {place} ends soon, {until}: renew it"))
-                }
-                Holds::Ended => Some(format!(
-                    "tls: the certificate {place} has ended, {until}, and clients refuse it: renew it"
-                )),
-            }
-        });
-        advice.extend(ends);
-    }
     advice
 }
 
-/// What would keep a daemon that is started now from running, or from taking mail, in words; where one runs
-/// on the data folder already, no port is looked at, since that has them.
+/// Which of the certificates in files end soon or have ended.
+fn certificates(config: &Config) -> Vec<String> {
+    // Without files there is nothing that could have ended.
+    if config.tls.key.is_none() || !config.missing_credentials().is_empty() {
+        return Vec::new();
+    }
+    let server = tls::Server::load(&config.tls, &config.data_dir, &config.hostname);
+    let Ok(server) = server else { return Vec::new() };
+    let ends = server.held(SystemClock::new().now()).into_iter().filter_map(|held| {
+        let until = held.says.map(|says| says.until).unwrap_or_default();
+        let place = held.place;
+        match held.holds {
+            Holds::Fine => None,
+            Holds::NotYet => Some(format!(
+                "tls: the certificate {place} is not valid yet: see that this machine's clock is right"
+            )),
+            Holds::EndsSoon => {
+                Some(format!("tls: the certificate {place} ends soon, {until}: renew it"))
+            }
+            Holds::Ended => Some(format!(
+                "tls: the certificate {place} has ended, {until}, and clients refuse it: renew it"
+            )),
+        }
+    });
+    ends.collect()
+}
+
+/// What a daemon that is started now would find: what would keep it from running, or from taking mail, and
+/// certificates that end, in words; where one runs on the data folder already, no port is looked at, since
+/// that has them. It says so itself.
 #[must_use]
 pub fn foresee(config: &Config) -> Vec<String> {
     let world = World::real();
-    let mut found: Vec<String> = premises::foreseen(config).into_iter().collect();
+    let mut found = certificates(config);
+    found.extend(premises::foreseen(config));
     if !listeners::is_locked(config) {
-        for key in doors::KEYS {
-            for address in doors::addresses(&config.listen, key) {
+        for (key, addresses) in config.listen.tcp() {
+            for address in addresses {
                 if let Err(fault) = listeners::bind(*address) {
                     let why = listeners::why_not(*address, &fault);
                     found.push(format!(

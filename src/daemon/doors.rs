@@ -10,28 +10,11 @@ use crate::world::Own;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-
-/// The keys of `[listen]` whose addresses are served.
-pub(super) const KEYS: [&str; 6] =
-    ["submission", "submissions", "inbound", "http", "https", "redirect"];
-
-/// The addresses of a key.
-pub(super) fn addresses<'a>(listen: &'a Listen, key: &str) -> &'a [SocketAddr] {
-    match key {
-        "submission" => &listen.submission,
-        "submissions" => &listen.submissions,
-        "inbound" => &listen.inbound,
-        "https" => &listen.https,
-        "redirect" => &listen.redirect,
-        _ => &listen.http,
-    }
-}
 
 /// Leaves the addresses of a key as they were.
 pub(super) fn keep(listen: &mut Listen, before: &Listen, key: &str) {
@@ -90,29 +73,17 @@ pub(super) enum Shut {
 }
 
 impl Doors {
-    /// Serves these sockets, which were opened for these settings.
+    /// Serves these sockets.
     pub(super) fn new(
-        sockets: Listeners<TcpListener>,
-        listen: &Listen,
+        sockets: Listeners,
         served: Served,
         (data_dir, own): (PathBuf, Own),
         stop: CancellationToken,
     ) -> std::io::Result<Self> {
         let (open, tasks) = (Vec::new(), JoinSet::new());
         let mut doors = Self { open, tasks, served, data_dir, own, stop };
-        let groups = [
-            sockets.submission,
-            sockets.submissions,
-            sockets.inbound,
-            sockets.http,
-            sockets.https,
-            sockets.redirect,
-        ];
-        for (key, group) in KEYS.into_iter().zip(groups) {
-            for (wanted, listener) in addresses(listen, key).iter().zip(group) {
-                let spare = listener.as_fd().try_clone_to_owned()?;
-                doors.serve(key, *wanted, listener, spare.into());
-            }
+        for (key, wanted, listener) in sockets {
+            doors.serve(key, wanted, listener)?;
         }
         doors.tell();
         Ok(doors)
@@ -122,9 +93,9 @@ impl Doors {
         &mut self,
         key: &'static str,
         wanted: SocketAddr,
-        listener: TcpListener,
         spare: StdListener,
-    ) {
+    ) -> std::io::Result<()> {
+        let listener = TcpListener::from_std(spare.try_clone()?)?;
         let bound = listener.local_addr().unwrap_or(wanted);
         let (closed, stop) = (CancellationToken::new(), self.stop.clone());
         let until = (closed.clone(), stop);
@@ -143,14 +114,15 @@ impl Doors {
             (None, _) => self.tasks.spawn(http::serve_tcp(listener, site, until)),
         };
         self.open.push(Door { key, wanted, bound, spare, closed });
+        Ok(())
     }
 
     /// Opens what other settings add, and says what they remove; nothing is served or closed yet.
     pub(super) fn prepare(&self, listen: &Listen) -> Result<Change, Shut> {
         let mut left: Vec<usize> = (0..self.open.len()).collect();
         let mut wanted = Vec::new();
-        for key in KEYS {
-            for &address in addresses(listen, key) {
+        for (key, addresses) in listen.tcp() {
+            for &address in addresses {
                 let same = |at: &usize| {
                     let door = &self.open[*at];
                     door.key == key && door.wanted == address
@@ -213,17 +185,12 @@ impl Doors {
             door.closed.cancel();
         }
         for (key, wanted, listener) in added {
-            let opened = listener.try_clone().and_then(|spare| {
-                let listener = TcpListener::from_std(listener)?;
-                Ok((listener, spare))
-            });
-            match opened {
-                Ok((listener, spare)) => self.serve(key, wanted, listener, spare),
-                Err(fault) => tracing::error!(target: "relent::daemon", %fault, listener = key,
-                    address = %wanted, "a new listener could not be served: restart the daemon"),
+            if let Err(fault) = self.serve(key, wanted, listener) {
+                tracing::error!(target: "relent::daemon", %fault, listener = key,
+                    address = %wanted, "a new listener could not be served: restart the daemon");
             }
         }
-        let place = |key: &str| KEYS.iter().position(|one| *one == key);
+        let place = |key: &str| Listen::TCP.iter().position(|one| *one == key);
         self.open.sort_by_key(|door| place(door.key));
         self.tell();
     }
@@ -232,7 +199,7 @@ impl Doors {
     fn tell(&self) {
         self.own.replace(self.open.iter().map(|door| door.bound).collect());
         let mut ports: BTreeMap<&str, Vec<u16>> =
-            KEYS.into_iter().map(|key| (key, Vec::new())).collect();
+            Listen::TCP.into_iter().map(|key| (key, Vec::new())).collect();
         for door in &self.open {
             ports.entry(door.key).or_default().push(door.bound.port());
         }

@@ -10,7 +10,6 @@ use crate::telemetry::LogLevel;
 use crate::{backup, telemetry, tls};
 use anyhow::{Context, Result};
 use std::fs::File;
-use std::net::TcpListener;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -33,7 +32,7 @@ pub struct Ground {
     pub(super) client: Arc<tls::Client>,
     pub(super) shaping: Shaping,
     pub(super) admin: UnixListener,
-    pub(super) sockets: Listeners<TcpListener>,
+    pub(super) sockets: Listeners,
     threads: usize,
 }
 
@@ -77,7 +76,7 @@ impl Ground {
         let shaping = Shaping::load(&config.delivery).context("[delivery] shaping")?;
         status::say("opening the listeners");
         let admin = listeners::admin(&config.listen.admin)?;
-        let sockets = Listeners::open(&config.listen)?;
+        let sockets = listeners::open(&config.listen)?;
         // Before the first byte of a stranger is read, in the spool too.
         user::become_user(&config)?;
         // Counted here: from inside the cage the limits of other services are not seen.

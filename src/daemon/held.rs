@@ -10,7 +10,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// How often the log says that it was not.
 const REMIND: Duration = Duration::from_secs(3600);
 
-/// Says it until shutdown, or until all mail was let go.
+/// Says it until all mail was let go, and waits for shutdown: no part ends by itself.
 pub(super) async fn run(policy: Policy, stop: CancellationToken) {
     let mut said: Option<Instant> = None;
     loop {
@@ -24,7 +24,7 @@ pub(super) async fn run(policy: Policy, stop: CancellationToken) {
             }
             Ok(_) => {
                 metrics::gauge!("relent_restore_held").set(0.0);
-                return;
+                return stop.cancelled().await;
             }
             // The log says elsewhere why they cannot be read.
             Err(_) => {}

@@ -9,68 +9,31 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use tokio::net::TcpListener;
 
 /// Waiting connections that the kernel keeps for a listener.
 const BACKLOG: i32 = 1024;
 
-/// Every TCP listener, by what it is for.
-pub(crate) struct Listeners<L> {
-    pub(crate) submission: Vec<L>,
-    pub(crate) submissions: Vec<L>,
-    pub(crate) inbound: Vec<L>,
-    pub(crate) http: Vec<L>,
-    pub(crate) https: Vec<L>,
-    pub(crate) redirect: Vec<L>,
-}
+/// Every TCP listener: its key of `[listen]`, its address there, and the socket.
+pub(crate) type Listeners = Vec<(&'static str, SocketAddr, StdListener)>;
 
-impl Listeners<StdListener> {
-    /// Takes systemd's sockets for the addresses they are for, and binds the others.
-    pub(crate) fn open(listen: &Listen) -> Result<Self> {
-        let named = [
-            &listen.submission,
-            &listen.submissions,
-            &listen.inbound,
-            &listen.http,
-            &listen.https,
-            &listen.redirect,
-        ];
-        let named: Vec<SocketAddr> = named.into_iter().flatten().copied().collect();
-        let mut handed = Handed::from_environment()?;
-        let mut group = |key: &str, addresses: &[SocketAddr]| {
-            let open = |&address: &SocketAddr| match handed.take(address, &named) {
-                Some(listener) => Ok(listener),
-                None => bind(address)
-                    .map_err(|fault| anyhow::anyhow!("listen.{key}: {}", why_not(address, &fault))),
+/// Takes systemd's sockets for the addresses they are for, and binds the others.
+pub(crate) fn open(listen: &Listen) -> Result<Listeners> {
+    let named: Vec<_> = listen.tcp().flat_map(|(_, addresses)| addresses).copied().collect();
+    let mut handed = Handed::from_environment()?;
+    let mut opened = Vec::new();
+    for (key, addresses) in listen.tcp() {
+        for &address in addresses {
+            let listener = match handed.take(address, &named) {
+                Some(listener) => listener,
+                None => bind(address).map_err(|fault| {
+                    anyhow::anyhow!("listen.{key}: {}", why_not(address, &fault))
+                })?,
             };
-            addresses.iter().map(open).collect::<Result<Vec<_>>>()
-        };
-        let opened = Self {
-            submission: group("submission", &listen.submission)?,
-            submissions: group("submissions", &listen.submissions)?,
-            inbound: group("inbound", &listen.inbound)?,
-            http: group("http", &listen.http)?,
-            https: group("https", &listen.https)?,
-            redirect: group("redirect", &listen.redirect)?,
-        };
-        handed.warn_of_rest();
-        Ok(opened)
+            opened.push((key, address, listener));
+        }
     }
-
-    /// The same for tasks, within a runtime.
-    pub(crate) fn begin(self) -> Result<Listeners<TcpListener>> {
-        let begin = |all: Vec<StdListener>| {
-            all.into_iter().map(TcpListener::from_std).collect::<std::io::Result<Vec<_>>>()
-        };
-        Ok(Listeners {
-            submission: begin(self.submission)?,
-            submissions: begin(self.submissions)?,
-            inbound: begin(self.inbound)?,
-            http: begin(self.http)?,
-            https: begin(self.https)?,
-            redirect: begin(self.redirect)?,
-        })
-    }
+    handed.warn_of_rest();
+    Ok(opened)
 }
 
 /// Writes `ports.json`: the ports bound for each key of `[listen]`, in the settings' order. On a full disk

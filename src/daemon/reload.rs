@@ -247,7 +247,7 @@ impl Reloader {
             self.live.replace(found.config).map_err(|fault| fault.to_string())?;
         }
         self.apply(&applied, found.resolver);
-        if self.tls.take_over(&found.tls) && !applied.iter().any(|key| key.starts_with("tls.")) {
+        if self.tls.take_over(&found.tls) && !has(&applied, "tls.") {
             files.push("the certificate".to_owned());
         }
         self.client.take_over(&found.client);

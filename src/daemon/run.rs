@@ -102,7 +102,6 @@ pub async fn serve(mut ground: Ground) -> Result<()> {
 pub async fn start(ground: Ground) -> Result<Running> {
     let Ground { config, lock, tls, client, shaping, admin, sockets, path, level, allowed, .. } =
         ground;
-    let sockets = sockets.begin()?;
     admin.set_nonblocking(true)?;
     let admin = UnixListener::from_std(admin)?;
     let own = Own::default();
@@ -245,7 +244,6 @@ pub async fn start(ground: Ground) -> Result<Running> {
         tls: tls.clone(),
     };
     let place = (config.data_dir.clone(), own);
-    let listen = config.listen.clone();
     let mut tasks = JoinSet::new();
     tasks.spawn(http::serve_unix(admin, http::admin(parts.clone()), stop.clone()));
     let reloader = Reloader {
@@ -259,14 +257,14 @@ pub async fn start(ground: Ground) -> Result<Running> {
         level,
         status: status.clone(),
         world: parts.world.clone(),
-        doors: Doors::new(sockets, &listen, served, place, stop.clone())?,
+        doors: Doors::new(sockets, served, place, stop.clone())?,
     };
     tasks.spawn(reloader.run(asked, stop.clone()));
     tasks.spawn(outgoing::run(delivery, stop.clone()));
     tasks.spawn(acme.clone().run(stop.clone()));
     tasks.spawn(follower);
     tasks.spawn(rights.run(stop.clone()));
-    tasks.spawn(say_held(trimmed.clone(), stop.clone()));
+    tasks.spawn(held::run(trimmed.clone(), stop.clone()));
     tasks.spawn(keeping::run(config.clone(), trimmed, parts.world.clone(), stop.clone()));
     tasks.spawn(webhooks.run(stop.clone()));
     tasks.spawn(pulse::run(parts.world.clone(), stop.clone()));
@@ -349,12 +347,6 @@ impl Running {
         self.store.sound()?;
         Ok(self.spool.can_record()?)
     }
-}
-
-/// Says as long as it is so that mail is held since a restore; a part that never ends by itself.
-async fn say_held(policy: Policy, stop: CancellationToken) {
-    held::run(policy, stop.clone()).await;
-    stop.cancelled().await;
 }
 
 /// The words by which replies are understood, as the settings have them whenever they are asked for.

@@ -226,7 +226,7 @@ impl Dialog {
             is_resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
         });
         if let Some(secured) = &self.secured {
-            self.speaker.note(&format!("{} with {}", secured.version, secured.cipher));
+            self.speaker.note(format_args!("{} with {}", secured.version, secured.cipher));
         }
         self.wire = Box::new(stream);
         self.parser = ReplyParser::new();
@@ -293,7 +293,7 @@ impl Dialog {
                 let (taken, reply) = fed.map_err(|fault| io::Error::other(fault.to_string()))?;
                 self.unread.drain(..taken);
                 if let Some(reply) = reply {
-                    self.speaker.heard(reply.to_string().as_bytes());
+                    self.speaker.heard(&reply);
                     return Ok(reply);
                 }
                 let mut buffer = [0; 4096];
@@ -310,7 +310,7 @@ impl Dialog {
     /// Writes a whole message but for its final dot, and flushes it.
     pub(super) async fn body(&mut self, message: &[u8], limit: Duration) -> Result<(), Broken> {
         self.end = DOT;
-        self.speaker.note(&format!("(message, {} bytes)", message.len()));
+        self.speaker.note(format_args!("(message, {} bytes)", message.len()));
         let mut stuffer = DotStuffer::new();
         let mut out = Vec::with_capacity(PIECE + PIECE / 8);
         for piece in message.chunks(PIECE) {

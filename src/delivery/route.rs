@@ -308,7 +308,7 @@ impl Delivery {
         tracing::debug!(relay, fault = %why, "server not used");
         let mut speaker = self.heard_of(target);
         speaker.of_host(target.host.name.trim_end_matches('.'));
-        speaker.note(&format!("not used: {why}"));
+        speaker.note(format_args!("not used: {why}"));
         if matches!(why, Broken::NoSource(_)) {
             if targets.last.is_none() {
                 // What another address of it said outweighs what we lack ourselves.

@@ -1,7 +1,7 @@
 //! Name servers that change while the daemon runs: whoever asks finds those that hold now.
 
-use super::{DnsFault, HickoryResolver, Proven, Resolver, Route, Tlsa};
-use crate::mail::Domain;
+use super::{DnsFault, HickoryResolver, Proven, Resolver, Route};
+use crate::mail::{Domain, Tlsa};
 use async_trait::async_trait;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -44,6 +44,10 @@ impl Resolver for LiveResolver {
         self.now().alias(name).await
     }
 
+    async fn names(&self, address: IpAddr) -> Result<Vec<String>, DnsFault> {
+        self.now().names(address).await
+    }
+
     async fn proven_route(&self, domain: &Domain) -> Result<Proven<Route>, DnsFault> {
         self.now().proven_route(domain).await
     }
@@ -58,5 +62,29 @@ impl Resolver for LiveResolver {
 
     async fn tlsa(&self, host: &str, port: u16) -> Result<Proven<Vec<Tlsa>>, DnsFault> {
         self.now().tlsa(host, port).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{NameServer, Rdata};
+    use super::*;
+    use crate::config;
+
+    #[tokio::test]
+    async fn the_names_of_an_address_are_those_of_the_resolver_that_holds() {
+        let ask = |host: &str| {
+            let record = ("7.2.0.192.in-addr.arpa".to_owned(), Rdata::Ptr(host.into()));
+            let server = NameServer::start(([127, 0, 0, 1], 0).into(), &[record]).expect("a port");
+            let nameservers = vec![server.address()];
+            let settings = config::Dns { nameservers, ..config::Dns::default() };
+            (HickoryResolver::new(&settings).expect("a resolver"), server)
+        };
+        let address = IpAddr::from([192, 0, 2, 7]);
+        let ((first, _one), (second, _two)) = (ask("one.example"), ask("two.example"));
+        let live = LiveResolver::new(first);
+        assert_eq!(live.names(address).await, Ok(vec!["one.example".to_owned()]));
+        live.replace(second);
+        assert_eq!(live.names(address).await, Ok(vec!["two.example".to_owned()]));
     }
 }

@@ -223,7 +223,7 @@ impl Driver {
             self.speaker.in_secret(Voice::Peer, &String::from_utf8_lossy(line));
         } else {
             self.speaker.of_host(&self.session.client_name);
-            self.speaker.heard(line);
+            self.speaker.heard(String::from_utf8_lossy(line));
         }
     }
 
@@ -331,7 +331,7 @@ impl Driver {
             }
             Err(fault) => {
                 tracing::debug!(target: "relent::intake", %fault, "TLS handshake failed");
-                self.speaker.note(&format!("the TLS handshake failed: {fault}"));
+                self.speaker.note(format_args!("the TLS handshake failed: {fault}"));
                 (self, Flow::End)
             }
         }
@@ -369,7 +369,7 @@ impl Driver {
                 }
             }
         }
-        self.speaker.note(&format!("(message, {size} bytes)"));
+        self.speaker.note(format_args!("(message, {size} bytes)"));
         match reader.fault() {
             Some(fault) => Some(self.smuggled(fault)),
             None => {
@@ -394,7 +394,7 @@ impl Driver {
         last: bool,
         refused: Option<Reply>,
     ) -> Option<Step> {
-        self.speaker.note(&format!("({length} bytes of a message)"));
+        self.speaker.note(format_args!("({length} bytes of a message)"));
         if refused.is_none() && self.chunks.is_none() {
             self.chunks = Some(LineRules::default());
             self.role.begin(&self.session.client_name, self.session.is_tls());

@@ -1,6 +1,7 @@
 //! The queue of one node: in memory, rebuilt from the spool.
 
 use super::history::find;
+use super::select::SLICE;
 use super::state::{Key, Stand, State, Then};
 use super::tally::Tally;
 use super::{
@@ -550,7 +551,13 @@ impl Queue for Embedded {
     }
 
     async fn summary(&self) -> Summary {
-        let summary = self.state().summary(self.world.clock.now());
+        let (mut summary, mut from) = (Summary::default(), 0);
+        let now = self.world.clock.now();
+        while self.state().count_slice(&mut summary, (from, SLICE), now) {
+            from += SLICE;
+            tokio::task::yield_now().await;
+        }
+        summary.domains = self.state().busiest();
         self.level.set(summary.queued + summary.active + summary.held);
         summary
     }

@@ -62,12 +62,6 @@ impl Embedded {
         stream.map(|stream| stream.name.clone()).unwrap_or_default()
     }
 
-    /// The account's name as the log has it; empty where it is not known.
-    fn account_name(&self, origin: &Origin) -> String {
-        let account = self.accounts.account_by_id(origin.account()).ok().flatten();
-        account.map(|account| account.name.clone()).unwrap_or_default()
-    }
-
     /// Writes what became of a recipient. A delivery's mark is tried again where the spool is short or
     /// busy: what is not marked would be sent once more after a restart.
     async fn record(
@@ -122,7 +116,7 @@ impl Embedded {
         // What a remote said comes last and in quotes: nobody writes keys into our log.
         tracing::info!(
             target: "relent::delivery", event = name, id = %message.id,
-            account = self.account_name(&message.origin), from = message.sender.to_string(),
+            account = self.policy.account_name(message.origin.account()), from = message.sender.to_string(),
             to = to.to_string(), stream = self.stream_name(&message.origin),
             relay = said.relay.as_deref().unwrap_or(""), delay = at.since(message.at).as_secs(),
             dsn = %said.status, status = name, class = said.class.map_or("", RefusalClass::name),

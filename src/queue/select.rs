@@ -4,11 +4,11 @@ use super::Selector;
 use super::embedded::Embedded;
 use super::shelf::{Entry, Item, Place};
 use super::state::{Key, State, place};
-use crate::mail::{AccountId, Domain, RecipientHash};
+use crate::mail::{AccountId, Domain, MessageId, RecipientHash};
 use std::collections::HashSet;
 
 /// Messages that are looked at under one lock of the queue.
-const SLICE: usize = 10_000;
+pub(super) const SLICE: usize = 10_000;
 
 /// Leaves so many, the oldest messages'.
 fn shorten(keys: &mut Vec<Key>, limit: usize) {
@@ -52,20 +52,16 @@ impl State {
     /// Items that a command means, at most `limit`, the oldest message's first.
     pub(super) fn select(&self, selector: &Selector, limit: usize) -> Vec<Key> {
         let mut keys = match selector {
-            Selector::Message(id) => {
-                let numbers = |entry: &Entry| entry.numbers().collect::<Vec<_>>();
-                let numbers = self.shelf.entry(*id).map(numbers).unwrap_or_default();
-                numbers.into_iter().map(|number| (*id, number)).collect()
-            }
+            Selector::Message(id) => self.of_message(*id),
             Selector::Copy(id, address) => {
-                let message = self.message(*id);
-                let is_theirs = |number: &u32| {
+                let (message, address) = (self.message(*id), address.normal());
+                let is_theirs = |(_, number): &Key| {
                     let to = message.as_ref().and_then(|m| m.recipients.get(*number as usize));
-                    to.is_some_and(|to| to.address.normal() == address.normal())
+                    to.is_some_and(|to| to.address.normal() == address)
                 };
-                let numbers = |entry: &Entry| entry.numbers().collect::<Vec<_>>();
-                let numbers = self.shelf.entry(*id).map(numbers).unwrap_or_default();
-                numbers.into_iter().filter(is_theirs).map(|number| (*id, number)).collect()
+                let mut keys = self.of_message(*id);
+                keys.retain(is_theirs);
+                keys
             }
             Selector::Address(address) => {
                 self.among(&HashSet::from([address.normal()]), &HashSet::new())
@@ -129,6 +125,11 @@ impl State {
             keys.extend(entry.numbers().filter(goes_there).map(|number| (entry.id, number)));
         }
         keys
+    }
+
+    fn of_message(&self, id: MessageId) -> Vec<Key> {
+        let entry = self.shelf.entry(id).into_iter();
+        entry.flat_map(|entry| entry.numbers().map(|number| (entry.id, number))).collect()
     }
 
     fn among(&self, addresses: &HashSet<String>, domains: &HashSet<Domain>) -> Vec<Key> {

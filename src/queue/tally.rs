@@ -48,9 +48,11 @@ impl Tally {
         if let Some(counts) = known.get(&account) {
             return counts.clone();
         }
+        if known.len() >= self.accounts_max.get() as usize {
+            return self.other.clone();
+        }
         // What cannot be read now is asked for again.
-        let found = accounts.account_by_id(account).ok().flatten();
-        let Some(found) = found.filter(|_| known.len() < self.accounts_max.get() as usize) else {
+        let Some(found) = accounts.account_by_id(account).ok().flatten() else {
             return self.other.clone();
         };
         let counts = Counts::of(&found.name);

@@ -71,12 +71,17 @@ impl State {
         })
     }
 
-    /// Figures.
-    pub(super) fn summary(&self, now: Timestamp) -> Summary {
-        let mut summary = Summary::default();
+    /// Adds the items in so many places from one on to figures; whether there may be more further on.
+    pub(super) fn count_slice(
+        &self,
+        summary: &mut Summary,
+        (from, count): (usize, usize),
+        now: Timestamp,
+    ) -> bool {
+        let Some(entries) = self.shelf.slice(from, count) else { return false };
         // Of few destinations, and asked for each of many items.
         let mut stopped: HashMap<u32, bool> = HashMap::new();
-        let all = self.shelf.entries().flat_map(|entry| {
+        let all = entries.flat_map(|entry| {
             entry.numbers().filter_map(move |number| Some((entry, entry.item(number)?)))
         });
         for (entry, item) in all {
@@ -107,10 +112,14 @@ impl State {
             let place = Summary::AGES.iter().position(|(most, _)| age <= *most);
             ages[place.unwrap_or(Summary::AGES.len() - 1)] += 1;
         }
-        let mut domains: Vec<_> = self.lanes.domains().map(|(d, n)| (d.to_string(), n)).collect();
-        domains.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        true
+    }
+
+    /// The busiest destinations and what waits for each.
+    pub(super) fn busiest(&self) -> Vec<(String, u64)> {
+        let mut domains: Vec<_> = self.lanes.domains().collect();
+        domains.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.as_str().cmp(b.0.as_str())));
         domains.truncate(DOMAINS_MAX);
-        summary.domains = domains;
-        summary
+        domains.into_iter().map(|(domain, count)| (domain.to_string(), count)).collect()
     }
 }

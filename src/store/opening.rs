@@ -235,8 +235,10 @@ fn check_table(engine: &dyn Engine, table: Table) -> Result<(), EngineFault> {
         if let Some((key, _)) = rows.iter().find(|(key, value)| !is_whole(key, value)) {
             return damaged(key);
         }
-        for (key, value) in rows.iter().step_by(step) {
-            if engine.get(table, key)?.as_ref() != Some(value) {
+        let looked_up = || rows.iter().step_by(step);
+        let keys: Vec<&[u8]> = looked_up().map(|(key, _)| key.as_slice()).collect();
+        for ((key, value), found) in looked_up().zip(engine.get_many(table, &keys)?) {
+            if found.as_ref() != Some(value) {
                 return damaged(key);
             }
         }

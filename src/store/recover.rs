@@ -100,10 +100,7 @@ pub fn recover(directory: &Path, kind: StoreEngine) -> Result<Recovered, String>
     // A folder is moved aside before its successor is in place, and so was a file by earlier builds.
     let moved = || (1..=KEPT).rev().map(kept).find(|path| path.exists());
     let source = if is_there { file.clone() } else { moved().unwrap_or_else(|| file.clone()) };
-    let content = kind.content(&source);
-    let held = std::fs::File::open(&content).map_err(|fault| said(&content, fault))?;
-    held.try_lock()
-        .map_err(|_| format!("{} is in use: stop the daemon first", source.display()))?;
+    let held = hold(kind, &source)?;
     let damaged = if is_there {
         let free = (1..=KEPT).map(kept).find(|path| !path.exists());
         free.ok_or_else(|| format!("{KEPT} damaged files lie in {}", directory.display()))?
@@ -140,17 +137,24 @@ pub fn recover(directory: &Path, kind: StoreEngine) -> Result<Recovered, String>
 /// # Errors
 /// In words: they are in use, or nothing of them can be opened.
 pub fn salvage(directory: &Path, kind: StoreEngine, into: &Path) -> Result<u64, String> {
-    let said = |path: &Path, fault: io::Error| format!("{}: {fault}", path.display());
     let source = directory.join(kind.records());
-    let content = kind.content(&source);
-    let held = std::fs::File::open(&content).map_err(|fault| said(&content, fault))?;
-    held.try_lock()
-        .map_err(|_| format!("{} is in use: stop the daemon first", source.display()))?;
+    let held = hold(kind, &source)?;
     let (copy, new) = (into.join("reading"), into.join(kind.records()));
     let saved = save(kind, &source, &copy, &new);
     let _ = clear(&copy);
+    drop(held);
     let (_, lost, ..) = saved?;
     Ok(lost)
+}
+
+/// Opens the file of records that nobody uses, so that nobody does until it is closed.
+fn hold(kind: StoreEngine, source: &Path) -> Result<std::fs::File, String> {
+    let content = kind.content(source);
+    let held =
+        std::fs::File::open(&content).map_err(|fault| format!("{}: {fault}", content.display()))?;
+    held.try_lock()
+        .map_err(|_| format!("{} is in use: stop the daemon first", source.display()))?;
+    Ok(held)
 }
 
 type Saved = (Vec<(&'static str, u64)>, u64, u64, bool);

@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -258,9 +259,9 @@ impl Speaker {
     }
 
     /// What the other end says: a command or a reply, of one line or several.
-    pub fn heard(&self, words: &[u8]) {
+    pub fn heard(&self, words: impl Display) {
         if self.tracer.is_watched() {
-            self.speak(Voice::Peer, &String::from_utf8_lossy(words));
+            self.speak(Voice::Peer, &words.to_string());
         }
     }
 
@@ -289,9 +290,9 @@ impl Speaker {
     }
 
     /// Something beside the words.
-    pub fn note(&self, text: &str) {
+    pub fn note(&self, text: impl Display) {
         if self.tracer.is_watched() {
-            self.speak(Voice::Note, text);
+            self.speak(Voice::Note, &text.to_string());
         }
     }
 
@@ -362,7 +363,7 @@ mod tests {
         let mut of_user = tracer.look(wanted).expect("there is room");
         let mut of_all = tracer.look(Sight::default()).expect("there is room");
         assert_eq!(tracer.look(Sight::default()).err(), Some(Crowded(2)));
-        speaker.heard(b"EHLO app.example\r\n");
+        speaker.heard("EHLO app.example\r\n");
         speaker.of_user("acme/app".into());
         speaker.said("250-one\r\n250 two\r\n");
         assert_eq!(line(&mut of_user).await, "logged in");
@@ -401,7 +402,7 @@ mod tests {
             speaker.in_secret(Voice::Peer, words);
             assert_eq!(line(&mut look).await, shown);
         }
-        speaker.heard(b"RCPT TO:<r-abcdefghijklmnopqrstuvwxyz234567@reply.example>\r\n");
+        speaker.heard("RCPT TO:<r-abcdefghijklmnopqrstuvwxyz234567@reply.example>\r\n");
         assert_eq!(line(&mut look).await, "RCPT TO:<r-(token)@reply.example>");
         assert_eq!(masked("RCPT TO:<r-d@x.example> u@y"), "RCPT TO:<r-d@x.example> u@y");
     }

@@ -255,18 +255,11 @@ fn connects(config: &Config) -> Option<Vec<Port>> {
 
 /// The ports that are listened on, at the start or after a reload.
 fn listens(config: &Config) -> Vec<Port> {
-    let listen = &config.listen;
     let mut ports = Ports::default();
     ports.add(0, "any that the kernel chooses");
-    for (addresses, why) in [
-        (&listen.submission, "listen.submission"),
-        (&listen.submissions, "listen.submissions"),
-        (&listen.inbound, "listen.inbound"),
-        (&listen.http, "listen.http"),
-        (&listen.https, "listen.https"),
-        (&listen.redirect, "listen.redirect"),
-    ] {
-        addresses.iter().for_each(|address| ports.add(address.port(), why));
+    for (key, addresses) in config.listen.tcp() {
+        let why = format!("listen.{key}");
+        addresses.iter().for_each(|address| ports.add(address.port(), &why));
     }
     for &port in &config.process.sandbox_listen {
         ports.add(port, "process.sandbox_listen");

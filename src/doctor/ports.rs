@@ -4,6 +4,7 @@ use super::Case;
 use super::conversation::{Conversation, PATIENCE, first};
 use super::finding::Finding;
 use super::names::sources;
+use crate::config::Config;
 use crate::dns::{Resolver, Route};
 use crate::mail::Domain;
 use crate::tls::{Client, Demand};
@@ -17,9 +18,11 @@ const AREA: &str = "ports";
 /// Most mail servers that are connected to.
 const SERVERS_MAX: usize = 3;
 
-/// The addresses of a listener, with ports that the daemon picked, as this machine reaches them.
-pub(super) fn addresses(case: Case<'_>, key: &str, listed: &[SocketAddr]) -> Vec<SocketAddr> {
-    let written = std::fs::read(case.config.data_dir.join("ports.json")).ok();
+/// The addresses of a listener, with ports that the daemon picked, as this machine reaches them. Port 0 stays where
+/// nobody says which it became.
+#[must_use]
+pub fn addresses(config: &Config, key: &str, listed: &[SocketAddr]) -> Vec<SocketAddr> {
+    let written = std::fs::read(config.data_dir.join("ports.json")).ok();
     let ports = written.and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
     let picked = |place: usize| {
         let port = ports.as_ref()?.get(key)?.get(place)?.as_u64()?;
@@ -66,7 +69,7 @@ pub(super) async fn listeners(case: Case<'_>, world: &World) -> Vec<Finding> {
         if listed.is_empty() {
             found.push(Finding::ok(AREA, key, "is not listened on, by the settings"));
         }
-        for address in addresses(case, key, listed) {
+        for address in addresses(case.config, key, listed) {
             let subject = format!("{key} {address}");
             let heard = match connect(world, address, None).await {
                 Ok(stream) => talk(case, key, stream).await,

@@ -65,6 +65,7 @@ pub(super) async fn listeners(case: Case<'_>, world: &World) -> Vec<Finding> {
         ("submissions", &listen.submissions),
         ("inbound", &listen.inbound),
         ("http", &listen.http),
+        ("https", &listen.https),
     ] {
         if listed.is_empty() {
             found.push(Finding::ok(AREA, key, "is not listened on, by the settings"));
@@ -99,14 +100,17 @@ fn unheard(case: Case<'_>, key: &str) -> String {
 async fn talk(case: Case<'_>, key: &str, stream: TcpStream) -> Result<String, String> {
     match key {
         "http" => web(stream).await,
-        "submissions" => {
+        "submissions" | "https" => {
             let client = Client::load(&case.config.tls).map_err(|fault| fault.to_string())?;
             let name = ServerName::try_from(case.config.hostname.clone())
                 .map_err(|_| "hostname is no name for TLS".to_owned())?;
             let secure = timeout(PATIENCE, client.connector(&Demand::Nobody).connect(name, stream));
             let secure = secure.await.map_err(|_| "no TLS handshake in time".to_owned())?;
-            let mut talk = Conversation::new(secure.map_err(|fault| format!("TLS: {fault}"))?);
-            greeted(&mut talk).await
+            let secure = secure.map_err(|fault| format!("TLS: {fault}"))?;
+            match key {
+                "https" => web(secure).await,
+                _ => greeted(&mut Conversation::new(secure)).await,
+            }
         }
         _ => {
             let mut talk = Conversation::new(stream);
@@ -133,7 +137,10 @@ where
 }
 
 /// Whether the daemon calls itself ready.
-async fn web(stream: TcpStream) -> Result<String, String> {
+async fn web<S>(stream: S) -> Result<String, String>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
     let mut talk = Conversation::new(stream);
     let request = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
     let status = talk.ask(request).await?;

@@ -4,11 +4,15 @@
 
 use super::BackupFault;
 use crate::mail::Timestamp;
+use crate::store::{Refill, Rows};
 use data_encoding::HEXLOWER;
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 /// The version of the form.
 pub const FORMAT: u32 = 1;
@@ -189,6 +193,29 @@ fn unsound(text: impl Into<String>) -> BackupFault {
 
 /// Whoever is given the parts of an archive: the name of each, its bytes, and these.
 pub(super) type Each<'a> = &'a mut dyn FnMut(&str, u64, &mut dyn Read) -> Result<(), BackupFault>;
+
+/// Puts a part of records into a store that is being filled.
+pub(super) fn refill(
+    records: &mut Refill,
+    (name, size): (&str, u64),
+    source: &mut dyn Read,
+) -> Result<(), BackupFault> {
+    let unread = |why: String| unsound(format!("the records of {name} cannot be read: {why}"));
+    let mut bytes = Vec::new();
+    source.take(size).read_to_end(&mut bytes).map_err(|fault| unread(fault.to_string()))?;
+    let parts: Vec<Rows> =
+        postcard::from_bytes(&bytes).map_err(|fault| unread(fault.to_string()))?;
+    Ok(parts.into_iter().try_for_each(|part| records.put(part))?)
+}
+
+/// Writes a part to a file that is not there yet. It is not on disk before it is synced.
+pub(super) fn unpack(to: &Path, source: &mut dyn Read) -> Result<File, BackupFault> {
+    let mut open = OpenOptions::new();
+    let open = open.write(true).create_new(true).mode(0o600).open(to);
+    let mut file = open.map_err(BackupFault::at(to))?;
+    io::copy(source, &mut file).map_err(BackupFault::at(to))?;
+    Ok(file)
+}
 
 /// Reads an archive through and hands over each part; what is not as its end says it must be is an error that
 /// names the part. Only once this returns is any of it known to be right.

@@ -11,12 +11,11 @@ use crate::mail::id::BASE32;
 use crate::mail::{AccountId, RecipientHash, StreamId};
 use crate::policy::{ConsentState, Policy, RecipientView};
 use crate::spool::{Sequence, Spool};
-use crate::store::{Rows, Store, StoreFault, refill};
+use crate::store::{Store, StoreFault, refill};
 use crate::world::World;
 use serde::Serialize;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::BufReader;
 use std::path::Path;
 use std::time::Duration;
 
@@ -86,23 +85,12 @@ pub fn later(
     let mut records = refill(folder, config.store.engine, CACHE)?;
     walk(open()?, &mut |name, size, source| {
         if name.starts_with("records/") {
-            let mut bytes = Vec::new();
-            let read = source.take(size).read_to_end(&mut bytes);
-            read.map_err(|fault| BackupFault::Unsound(fault.to_string()))?;
-            let parts: Vec<Rows> = postcard::from_bytes(&bytes)
-                .map_err(|fault| BackupFault::Unsound(format!("{name}: {fault}")))?;
-            return Ok(parts.into_iter().try_for_each(|part| records.put(part))?);
+            return archive::refill(&mut records, (name, size), source);
         }
         let Some(file) = name.strip_prefix("spool/").filter(|file| !file.contains('/')) else {
             return Ok(());
         };
-        let to = spool.join(file);
-        let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(&to);
-        let file = file
-            .as_mut()
-            .map_err(|fault| BackupFault::File(to.clone(), io::Error::from(fault.kind())))?;
-        io::copy(source, file).map(drop).map_err(BackupFault::at(&to))
+        archive::unpack(&spool.join(file), source).map(drop)
     })?;
     records.finish()?;
     let store = Store::open(folder, &config.store, world);

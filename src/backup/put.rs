@@ -11,7 +11,7 @@ use crate::events::Actor;
 use crate::events::audit::{Audit, trim_notes};
 use crate::policy::Restored;
 use crate::spool::{Sequence, go_on_past};
-use crate::store::{Refill, Rows, Store, Table, refill};
+use crate::store::{Store, Table, refill};
 use crate::world::{World, hand_over, ids_of};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -201,7 +201,7 @@ fn fill(path: &Path, config: &Config, show: &mut dyn FnMut(u64)) -> Result<Manif
     let mut folders = BTreeSet::from([data_dir.clone()]);
     let manifest = walk(open(path, show)?, &mut |name, size, source| {
         if name.starts_with("records/") {
-            return rows(&mut records, size, source);
+            return archive::refill(&mut records, (name, size), source);
         }
         let below = match name.strip_prefix("files/") {
             Some(below) => below,
@@ -221,26 +221,12 @@ fn fill(path: &Path, config: &Config, show: &mut dyn FnMut(u64)) -> Result<Manif
     Ok(manifest)
 }
 
-fn rows(records: &mut Refill, size: u64, source: &mut dyn Read) -> Result<(), BackupFault> {
-    let mut bytes = Vec::new();
-    source
-        .take(size)
-        .read_to_end(&mut bytes)
-        .map_err(|fault| BackupFault::Unsound(fault.to_string()))?;
-    let read: Vec<Rows> = postcard::from_bytes(&bytes)
-        .map_err(|fault| BackupFault::Unsound(format!("its records cannot be read: {fault}")))?;
-    Ok(read.into_iter().try_for_each(|part| records.put(part))?)
-}
-
 fn write(to: &Path, source: &mut dyn Read) -> Result<(), BackupFault> {
     if let Some(folder) = to.parent() {
         let mut make = fs::DirBuilder::new();
         make.recursive(true).mode(0o700).create(folder).map_err(BackupFault::at(folder))?;
     }
-    let mut open = OpenOptions::new();
-    let mut file =
-        open.write(true).create_new(true).mode(0o600).open(to).map_err(BackupFault::at(to))?;
-    io::copy(source, &mut file).and_then(|_| file.sync_all()).map_err(BackupFault::at(to))
+    archive::unpack(to, source)?.sync_all().map_err(BackupFault::at(to))
 }
 
 /// Has the records say that they were put back.

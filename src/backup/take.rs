@@ -5,7 +5,7 @@
 
 use super::archive::{FORMAT, Manifest, Opening, Writer, is_plain};
 use super::{BackupFault, marks};
-use crate::config::{Config, StoreEngine};
+use crate::config::Config;
 use crate::events::Cursor;
 use crate::mail::Timestamp;
 use crate::spool::{SegmentFile, Sequence, Spool};
@@ -57,11 +57,6 @@ struct Counted {
     lost: u64,
 }
 
-fn engine_name(engine: StoreEngine) -> String {
-    let name = serde_json::to_value(engine).unwrap_or_default();
-    name.as_str().unwrap_or_default().to_owned()
-}
-
 fn begin<W: Write>(
     config: &Config,
     now: Timestamp,
@@ -73,7 +68,7 @@ fn begin<W: Write>(
         relent: env!("CARGO_PKG_VERSION").into(),
         hostname: config.hostname.clone(),
         begun: now.to_string(),
-        engine: engine_name(config.store.engine),
+        engine: config.store.engine.name().into(),
         mail: !wish.without_mail,
     };
     Writer::begin(out, opening, now)

@@ -6,7 +6,6 @@ use super::progress::Progress;
 use super::show;
 use crate::backup::{self, BackupFault, Manifest, Wish};
 use crate::config::Config;
-use crate::mail::Timestamp;
 use crate::world::{World, is_shortage};
 use clap::Args;
 use serde_json::{Value, json};
@@ -326,7 +325,7 @@ fn verify(file: &Path, form: Form) -> Result<(), Fault> {
         "{}: whole; of {} as of {}, made by Relent {}, {} in {} parts{}",
         file.display(),
         opening.hostname,
-        Timestamp(manifest.moment.0),
+        manifest.moment,
         opening.relent,
         size(manifest.size()),
         manifest.parts.len(),

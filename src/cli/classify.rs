@@ -2,12 +2,12 @@
 
 use super::arguments::{Form, Tried};
 use super::client::Fault;
+use super::letter;
 use super::sender_arguments::StreamKind;
 use super::show;
 use crate::config::{self, Config, Replies};
 use crate::replies::{self, Vocabulary, Words};
 use serde_json::{Value, json};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Longest line of a person's words that is shown to a person.
@@ -69,14 +69,7 @@ fn own_words(file: &Path) -> Result<config::Words, Fault> {
 
 /// Reads at most what the relay would take.
 fn read(file: &Path, size_max: u64) -> Result<Vec<u8>, String> {
-    let mut message = Vec::new();
-    let room = size_max.saturating_add(1);
-    let done = if file == Path::new("-") {
-        std::io::stdin().lock().take(room).read_to_end(&mut message)
-    } else {
-        std::fs::File::open(file).and_then(|file| file.take(room).read_to_end(&mut message))
-    };
-    done.map_err(|fault| fault.to_string())?;
+    let message = letter::bytes(file, size_max).map_err(|fault| fault.to_string())?;
     if u64::try_from(message.len()).is_ok_and(|size| size > size_max) {
         return Err(format!("larger than {size_max} bytes, the most that is taken"));
     }

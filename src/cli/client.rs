@@ -1,17 +1,18 @@
 //! One request over the admin socket: JSON there, JSON back, and what went wrong in words.
 
 pub(super) use super::events::Event;
-use super::events::Events;
+use super::events::{self, Events};
 use crate::config::{self, Config};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
-use hyper::{Method, Request, StatusCode};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
 
 /// Largest answer taken: a page of a listing.
 const ANSWER_SIZE_MAX: usize = 256 << 20;
@@ -46,6 +47,16 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Refused(text) | Self::Usage(text) | Self::Unreachable(text)) = self;
         f.write_str(text)
+    }
+}
+
+/// A connection to the daemon; dropped, it is closed.
+#[derive(Debug)]
+pub(super) struct Line(JoinHandle<()>);
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -131,12 +142,15 @@ impl Client {
 
     /// What a route tells as long as somebody listens.
     pub(super) async fn follow(&self, path: &str) -> Result<Events, Fault> {
-        let stream =
-            UnixStream::connect(&self.socket).await.map_err(|fault| self.absent(&fault))?;
         let path = format!("/api/v1{path}");
-        let opened = tokio::time::timeout(self.patience, Events::open(stream, &path)).await;
-        let late = |_| self.broken(&format!("no answer within {} s", self.patience.as_secs()));
-        match opened.map_err(late)?.map_err(|fault| self.broken(&fault))? {
+        let opened = self.in_time(async {
+            let (response, line) = self.open(Method::GET, &path, "text/event-stream", None).await?;
+            if response.status() == StatusCode::OK {
+                return Ok(Ok(Events::of(response.into_body(), line)));
+            }
+            Ok(Err(self.whole(response, events::SIZE_MAX).await?))
+        });
+        match opened.await? {
             Ok(events) => Ok(events),
             Err((status, bytes)) => match read(status, &bytes) {
                 Ok(_) => Err(self.broken("it tells nothing")),
@@ -160,13 +174,60 @@ impl Client {
         path: &str,
         body: Option<(&str, Bytes)>,
     ) -> Result<(StatusCode, Bytes), Fault> {
+        let answered = self.in_time(async {
+            let (response, _line) = self.open(method, path, "application/json", body).await?;
+            self.whole(response, ANSWER_SIZE_MAX).await
+        });
+        answered.await
+    }
+
+    /// Connects and asks. What is answered comes as long as the line is kept.
+    async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        accept: &str,
+        body: Option<(&str, Bytes)>,
+    ) -> Result<(Response<Incoming>, Line), Fault> {
         let stream =
             UnixStream::connect(&self.socket).await.map_err(|fault| self.absent(&fault))?;
-        let exchange = self.exchange(stream, method, path, body);
-        tokio::time::timeout(self.patience, exchange)
-            .await
-            .map_err(|_| self.broken(&format!("no answer within {} s", self.patience.as_secs())))?
-            .map_err(|fault| self.broken(&fault))
+        let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = shaken.map_err(|fault| self.broken(&fault.to_string()))?;
+        let line = Line(tokio::spawn(async move {
+            let _ = connection.await;
+        }));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost")
+            .header("accept", accept);
+        let mut bytes = Bytes::new();
+        if let Some((kind, given)) = body {
+            request = request.header("content-type", kind);
+            bytes = given;
+        }
+        let request =
+            request.body(Full::new(bytes)).map_err(|fault| self.broken(&fault.to_string()))?;
+        let response = sender.send_request(request).await;
+        Ok((response.map_err(|fault| self.broken(&fault.to_string()))?, line))
+    }
+
+    /// All that was answered.
+    async fn whole(
+        &self,
+        response: Response<Incoming>,
+        size_max: usize,
+    ) -> Result<(StatusCode, Bytes), Fault> {
+        let status = response.status();
+        let bytes = Limited::new(response.into_body(), size_max).collect().await;
+        let bytes = bytes.map_err(|fault| self.broken(&fault.to_string()))?;
+        Ok((status, bytes.to_bytes()))
+    }
+
+    /// Waits as long as the client's patience lasts.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let late = |_| Err(self.broken(&format!("no answer within {} s", self.patience.as_secs())));
+        tokio::time::timeout(self.patience, work).await.unwrap_or_else(late)
     }
 
     /// Whether a daemon answers at all; that it may not be asked is a fault.
@@ -202,31 +263,18 @@ impl Client {
         body: &Value,
         mut take: impl FnMut(Option<u64>, &[u8]) -> std::io::Result<()>,
     ) -> Result<Result<(), Option<std::io::Error>>, Fault> {
-        let stream =
-            UnixStream::connect(&self.socket).await.map_err(|fault| self.absent(&fault))?;
-        let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = shaken.map_err(|fault| self.broken(&fault.to_string()))?;
-        let connection = tokio::spawn(connection);
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(format!("/api/v1{path}"))
-            .header("host", "localhost")
-            .header("content-type", "application/json")
-            .body(Full::new(Bytes::from(body.to_string())))
-            .map_err(|fault| self.broken(&fault.to_string()))?;
-        let asked = tokio::time::timeout(self.patience, sender.send_request(request)).await;
-        let response = asked.map_err(|_| self.broken("no answer"))?;
-        let response = response.map_err(|fault| self.broken(&fault.to_string()))?;
-        let status = response.status();
+        let path = format!("/api/v1{path}");
+        let body = Some(("application/json", Bytes::from(body.to_string())));
+        let opened = self.in_time(self.open(Method::POST, &path, "application/x-tar", body));
+        let (response, _line) = opened.await?;
+        if !response.status().is_success() {
+            let (status, bytes) = self.whole(response, ANSWER_SIZE_MAX).await?;
+            return read(status, &bytes).map(|_| Ok(()));
+        }
         let total = response.headers().get("x-relent-size");
         let total = total.and_then(|size| size.to_str().ok()?.parse::<u64>().ok());
         let mut body = response.into_body();
-        if !status.is_success() {
-            let bytes = Limited::new(body, ANSWER_SIZE_MAX).collect().await;
-            let bytes = bytes.map_err(|fault| self.broken(&fault.to_string()))?.to_bytes();
-            return read(status, &bytes).map(|_| Ok(()));
-        }
-        let outcome = loop {
+        Ok(loop {
             match body.frame().await {
                 None => break Ok(()),
                 Some(Err(_)) => break Err(None),
@@ -238,9 +286,7 @@ impl Client {
                     }
                 }
             }
-        };
-        connection.abort();
-        Ok(outcome)
+        })
     }
 
     /// GET.
@@ -261,45 +307,6 @@ impl Client {
     /// DELETE.
     pub(super) async fn delete(&self, path: &str, body: Option<&Value>) -> Result<Value, Fault> {
         self.ask(Method::DELETE, path, body).await
-    }
-
-    async fn exchange(
-        &self,
-        stream: UnixStream,
-        method: Method,
-        path: &str,
-        body: Option<(&str, Bytes)>,
-    ) -> Result<(StatusCode, Bytes), String> {
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|fault| fault.to_string())?;
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "localhost")
-            .header("accept", "application/json");
-        let bytes = match body {
-            Some((kind, bytes)) => {
-                request = request.header("content-type", kind);
-                bytes
-            }
-            None => Bytes::new(),
-        };
-        let request = request.body(Full::new(bytes)).map_err(|fault| fault.to_string())?;
-        let answer = async {
-            let response = sender.send_request(request).await.map_err(|fault| fault.to_string())?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_SIZE_MAX).collect().await;
-            Ok((status, body.map_err(|fault| fault.to_string())?.to_bytes()))
-        };
-        tokio::pin!(answer);
-        tokio::pin!(connection);
-        tokio::select! {
-            biased;
-            answered = &mut answer => answered,
-            // The connection may end first, with the answer complete.
-            _ = &mut connection => answer.await,
-        }
     }
 
     fn absent(&self, fault: &std::io::Error) -> Fault {

@@ -15,6 +15,10 @@ use std::path::Path;
 /// Most sending domains that are looked at.
 const DOMAINS_MAX: usize = 100;
 
+const TLS: &str = "TLS";
+/// The certificates that an authority gives by itself.
+const ASKED: &str = "certificates of [acme]";
+
 /// `relent doctor …`
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
@@ -47,6 +51,17 @@ pub(super) async fn doctor(client: &Client, file: &Path, asked: Doctor) -> Resul
         block_lists: &block_lists,
     };
     let mut findings = doctor::examine(case, &World::real()).await;
+    if client.config.acme.enabled {
+        findings.extend(match daemon {
+            Some(_) => authority(client).await,
+            None => vec![Finding::warn(
+                TLS,
+                ASKED,
+                "not looked at: the daemon, which asks for them, does not answer",
+                "start it and run this again",
+            )],
+        });
+    }
     findings.extend(match daemon {
         Some(_) => domains(client).await,
         None => vec![Finding::warn(
@@ -92,6 +107,39 @@ fn written(findings: &[&Finding], form: Form) -> String {
         }
     }
     text
+}
+
+/// How the certificates stand that an authority gives by itself.
+async fn authority(client: &Client) -> Vec<Finding> {
+    match client.get("/tls").await {
+        Ok(found) => show::items(&found["authority"], "items").iter().map(given).collect(),
+        Err(fault) => {
+            vec![Finding::bad(TLS, ASKED, fault.to_string(), "see the log of the daemon")]
+        }
+    }
+}
+
+/// How a host's stands.
+fn given(host: &Value) -> Finding {
+    let subject = show::cell("host", &host["host"]);
+    let advice = "`relent tls show` says when it is asked for again, `relent tls renew` asks now";
+    match (host["until"].as_str(), host["fault"].as_str()) {
+        (Some(until), None) => {
+            Finding::ok(TLS, subject, format!("the authority's certificate lasts until {until}"))
+        }
+        (Some(until), Some(fault)) => {
+            let text = format!("its certificate lasts until {until} and is not renewed: {fault}");
+            Finding::warn(TLS, subject, text, advice)
+        }
+        (None, Some(fault)) => {
+            let text = format!("the authority has given no certificate: {fault}");
+            Finding::bad(TLS, subject, text, advice)
+        }
+        (None, None) => {
+            let text = "the authority has not given a certificate yet: a self-signed one is used";
+            Finding::warn(TLS, subject, text, advice)
+        }
+    }
 }
 
 /// The records of every sending domain, as `relent domain verify` looks at them.
@@ -181,6 +229,17 @@ fn told(account: &str, domain: &str, found: &Value) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_of_an_authority_is_judged_by_what_the_daemon_knows() {
+        let level = |until: Option<&str>, fault: Option<&str>| {
+            given(&json!({ "host": "relay.example", "until": until, "fault": fault })).level
+        };
+        assert_eq!(level(Some("2026-06-01T00:00:00Z"), None), Level::Ok);
+        assert_eq!(level(Some("2026-06-01T00:00:00Z"), Some("refused")), Level::Warn);
+        assert_eq!(level(None, Some("refused")), Level::Bad);
+        assert_eq!(level(None, None), Level::Warn);
+    }
 
     #[test]
     fn what_is_missing_of_a_domain_is_told_with_what_to_publish() {

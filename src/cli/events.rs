@@ -1,17 +1,13 @@
 //! What the daemon tells as it happens (server-sent events, WHATWG HTML §9.2), over the admin socket.
 
-use super::client::Fault;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use super::client::{Fault, Line};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use serde_json::Value;
 use std::collections::VecDeque;
-use tokio::net::UnixStream;
-use tokio::task::JoinHandle;
 
 /// Longest event, and largest answer in place of events.
-const SIZE_MAX: usize = 1 << 20;
+pub(super) const SIZE_MAX: usize = 1 << 20;
 
 /// One thing that was told.
 #[derive(Debug, PartialEq)]
@@ -62,40 +58,15 @@ impl Reader {
 #[derive(Debug)]
 pub(super) struct Events {
     body: Incoming,
-    connection: JoinHandle<()>,
+    _line: Line,
     reader: Reader,
     ready: VecDeque<Event>,
 }
 
-/// What was answered where no events are told.
-type Answer = (StatusCode, Bytes);
-
 impl Events {
-    /// Asks for what `path` tells.
-    pub(super) async fn open(
-        stream: UnixStream,
-        path: &str,
-    ) -> Result<Result<Self, Answer>, String> {
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|fault| fault.to_string())?;
-        let connection = tokio::spawn(async move {
-            let _ = connection.await;
-        });
-        let request = Request::builder()
-            .uri(path)
-            .header("host", "localhost")
-            .header("accept", "text/event-stream")
-            .body(Empty::<Bytes>::new())
-            .map_err(|fault| fault.to_string())?;
-        let response = sender.send_request(request).await.map_err(|fault| fault.to_string())?;
-        let status = response.status();
-        let body = response.into_body();
-        if status != StatusCode::OK {
-            let answer = Limited::new(body, SIZE_MAX).collect().await;
-            return Ok(Err((status, answer.map_err(|fault| fault.to_string())?.to_bytes())));
-        }
-        Ok(Ok(Self { body, connection, reader: Reader::default(), ready: VecDeque::new() }))
+    /// Those that an answer tells, over the line that it comes by.
+    pub(super) fn of(body: Incoming, line: Line) -> Self {
+        Self { body, _line: line, reader: Reader::default(), ready: VecDeque::new() }
     }
 
     /// The next event; none once the daemon has ended the stream. May be given up and asked again.
@@ -115,12 +86,6 @@ impl Events {
                 return Err(Fault::Unreachable("the daemon tells something without an end".into()));
             }
         }
-    }
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        self.connection.abort();
     }
 }
 

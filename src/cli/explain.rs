@@ -2,26 +2,12 @@
 
 use super::arguments::{Form, Target};
 use super::client::{Client, Fault, query};
+use super::letter;
 use super::show::{self, Column};
-use std::io::Read;
 use std::path::Path;
 
 const FINDING: [Column; 4] =
     [("SEVERITY", "severity"), ("ID", "id"), ("STATUS", "status"), ("SOURCE", "source")];
-
-/// The bytes of a message, at most so many that the daemon can say that it is too large.
-fn read(file: &Path, size_max: u64) -> Result<Vec<u8>, Fault> {
-    let unreadable =
-        |fault: std::io::Error| Fault::Usage(format!("{} cannot be read: {fault}", file.display()));
-    let mut bytes = Vec::new();
-    let mut take = |source: &mut dyn Read| source.take(size_max + 1).read_to_end(&mut bytes);
-    if file == Path::new("-") {
-        take(&mut std::io::stdin().lock()).map_err(unreadable)?;
-    } else {
-        take(&mut std::fs::File::open(file).map_err(unreadable)?).map_err(unreadable)?;
-    }
-    Ok(bytes)
-}
 
 /// Lists the findings; refused where the stream would refuse the message.
 pub(super) async fn message(
@@ -33,7 +19,7 @@ pub(super) async fn message(
     let Some(file) = file else {
         return Err(Fault::Usage("name an ADDRESS or --message FILE".into()));
     };
-    let bytes = read(file, client.message_size_max)?;
+    let bytes = letter::message(file, client.message_size_max)?;
     let asked = query(&[("account", Some(&target.account)), ("stream", target.stream.as_deref())]);
     let found = client.post_message(&format!("/explain{asked}"), bytes).await?;
     if form.json {

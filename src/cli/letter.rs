@@ -1,11 +1,11 @@
-//! The message that `relent send` hands in: written here, or read from a file.
+//! The message that `relent send` hands in: written here, or read from a file, as other verbs read theirs.
 
 use super::client::Fault;
 use crate::mail::{Address, Timestamp};
 use data_encoding::BASE64;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// The text, where none is given.
@@ -75,17 +75,30 @@ fn lines(text: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The bytes of a file, `-` for standard input: one more than `size_max` at most, so that whoever reads them sees
+/// that they are too many.
+pub(super) fn bytes(file: &Path, size_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut take =
+        |source: &mut dyn Read| source.take(size_max.saturating_add(1)).read_to_end(&mut bytes);
+    if file == Path::new("-") {
+        take(&mut io::stdin().lock())?;
+    } else {
+        take(&mut File::open(file)?)?;
+    }
+    Ok(bytes)
+}
+
+/// The bytes of a message, at most so many that the daemon can say that it is too large.
+pub(super) fn message(file: &Path, size_max: u64) -> Result<Vec<u8>, Fault> {
+    let unreadable =
+        |fault: io::Error| Fault::Usage(format!("{} cannot be read: {fault}", file.display()));
+    bytes(file, size_max).map_err(unreadable)
+}
+
 /// A whole message from a file, its lines ended as in mail.
 pub(super) fn read(file: &Path, size_max: u64) -> Result<Vec<u8>, Fault> {
-    let unreadable =
-        |fault: std::io::Error| Fault::Usage(format!("{} cannot be read: {fault}", file.display()));
-    let mut bytes = Vec::new();
-    let mut take = |source: &mut dyn Read| source.take(size_max + 1).read_to_end(&mut bytes);
-    if file == Path::new("-") {
-        take(&mut std::io::stdin().lock()).map_err(unreadable)?;
-    } else {
-        take(&mut File::open(file).map_err(unreadable)?).map_err(unreadable)?;
-    }
+    let bytes = message(file, size_max)?;
     if bytes.len() as u64 > size_max {
         return Err(Fault::Refused(format!(
             "{} is larger than submission.message_size_max ({size_max} bytes)",

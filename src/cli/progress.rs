@@ -76,10 +76,9 @@ impl Progress {
         let megabytes = moved / 1_000_000;
         let line = match self.total {
             Some(total) => {
-                let done = moved.min(total).saturating_mul(WIDTH) / total;
-                let percent = moved.min(total).saturating_mul(100) / total;
-                let bar: String = (0..WIDTH).map(|at| if at < done { '#' } else { '.' }).collect();
-                format!("[{bar}] {percent:3} %  {megabytes} MB")
+                let moved = moved.min(total);
+                let percent = moved.saturating_mul(100) / total;
+                format!("{} {percent:3} %  {megabytes} MB", bar(moved, total))
             }
             None => format!("{megabytes} MB"),
         };

@@ -132,6 +132,11 @@ const DETAIL: [Column; 14] = [
 /// Most lines of a listing, as the daemon has it.
 const ITEMS_MAX: u32 = 10_000;
 
+/// Whether a recipient of a message has not come to an end.
+pub(super) fn waits(recipient: &Value) -> bool {
+    matches!(recipient["state"].as_str(), Some("queued" | "deferred" | "held") | None)
+}
+
 /// `relent queue …`
 pub(super) async fn queue(client: &Client, verb: QueueVerb) -> Result<(), Fault> {
     match verb {

@@ -5,7 +5,7 @@ use super::backup::{Scratch, told};
 use super::client::{Client, Fault};
 use super::progress::Progress;
 use super::replay::{self, Taken};
-use super::show::{self, Column, Table};
+use super::show::{self, Column};
 use crate::backup::{self, Later, LaterRow};
 use crate::config::Config;
 use crate::events::Actor;
@@ -194,7 +194,8 @@ async fn status(client: &Client, form: Form) -> Result<(), Fault> {
     for (heading, columns) in [("replayed", &FILE[..]), ("released", &RELEASE[..])] {
         let items = show::items(&found[heading], "items");
         if !items.is_empty() {
-            show::put(&format!("\n{}", Table::new(columns).rows(items)))?;
+            show::line("")?;
+            show::table(columns, items, form)?;
         }
     }
     if let Some(why) = found["why"].as_str() {
@@ -260,7 +261,7 @@ async fn replay(
     if form.json {
         show::json(&json!({ "files": done }))?;
     } else {
-        show::put(&Table::new(&FILE[..8]).rows(&done))?;
+        show::table(&FILE[..8], &done, form)?;
         show::line("`relent restore release` lets mail go once nothing is left to be replayed")?;
     }
     match done.iter().filter_map(|file| file["refused"].as_u64()).sum::<u64>() {

@@ -4,6 +4,7 @@
 use super::arguments::{Form, Target, stream_target};
 use super::client::{Client, Fault, path};
 use super::letter;
+use super::queue::waits;
 use super::show::{self, Column};
 use super::submit::{self, Door, Envelope, Login, Verdict};
 use crate::config::Span;
@@ -243,11 +244,8 @@ async fn await_end(client: &Client, id: &str, longest: Duration) -> Result<Value
     let begun = Instant::now();
     loop {
         let found = client.get(&path(&["messages", id])).await?;
-        let ended = |one: &Value| {
-            !matches!(one["state"].as_str(), Some("queued" | "deferred" | "held") | None)
-        };
-        let all = show::items(&found["recipients"], "recipients").iter().all(ended);
-        if all || begun.elapsed() >= longest {
+        let all = show::items(&found["recipients"], "recipients");
+        if !all.iter().any(waits) || begun.elapsed() >= longest {
             return Ok(found);
         }
         tokio::time::sleep(LOOK).await;
@@ -270,14 +268,13 @@ fn judged(verdict: &Verdict, became: Option<&Value>) -> Result<(), Fault> {
         )));
     }
     let Some(found) = became else { return Ok(()) };
-    let states = show::items(&found["recipients"], "recipients").iter();
-    let states: Vec<_> = states.filter_map(|one| one["state"].as_str()).collect();
-    if states.iter().any(|state| matches!(*state, "queued" | "deferred" | "held")) {
+    let all = show::items(&found["recipients"], "recipients");
+    if all.iter().any(waits) {
         return Err(Fault::Refused(format!(
             "{id} still waits: `relent queue show {id}` says why, `relent trace {id}` goes on watching"
         )));
     }
-    if states.iter().any(|state| *state != "delivered") {
+    if all.iter().any(|one| one["state"] != "delivered") {
         return Err(Fault::Refused(format!("{id} did not reach everybody")));
     }
     Ok(())

@@ -2,12 +2,13 @@
 
 use super::client::Fault;
 use crate::config::Config;
+use crate::doctor;
 use crate::mail::Address;
 use mail_send::{Error, SmtpClient, SmtpClientBuilder};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use std::fmt;
 use std::io::{BufRead, IsTerminal, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -50,24 +51,26 @@ impl Door {
 
     /// The first listener of the settings for applications.
     pub(super) fn own(config: &Config) -> Result<Self, String> {
-        let ports = || -> Option<serde_json::Value> {
-            serde_json::from_slice(&std::fs::read(config.data_dir.join("ports.json")).ok()?).ok()
-        };
         let listen = &config.listen;
-        let first = listen.submission.first().map(|address| (address, "submission"));
-        let first = first.or(listen.submissions.first().map(|address| (address, "submissions")));
-        let (address, key) = first.ok_or(
+        let (key, listed) = match listen.submission.is_empty() {
+            false => ("submission", &listen.submission),
+            true => ("submissions", &listen.submissions),
+        };
+        let first = doctor::addresses(config, key, listed).into_iter().next();
+        let address = first.ok_or(
             "no listener takes mail from applications: set [listen] submission, or name a --server",
         )?;
-        let port = match address.port() {
-            0 => ports().and_then(|ports| u16::try_from(ports[key][0].as_u64()?).ok()).ok_or(
-                "[listen] has port 0, and data_dir/ports.json does not say which it became: is the \
-                 daemon running, and may this user read its data_dir?",
-            )?,
-            port => port,
-        };
-        let ip = reachable(address.ip());
-        Ok(Self { host: ip.to_string(), port, is_implicit: key == "submissions", ip: Some(ip) })
+        if address.port() == 0 {
+            return Err("[listen] has port 0, and data_dir/ports.json does not say which it became: is the \
+                        daemon running, and may this user read its data_dir?"
+                .into());
+        }
+        Ok(Self {
+            host: address.ip().to_string(),
+            port: address.port(),
+            is_implicit: key == "submissions",
+            ip: Some(address.ip()),
+        })
     }
 
     fn builder(&self) -> Result<SmtpClientBuilder<String>, String> {
@@ -80,15 +83,6 @@ impl Door {
             .timeout(REPLY_MAX);
         // Our own certificate may be one that nobody vouches for; who is at the other end is known.
         Ok(if self.ip.is_some() { builder.allow_invalid_certs() } else { builder })
-    }
-}
-
-/// An address at which a listener of this machine is reached from it.
-pub(super) fn reachable(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
     }
 }
 

@@ -40,10 +40,6 @@ const HOSTS: [Column; 5] = [
     ("FAULT", "fault"),
 ];
 
-fn rows(answer: &Value, key: &str) -> Vec<Value> {
-    answer[key].as_array().cloned().unwrap_or_default()
-}
-
 /// `relent tls …`
 pub(super) async fn tls(client: &Client, verb: TlsVerb) -> Result<(), Fault> {
     match verb {
@@ -52,23 +48,21 @@ pub(super) async fn tls(client: &Client, verb: TlsVerb) -> Result<(), Fault> {
             if form.json {
                 return show::json(&answer);
             }
-            show::put(&show::Table::new(&CERTIFICATES).rows(&rows(&answer, "certificates")))?;
-            let hosts = rows(&answer, "authority");
+            show::table(&CERTIFICATES, show::items(&answer["certificates"], "items"), form)?;
+            let hosts = show::items(&answer["authority"], "items");
             if hosts.is_empty() {
                 return Ok(());
             }
             show::line("")?;
-            show::put(&show::Table::new(&HOSTS).rows(&hosts))
+            show::table(&HOSTS, hosts, form)
         }
         TlsVerb::Renew { host, form } => {
             let answer = client.post("/tls/renew", &json!({ "host": host })).await?;
             if form.json {
                 return show::json(&answer);
             }
-            let hosts: Vec<_> = rows(&answer, "hosts")
-                .iter()
-                .filter_map(|host| host.as_str().map(str::to_owned))
-                .collect();
+            let hosts = show::items(&answer["hosts"], "items").iter();
+            let hosts: Vec<_> = hosts.filter_map(Value::as_str).collect();
             show::line(&format!(
                 "asked for {}; `relent tls show` says what came of it",
                 hosts.join(", ")

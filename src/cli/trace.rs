@@ -4,6 +4,7 @@
 use super::arguments::Form;
 use super::client::{Client, Event, Fault, path, query};
 use super::paint::{Ink, Paint};
+use super::queue::waits;
 use super::show;
 use clap::Args;
 use serde_json::{Value, json};
@@ -113,8 +114,6 @@ async fn ended_or<T>(
 
 fn has_ended(message: &Value) -> bool {
     let recipients = show::items(&message["recipients"], "recipients");
-    let waits =
-        |one: &Value| matches!(one["state"].as_str(), Some("queued" | "deferred" | "held") | None);
     !recipients.is_empty() && !recipients.iter().any(waits)
 }
 

@@ -176,9 +176,7 @@ impl Status {
 
     /// Whether mail is held since a restore.
     fn restored(&self) -> String {
-        let found = self.parts.policy.restored().ok().flatten();
-        let held = found.filter(|restored| !restored.is_let_go());
-        held.map_or_else(String::new, |restored| {
+        self.parts.policy.restore_held().map_or_else(String::new, |restored| {
             format!(
                 "mail is held since the restore of {}, see `relent restore status`; ",
                 restored.at

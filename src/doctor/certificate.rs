@@ -17,11 +17,15 @@ const URGENT: u32 = 3;
 /// Looks at it.
 pub(super) fn certificate(config: &Config, now: Timestamp) -> Vec<Finding> {
     let (Some(path), Some(key)) = (&config.tls.certificate, &config.tls.key) else {
+        if config.acme.enabled {
+            // The daemon, which asks the authority, says how those stand.
+            return Vec::new();
+        }
         return vec![Finding::warn(
             AREA,
             "certificate",
             "none is set: a self-signed one is used, which applications that check refuse",
-            "set [tls] certificate and key, as from Let's Encrypt",
+            "set [tls] certificate and key, or have [acme] ask an authority, as Let's Encrypt",
         )];
     };
     let subject = path.display().to_string();
@@ -137,6 +141,8 @@ mod tests {
         let mut config = Config { hostname: "relay.example".into(), ..Config::default() };
         let now = Timestamp(1_800_000_000_000);
         assert_eq!(certificate(&config, now)[0].level, Level::Warn, "none is set");
+        config.acme.enabled = true;
+        assert_eq!(certificate(&config, now), [], "an authority gives them");
         config.tls.certificate = Some(pem.clone());
         config.tls.key = Some(key.clone());
         let unknown = certificate(&config, now);

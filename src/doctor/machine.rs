@@ -173,8 +173,8 @@ fn private(path: &Path, about: &Metadata, mask: u32, what: &str) -> Finding {
 /// The files that hold secrets of ours.
 fn keys(case: Case<'_>) -> Vec<Finding> {
     let config = case.config;
-    let own =
-        ["tls-self-signed.key", "log.key", "records.redb"].map(|name| config.data_dir.join(name));
+    let own = ["tls-self-signed.key", "log.key", config.store.engine.records()]
+        .map(|name| config.data_dir.join(name));
     // A key may be shared with the group that manages certificates.
     let named = config.tls.key.iter().map(|key| (key.clone(), 0o037));
     let all = own.into_iter().map(|path| (path, 0o077)).chain(named);

@@ -12,6 +12,7 @@ mod programs;
 mod reputation;
 
 pub use finding::{Finding, Level};
+pub use ports::addresses;
 
 use crate::config::Config;
 use crate::dns::{HickoryResolver, Resolver};

@@ -4,6 +4,7 @@ use super::Case;
 use super::conversation::{Conversation, PATIENCE, first};
 use super::finding::Finding;
 use super::names::sources;
+use crate::config::Config;
 use crate::dns::{Resolver, Route};
 use crate::mail::Domain;
 use crate::tls::{Client, Demand};
@@ -17,9 +18,11 @@ const AREA: &str = "ports";
 /// Most mail servers that are connected to.
 const SERVERS_MAX: usize = 3;
 
-/// The addresses of a listener, with ports that the daemon picked, as this machine reaches them.
-pub(super) fn addresses(case: Case<'_>, key: &str, listed: &[SocketAddr]) -> Vec<SocketAddr> {
-    let written = std::fs::read(case.config.data_dir.join("ports.json")).ok();
+/// The addresses of a listener, with ports that the daemon picked, as this machine reaches them. Port 0 stays where
+/// nobody says which it became.
+#[must_use]
+pub fn addresses(config: &Config, key: &str, listed: &[SocketAddr]) -> Vec<SocketAddr> {
+    let written = std::fs::read(config.data_dir.join("ports.json")).ok();
     let ports = written.and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
     let picked = |place: usize| {
         let port = ports.as_ref()?.get(key)?.get(place)?.as_u64()?;
@@ -62,11 +65,12 @@ pub(super) async fn listeners(case: Case<'_>, world: &World) -> Vec<Finding> {
         ("submissions", &listen.submissions),
         ("inbound", &listen.inbound),
         ("http", &listen.http),
+        ("https", &listen.https),
     ] {
         if listed.is_empty() {
             found.push(Finding::ok(AREA, key, "is not listened on, by the settings"));
         }
-        for address in addresses(case, key, listed) {
+        for address in addresses(case.config, key, listed) {
             let subject = format!("{key} {address}");
             let heard = match connect(world, address, None).await {
                 Ok(stream) => talk(case, key, stream).await,
@@ -96,14 +100,17 @@ fn unheard(case: Case<'_>, key: &str) -> String {
 async fn talk(case: Case<'_>, key: &str, stream: TcpStream) -> Result<String, String> {
     match key {
         "http" => web(stream).await,
-        "submissions" => {
+        "submissions" | "https" => {
             let client = Client::load(&case.config.tls).map_err(|fault| fault.to_string())?;
             let name = ServerName::try_from(case.config.hostname.clone())
                 .map_err(|_| "hostname is no name for TLS".to_owned())?;
             let secure = timeout(PATIENCE, client.connector(&Demand::Nobody).connect(name, stream));
             let secure = secure.await.map_err(|_| "no TLS handshake in time".to_owned())?;
-            let mut talk = Conversation::new(secure.map_err(|fault| format!("TLS: {fault}"))?);
-            greeted(&mut talk).await
+            let secure = secure.map_err(|fault| format!("TLS: {fault}"))?;
+            match key {
+                "https" => web(secure).await,
+                _ => greeted(&mut Conversation::new(secure)).await,
+            }
         }
         _ => {
             let mut talk = Conversation::new(stream);
@@ -130,7 +137,10 @@ where
 }
 
 /// Whether the daemon calls itself ready.
-async fn web(stream: TcpStream) -> Result<String, String> {
+async fn web<S>(stream: S) -> Result<String, String>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
     let mut talk = Conversation::new(stream);
     let request = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
     let status = talk.ask(request).await?;

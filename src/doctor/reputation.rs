@@ -108,7 +108,9 @@ fn judged(subject: String, (ip, list): (IpAddr, &str), codes: &[IpAddr]) -> Find
 /// sends nothing for that.
 pub(super) async fn roles(case: Case<'_>, world: &World) -> Vec<Finding> {
     let listed = &case.config.listen.inbound;
-    let Some(to) = addresses(case, "inbound", listed).first().copied() else { return Vec::new() };
+    let Some(to) = addresses(case.config, "inbound", listed).first().copied() else {
+        return Vec::new();
+    };
     // That nobody is there is said elsewhere.
     let Ok(stream) = connect(world, to, None).await else { return Vec::new() };
     let mut talk = Conversation::new(stream);

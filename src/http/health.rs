@@ -88,8 +88,7 @@ async fn unready(parts: &Parts) -> Option<String> {
 async fn ready(State(parts): State<Parts>) -> (StatusCode, String) {
     match unready(&parts).await {
         None => {
-            let held = parts.policy.restored().ok().flatten();
-            let held = held.filter(|restored| !restored.is_let_go());
+            let held = parts.policy.restore_held();
             let held =
                 held.map_or_else(String::new, |restored| format!("mail is {}\n", restored.why()));
             (StatusCode::OK, format!("ready\n{held}"))

@@ -203,14 +203,12 @@ fn view(parts: &Parts, item: &ItemView) -> Result<Value, Problem> {
 
 pub(super) async fn summary(State(parts): State<Parts>) -> Json<Value> {
     let summary = parts.queue.summary().await;
-    let restored = parts.policy.restored().ok().flatten();
-    let restored = restored.filter(|restored| !restored.is_let_go());
     let waiting = |(domain, count)| json!({ "domain": domain, "count": count });
     Json(json!({
         "queued": summary.queued,
         "active": summary.active,
         "held": summary.held,
-        "restore": restored.map(|restored| restored.why()),
+        "restore": parts.policy.restore_held().map(|restored| restored.why()),
         "domains": summary.domains.into_iter().map(waiting).collect::<Vec<Value>>(),
     }))
 }

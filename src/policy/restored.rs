@@ -182,6 +182,18 @@ impl Policy {
         Ok(restored.map(|restored| restored.why()))
     }
 
+    /// What is known of the restore since which somebody's mail is held; none where nobody's is, or nobody knows.
+    #[must_use]
+    pub fn restore_held(&self) -> Option<Arc<Restored>> {
+        self.restored().ok().flatten().filter(|restored| !restored.is_let_go())
+    }
+
+    /// Whether an account's mail is held since a restore. What cannot be read is for the permit to say.
+    #[must_use]
+    pub fn holds(&self, account: AccountId) -> bool {
+        self.restored().is_ok_and(|found| found.is_some_and(|found| found.holds(account)))
+    }
+
     /// Whether nobody's mail may go. What cannot be read is for the permit to say.
     #[must_use]
     pub fn holds_all(&self) -> bool {

@@ -133,7 +133,7 @@ impl Embedded {
         waited: Duration,
         now: Timestamp,
     ) -> bool {
-        if self.is_suspended(message) || self.is_held_since_restore(message) {
+        if self.is_suspended(message) || self.policy.holds(message.origin.account()) {
             return false;
         }
         let due = message.due();
@@ -188,19 +188,15 @@ impl Embedded {
         self.accounts.suspension(account).is_ok_and(|suspension| suspension.is_some())
     }
 
-    /// Whether a message is held since a restore. What cannot be read is for the permit to say.
-    fn is_held_since_restore(&self, message: &Accepted) -> bool {
-        let held = self.policy.held_since_restore(message.origin.account());
-        held.is_ok_and(|held| held.is_some())
-    }
-
     /// Of leases, those that may be served now. Others' accounts are suspended, or their streams have quiet
     /// hours: they wait for the end of that, and no attempt is counted. Whoever lets an account send again
     /// makes its mail due.
     pub(super) fn awake(&self, leases: Vec<Lease>, now: Timestamp) -> Vec<Lease> {
         let mut awake = Vec::with_capacity(leases.len());
         for lease in leases {
-            if self.is_suspended(&lease.message) || self.is_held_since_restore(&lease.message) {
+            if self.is_suspended(&lease.message)
+                || self.policy.holds(lease.message.origin.account())
+            {
                 let at = now.after(self.spread(self.config.accounts.suspended_wait.0));
                 self.pass_over(lease.key(), lease.generation, Some(at));
                 continue;

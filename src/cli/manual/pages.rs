@@ -23,6 +23,20 @@ const EXIT_STATUS: [(&str, &str); 4] = [
     ("3", "The daemon cannot be reached over its admin socket."),
 ];
 
+/// The same of `relent serve`: whether another start may go well.
+const SERVED: [(&str, &str); 3] = [
+    ("0", "Stopped as it was told to."),
+    (
+        "1",
+        "Cannot start now, or had to end, with the reason on standard error; another start may go well.",
+    ),
+    (
+        "2",
+        "Somebody must mend something first: a setting, a certificate, the data folder; or the command line \
+         was not understood.",
+    ),
+];
+
 pub(super) const FILES: [(&str, &str); 7] = [
     ("/etc/relent/relent.toml", "The settings, see relent.toml(5)."),
     ("/etc/relent/shaping.toml", "What each receiving site is given; read if it exists."),
@@ -91,8 +105,9 @@ fn page(command: &Command, path: &[String]) -> String {
         item(&mut rest, vec![bold(line)], why);
     }
     rest.control("SH", ["EXIT STATUS"]);
-    for (code, meaning) in EXIT_STATUS {
-        item(&mut rest, vec![bold(code)], meaning);
+    let status = if path == ["serve"] { &SERVED[..] } else { &EXIT_STATUS };
+    for (code, meaning) in status {
+        item(&mut rest, vec![bold(*code)], meaning);
     }
     rest.control("SH", ["FILES"]);
     for (file, meaning) in FILES {
@@ -182,6 +197,12 @@ mod tests {
         assert!(page.contains("relent queue list") && page.contains("\\-\\-limit"), "{page}");
         assert!(page.contains(".SH EXAMPLES\n.TP\n\\fBrelent queue list"), "{page}");
         assert!(page.contains("\\fBrelent\\-queue\\fR(1), \\fBrelent.toml\\fR(5)"), "{page}");
+    }
+
+    #[test]
+    fn the_daemons_page_says_when_another_start_is_in_vain() {
+        let page = text("relent-serve.1");
+        assert!(page.contains("\\fB2\\fR\nSomebody must mend something first"), "{page}");
     }
 
     #[test]

@@ -4,20 +4,15 @@
 use crate::config;
 use crate::mail::Timestamp;
 use crate::web::Web;
-use http_body_util::{BodyExt, Limited};
+use crate::world::exchange;
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Request, Uri};
-use hyper_util::rt::TokioIo;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-/// Largest header section of an answer, in bytes.
-const HEADER_SIZE_MAX: usize = 64 << 10;
 
 /// The line. Cheap to clone.
 #[derive(Clone)]
@@ -81,31 +76,14 @@ impl Line {
         request.headers_mut().extend(fields.map(|(name, value)| (Some(name), value)));
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
 
-        let said = |fault: hyper::Error| format!("{host}: {fault}");
         let stream = self.web.open(host, port).await.map_err(|fault| format!("{host}: {fault}"))?;
-        let (mut sender, connection) = http1::Builder::new()
-            .max_buf_size(HEADER_SIZE_MAX)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(said)?;
-        let answer = async {
-            let (parts, body) = sender.send_request(request).await.map_err(said)?.into_parts();
-            let body = Limited::new(body, self.answer_size_max).collect().await;
-            let body = body.map_err(|fault| format!("{host}: {fault}"))?.to_bytes();
-            if !parts.status.is_success() {
-                let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-                *heard = wait(&parts.headers);
-            }
-            Ok(BytesResponse { parts, body: Box::new(body) })
-        };
-        tokio::pin!(answer);
-        tokio::pin!(connection);
-        tokio::select! {
-            biased;
-            answered = &mut answer => answered,
-            // The connection may end first, with the answer complete.
-            _ = &mut connection => answer.await,
+        let answer = exchange(stream, request, self.answer_size_max).await;
+        let (parts, body) = answer.map_err(|fault| format!("{host}: {fault}"))?.into_parts();
+        if !parts.status.is_success() {
+            let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            *heard = wait(&parts.headers);
         }
+        Ok(BytesResponse { parts, body: Box::new(body) })
     }
 }
 

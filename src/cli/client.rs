@@ -3,6 +3,7 @@
 pub(super) use super::events::Event;
 use super::events::Events;
 use crate::config::{self, Config};
+use crate::world::exchange;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
@@ -270,9 +271,6 @@ impl Client {
         path: &str,
         body: Option<(&str, Bytes)>,
     ) -> Result<(StatusCode, Bytes), String> {
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|fault| fault.to_string())?;
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -286,20 +284,9 @@ impl Client {
             None => Bytes::new(),
         };
         let request = request.body(Full::new(bytes)).map_err(|fault| fault.to_string())?;
-        let answer = async {
-            let response = sender.send_request(request).await.map_err(|fault| fault.to_string())?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_SIZE_MAX).collect().await;
-            Ok((status, body.map_err(|fault| fault.to_string())?.to_bytes()))
-        };
-        tokio::pin!(answer);
-        tokio::pin!(connection);
-        tokio::select! {
-            biased;
-            answered = &mut answer => answered,
-            // The connection may end first, with the answer complete.
-            _ = &mut connection => answer.await,
-        }
+        let answer = exchange(stream, request, ANSWER_SIZE_MAX).await;
+        let answer = answer.map_err(|fault| fault.to_string())?;
+        Ok((answer.status(), answer.into_body()))
     }
 
     fn absent(&self, fault: &std::io::Error) -> Fault {

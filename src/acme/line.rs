@@ -3,10 +3,10 @@
 
 use crate::config;
 use crate::mail::Timestamp;
-use crate::web::Web;
+use crate::web::{Web, pause};
 use crate::world::exchange;
 use hyper::body::Bytes;
-use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
+use hyper::header::{CONNECTION, HOST, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Request, Uri};
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use std::future::Future;
@@ -20,20 +20,8 @@ pub(super) struct Line {
     web: Arc<Web>,
     longest: Duration,
     answer_size_max: usize,
-    heard: Arc<Mutex<Option<Wait>>>,
-}
-
-/// How long to wait, as the authority has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wait {
-    For(Duration),
-    Until(Timestamp),
-}
-
-fn wait(headers: &HeaderMap) -> Option<Wait> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let seconds = text.parse().ok().map(|seconds| Wait::For(Duration::from_secs(seconds)));
-    seconds.or_else(|| Timestamp::of_rfc5322(text).map(Wait::Until))
+    /// When to come back, as the last refusal had it.
+    heard: Arc<Mutex<Option<HeaderValue>>>,
 }
 
 impl Line {
@@ -48,11 +36,8 @@ impl Line {
 
     /// How long the authority asked to be left alone, with its last refusal; asked once.
     pub(super) fn asked_wait(&self, now: Timestamp) -> Option<Duration> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        Some(match heard {
-            Wait::For(span) => span,
-            Wait::Until(moment) => moment.since(now),
-        })
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner).take();
+        pause(heard.as_ref(), now)
     }
 
     async fn exchange(
@@ -81,7 +66,7 @@ impl Line {
         let (parts, body) = answer.map_err(|fault| format!("{host}: {fault}"))?.into_parts();
         if !parts.status.is_success() {
             let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-            *heard = wait(&parts.headers);
+            *heard = parts.headers.get(RETRY_AFTER).cloned();
         }
         Ok(BytesResponse { parts, body: Box::new(body) })
     }
@@ -100,24 +85,5 @@ impl HttpClient for Line {
             let answered = tokio::time::timeout(longest, line.exchange(request)).await;
             answered.unwrap_or_else(|_| Err(late())).map_err(|why| Error::Other(why.into()))
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn when_to_come_back_is_a_span_or_a_moment() {
-        let heard = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, HeaderValue::from_str(text).expect("text"));
-            wait(&headers)
-        };
-        assert_eq!(heard(" 120 "), Some(Wait::For(Duration::from_secs(120))));
-        let moment = Timestamp(1_794_700_800_000);
-        assert_eq!(heard("Sun, 15 Nov 2026 00:00:00 GMT"), Some(Wait::Until(moment)));
-        assert_eq!(heard("soon"), None);
-        assert_eq!(wait(&HeaderMap::new()), None);
     }
 }

@@ -70,9 +70,6 @@ impl Ours {
     /// As the settings have it.
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        let url = config.http.public_url.as_deref().unwrap_or(&config.hostname);
-        let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let host = host.split(['/', ':']).next().unwrap_or_default();
         let delivery = &config.delivery;
         let pooled = delivery.pools.iter().flatten().flat_map(|(_, pool)| &pool.sources);
         let mut sources = delivery.source_addresses.clone();
@@ -86,7 +83,7 @@ impl Ours {
         Self {
             hostname: config.hostname.clone(),
             reply_domain: config.reply_domain().to_owned(),
-            page_host: host.to_owned(),
+            page_host: config.pages_host(),
             sources,
         }
     }

@@ -123,15 +123,17 @@ impl Keeper {
         self.folder.join(format!("{host}.pem"))
     }
 
-    /// The certificate and key of a host; none, where there is none that can be used.
-    pub(super) fn certificate(&self, host: &str) -> Option<Pem> {
+    /// The certificate and key of a host, as they are kept and for handshakes; none, where there is none that
+    /// can be used.
+    pub(super) fn certificate(&self, host: &str) -> Option<(Pem, CertifiedKey)> {
         let path = self.certificate_path(host);
         let found = read(&path).transpose()?.map_err(|fault| fault.to_string()).and_then(|text| {
             // The key stands first, in one file with its chain, so that no crash parts them.
             let at = text.find("-----BEGIN CERTIFICATE").ok_or("there is no certificate in it")?;
             let (key, chain) = text.split_at(at);
             let pem = Pem { chain: chain.to_owned(), key: key.to_owned() };
-            pem.pair().map(|_| pem)
+            let pair = pem.pair()?;
+            Ok((pem, pair))
         });
         found
             .inspect_err(|fault| {
@@ -204,7 +206,7 @@ mod tests {
         assert!(keeper.states().is_empty());
         let pem = pem("a.example");
         keeper.keep_certificate("a.example", &pem).expect("kept");
-        let back = keeper.certificate("a.example").expect("kept");
+        let (back, _) = keeper.certificate("a.example").expect("kept");
         assert_eq!((back.chain, back.key.trim()), (pem.chain, pem.key.trim()));
         let states = BTreeMap::from([("a.example".to_owned(), State::default())]);
         keeper.keep_states(&states).expect("kept");

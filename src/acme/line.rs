@@ -3,21 +3,16 @@
 
 use crate::config;
 use crate::mail::Timestamp;
-use crate::web::Web;
-use http_body_util::{BodyExt, Limited};
+use crate::web::{Web, pause};
+use crate::world::exchange;
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
+use hyper::header::{CONNECTION, HOST, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Request, Uri};
-use hyper_util::rt::TokioIo;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-/// Largest header section of an answer, in bytes.
-const HEADER_SIZE_MAX: usize = 64 << 10;
 
 /// The line. Cheap to clone.
 #[derive(Clone)]
@@ -25,20 +20,8 @@ pub(super) struct Line {
     web: Arc<Web>,
     longest: Duration,
     answer_size_max: usize,
-    heard: Arc<Mutex<Option<Wait>>>,
-}
-
-/// How long to wait, as the authority has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wait {
-    For(Duration),
-    Until(Timestamp),
-}
-
-fn wait(headers: &HeaderMap) -> Option<Wait> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let seconds = text.parse().ok().map(|seconds| Wait::For(Duration::from_secs(seconds)));
-    seconds.or_else(|| Timestamp::of_rfc5322(text).map(Wait::Until))
+    /// When to come back, as the last refusal had it.
+    heard: Arc<Mutex<Option<HeaderValue>>>,
 }
 
 impl Line {
@@ -53,11 +36,8 @@ impl Line {
 
     /// How long the authority asked to be left alone, with its last refusal; asked once.
     pub(super) fn asked_wait(&self, now: Timestamp) -> Option<Duration> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        Some(match heard {
-            Wait::For(span) => span,
-            Wait::Until(moment) => moment.since(now),
-        })
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner).take();
+        pause(heard.as_ref(), now)
     }
 
     async fn exchange(
@@ -81,31 +61,14 @@ impl Line {
         request.headers_mut().extend(fields.map(|(name, value)| (Some(name), value)));
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
 
-        let said = |fault: hyper::Error| format!("{host}: {fault}");
         let stream = self.web.open(host, port).await.map_err(|fault| format!("{host}: {fault}"))?;
-        let (mut sender, connection) = http1::Builder::new()
-            .max_buf_size(HEADER_SIZE_MAX)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(said)?;
-        let answer = async {
-            let (parts, body) = sender.send_request(request).await.map_err(said)?.into_parts();
-            let body = Limited::new(body, self.answer_size_max).collect().await;
-            let body = body.map_err(|fault| format!("{host}: {fault}"))?.to_bytes();
-            if !parts.status.is_success() {
-                let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-                *heard = wait(&parts.headers);
-            }
-            Ok(BytesResponse { parts, body: Box::new(body) })
-        };
-        tokio::pin!(answer);
-        tokio::pin!(connection);
-        tokio::select! {
-            biased;
-            answered = &mut answer => answered,
-            // The connection may end first, with the answer complete.
-            _ = &mut connection => answer.await,
+        let answer = exchange(stream, request, self.answer_size_max).await;
+        let (parts, body) = answer.map_err(|fault| format!("{host}: {fault}"))?.into_parts();
+        if !parts.status.is_success() {
+            let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            *heard = parts.headers.get(RETRY_AFTER).cloned();
         }
+        Ok(BytesResponse { parts, body: Box::new(body) })
     }
 }
 
@@ -122,24 +85,5 @@ impl HttpClient for Line {
             let answered = tokio::time::timeout(longest, line.exchange(request)).await;
             answered.unwrap_or_else(|_| Err(late())).map_err(|why| Error::Other(why.into()))
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn when_to_come_back_is_a_span_or_a_moment() {
-        let heard = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, HeaderValue::from_str(text).expect("text"));
-            wait(&headers)
-        };
-        assert_eq!(heard(" 120 "), Some(Wait::For(Duration::from_secs(120))));
-        let moment = Timestamp(1_794_700_800_000);
-        assert_eq!(heard("Sun, 15 Nov 2026 00:00:00 GMT"), Some(Wait::Until(moment)));
-        assert_eq!(heard("soon"), None);
-        assert_eq!(wait(&HeaderMap::new()), None);
     }
 }

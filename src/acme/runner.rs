@@ -213,8 +213,8 @@ impl Runner {
                 let directory = self.settings.directory.clone();
                 state = State { directory, ..State::default() };
             }
-            let kept = self.keeper.certificate(host).and_then(|pem| pem.pair().ok());
-            let issued = kept.map(|pair| self.tls.issue(host, pair));
+            let kept = self.keeper.certificate(host);
+            let issued = kept.map(|(_, pair)| self.tls.issue(host, pair));
             self.hosts().insert(host.clone(), Host { state, issued, ..Host::default() });
         }
         tell(&self.hosts());
@@ -346,7 +346,7 @@ impl Runner {
     async fn ask(&self, host: &str) -> Result<Pem, OrderFault> {
         let account = self.account().await?;
         let kept = self.settings.keep_keys.then(|| self.keeper.certificate(host)).flatten();
-        let kept = kept.as_ref().map(|pem| pem.key.as_str());
+        let kept = kept.as_ref().map(|(pem, _)| pem.key.as_str());
         order(&account, host, kept, &self.proofs, &self.settings).await
     }
 
@@ -357,11 +357,10 @@ impl Runner {
         let contact = settings.contact.as_ref().map(|address| format!("mailto:{address}"));
         let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
         if let Some(kept) = self.keeper.account(settings) {
-            // Its secret cannot be copied: it is read once more, in case it is to be written.
-            let again = self.keeper.account(settings);
             let account = builder.from_credentials(kept.credentials).await?;
+            // Its secret cannot be copied: it is read once more, to be written.
             if kept.contact != settings.contact
-                && let Some(mut kept) = again
+                && let Some(mut kept) = self.keeper.account(settings)
             {
                 account.update_contacts(&contact).await?;
                 kept.contact.clone_from(&settings.contact);

@@ -88,10 +88,7 @@ impl Config {
     pub fn acme_hosts(&self) -> Vec<String> {
         let mut hosts = self.acme.hosts.clone();
         if hosts.is_empty() {
-            let pages = self.pages_url();
-            let host = pages.split_once("://").map_or(&*pages, |(_, rest)| rest);
-            let host = host.split(['/', ':']).next().unwrap_or_default();
-            hosts = vec![self.hostname.clone(), host.to_owned()];
+            hosts = vec![self.hostname.clone(), self.pages_host()];
         }
         let plain = |name: String| Domain::parse(&name).map_or(name, |domain| domain.to_string());
         let mut hosts: Vec<_> = hosts.into_iter().map(plain).collect();

@@ -174,6 +174,14 @@ impl Config {
         url.trim_end_matches('/').to_owned()
     }
 
+    /// The host of people's pages.
+    #[must_use]
+    pub fn pages_host(&self) -> String {
+        let url = self.pages_url();
+        let host = url.split_once("://").map_or(&*url, |(_, rest)| rest);
+        host.split(['/', ':']).next().unwrap_or_default().to_owned()
+    }
+
     /// How long a DKIM key that signs no more is kept published: what it signed may wait until it
     /// expires, and is read some days after.
     #[must_use]

@@ -174,9 +174,7 @@ async fn answers(config: &Config, own: &[IpAddr], resolver: &dyn Resolver) -> Fi
 
 /// The host of recipients' pages.
 async fn pages(config: &Config, resolver: &dyn Resolver) -> Option<Finding> {
-    let url = config.pages_url();
-    let after = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
-    let host = after.split(['/', ':']).next().unwrap_or_default();
+    let host = &*config.pages_host();
     if host.is_empty() || host == config.hostname || host.parse::<IpAddr>().is_ok() {
         return None;
     }

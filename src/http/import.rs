@@ -7,6 +7,7 @@ use super::caller::Caller;
 use super::draft::Draft;
 use super::named::{self, GLOBAL, Said};
 use super::problem::Problem;
+use super::rows::{Unfit, refused, told, within};
 use super::site::Parts;
 use super::suppression::broken;
 use crate::accounts::AccountFault;
@@ -61,27 +62,6 @@ struct Row {
     wording: Option<String>,
     wording_version: Option<String>,
     asked: Option<String>,
-}
-
-/// Why a row is not taken, or what broke and ends the whole request.
-enum Unfit {
-    Row(String),
-    Fault(Problem),
-}
-
-impl From<Problem> for Unfit {
-    fn from(problem: Problem) -> Self {
-        match problem.status {
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::INTERNAL_SERVER_ERROR => {
-                Self::Fault(problem)
-            }
-            _ => Self::Row(problem.said()),
-        }
-    }
-}
-
-fn refused<T>(text: impl Into<String>) -> Result<T, Unfit> {
-    Err(Unfit::Row(text.into()))
 }
 
 /// What a column gave, else what holds for all rows.
@@ -206,7 +186,7 @@ fn reason(text: Option<&str>) -> Result<Reason, Unfit> {
 
 /// What is told of a row that is not recorded.
 fn unfit(row: &Row, why: &str) -> Value {
-    json!({ "line": row.line, "recipient": row.recipient, "why": why })
+    told(row.line, &row.recipient, why)
 }
 
 /// The rows of a request that can be meant, what each means, and what is told of the others.
@@ -277,17 +257,6 @@ async fn recorded(
     Ok((named::status(done.settled), Json(shown)))
 }
 
-fn within(parts: &Parts, batch: &Batch) -> Result<(), Problem> {
-    let (count, most) = (batch.rows.len(), parts.config.http.import_rows_max as usize);
-    if count > most {
-        let text = format!(
-            "the request has {count} rows: http.import_rows_max lets {most} through, send more requests"
-        );
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, text));
-    }
-    Ok(())
-}
-
 /// The queued mail that these stops may bind: by recipient where the queue has an index, the rest in
 /// one walk.
 fn concerned(
@@ -322,7 +291,7 @@ pub(super) async fn suppressions(
     caller: Caller,
     Draft(batch): Draft<Batch>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    within(&parts, &batch)?;
+    within(&parts, batch.rows.len())?;
     let (account, owner) = caller.owner(&parts, batch.account.as_ref())?;
     let now = parts.world.clock.now();
     let mut streams = Streams { parts: &parts, account, known: HashMap::new() };
@@ -362,7 +331,7 @@ pub(super) async fn consents(
     caller: Caller,
     Draft(batch): Draft<Batch>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    within(&parts, &batch)?;
+    within(&parts, batch.rows.len())?;
     let target = named::needed("stream", batch.stream.as_ref())?;
     let account = caller.meant(&parts, batch.account.as_ref())?;
     let stream = caller.stream(&parts, account.id, target)?;

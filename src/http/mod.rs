@@ -55,6 +55,7 @@ mod problem;
 mod reload;
 mod restore;
 mod rights;
+mod rows;
 mod session;
 mod slice;
 mod stream;

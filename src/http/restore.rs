@@ -4,6 +4,7 @@ use super::by::By;
 use super::draft::Draft;
 use super::named::{self, GLOBAL};
 use super::problem::{Kind, Problem};
+use super::rows::{Unfit, refused, told, within};
 use super::site::Parts;
 use super::suppression::broken;
 use crate::accounts::AccountFault;
@@ -16,7 +17,6 @@ use crate::queue::{Selector, Waits};
 use crate::rights::Begun;
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -114,23 +114,6 @@ struct Row {
     message: Option<String>,
 }
 
-/// Why a row is not taken, or what broke and ends the whole request.
-enum Unfit {
-    Row(String),
-    Fault(Problem),
-}
-
-impl From<Problem> for Unfit {
-    fn from(problem: Problem) -> Self {
-        match problem.status {
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::INTERNAL_SERVER_ERROR => {
-                Self::Fault(problem)
-            }
-            _ => Self::Row(problem.said()),
-        }
-    }
-}
-
 /// What a row means.
 enum Meant {
     Stop(AccountId, ListedStop),
@@ -145,12 +128,8 @@ impl Row {
     fn account(&self, parts: &Parts) -> Result<AccountId, Unfit> {
         match named::given(self.account.as_ref()) {
             Some(GLOBAL) => Ok(AccountId::INSTALLATION),
-            Some(name) => match parts.accounts.account(name) {
-                Ok(account) => Ok(account.id),
-                Err(AccountFault::Store(fault)) => Err(Unfit::Fault(fault.into())),
-                Err(fault) => Err(Unfit::Row(fault.to_string())),
-            },
-            None => Err(Unfit::Row("it names no account: say which with --account".into())),
+            Some(name) => Ok(parts.accounts.account(name).map_err(Problem::from)?.id),
+            None => refused("it names no account: say which with --account"),
         }
     }
 
@@ -193,9 +172,9 @@ impl Row {
                 Ok(Meant::Withdrawal(account, stream, listed))
             }
             "erasure" => Ok(Meant::Erasure(account, subject)),
-            word => Err(Unfit::Row(format!(
+            word => refused(format!(
                 "`{word}` is nothing that is replayed: write stop, withdrawal, erasure or end"
-            ))),
+            )),
         }
     }
 
@@ -205,7 +184,7 @@ impl Row {
         let stream = named::given(self.stream.as_ref());
         let scope = match (named::given(self.scope.as_ref()), stream) {
             (Some(GLOBAL), _) if !is_global => {
-                return Err(Unfit::Row("a global stop is of the account `global`".into()));
+                return refused("a global stop is of the account `global`");
             }
             _ if is_global => Scope::Global,
             (Some("account"), _) | (None, None) => Scope::Account,
@@ -224,12 +203,7 @@ impl Row {
 /// Takes in rows of what was said after the backup. Each may be sent again: what stands is left.
 pub(super) async fn rows(By(parts): By, Draft(rows): Draft<Rows>) -> Result<Json<Value>, Problem> {
     restored(&parts)?;
-    let most = parts.config.http.import_rows_max as usize;
-    if rows.rows.len() > most {
-        let text =
-            format!("more than {most} rows, as http.import_rows_max has it: send more requests");
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, text));
-    }
+    within(&parts, rows.rows.len())?;
     // On a task of its own: what is begun is done, whether the asker waits or not.
     let work = tokio::spawn(async move { take_in(&parts, rows).await });
     let (counts, refused) = work.await.map_err(|fault| broken(&fault))??;
@@ -239,7 +213,7 @@ pub(super) async fn rows(By(parts): By, Draft(rows): Draft<Rows>) -> Result<Json
 }
 
 async fn take_in(parts: &Parts, rows: Rows) -> Result<(Counts, Vec<Value>), Problem> {
-    let (mut counts, mut refused) = (Counts::default(), Vec::new());
+    let (mut counts, mut unfit) = (Counts::default(), Vec::new());
     let mut stops: BTreeMap<AccountId, Vec<ListedStop>> = BTreeMap::new();
     let mut withdrawals: BTreeMap<(AccountId, String), Vec<ListedConsent>> = BTreeMap::new();
     for row in &rows.rows {
@@ -247,7 +221,7 @@ async fn take_in(parts: &Parts, rows: Rows) -> Result<(Counts, Vec<Value>), Prob
             Err(Unfit::Fault(problem)) => return Err(problem),
             Err(Unfit::Row(why)) => {
                 counts.refused += 1;
-                refused.push(json!({ "line": row.line, "recipient": row.recipient, "why": why }));
+                unfit.push(told(row.line, &row.recipient, &why));
             }
             Ok(Meant::Nobody) => counts.already += 1,
             Ok(Meant::Stop(account, stop)) => stops.entry(account).or_default().push(stop),
@@ -285,7 +259,7 @@ async fn take_in(parts: &Parts, rows: Rows) -> Result<(Counts, Vec<Value>), Prob
             Err(_) => counts.already += count,
         }
     }
-    Ok((counts, refused))
+    Ok((counts, unfit))
 }
 
 /// Forgets a person again, and keeps them stopped; false where nothing here is about them. By the hash alone the

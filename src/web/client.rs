@@ -5,12 +5,10 @@ use super::destination::permitted;
 use crate::config::Now;
 use crate::dns::Resolver;
 use crate::tls;
-use crate::world::{Network, Own};
-use http_body_util::{BodyExt, Full, Limited};
+use crate::world::{Network, Own, exchange};
+use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
 use hyper::{Method, Request, header};
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,8 +21,6 @@ use tokio::time::timeout;
 const TRIES: usize = 4;
 /// Longest wait for one of them to connect.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Largest header section of an answer, in bytes.
-const HEADER_MAX: usize = 64 << 10;
 
 /// Why a web server did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,10 +90,6 @@ impl Web {
     /// It was not reached, is not who it should be, or answered no HTTP.
     pub async fn ask(&self, asked: Asked<'_>) -> Result<Page, WebFault> {
         let stream = self.open(asked.host, asked.port).await?;
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(HEADER_MAX);
-        let (mut sender, connection) =
-            builder.handshake(TokioIo::new(stream)).await.map_err(lost)?;
         let host = match asked.port {
             443 => asked.host.to_owned(),
             port => format!("{}:{port}", asked.host),
@@ -118,24 +110,12 @@ impl Web {
             body = bytes.into();
         }
         let request = request.body(Full::new(body)).map_err(lost)?;
-        let answer = async {
-            let response = sender.send_request(request).await.map_err(lost)?;
-            let status = response.status().as_u16();
-            let kind = response.headers().get(header::CONTENT_TYPE);
-            let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-            let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-            let body = Limited::new(response.into_body(), asked.size_max).collect().await;
-            let body = body.map_err(lost)?.to_bytes().to_vec();
-            Ok(Page { status, kind, body })
-        };
-        tokio::pin!(answer);
-        tokio::pin!(connection);
-        tokio::select! {
-            biased;
-            answered = &mut answer => answered,
-            // The connection may end first, with the answer complete.
-            _ = &mut connection => answer.await,
-        }
+        let answer = exchange(stream, request, asked.size_max).await.map_err(lost)?;
+        let status = answer.status().as_u16();
+        let kind = answer.headers().get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        Ok(Page { status, kind, body: answer.into_body().into() })
     }
 
     /// Connects to a web server that proves to be who it is called.

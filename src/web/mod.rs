@@ -3,6 +3,8 @@
 
 mod client;
 mod destination;
+mod pause;
 
 pub use client::{Asked, Page, Stream, Web, WebFault};
 pub use destination::{Refused, permitted};
+pub use pause::pause;

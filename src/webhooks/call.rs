@@ -6,7 +6,7 @@ use super::record::Webhook;
 use super::sign::signatures;
 use crate::config;
 use crate::mail::Timestamp;
-use crate::web::{Web, WebFault};
+use crate::web::{Web, WebFault, pause};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
@@ -143,8 +143,7 @@ async fn heard(
     now: Timestamp,
 ) -> (Heard, Option<Line>) {
     let status = response.status();
-    let pause = response.headers().get(header::RETRY_AFTER);
-    let pause = pause.and_then(|value| pause_of(value.to_str().ok()?, now));
+    let pause = pause(response.headers().get(header::RETRY_AFTER), now);
     let mut body = response.into_body();
     let mut read = Vec::new();
     let mut rest = async || {
@@ -196,15 +195,6 @@ fn words_of(text: &str) -> String {
     words.map(|word| if is_address(word) { "…" } else { word }).collect::<Vec<_>>().join(" ")
 }
 
-/// The pause that a Retry-After field asks for: seconds, or a moment (RFC 9110 §10.2.3).
-fn pause_of(text: &str, now: Timestamp) -> Option<Duration> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    Timestamp::of_rfc5322(text).map(|at| at.since(now))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,16 +203,5 @@ mod tests {
     fn what_is_kept_of_an_answer_names_nobody() {
         let said = words_of("no\r\n such <ann@x.example>,\tor a%40x.example  here");
         assert_eq!(said, "no such … or … here");
-    }
-
-    #[test]
-    fn a_pause_is_seconds_or_a_moment() {
-        let now = Timestamp(1_764_158_400_000); // 2025-11-26T12:00:00Z
-        assert_eq!(pause_of("120", now), Some(Duration::from_secs(120)));
-        let later = pause_of("Wed, 26 Nov 2025 12:05:00 GMT", now);
-        assert_eq!(later, Some(Duration::from_secs(300)));
-        assert_eq!(pause_of("Wed, 26 Nov 2025 11:00:00 GMT", now), Some(Duration::ZERO));
-        assert_eq!(pause_of("-5", now), None);
-        assert_eq!(pause_of("soon", now), None);
     }
 }

@@ -3,7 +3,6 @@
 
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World, program};
-use std::io::{Read, Write};
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
@@ -53,13 +52,7 @@ impl Heard {
 }
 
 fn readyz(world: &World) -> String {
-    let address = ("127.0.0.1", world.ports.http[0]);
-    let mut stream = std::net::TcpStream::connect(address).expect("http answers");
-    let request = b"GET /readyz HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n";
-    stream.write_all(request).expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
+    world.http("GET /readyz HTTP/1.1", "")
 }
 
 /// Builds the disk that hangs; the library's path.

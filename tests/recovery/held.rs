@@ -1,6 +1,6 @@
 //! What is there after a restore, and that none of it leaves before it may.
 
-use crate::journeys::{field, http, reply_address};
+use crate::journeys::{field, reply_address};
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,13 +68,13 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_and_sends_nothing_u
     assert!(listed.contains("held since the restore"), "{listed}");
     let summary = world.done(&["queue", "summary"]).out;
     assert!(summary.contains("held since the restore of"), "{summary}");
-    let ready = http(&world, "GET /readyz HTTP/1.1", "");
+    let ready = world.http("GET /readyz HTTP/1.1", "");
     assert!(
         ready.starts_with("HTTP/1.1 200") && ready.contains("held since the restore"),
         "{ready}"
     );
     assert!(world.log().contains("all mail is held since the restore"));
-    let metrics = http(&world, "GET /metrics HTTP/1.1", "");
+    let metrics = world.http("GET /metrics HTTP/1.1", "");
     assert!(metrics.contains("relent_restore_held 1"), "the figure says it");
     let refused = world.relent(&["restore", "release"]);
     assert_eq!(refused.code, 1);

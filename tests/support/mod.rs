@@ -13,8 +13,8 @@ use relent::demo::receiver::Receiver;
 use relent::dns::{NameServer, Rdata};
 use relent::tls::Server;
 use std::fs::Permissions;
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -357,6 +357,28 @@ impl World {
         let said = self.relent(arguments);
         assert_eq!(said.code, 0, "relent {}: {}{}", arguments.join(" "), said.out, said.err);
         said
+    }
+
+    /// A request to the pages, the API or the figures, with a form where there is one; the whole answer.
+    /// More fields may follow the line.
+    pub fn http(&self, line: &str, form: &str) -> String {
+        let answer = self.http_with(line, "application/x-www-form-urlencoded", form);
+        String::from_utf8(answer).expect("an answer in UTF-8")
+    }
+
+    /// The same with a body of any kind; the answer byte for byte.
+    pub fn http_with(&self, line: &str, media_type: &str, body: &str) -> Vec<u8> {
+        let to = ("127.0.0.1", self.ports.http[0]);
+        let mut stream = TcpStream::connect(to).expect("http answers");
+        let request = format!(
+            "{line}\r\nHost: relay.relent.example\r\nConnection: close\r\n\
+             Content-Type: {media_type}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        answer
     }
 
     pub fn log(&self) -> String {

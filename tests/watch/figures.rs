@@ -1,6 +1,6 @@
 //! What `/metrics` shows, against the list of all figures and the rules of OpenMetrics.
 
-use super::scene::{asked, body, figures, play};
+use super::scene::{body, figures, play};
 use crate::support::World;
 use relent::telemetry::{Kind, Metric, Values, metric_named, metrics_listed};
 use std::collections::{BTreeMap, BTreeSet};
@@ -173,7 +173,7 @@ async fn every_figure_shown_is_listed_and_every_one_listed_is_shown() {
     assert!(stops > 0.0 && stops < 20.0, "{stops}");
     // Judges that are not ours.
     judge("/usr/bin/python3", &["-c", STRICT], &figures(&world)).await;
-    let text = asked(&world, "GET /metrics HTTP/1.1", "Accept: text/plain\r\n", "");
+    let text = world.http("GET /metrics HTTP/1.1\r\nAccept: text/plain", "");
     assert!(text.contains("text/plain; version=0.0.4"), "{text}");
     judge("promtool", &["check", "metrics"], body(&text)).await;
 }
@@ -218,9 +218,10 @@ async fn judge(program: &'static str, arguments: &'static [&'static str], text: 
 async fn figures_are_shown_to_whom_the_settings_name() {
     let world = World::bare("", "").await;
     let line = "GET /metrics HTTP/1.1";
-    assert!(asked(&world, line, "", "").starts_with("HTTP/1.1 200"));
+    assert!(world.http(line, "").starts_with("HTTP/1.1 200"));
     // A proxy on this machine says who asks.
-    let refused = asked(&world, line, "X-Forwarded-For: 192.0.2.7\r\n", "");
+    let proxied = format!("{line}\r\nX-Forwarded-For: 192.0.2.7");
+    let refused = world.http(&proxied, "");
     assert!(
         refused.starts_with("HTTP/1.1 403") && refused.contains("metrics.readers"),
         "{refused}"
@@ -228,10 +229,10 @@ async fn figures_are_shown_to_whom_the_settings_name() {
     assert!(!refused.contains("relent_"), "{refused}");
     drop(world);
     let world = World::bare("", "[metrics]\nreaders = [\"192.0.2.0/24\"]\n").await;
-    let shown = asked(&world, line, "X-Forwarded-For: 192.0.2.7\r\n", "");
+    let shown = world.http(&proxied, "");
     assert!(shown.starts_with("HTTP/1.1 200"), "{shown}");
-    assert!(asked(&world, line, "", "").starts_with("HTTP/1.1 403"), "this machine is not named");
-    assert!(asked(&world, "GET /livez HTTP/1.1", "", "").starts_with("HTTP/1.1 200"));
+    assert!(world.http(line, "").starts_with("HTTP/1.1 403"), "this machine is not named");
+    assert!(world.http("GET /livez HTTP/1.1", "").starts_with("HTTP/1.1 200"));
 }
 
 /// The figures that a text of Rust counts, with the names of their labels.

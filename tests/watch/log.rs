@@ -1,6 +1,6 @@
 //! Lines of the log, while strangers send what breaks lines, in every place where they may say something.
 
-use super::scene::{ANN, asked, play};
+use super::scene::{ANN, play};
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World};
 use relent::demo::receiver::Fault;
@@ -70,8 +70,8 @@ async fn provoke(world: &World) {
             &joined(&[line, &word, b" HTTP/1.1\r\nHost: x\r\nUser-Agent: ", &word, b"\r\n\r\n"]),
         );
     }
-    let wrong = "Authorization: Bearer wrong\r\n";
-    let said = asked(world, "GET /api/v1/accounts/acme/streams HTTP/1.1", wrong, "");
+    let line = "GET /api/v1/accounts/acme/streams HTTP/1.1\r\nAuthorization: Bearer wrong";
+    let said = world.http(line, "");
     assert!(said.starts_with("HTTP/1.1 401"), "{said}");
     // What a server says, and what a message of an application has in its header.
     world.agree("evil@reader.example");

@@ -2,7 +2,7 @@
 //! shows. Disk and network hang on command, under the real binary.
 
 use crate::support::client::{Client, letter};
-use crate::support::{PATIENCE, World, program};
+use crate::support::{PATIENCE, World};
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
@@ -105,11 +105,8 @@ async fn systemd_hears_that_it_is_well_only_while_its_disk_answers() {
 
     // The committer hangs in a change that somebody waits for.
     std::fs::write(&stall, "/records.").expect("a stalled store");
-    let mut waiting = Command::new(program())
-        .args(["account", "add", "other", "--config"])
-        .arg(world.path("relent.toml"))
-        .spawn()
-        .expect("the command line runs");
+    let mut waiting =
+        world.command(&["account", "add", "other"]).spawn().expect("the command line runs");
     heard.complains("the store has not answered within 200 ms");
     std::fs::remove_file(&stall).expect("a disk that goes on");
     heard.until("WATCHDOG=1");

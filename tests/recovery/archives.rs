@@ -1,8 +1,8 @@
 //! Archives that are not whole, places without room, restores that are broken off: nothing of them is taken for
 //! what it is not.
 
+use crate::support::World;
 use crate::support::client::{Client, letter};
-use crate::support::{World, program};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -84,9 +84,8 @@ async fn a_daemon_that_goes_away_in_the_middle_leaves_no_backup() {
         assert!(app.submit("news@acme.example", &[&to], &mail).starts_with("250"));
     }
     // To a pipe that nobody reads, so that it stands in the middle.
-    let mut taking = Command::new(program())
-        .args(["backup", "-", "--config"])
-        .arg(world.path("relent.toml"))
+    let mut taking = world
+        .command(&["backup", "-"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -142,11 +141,8 @@ async fn nobody_starts_on_half_a_restore_and_the_same_again_ends_it() {
     let mark = world.path("data/restoring");
     let mut was_half = false;
     for _ in 0..20 {
-        let mut restoring = Command::new(program())
-            .arg("restore")
-            .arg(&file)
-            .arg("--config")
-            .arg(world.path("relent.toml"))
+        let mut restoring = world
+            .command(&["restore", &file.to_string_lossy()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

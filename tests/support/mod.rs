@@ -341,15 +341,16 @@ impl World {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
+    /// A verb of the command line, for who has more to do with it than to wait for its end.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command.args(arguments).arg("--config").arg(self.path("relent.toml"));
+        command
+    }
+
     /// Runs a verb of the command line.
     pub fn relent(&self, arguments: &[&str]) -> Said {
-        let output = Command::new(program())
-            .args(arguments)
-            .arg("--config")
-            .arg(self.path("relent.toml"))
-            .output()
-            .expect("the command line runs");
-        said(output)
+        said(self.command(arguments).output().expect("the command line runs"))
     }
 
     /// Runs a verb that must succeed.

@@ -4,7 +4,7 @@
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World};
 use std::os::unix::net::UnixDatagram;
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -55,14 +55,22 @@ fn readyz(world: &World) -> String {
     world.http("GET /readyz HTTP/1.1", "")
 }
 
-/// Builds the disk that hangs; the library's path.
-fn hanging_disk(world: &World) -> String {
-    let library = world.path("stall.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/stall.c");
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).args([source, "-ldl"]);
-    assert!(compiler.status().expect("a C compiler").success(), "{source} was not compiled");
-    library.display().to_string()
+/// Starts the daemon under a service manager that asks it so often, in microseconds; the file by which its disk
+/// and its network are told to hang.
+fn launch_to_hang(world: &mut World, heard: &Heard, watchdog: &str) -> PathBuf {
+    let stall = world.path("stall");
+    let socket = world.path("notify.sock").display().to_string();
+    let (library, command) = (world.library("stall"), stall.display().to_string());
+    let environment = [
+        ("NOTIFY_SOCKET", socket.as_str()),
+        ("WATCHDOG_USEC", watchdog),
+        ("LD_PRELOAD", library.as_str()),
+        ("STALL", command.as_str()),
+    ];
+    world.launch_under(&environment, || {
+        heard.until("READY=1");
+    });
+    stall
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,18 +80,7 @@ async fn systemd_hears_that_it_is_well_only_while_its_disk_answers() {
     let mut world = World::with(health).await;
     assert_eq!(world.stop(), 0);
     let heard = Heard::listen(&world);
-    let (socket, stall) = (world.path("notify.sock"), world.path("stall"));
-    let environment = [
-        ("NOTIFY_SOCKET", socket.display().to_string()),
-        ("WATCHDOG_USEC", "500000".to_owned()),
-        ("LD_PRELOAD", hanging_disk(&world)),
-        ("STALL", stall.display().to_string()),
-    ];
-    let environment: Vec<_> =
-        environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    world.launch_under(&environment, || {
-        heard.until("READY=1");
-    });
+    let stall = launch_to_hang(&mut world, &heard, "500000");
     heard.until("WATCHDOG=1");
     for _ in 0..3 {
         let between = heard.until("WATCHDOG=1");
@@ -121,18 +118,7 @@ async fn systemd_hears_nothing_while_no_task_has_its_turn() {
     let mut world = World::bare("", one).await;
     assert_eq!(world.stop(), 0);
     let heard = Heard::listen(&world);
-    let (socket, stall) = (world.path("notify.sock"), world.path("stall"));
-    let environment = [
-        ("NOTIFY_SOCKET", socket.display().to_string()),
-        ("WATCHDOG_USEC", "400000".to_owned()),
-        ("LD_PRELOAD", hanging_disk(&world)),
-        ("STALL", stall.display().to_string()),
-    ];
-    let environment: Vec<_> =
-        environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    world.launch_under(&environment, || {
-        heard.until("READY=1");
-    });
+    let stall = launch_to_hang(&mut world, &heard, "400000");
     heard.until("WATCHDOG=1");
     heard.until("WATCHDOG=1");
     // The only thread hangs in the acceptance of a connection.

@@ -360,6 +360,16 @@ impl World {
         said
     }
 
+    /// Builds a library of this folder that is loaded before all others; its path.
+    pub fn library(&self, name: &str) -> String {
+        let library = self.path(&format!("{name}.so"));
+        let source = format!("{}/tests/support/{name}.c", env!("CARGO_MANIFEST_DIR"));
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).args([&source, "-ldl"]);
+        assert!(compiler.status().expect("a C compiler").success(), "{source} was not compiled");
+        library.display().to_string()
+    }
+
     /// A request to the pages, the API or the figures, with a form where there is one; the whole answer.
     /// More fields may follow the line.
     pub fn http(&self, line: &str, form: &str) -> String {

@@ -52,11 +52,8 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_and_sends_nothing_u
     thread.join().expect("the load ends");
     let lost = world.lose();
     assert!(lost.exists());
-    let said = world.restore(&file);
+    let said = world.comes_back(&file);
     assert!(said.out.contains("all mail is held"), "{}", said.out);
-    // The next server takes all.
-    world.receiver.misbehave(Vec::new());
-    world.launch(&[]);
 
     let waiting = world.waiting();
     for to in before.iter().filter(|to| !stopped.contains(to)) {
@@ -127,9 +124,7 @@ async fn what_people_answer_while_mail_is_held_is_obeyed_and_old_tokens_still_se
     send(&world, "Two");
     let file = world.backup("relent.tar");
     world.lose();
-    world.restore(&file);
-    world.receiver.misbehave(Vec::new());
-    world.launch(&[]);
+    world.comes_back(&file);
     // The address in the mail that the lost host sent.
     let message = "From: <ann@reader.example>\r\nSubject: Re: One\r\n\r\nR\r\n";
     let mut mx = Client::connect(world.ports.inbound[0]);
@@ -167,9 +162,7 @@ async fn mail_is_let_go_account_by_account_and_old_mail_may_be_dropped() {
     assert!(app.submit("x@acme.example.org", &["bob@reader.example"], &mail).starts_with("250"));
     let file = world.backup("relent.tar");
     world.lose();
-    world.restore(&file);
-    world.receiver.misbehave(Vec::new());
-    world.launch(&[]);
+    world.comes_back(&file);
     let waive = ["--waive", "Ann Ops", "--reason", "a rehearsal"];
     world.done(&[&["restore", "release", "--account", "other"][..], &waive].concat());
     world.receiver.message_to("bob@reader.example", PATIENCE).await.expect("theirs goes");

@@ -16,7 +16,7 @@ use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
@@ -421,6 +421,23 @@ fn records() -> Vec<(String, Rdata)> {
         ("both.example".into(), Rdata::Mx(10, "mx.second.example".into())),
         ("both.example".into(), Rdata::Mx(20, "mx.reader.example".into())),
     ]
+}
+
+/// The sources below a folder of the repository, or the one that is named, in order.
+pub fn sources(place: &str) -> Vec<PathBuf> {
+    fn gather(path: PathBuf, found: &mut Vec<PathBuf>) {
+        if path.is_dir() {
+            for entry in std::fs::read_dir(path).expect("a source folder can be read") {
+                gather(entry.expect("a folder's entry can be read").path(), found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    let mut found = Vec::new();
+    gather(Path::new(env!("CARGO_MANIFEST_DIR")).join(place), &mut found);
+    found.sort();
+    found
 }
 
 /// The records that `relent domain show --json` prints, for a name server.

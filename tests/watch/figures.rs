@@ -1,10 +1,9 @@
 //! What `/metrics` shows, against the list of all figures and the rules of OpenMetrics.
 
 use super::scene::{body, figures, play};
-use crate::support::World;
+use crate::support::{World, sources};
 use relent::telemetry::{Kind, Metric, Values, metric_named, metrics_listed};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A sample: its name, its labels, its value.
@@ -264,23 +263,10 @@ fn counted(text: &str) -> Vec<(String, &'static str, Vec<String>)> {
     found
 }
 
-fn sources(folder: &Path, all: &mut String) {
-    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            sources(&path, all);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = std::fs::read_to_string(&path).expect("a source");
-            all.push_str(text.split("\n#[cfg(test)]").next().unwrap_or_default());
-        }
-    }
-}
-
 #[test]
 fn the_code_counts_what_is_listed_and_nothing_else() {
-    let mut all = String::new();
-    sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut all);
-    let found = counted(&all);
+    let read = |path| std::fs::read_to_string(path).expect("a source");
+    let found: Vec<_> = sources("src").iter().flat_map(|path| counted(&read(path))).collect();
     assert!(found.len() > 60, "{}", found.len());
     for (name, kind, labels) in &found {
         let metric = metrics_listed().find(|metric| metric.name == name);

@@ -115,6 +115,18 @@ fn every_file_says_what_it_is() {
 }
 
 #[test]
+fn every_module_of_the_tests_is_told_of() {
+    let page = include_str!("README.md");
+    let modules = include_str!("main.rs").lines().filter_map(|line| line.strip_prefix("mod "));
+    for module in modules.map(|name| name.trim_end_matches(';')).filter(|name| *name != "support") {
+        assert!(
+            page.contains(&format!("\n| `{module}` | ")),
+            "tests/README.md does not tell of `{module}`"
+        );
+    }
+}
+
+#[test]
 fn no_file_outgrows_its_reader() {
     for path in sources("src").into_iter().chain(sources("tests")) {
         let lines = fs::read_to_string(&path).expect("a source file is text").lines().count();

@@ -1,30 +1,12 @@
 //! The house keeps its own rules: imports run one way, as the table in `src/README.md` has them, every
 //! file says what it is, and none grows past what a reader can hold.
 
+use crate::support::sources;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 /// Lines past which a file must be two.
 const FILE_LINES_MAX: usize = 700;
-
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a source folder can be read") {
-        let path = entry.expect("a folder's entry can be read").path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
-
-fn files(folder: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut found);
-    found.sort();
-    found
-}
 
 /// The layer table of `src/README.md`: module → modules it may import.
 fn table() -> BTreeMap<String, Vec<String>> {
@@ -97,7 +79,7 @@ fn imports_run_one_way() {
     let table = table();
     assert!(table.len() >= 20, "the layer table of src/README.md was not found: {table:?}");
     let mut wrong = Vec::new();
-    for path in files("src") {
+    for path in sources("src") {
         let text = fs::read_to_string(&path).expect("a source file is text");
         let inside =
             path.strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).expect("below src");
@@ -121,7 +103,7 @@ fn imports_run_one_way() {
 
 #[test]
 fn every_file_says_what_it_is() {
-    for path in files("src").into_iter().chain(files("tests")) {
+    for path in sources("src").into_iter().chain(sources("tests")) {
         let text = fs::read_to_string(&path).expect("a source file is text");
         let first = text.lines().next().unwrap_or_default();
         assert!(
@@ -133,8 +115,20 @@ fn every_file_says_what_it_is() {
 }
 
 #[test]
+fn every_module_of_the_tests_is_told_of() {
+    let page = include_str!("README.md");
+    let modules = include_str!("main.rs").lines().filter_map(|line| line.strip_prefix("mod "));
+    for module in modules.map(|name| name.trim_end_matches(';')).filter(|name| *name != "support") {
+        assert!(
+            page.contains(&format!("\n| `{module}` | ")),
+            "tests/README.md does not tell of `{module}`"
+        );
+    }
+}
+
+#[test]
 fn no_file_outgrows_its_reader() {
-    for path in files("src").into_iter().chain(files("tests")) {
+    for path in sources("src").into_iter().chain(sources("tests")) {
         let lines = fs::read_to_string(&path).expect("a source file is text").lines().count();
         assert!(
             lines <= FILE_LINES_MAX,
@@ -152,7 +146,7 @@ fn engines_and_resolvers_are_named_in_one_place() {
         ("hickory_", "dns"),
         ("tracing_subscriber", "telemetry"),
     ];
-    for path in files("src") {
+    for path in sources("src") {
         let text = fs::read_to_string(&path).expect("a source file is text");
         for (name, home) in homes {
             let at_home = path.components().any(|part| part.as_os_str() == home);
@@ -166,7 +160,7 @@ fn settings_are_read_where_they_hold_and_never_kept() {
     // A section that a part keeps for itself would go on to hold what a reload has changed.
     let homes = ["config", "cli", "demo", "daemon"];
     let mut wrong = Vec::new();
-    for path in files("src") {
+    for path in sources("src") {
         let inside = path.strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).expect("below");
         let module = inside.components().next().map(|part| part.as_os_str().to_string_lossy());
         let is_test =

@@ -286,6 +286,21 @@ pub struct StreamDraft {
     pub rules: StreamRules,
 }
 
+impl StreamDraft {
+    /// One of this name and kind, with the kind's defaults.
+    #[must_use]
+    pub fn named(name: &str, kind: StreamKind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            consent_required: None,
+            honour_opt_out: false,
+            reply_to: None,
+            rules: StreamRules::default(),
+        }
+    }
+}
+
 /// An account with the secret under which its recipients are hashed, which never leaves the store.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct AccountRecord {

@@ -2,7 +2,7 @@
 
 use super::{
     Account, AccountFault, Accounts, CredentialDraft, DkimAlgorithm, DkimChoice, KeyStage, Ours,
-    SendingDomain, Stream, StreamDraft, StreamKind, StreamRules, Wanted,
+    SendingDomain, Stream, StreamDraft, StreamKind, Wanted,
 };
 use crate::config;
 use crate::dns::{HickoryResolver, NameServer, Rdata};
@@ -66,14 +66,7 @@ fn ours(reply_domain: &str) -> Ours {
 }
 
 async fn stream(accounts: &Accounts, account: &Account, name: &str) -> Stream {
-    let draft = StreamDraft {
-        name: name.into(),
-        kind: StreamKind::Marketing,
-        consent_required: None,
-        honour_opt_out: false,
-        reply_to: None,
-        rules: StreamRules::default(),
-    };
+    let draft = StreamDraft::named(name, StreamKind::Marketing);
     accounts.add_stream(account.id, draft).await.expect("stream")
 }
 

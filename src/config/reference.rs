@@ -18,6 +18,14 @@ pub struct Setting {
     pub sentence: String,
 }
 
+impl Setting {
+    /// The key with its section, as in `queue.expiry`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}.{}", self.section, self.name).trim_start_matches('.').to_owned()
+    }
+}
+
 /// What stands above all keys: how the file is written. Paragraphs, one line each.
 #[must_use]
 pub fn preface() -> Vec<String> {

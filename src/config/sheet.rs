@@ -1,7 +1,7 @@
 //! Holds `config/relent.toml` and the code equal: every key, its default, and its sentence; and makes of both
 //! the reference of the book, `docs/src/settings.md`.
 
-use super::{Config, reference};
+use super::{Config, FIXED, reference};
 use std::path::Path;
 
 const SHEET: &str = include_str!("../../config/relent.toml");
@@ -149,6 +149,7 @@ fn page() -> String {
          that is not known is refused. Durations are written `\"250ms\"`, `\"30s\"`, `\"5m\"`, `\"4h\"` or \
          `\"90d\"`, sizes `\"64kB\"`, `\"25MB\"` or `\"1GB\"`, each unit 1,024 times the last. `relent check` \
          says what is wrong with a file and where, `relent check --changed` what differs from the defaults. The \
+         last column says of each key that a reload takes it, or why it needs a restart. The \
          same keys, sentences and defaults stand in `config/relent.toml`, to be copied and changed.\n",
     );
     let cell = |text: &str| text.replace('|', "\\|");
@@ -159,7 +160,9 @@ fn page() -> String {
             page.push_str("\n## At the top\n");
         }
         if key.name.is_empty() || key.section.is_empty() && key.name == "hostname" {
-            page.push_str("\n| Key | Is | Default | Says |\n| --- | --- | --- | --- |\n");
+            page.push_str(
+                "\n| Key | Is | Default | Says | At a reload |\n| --- | --- | --- | --- | --- |\n",
+            );
         }
         if key.name.is_empty() {
             continue;
@@ -167,9 +170,10 @@ fn page() -> String {
         let (kind, default) = (in_words(&key.kind), default_of(&key));
         let default = default.map_or("–".into(), |value| format!("`{}`", cell(value)));
         page.push_str(&format!(
-            "| `{}` | {kind} | {default} | {} |\n",
+            "| `{}` | {kind} | {default} | {} | {} |\n",
             key.name,
-            cell(&key.sentence)
+            cell(&key.sentence),
+            at_a_reload(&key)
         ));
     }
     page.push_str(&format!(
@@ -178,6 +182,13 @@ fn page() -> String {
         include_str!("../../config/shaping.toml")
     ));
     page
+}
+
+/// What a reload does with a key.
+fn at_a_reload(key: &Key) -> String {
+    let name = format!("{}.{}", key.section, key.name);
+    let fixed = FIXED.iter().find(|(fixed, _)| *fixed == name.trim_start_matches('.'));
+    fixed.map_or("taken".into(), |(_, why)| format!("restart: {why}"))
 }
 
 /// How the sheet writes a key's default; none where it has none.

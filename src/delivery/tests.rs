@@ -4,7 +4,7 @@ use super::pool::Place;
 use super::slots::Server;
 use super::sources::PoolNumber;
 use super::{Delivery, Parts};
-use crate::accounts::{Accounts, StreamDraft, StreamKind, StreamRules};
+use crate::accounts::{Accounts, StreamDraft, StreamKind};
 use crate::config::{Config, Live, Shaping};
 use crate::dns::{DnsFault, MailHost, Resolver, Route};
 use crate::events::message::{Accepted, Origin, Recipient, owner};
@@ -98,12 +98,8 @@ async fn house_in(
     let policy = Policy::new(accounts.clone(), store.clone(), world.clone(), &config.queue);
     let account = accounts.add_account("acme").await.expect("account").id;
     let draft = StreamDraft {
-        name: "news".into(),
-        kind: StreamKind::Marketing,
         consent_required: Some(false),
-        honour_opt_out: false,
-        reply_to: None,
-        rules: StreamRules::default(),
+        ..StreamDraft::named("news", StreamKind::Marketing)
     };
     let stream = accounts.add_stream(account, draft).await.expect("stream").id;
     let spool = folder.path().join("spool");

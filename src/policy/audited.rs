@@ -5,7 +5,6 @@ use super::tests::{evidence, rig, someone};
 use super::{ConsentState, ListedConsent, ListedStop, Policy, Recall, Subject};
 use crate::accounts::{
     Accounts, CredentialDraft, DkimChoice, HostUse, Language, NewHost, StreamDraft, StreamKind,
-    StreamRules,
 };
 use crate::events::audit::{Audit, Entry, Filter, Words};
 use crate::events::record::{Reason, Scope, Source};
@@ -32,14 +31,7 @@ fn since(policy: &Policy, count: usize, actor: &str) -> Vec<String> {
 
 async fn change_everything(accounts: &Accounts, account: AccountId) {
     accounts.set_language("acme", Language::De).await.expect("language");
-    let draft = StreamDraft {
-        name: "bills".into(),
-        kind: StreamKind::Transactional,
-        consent_required: None,
-        honour_opt_out: false,
-        reply_to: None,
-        rules: StreamRules::default(),
-    };
+    let draft = StreamDraft::named("bills", StreamKind::Transactional);
     accounts.add_stream(account, draft).await.expect("stream");
     accounts.set_rules(account, "bills", |rules| rules.ad_label = true).await.expect("rules");
     accounts.change_answers(account, "bills", |a| a.silent = true).await.expect("answers");

@@ -249,7 +249,7 @@ mod tests {
     use super::super::Verb;
     use super::super::desk::key;
     use super::*;
-    use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind, StreamRules};
+    use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind};
     use crate::config;
     use crate::events::Recipient;
     use crate::events::message::owner;
@@ -286,14 +286,7 @@ mod tests {
 
     async fn stream(rig: &Rig) -> Stream {
         let account = rig.accounts.add_account("acme").await.expect("account");
-        let draft = StreamDraft {
-            name: "receipts".into(),
-            kind: StreamKind::Transactional,
-            consent_required: None,
-            honour_opt_out: false,
-            reply_to: None,
-            rules: StreamRules::default(),
-        };
+        let draft = StreamDraft::named("receipts", StreamKind::Transactional);
         let made = rig.accounts.add_stream(account.id, draft).await;
         made.expect("stream")
     }

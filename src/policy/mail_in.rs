@@ -148,7 +148,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accounts::{Accounts, StreamDraft, StreamKind, StreamRules};
+    use crate::accounts::{Accounts, StreamDraft, StreamKind};
     use crate::config;
     use crate::events::record::{RecordEvent, Rule, Source, Trust};
     use crate::policy::Judgement;
@@ -181,14 +181,7 @@ mod tests {
         let accounts = Accounts::new(store.clone(), world.clone());
         let policy = Policy::new(accounts.clone(), store, world, config::Queue::default());
         let account = accounts.add_account("acme").await.expect("account");
-        let draft = StreamDraft {
-            name: "news".into(),
-            kind: StreamKind::Marketing,
-            consent_required: None,
-            honour_opt_out: false,
-            reply_to: None,
-            rules: StreamRules::default(),
-        };
+        let draft = StreamDraft::named("news", StreamKind::Marketing);
         let stream = accounts.add_stream(account.id, draft).await.expect("stream");
         let ann = Address::parse("ann@reader.example").expect("an address");
         Rig { _home: home, policy, stream, ann }

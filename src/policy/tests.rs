@@ -16,14 +16,7 @@ pub(super) fn evidence(source: Source) -> Evidence {
 }
 
 fn draft(name: &str, kind: StreamKind, consent_required: bool) -> StreamDraft {
-    StreamDraft {
-        name: name.into(),
-        kind,
-        consent_required: Some(consent_required),
-        honour_opt_out: false,
-        reply_to: None,
-        rules: StreamRules::default(),
-    }
+    StreamDraft { consent_required: Some(consent_required), ..StreamDraft::named(name, kind) }
 }
 
 pub(super) async fn rig(home: &Path) -> (Accounts, Policy, Stream) {

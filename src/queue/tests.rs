@@ -129,12 +129,9 @@ impl Rig {
         quiet_hours: Option<QuietHours>,
     ) -> Stream {
         let draft = StreamDraft {
-            name: name.into(),
-            kind,
             consent_required: Some(false),
-            honour_opt_out: false,
-            reply_to: None,
             rules: StreamRules { quiet_hours, ..StreamRules::default() },
+            ..StreamDraft::named(name, kind)
         };
         self.accounts.add_stream(account.id, draft).await.expect("stream")
     }

@@ -4,7 +4,7 @@
 
 #![allow(clippy::print_stdout, reason = "the figures are what it is for")]
 
-use relent::accounts::{Accounts, Stream, StreamDraft, StreamKind, StreamRules};
+use relent::accounts::{Accounts, Stream, StreamDraft, StreamKind};
 use relent::config;
 use relent::events::record::{Evidence, Reason, Scope, Source};
 use relent::mail::{AccountId, Address, Domain, Timestamp};
@@ -97,12 +97,8 @@ async fn stream(accounts: &Accounts) -> Stream {
     }
     let account = accounts.add_account("acme").await.expect("an account");
     let draft = StreamDraft {
-        name: "news".into(),
-        kind: StreamKind::Marketing,
         consent_required: Some(false),
-        honour_opt_out: false,
-        reply_to: None,
-        rules: StreamRules::default(),
+        ..StreamDraft::named("news", StreamKind::Marketing)
     };
     accounts.add_stream(account.id, draft).await.expect("a stream")
 }

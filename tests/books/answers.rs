@@ -3,9 +3,9 @@
 //! The answers are read from the source: each call that makes one, with its code, its status and its text. A
 //! call that this reader does not understand fails the test unless it is named below with what it says.
 
-use super::{home, read};
+use super::read;
+use crate::support::sources;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 const PAGE: &str = "docs/src/smtp-answers.md";
 
@@ -157,24 +157,6 @@ const WORDS: [&str; 8] = [
     "src/intake/allowance.rs",
 ];
 
-fn sources() -> Vec<PathBuf> {
-    fn gather(path: PathBuf, found: &mut Vec<PathBuf>) {
-        if path.is_dir() {
-            for entry in std::fs::read_dir(path).expect("a folder") {
-                gather(entry.expect("an entry").path(), found);
-            }
-        } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests.rs") {
-            found.push(path);
-        }
-    }
-    let mut found = Vec::new();
-    for place in PLACES {
-        gather(home().join(place), &mut found);
-    }
-    found.sort();
-    found
-}
-
 /// Code without its tests and comments.
 fn code(text: &str) -> String {
     let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
@@ -289,7 +271,8 @@ fn texts(argument: &str, before: &str) -> Vec<String> {
 /// The answers of the source, and the calls that could not be read.
 fn made() -> (BTreeSet<(String, String)>, Vec<String>, usize) {
     let (mut answers, mut unread, mut used) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
-    for path in sources() {
+    let all = PLACES.into_iter().flat_map(sources);
+    for path in all.filter(|path| !path.ends_with("tests.rs")) {
         let text = std::fs::read_to_string(&path).expect("a source");
         let code = code(&text);
         for maker in MAKERS {

@@ -3,6 +3,7 @@
 
 use super::page::{anchors, links};
 use super::{chapters, home, read};
+use crate::support::sources;
 use std::path::{Component, Path, PathBuf};
 
 /// The path without its `..`.
@@ -100,23 +101,14 @@ fn named_tests(page: &str) -> Vec<String> {
 
 #[test]
 fn every_claim_of_security_names_a_test_that_exists() {
-    fn gather(folder: &Path, text: &mut String) {
-        for entry in std::fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                gather(&path, text);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                text.push_str(&std::fs::read_to_string(path).expect("a source"));
-            }
-        }
-    }
-    let mut sources = String::new();
-    gather(&home().join("src"), &mut sources);
-    gather(&home().join("tests"), &mut sources);
+    let read_all = |paths: Vec<PathBuf>| -> String {
+        paths.iter().map(|path| std::fs::read_to_string(path).expect("a source")).collect()
+    };
+    let text = read_all(sources("src")) + &read_all(sources("tests"));
     let named = named_tests(&read("docs/src/security.md"));
     assert!(named.len() > 35, "only {} tests are named: {named:?}", named.len());
     let missing: Vec<_> =
-        named.iter().filter(|name| !sources.contains(&format!("fn {name}("))).collect();
+        named.iter().filter(|name| !text.contains(&format!("fn {name}("))).collect();
     assert!(missing.is_empty(), "no such tests: {missing:?}");
 }
 

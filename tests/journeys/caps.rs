@@ -5,7 +5,6 @@ use super::hostile::{answer, each_offered, fate, fates, is_done, submit, until};
 use crate::support::World;
 use crate::support::client::letter;
 use relent::demo::receiver::{Fault, Step};
-use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 const LOG: &str = "[log]\njson = true\n";
@@ -123,10 +122,6 @@ async fn a_possible_duplicate_is_told_and_counted() {
     assert_eq!(world.receiver.mailbox().len(), 2);
     let explained = world.done(&["explain", "acme/receipts", "ann@reader.example"]).out;
     assert!(explained.contains("possible duplicate"), "{explained}");
-    let mut http = std::net::TcpStream::connect(("127.0.0.1", world.ports.http[0])).expect("HTTP");
-    http.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        .expect("asked");
-    let mut page = String::new();
-    http.read_to_string(&mut page).expect("a page");
+    let page = world.http("GET /metrics HTTP/1.1", "");
     assert!(page.contains("\nrelent_possible_duplicates_total 1\n"), "{page}");
 }

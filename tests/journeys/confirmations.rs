@@ -1,7 +1,7 @@
 //! What people are answered: that it is done, in their language, with the way back; help; and silence to
 //! machines, lists and other relays.
 
-use super::{answer, delivered, field, http, inbound, newsletter, next, reply_address, settled};
+use super::{answer, delivered, field, inbound, newsletter, next, reply_address, settled};
 use crate::support::World;
 use relent::demo::receiver::Received;
 use relent::replies::{Kind, classify};
@@ -102,19 +102,18 @@ async fn the_way_back_is_a_button_and_not_a_look() {
     let (_, rest) = text.split_once("/u/").expect("a link");
     let token = rest.split_whitespace().next().expect("its end");
     for _ in 0..2 {
-        let page = http(&world, &format!("GET /u/{token} HTTP/1.1"), "");
+        let page = world.http(&format!("GET /u/{token} HTTP/1.1"), "");
         assert!(page.starts_with("HTTP/1.1 200") && page.contains("undo"), "{page}");
-        let wrong =
-            http(&world, &format!("POST /u/{token} HTTP/1.1"), "List-Unsubscribe=One-Click");
+        let wrong = world.http(&format!("POST /u/{token} HTTP/1.1"), "List-Unsubscribe=One-Click");
         assert!(wrong.starts_with("HTTP/1.1 400"), "{wrong}");
         assert!(next(&world, "newsletter", ANN).starts_with("550 5.7.1"), "a look undid the stop");
     }
-    let done = http(&world, &format!("POST /u/{token} HTTP/1.1"), "choice=undo");
+    let done = world.http(&format!("POST /u/{token} HTTP/1.1"), "choice=undo");
     assert!(done.starts_with("HTTP/1.1 200"), "{done}");
     assert!(next(&world, "newsletter", ANN).starts_with("250"));
     // Used up: nothing more comes of it, after another stop neither.
     assert!(answer(&world, ANN, &reply_address(&copies[0]), "R").starts_with("250"));
-    let again = http(&world, &format!("POST /u/{token} HTTP/1.1"), "choice=undo");
+    let again = world.http(&format!("POST /u/{token} HTTP/1.1"), "choice=undo");
     assert!(again.starts_with("HTTP/1.1 410"), "{again}");
     assert!(next(&world, "newsletter", ANN).starts_with("550 5.7.1"));
     assert_eq!(ours(&world, ANN).await.len(), 2, "each stop is confirmed once");

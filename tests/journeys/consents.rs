@@ -1,6 +1,6 @@
 //! Agreements: what they rest on, how long they hold, and how a person is asked for one.
 
-use super::{delivered, field, http, next, settled};
+use super::{delivered, field, next, settled};
 use crate::support::{Said, World};
 use relent::demo::receiver::Received;
 
@@ -162,18 +162,18 @@ async fn a_consent_that_is_asked_for_by_mail_is_given_by_the_button_and_by_no_lo
     // Programs that follow links, and those that post what they find.
     let before = records(&world);
     for line in ["GET", "HEAD", "OPTIONS", "GET"] {
-        http(&world, &format!("{line} {path} HTTP/1.1"), "");
+        world.http(&format!("{line} {path} HTTP/1.1"), "");
     }
     for form in ["", "choice=", "List-Unsubscribe=One-Click", "choice=undo"] {
-        let said = http(&world, &format!("POST {path} HTTP/1.1"), form);
+        let said = world.http(&format!("POST {path} HTTP/1.1"), form);
         assert!(said.starts_with("HTTP/1.1 400"), "{form}: {said}");
     }
     assert_eq!(records(&world), before);
     assert!(next(&world, "newsletter", ANN).starts_with("550 5.7.1"), "a look gave consent");
     // The page, in the reader's language, names the person without showing the address.
-    let page = http(&world, &format!("GET {path} HTTP/1.1\r\nAccept-Language: ar;q=0.9, xx"), "");
+    let page = world.http(&format!("GET {path} HTTP/1.1\r\nAccept-Language: ar;q=0.9, xx"), "");
     assert!(page.contains("<html lang=\"ar\" dir=\"rtl\">"), "{page}");
-    let page = http(&world, &format!("GET {path} HTTP/1.1"), "");
+    let page = world.http(&format!("GET {path} HTTP/1.1"), "");
     assert!(page.starts_with("HTTP/1.1 200") && page.contains("lang=\"de\""), "{page}");
     assert!(page.contains("value=\"confirm\"") && !page.contains(ANN), "{page}");
     assert!(page.contains("content-security-policy: default-src 'none'"), "{page}");
@@ -181,7 +181,7 @@ async fn a_consent_that_is_asked_for_by_mail_is_given_by_the_button_and_by_no_lo
     let press = || {
         let line =
             format!("POST {path} HTTP/1.1\r\nUser-Agent: Mozilla/5.0 (X11)\r\nAccept-Language: en");
-        http(&world, &line, "choice=confirm")
+        world.http(&line, "choice=confirm")
     };
     let done = press();
     assert!(done.starts_with("HTTP/1.1 200") && done.contains("Thank you"), "{done}");
@@ -255,10 +255,10 @@ async fn a_stopped_person_is_not_asked_and_an_old_link_gives_nothing() {
     assert_eq!(request(&world, NEWS, ANN, &[]).code, 0);
     let (_, path) = question(&world, ANN).await;
     for line in ["GET", "POST"] {
-        let said = http(&world, &format!("{line} {path} HTTP/1.1"), "choice=confirm");
+        let said = world.http(&format!("{line} {path} HTTP/1.1"), "choice=confirm");
         assert!(said.starts_with("HTTP/1.1 410") && !said.contains("acme"), "{said}");
     }
-    let forged = http(&world, "GET /c/aaaaaaaaaaaaaaaa HTTP/1.1", "");
+    let forged = world.http("GET /c/aaaaaaaaaaaaaaaa HTTP/1.1", "");
     assert!(forged.starts_with("HTTP/1.1 410"), "{forged}");
     assert!(next(&world, "newsletter", ANN).starts_with("550 5.7.1"));
     let wrong = request(&world, NEWS, ANN, &["--language", "tlh"]);

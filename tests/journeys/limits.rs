@@ -93,7 +93,7 @@ async fn size_recipients_of_a_message_and_messages_a_minute_are_bounded() {
     let seconds = reply.split(" in ").nth(1).and_then(|rest| rest.split(' ').next());
     let seconds: u64 = seconds.and_then(|text| text.parse().ok()).expect("seconds");
     assert!((1..=60).contains(&seconds), "{reply}");
-    let text = super::http(&world, "GET /metrics HTTP/1.1", "");
+    let text = world.http("GET /metrics HTTP/1.1", "");
     for limit in ["message_size", "recipients_per_message", "message_rate"] {
         assert!(
             text.contains(&format!("relent_account_limits_total{{limit=\"{limit}\"}}")),

@@ -2,10 +2,10 @@
 
 use super::delivered;
 use crate::support::client::{Client, letter};
-use crate::support::{Said, World, program, said};
+use crate::support::{Said, World, said};
 use relent::demo::receiver::Fault;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 const ANN: &str = "ann@reader.example";
 const STOPS: &str = "acme/newsletter";
@@ -170,9 +170,8 @@ async fn lists_that_cannot_be_meant_at_all_change_nothing() {
 async fn standard_input_is_a_list_too() {
     let world = World::start().await;
     let import = |noun: &str, text: &str, more: &[&str]| {
-        let mut command = Command::new(program());
-        command.args([noun, "import", STOPS, "-", "--json", "--config"]);
-        command.arg(world.path("relent.toml")).args(more).stdin(Stdio::piped());
+        let mut command = world.command(&[noun, "import", STOPS, "-", "--json"]);
+        command.args(more).stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the command line runs");
         child.stdin.take().expect("its input").write_all(text.as_bytes()).expect("a list");
@@ -270,10 +269,8 @@ async fn a_list_brought_again_takes_back_no_withdrawal() {
 async fn an_import_that_broke_off_is_run_again_and_applies_nothing_twice() {
     let world = World::with("[http]\nimport_rows_max = 50").await;
     let rows: String = (0..600).map(|n| format!("reader{n}@reader.example\n")).collect();
-    let mut command = Command::new(program());
-    command.args(["suppression", "import", "acme", "-", "--config"]);
-    command.arg(world.path("relent.toml")).stdin(Stdio::piped());
-    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut command = world.command(&["suppression", "import", "acme", "-"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("the command line runs");
     let mut input = child.stdin.take().expect("its input");
     input.write_all(rows.as_bytes()).expect("most of a list");

@@ -1,6 +1,6 @@
 //! Submit, ask, spool, deliver, hear "R", refuse.
 
-use super::{delivered, field, http};
+use super::{delivered, field};
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World};
 use relent::demo::receiver::Fault;
@@ -47,17 +47,17 @@ async fn one_click_stops_the_stream_and_a_look_changes_nothing() {
     let mail = delivered(&world, ANN).await;
     let field = field(&mail, "List-Unsubscribe").expect("List-Unsubscribe");
     let token = field.split("/u/").nth(1).expect("a link").trim_end_matches('>').to_owned();
-    let page = http(&world, &format!("GET /u/{token} HTTP/1.1"), "");
+    let page = world.http(&format!("GET /u/{token} HTTP/1.1"), "");
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
     assert!(!page.contains(ANN), "the page shows the whole address");
     assert!(app.submit("news@acme.example", &[ANN], &letter("Two")).starts_with("250"));
     for _ in 0..2 {
-        let done = http(&world, &format!("POST /u/{token} HTTP/1.1"), "List-Unsubscribe=One-Click");
+        let done = world.http(&format!("POST /u/{token} HTTP/1.1"), "List-Unsubscribe=One-Click");
         assert!(done.starts_with("HTTP/1.1 200"), "{done}");
     }
     let next = app.submit("news@acme.example", &[ANN], &letter("Three"));
     assert!(next.starts_with("550 5.7.1"), "{next}");
-    let forged = http(&world, "POST /u/u-aaaaaaaa HTTP/1.1", "List-Unsubscribe=One-Click");
+    let forged = world.http("POST /u/u-aaaaaaaa HTTP/1.1", "List-Unsubscribe=One-Click");
     assert!(forged.starts_with("HTTP/1.1 404"), "{forged}");
 }
 

@@ -1,12 +1,10 @@
 //! People who log in: invited by mail, let in by the link, seen and shown out by the operator.
 
-use super::{delivered, http};
+use super::delivered;
 use crate::support::World;
 use relent::demo::receiver::Received;
 use relent::mail::header::body_start;
 use serde_json::{Value, json};
-use std::io::{Read, Write};
-use std::net::TcpStream;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -23,16 +21,9 @@ fn link(mail: &Received) -> String {
 /// A request in JSON to the public face; the status and the answer.
 fn ask(world: &World, line: &str, token: &str, body: &Value) -> (u16, Value) {
     let body = if body.is_null() { String::new() } else { body.to_string() };
-    let mut stream = TcpStream::connect(("127.0.0.1", world.ports.http[0])).expect("http answers");
-    let request = format!(
-        "{line} HTTP/1.1\r\nHost: relay.relent.example\r\nConnection: close\r\n\
-         Authorization: Bearer {token}\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
+    let line = format!("{line} HTTP/1.1\r\nAuthorization: Bearer {token}");
+    let answer = world.http_with(&line, "application/json", &body);
+    let answer = String::from_utf8(answer).expect("an answer in UTF-8");
     let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
     (status, serde_json::from_str(body).unwrap_or(Value::Null))
@@ -62,11 +53,11 @@ async fn a_member_is_invited_by_mail_and_lets_themselves_in() {
         assert!(header.contains(field), "{field} in {header}");
     }
     let path = link(&mail);
-    let page = http(&world, &format!("GET {path} HTTP/1.1"), "");
+    let page = world.http(&format!("GET {path} HTTP/1.1"), "");
     assert!(page.contains("Einladung zu acme") && page.contains("ann@reader.example"), "{page}");
     assert!(!world.log().contains(&path[3..]), "the secret is in no log");
     let form = "name=Ann&password=correct+horse+battery";
-    let done = http(&world, &format!("POST {path} HTTP/1.1"), form);
+    let done = world.http(&format!("POST {path} HTTP/1.1"), form);
     assert!(done.starts_with("HTTP/1.1 200") && done.contains("Fertig"), "{done}");
     let listed = world.done(&["member", "list", "acme", "--json"]).json();
     assert_eq!(listed[0]["role"], json!("owner"), "{listed}");
@@ -102,7 +93,7 @@ async fn a_forgotten_password_is_set_anew_by_a_link_that_serves_once() {
     let printed = world.done(&invite).out;
     let path = printed.split("relay.relent.example").nth(1).expect("a link");
     let path = path.split_whitespace().next().expect("its path");
-    http(&world, &format!("POST {path} HTTP/1.1"), "name=Ann&password=correct+horse+battery");
+    world.http(&format!("POST {path} HTTP/1.1"), "name=Ann&password=correct+horse+battery");
     let (status, made) = log_in(&world, "ann@reader.example", PASSWORD);
     assert_eq!(status, 201, "{made}");
     let token = made["token"].as_str().expect("a token").to_owned();
@@ -112,12 +103,13 @@ async fn a_forgotten_password_is_set_anew_by_a_link_that_serves_once() {
         assert_eq!(told.0, 202, "{}", told.1);
     }
     let path = link(&delivered(&world, "ann@reader.example").await);
-    let page = http(&world, &format!("GET {path} HTTP/1.1"), "");
+    let page = world.http(&format!("GET {path} HTTP/1.1"), "");
     assert!(!page.contains("name=\"name\""), "the name is known: {page}");
-    let done = http(&world, &format!("POST {path} HTTP/1.1"), "password=another+good+one");
+    let done = world.http(&format!("POST {path} HTTP/1.1"), "password=another+good+one");
     assert!(done.starts_with("HTTP/1.1 200"), "{done}");
     assert!(
-        http(&world, &format!("POST {path} HTTP/1.1"), "password=a+third+good+one")
+        world
+            .http(&format!("POST {path} HTTP/1.1"), "password=a+third+good+one")
             .starts_with("HTTP/1.1 404")
     );
     assert_eq!(ask(&world, "GET /api/v1/me", &token, &Value::Null).0, 401, "all sessions end");

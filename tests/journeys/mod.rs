@@ -99,19 +99,3 @@ async fn settled(world: &World) {
         tokio::task::yield_now().await;
     }
 }
-
-/// A request to the pages, with a form where there is one; the whole answer.
-pub fn http(world: &World, line: &str, form: &str) -> String {
-    use std::io::{Read, Write};
-    let mut stream =
-        std::net::TcpStream::connect(("127.0.0.1", world.ports.http[0])).expect("http answers");
-    let request = format!(
-        "{line}\r\nHost: relay.relent.example\r\nConnection: close\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
-        form.len()
-    );
-    stream.write_all(request.as_bytes()).expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
-}

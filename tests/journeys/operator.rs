@@ -7,9 +7,8 @@ use std::process::Command;
 async fn a_password_that_could_not_be_shown_is_not_success() {
     let world = World::start().await;
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
-    let output = Command::new(program())
-        .args(["credential", "add", "acme", "--name", "lost", "--json", "--config"])
-        .arg(world.path("relent.toml"))
+    let output = world
+        .command(&["credential", "add", "acme", "--name", "lost", "--json"])
         .stdout(full)
         .output()
         .expect("the command line runs");

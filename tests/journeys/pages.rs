@@ -1,7 +1,7 @@
 //! Recipients' pages, from the link of a message that was delivered: what they say, what they stop, and
 //! what the account shows of itself on them.
 
-use super::{field, http, newsletter, next};
+use super::{field, newsletter, next};
 use crate::support::World;
 use crate::support::client::{Client, letter};
 use relent::demo::receiver::Received;
@@ -20,7 +20,7 @@ fn page_of(mail: &Received) -> String {
 }
 
 fn get(world: &World, path: &str) -> String {
-    http(world, &format!("GET {path} HTTP/1.1"), "")
+    world.http(&format!("GET {path} HTTP/1.1"), "")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,7 +43,7 @@ async fn the_page_says_who_sends_what_and_what_was_agreed_to() {
     for method in ["GET", "HEAD", "OPTIONS"] {
         for path in [path.clone(), format!("{path}/preferences"), format!("{path}?choice=account")]
         {
-            http(&world, &format!("{method} {path} HTTP/1.1"), "");
+            world.http(&format!("{method} {path} HTTP/1.1"), "");
         }
     }
     assert!(next(&world, "newsletter", ANN).starts_with("250"), "a look has stopped something");
@@ -54,13 +54,13 @@ async fn a_cleared_box_refuses_the_next_message_and_its_undo_lets_it_through() {
     let world = World::start().await;
     let copies = newsletter(&world, &[ANN]).await;
     let line = format!("POST {}/preferences HTTP/1.1", page_of(&copies[0]));
-    let done = http(&world, &line, "shown=newsletter&choice=save");
+    let done = world.http(&line, "shown=newsletter&choice=save");
     assert!(done.starts_with("HTTP/1.1 200"), "{done}");
     let refused = next(&world, "newsletter", ANN);
     assert!(refused.starts_with("550 5.7.1") && refused.contains("opted out"), "{refused}");
     let (_, undo) = done.split_once("name=\"undo\" value=\"").expect("a way back");
     let undo = undo.split('"').next().expect("quoted");
-    let done = http(&world, &line, &format!("choice=undo&undo={undo}"));
+    let done = world.http(&line, &format!("choice=undo&undo={undo}"));
     assert!(done.starts_with("HTTP/1.1 200"), "{done}");
     assert!(next(&world, "newsletter", ANN).starts_with("250"));
 }
@@ -83,13 +83,7 @@ async fn the_operator_dresses_the_page_and_is_told_what_is_shown_otherwise() {
     assert_eq!(shown["page"]["display_name"], "Acme Garden Supplies");
     assert_eq!(shown["page"]["logo"]["media_type"], "image/png");
     let path = shown["page"]["logo"]["path"].as_str().expect("a path");
-    use std::io::{Read, Write};
-    let to = ("127.0.0.1", world.ports.http[0]);
-    let mut stream = std::net::TcpStream::connect(to).expect("http answers");
-    let line = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    stream.write_all(line.as_bytes()).expect("a request");
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("an answer");
+    let bytes = world.http_with(&format!("GET {path} HTTP/1.1"), "text/plain", "");
     assert!(bytes.ends_with(DOT), "{}", String::from_utf8_lossy(&bytes));
     for (wrong, reason) in [
         (["--logo", &text], "SVG"),

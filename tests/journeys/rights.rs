@@ -174,9 +174,8 @@ async fn an_erasure_that_a_crash_broke_off_goes_on_by_itself() {
     settled(&world).await;
     let data = world.path("data");
     assert!(!holding(&data, PART).is_empty(), "the test would find nothing");
-    let mut asking = std::process::Command::new(crate::support::program())
-        .args(["recipient", "erase", "acme", ANN, "--config"])
-        .arg(world.path("relent.toml"))
+    let mut asking = world
+        .command(&["recipient", "erase", "acme", ANN])
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn()

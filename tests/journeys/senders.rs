@@ -278,16 +278,7 @@ async fn a_stream_refuses_what_mailbox_providers_would_take_amiss() {
     }
     let long = label("AD").replace("Hello.", &"x".repeat(998));
     assert!(news.submit("news@acme.example", &[ANN], &long).starts_with("250"));
-    let metrics = {
-        use std::io::{Read, Write};
-        let mut http =
-            std::net::TcpStream::connect(("127.0.0.1", world.ports.http[0])).expect("http");
-        http.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            .expect("sent");
-        let mut text = String::new();
-        http.read_to_string(&mut text).expect("metrics");
-        text
-    };
+    let metrics = world.http("GET /metrics HTTP/1.1", "");
     let counted = metrics.lines().find(|line| {
         line.contains("relent_compliance_total")
             && line.contains("ad_label_missing")

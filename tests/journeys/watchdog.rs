@@ -2,10 +2,9 @@
 //! shows. Disk and network hang on command, under the real binary.
 
 use crate::support::client::{Client, letter};
-use crate::support::{PATIENCE, World, program};
-use std::io::{Read, Write};
+use crate::support::{PATIENCE, World};
 use std::os::unix::net::UnixDatagram;
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -53,23 +52,25 @@ impl Heard {
 }
 
 fn readyz(world: &World) -> String {
-    let address = ("127.0.0.1", world.ports.http[0]);
-    let mut stream = std::net::TcpStream::connect(address).expect("http answers");
-    let request = b"GET /readyz HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n";
-    stream.write_all(request).expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
+    world.http("GET /readyz HTTP/1.1", "")
 }
 
-/// Builds the disk that hangs; the library's path.
-fn hanging_disk(world: &World) -> String {
-    let library = world.path("stall.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/stall.c");
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).args([source, "-ldl"]);
-    assert!(compiler.status().expect("a C compiler").success(), "{source} was not compiled");
-    library.display().to_string()
+/// Starts the daemon under a service manager that asks it so often, in microseconds; the file by which its disk
+/// and its network are told to hang.
+fn launch_to_hang(world: &mut World, heard: &Heard, watchdog: &str) -> PathBuf {
+    let stall = world.path("stall");
+    let socket = world.path("notify.sock").display().to_string();
+    let (library, command) = (world.library("stall"), stall.display().to_string());
+    let environment = [
+        ("NOTIFY_SOCKET", socket.as_str()),
+        ("WATCHDOG_USEC", watchdog),
+        ("LD_PRELOAD", library.as_str()),
+        ("STALL", command.as_str()),
+    ];
+    world.launch_under(&environment, || {
+        heard.until("READY=1");
+    });
+    stall
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,18 +80,7 @@ async fn systemd_hears_that_it_is_well_only_while_its_disk_answers() {
     let mut world = World::with(health).await;
     assert_eq!(world.stop(), 0);
     let heard = Heard::listen(&world);
-    let (socket, stall) = (world.path("notify.sock"), world.path("stall"));
-    let environment = [
-        ("NOTIFY_SOCKET", socket.display().to_string()),
-        ("WATCHDOG_USEC", "500000".to_owned()),
-        ("LD_PRELOAD", hanging_disk(&world)),
-        ("STALL", stall.display().to_string()),
-    ];
-    let environment: Vec<_> =
-        environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    world.launch_under(&environment, || {
-        heard.until("READY=1");
-    });
+    let stall = launch_to_hang(&mut world, &heard, "500000");
     heard.until("WATCHDOG=1");
     for _ in 0..3 {
         let between = heard.until("WATCHDOG=1");
@@ -112,11 +102,8 @@ async fn systemd_hears_that_it_is_well_only_while_its_disk_answers() {
 
     // The committer hangs in a change that somebody waits for.
     std::fs::write(&stall, "/records.").expect("a stalled store");
-    let mut waiting = Command::new(program())
-        .args(["account", "add", "other", "--config"])
-        .arg(world.path("relent.toml"))
-        .spawn()
-        .expect("the command line runs");
+    let mut waiting =
+        world.command(&["account", "add", "other"]).spawn().expect("the command line runs");
     heard.complains("the store has not answered within 200 ms");
     std::fs::remove_file(&stall).expect("a disk that goes on");
     heard.until("WATCHDOG=1");
@@ -131,18 +118,7 @@ async fn systemd_hears_nothing_while_no_task_has_its_turn() {
     let mut world = World::bare("", one).await;
     assert_eq!(world.stop(), 0);
     let heard = Heard::listen(&world);
-    let (socket, stall) = (world.path("notify.sock"), world.path("stall"));
-    let environment = [
-        ("NOTIFY_SOCKET", socket.display().to_string()),
-        ("WATCHDOG_USEC", "400000".to_owned()),
-        ("LD_PRELOAD", hanging_disk(&world)),
-        ("STALL", stall.display().to_string()),
-    ];
-    let environment: Vec<_> =
-        environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    world.launch_under(&environment, || {
-        heard.until("READY=1");
-    });
+    let stall = launch_to_hang(&mut world, &heard, "400000");
     heard.until("WATCHDOG=1");
     heard.until("WATCHDOG=1");
     // The only thread hangs in the acceptance of a connection.

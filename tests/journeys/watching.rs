@@ -3,13 +3,13 @@
 use super::delivered;
 use super::submission::app;
 use crate::support::client::{Client, letter};
-use crate::support::{PATIENCE, World, program};
+use crate::support::{PATIENCE, World};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -24,10 +24,8 @@ struct Watching {
 
 impl Watching {
     fn begin(world: &World, arguments: &[&str]) -> Self {
-        let mut child = Command::new(program())
-            .args(arguments)
-            .arg("--config")
-            .arg(world.path("relent.toml"))
+        let mut child = world
+            .command(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -235,10 +233,8 @@ impl Screen {
         let size = Winsize { ws_row: 20, ws_col: 60, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&kept, size).expect("a size");
         let before = tcgetattr(&kept).expect("its state");
-        let child = Command::new(program())
-            .args(arguments)
-            .arg("--config")
-            .arg(world.path("relent.toml"))
+        let child = world
+            .command(arguments)
             .env("TERM", "xterm")
             .env_remove("NO_COLOR")
             .stdin(own())

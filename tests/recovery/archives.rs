@@ -1,8 +1,7 @@
 //! Archives that are not whole, places without room, restores that are broken off: nothing of them is taken for
 //! what it is not.
 
-use crate::support::client::{Client, letter};
-use crate::support::{World, program};
+use crate::support::World;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -76,17 +75,10 @@ async fn an_archive_that_is_cut_or_changed_is_refused_by_its_part_and_nothing_is
 async fn a_daemon_that_goes_away_in_the_middle_leaves_no_backup() {
     let world = World::start().await;
     world.put_off();
-    let large = "x".repeat(70) + "\r\n";
-    for number in 0..8 {
-        let mut app = Client::login(world.ports.submission[0], "app/receipts", &world.password);
-        let mail = letter("Large") + &large.repeat(20_000);
-        let to = format!("large{number}@reader.example");
-        assert!(app.submit("news@acme.example", &[&to], &mail).starts_with("250"));
-    }
+    world.large_receipts(8, 20_000);
     // To a pipe that nobody reads, so that it stands in the middle.
-    let mut taking = Command::new(program())
-        .args(["backup", "-", "--config"])
-        .arg(world.path("relent.toml"))
+    let mut taking = world
+        .command(&["backup", "-"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -130,23 +122,14 @@ async fn a_place_without_room_is_named_and_left_as_it_was() {
 async fn nobody_starts_on_half_a_restore_and_the_same_again_ends_it() {
     let mut world = World::start().await;
     world.put_off();
-    let large = "x".repeat(70) + "\r\n";
-    for number in 0..6 {
-        let mut app = Client::login(world.ports.submission[0], "app/receipts", &world.password);
-        let mail = letter("Large") + &large.repeat(40_000);
-        let to = format!("large{number}@reader.example");
-        assert!(app.submit("news@acme.example", &[&to], &mail).starts_with("250"));
-    }
+    world.large_receipts(6, 40_000);
     let file = world.backup("relent.tar");
     world.lose();
     let mark = world.path("data/restoring");
     let mut was_half = false;
     for _ in 0..20 {
-        let mut restoring = Command::new(program())
-            .arg("restore")
-            .arg(&file)
-            .arg("--config")
-            .arg(world.path("relent.toml"))
+        let mut restoring = world
+            .command(&["restore", &file.to_string_lossy()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -194,9 +177,7 @@ async fn records_go_on_with_numbers_and_without_mail_too() {
     world.done(&["backup", &file.to_string_lossy(), "--without-mail"]);
     number(&world, "lost");
     world.lose();
-    world.restore(&file);
-    world.receiver.misbehave(Vec::new());
-    world.launch(&[]);
+    world.comes_back(&file);
     assert_eq!(world.waiting(), Vec::<String>::new());
     assert!(world.receipt("ann@reader.example").starts_with("250"), "the credential still serves");
     number(&world, "after");

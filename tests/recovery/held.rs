@@ -1,6 +1,6 @@
 //! What is there after a restore, and that none of it leaves before it may.
 
-use crate::journeys::{field, http, reply_address};
+use crate::journeys::{field, reply_address};
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,11 +52,8 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_and_sends_nothing_u
     thread.join().expect("the load ends");
     let lost = world.lose();
     assert!(lost.exists());
-    let said = world.restore(&file);
+    let said = world.comes_back(&file);
     assert!(said.out.contains("all mail is held"), "{}", said.out);
-    // The next server takes all.
-    world.receiver.misbehave(Vec::new());
-    world.launch(&[]);
 
     let waiting = world.waiting();
     for to in before.iter().filter(|to| !stopped.contains(to)) {
@@ -68,13 +65,13 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_and_sends_nothing_u
     assert!(listed.contains("held since the restore"), "{listed}");
     let summary = world.done(&["queue", "summary"]).out;
     assert!(summary.contains("held since the restore of"), "{summary}");
-    let ready = http(&world, "GET /readyz HTTP/1.1", "");
+    let ready = world.http("GET /readyz HTTP/1.1", "");
     assert!(
         ready.starts_with("HTTP/1.1 200") && ready.contains("held since the restore"),
         "{ready}"
     );
     assert!(world.log().contains("all mail is held since the restore"));
-    let metrics = http(&world, "GET /metrics HTTP/1.1", "");
+    let metrics = world.http("GET /metrics HTTP/1.1", "");
     assert!(metrics.contains("relent_restore_held 1"), "the figure says it");
     let refused = world.relent(&["restore", "release"]);
     assert_eq!(refused.code, 1);
@@ -127,9 +124,7 @@ async fn what_people_answer_while_mail_is_held_is_obeyed_and_old_tokens_still_se
     send(&world, "Two");
     let file = world.backup("relent.tar");
     world.lose();
-    world.restore(&file);
-    world.receiver.misbehave(Vec::new());
-    world.launch(&[]);
+    world.comes_back(&file);
     // The address in the mail that the lost host sent.
     let message = "From: <ann@reader.example>\r\nSubject: Re: One\r\n\r\nR\r\n";
     let mut mx = Client::connect(world.ports.inbound[0]);
@@ -167,9 +162,7 @@ async fn mail_is_let_go_account_by_account_and_old_mail_may_be_dropped() {
     assert!(app.submit("x@acme.example.org", &["bob@reader.example"], &mail).starts_with("250"));
     let file = world.backup("relent.tar");
     world.lose();
-    world.restore(&file);
-    world.receiver.misbehave(Vec::new());
-    world.launch(&[]);
+    world.comes_back(&file);
     let waive = ["--waive", "Ann Ops", "--reason", "a rehearsal"];
     world.done(&[&["restore", "release", "--account", "other"][..], &waive].concat());
     world.receiver.message_to("bob@reader.example", PATIENCE).await.expect("theirs goes");

@@ -53,9 +53,7 @@ async fn an_export_of_the_audit_chain_brings_stops_and_erasures() {
     let list = world.path("audit.jsonl");
     std::fs::write(&list, told).expect("written");
     world.lose();
-    world.restore(&file);
-    world.receiver.misbehave(Vec::new());
-    world.launch(&[]);
+    world.comes_back(&file);
     let list = list.to_string_lossy();
     let said = world.done(&["restore", "replay", &list, "--json"]).json();
     let counts = &said["files"][0];
@@ -95,9 +93,7 @@ async fn what_is_left_of_the_lost_host_brings_what_had_ended_too() {
         let said = crate::support::said(output);
         assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     }
-    world.restore(&file);
-    world.receiver.misbehave(Vec::new());
-    world.launch(&[]);
+    world.comes_back(&file);
     let said = world.done(&["restore", "replay", &left.to_string_lossy(), "--json"]).json();
     let counts = &said["files"][0];
     assert_eq!(
@@ -126,9 +122,7 @@ async fn events_and_lists_of_stops_that_a_customer_kept_are_replayed() {
     )
     .expect("written");
     world.lose();
-    world.restore(&file);
-    world.receiver.misbehave(Vec::new());
-    world.launch(&[]);
+    world.comes_back(&file);
     let (stops, events) = (stops.to_string_lossy(), events.to_string_lossy());
     let none = world.relent(&["restore", "replay", &events]);
     assert!(none.err.contains("--account"), "{}", none.err);

@@ -8,7 +8,7 @@ mod later;
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, Said, World};
 use relent::demo::receiver::Fault;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 impl World {
@@ -27,6 +27,16 @@ impl World {
         app.submit("news@acme.example", &[to], &letter("Receipt"))
     }
 
+    /// Submits so many receipts of so many lines.
+    fn large_receipts(&self, count: usize, lines: usize) {
+        let mail = letter("Large") + &("x".repeat(70) + "\r\n").repeat(lines);
+        for number in 0..count {
+            let mut app = Client::login(self.ports.submission[0], "app/receipts", &self.password);
+            let to = format!("large{number}@reader.example");
+            assert!(app.submit("news@acme.example", &[&to], &mail).starts_with("250"));
+        }
+    }
+
     /// Takes a backup into a file.
     fn backup(&self, name: &str) -> PathBuf {
         let file = self.path(name);
@@ -43,8 +53,16 @@ impl World {
         lost
     }
 
-    fn restore(&self, file: &std::path::Path) -> Said {
+    fn restore(&self, file: &Path) -> Said {
         self.done(&["restore", &file.to_string_lossy()])
+    }
+
+    /// Puts a backup back on a fresh host, and starts it there before a receiver that takes all.
+    fn comes_back(&mut self, file: &Path) -> Said {
+        let said = self.restore(file);
+        self.receiver.misbehave(Vec::new());
+        self.launch(&[]);
+        said
     }
 
     /// Recipients that wait.

@@ -1,6 +1,7 @@
 //! Every key of the settings is either taken by a running daemon or named as needing a restart.
 
 use crate::support::World;
+use relent::config::reference::{Setting, settings};
 use relent::config::{Config, FIXED, differences};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -99,26 +100,17 @@ fn other(value: &Value) -> Option<String> {
     })
 }
 
+/// A value as it is written.
+fn value(text: &str) -> Value {
+    toml::from_str::<Table>(&format!("it = {text}")).expect("TOML")["it"].clone()
+}
+
 /// Every key of the sheet, those included that have no default, with its default.
 fn keys() -> Vec<(String, Option<Value>)> {
-    let sheet = include_str!("../../config/relent.toml");
-    let table: Table = toml::from_str(sheet).expect("TOML");
-    let (mut section, mut found) = (String::new(), Vec::new());
-    for line in sheet.lines() {
-        if let Some(head) = line.strip_prefix('[') {
-            section = head.trim_end_matches(']').to_owned();
-        } else if !line.starts_with("# ")
-            && let Some((name, _)) = line.split_once(" = ")
-        {
-            let bare = name.strip_prefix('#').unwrap_or(name);
-            let full = if section.is_empty() { bare.into() } else { format!("{section}.{bare}") };
-            let mut place = Some(&table);
-            for part in section.split('.').filter(|part| !part.is_empty()) {
-                place = place.and_then(|table| table.get(part)?.as_table());
-            }
-            found.push((full, place.and_then(|table| table.get(bare)).cloned()));
-        }
-    }
+    let keys = settings().into_iter().filter(|setting| !setting.name.is_empty());
+    let with_default =
+        |setting: Setting| (setting.key(), (!setting.is_optional).then(|| value(setting.value)));
+    let found: Vec<_> = keys.map(with_default).collect();
     assert!(found.len() > 200, "only {} keys were found", found.len());
     found
 }
@@ -155,7 +147,7 @@ async fn every_key_is_taken_or_named_as_needing_a_restart() {
             .map(|(_, text)| text.replace("{world}", &home).replace("{user}", &user.name));
         let text = by_hand.or_else(|| default.as_ref().and_then(other));
         let text = text.unwrap_or_else(|| panic!("how is {key} changed? add it to BY_HAND"));
-        let value = toml::from_str::<Table>(&format!("it = {text}")).expect("TOML")["it"].clone();
+        let value = value(&text);
         let (section, name) = key.rsplit_once('.').unwrap_or(("", &key));
         let mut place = &mut table;
         for part in section.split('.').filter(|part| !part.is_empty()) {

@@ -5,7 +5,6 @@ use crate::journeys::field;
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World};
 use relent::demo::receiver::Fault;
-use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 
@@ -17,11 +16,7 @@ fn hello(port: u16) -> String {
 }
 
 fn metric(world: &World, name: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", world.ports.http[0])).expect("http");
-    let request = b"GET /metrics HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n";
-    stream.write_all(request).expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
+    let answer = world.http("GET /metrics HTTP/1.1", "");
     answer.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned()
 }
 

@@ -1,7 +1,7 @@
 //! The cage, from inside the real daemon: a library that is loaded into it does what somebody would who had
 //! broken in (`support/probe.c`), in the thread that writes the spool.
 
-use super::{field, library};
+use super::field;
 use crate::journeys::delivered;
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World};
@@ -49,7 +49,7 @@ impl Intruder {
         let socket = UnixListener::bind_addr(&address).expect("a socket without a file");
         let number = port.local_addr().expect("bound").port();
         let command = format!("{} {number} {name}", file.display());
-        let library = library(&world, "probe");
+        let library = world.library("probe");
         Self { world, _outside: outside, _port: port, _socket: socket, command, library }
     }
 

@@ -15,15 +15,6 @@ fn launcher(world: &World, more: &str) -> Vec<String> {
     ["python3", script, &settings, more].map(str::to_owned).to_vec()
 }
 
-fn livez(port: u16) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("http answers");
-    let request = b"GET /livez HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n";
-    stream.write_all(request).expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn each_socket_of_systemd_is_taken_and_no_right_is_needed() {
     let mut world = World::with("").await;
@@ -46,7 +37,7 @@ async fn each_socket_of_systemd_is_taken_and_no_right_is_needed() {
     delivered(&world, "ann@reader.example").await;
     let mut inbound = Client::connect(ports.inbound[0]);
     assert!(inbound.say("EHLO mx.reader.example").starts_with("250"));
-    assert!(livez(ports.http[0]).ends_with("alive\n"));
+    assert!(world.http("GET /livez HTTP/1.1", "").ends_with("alive\n"));
     // A handshake is begun before a word is said: what is no TLS ends it.
     let mut implicit = TcpStream::connect(("127.0.0.1", ports.submissions[0])).expect("it answers");
     implicit.write_all(b"EHLO client.example\r\n").expect("written");

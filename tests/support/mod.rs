@@ -13,10 +13,10 @@ use relent::demo::receiver::Receiver;
 use relent::dns::{NameServer, Rdata};
 use relent::tls::Server;
 use std::fs::Permissions;
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
@@ -341,15 +341,16 @@ impl World {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
+    /// A verb of the command line, for who has more to do with it than to wait for its end.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command.args(arguments).arg("--config").arg(self.path("relent.toml"));
+        command
+    }
+
     /// Runs a verb of the command line.
     pub fn relent(&self, arguments: &[&str]) -> Said {
-        let output = Command::new(program())
-            .args(arguments)
-            .arg("--config")
-            .arg(self.path("relent.toml"))
-            .output()
-            .expect("the command line runs");
-        said(output)
+        said(self.command(arguments).output().expect("the command line runs"))
     }
 
     /// Runs a verb that must succeed.
@@ -357,6 +358,38 @@ impl World {
         let said = self.relent(arguments);
         assert_eq!(said.code, 0, "relent {}: {}{}", arguments.join(" "), said.out, said.err);
         said
+    }
+
+    /// Builds a library of this folder that is loaded before all others; its path.
+    pub fn library(&self, name: &str) -> String {
+        let library = self.path(&format!("{name}.so"));
+        let source = format!("{}/tests/support/{name}.c", env!("CARGO_MANIFEST_DIR"));
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).args([&source, "-ldl"]);
+        assert!(compiler.status().expect("a C compiler").success(), "{source} was not compiled");
+        library.display().to_string()
+    }
+
+    /// A request to the pages, the API or the figures, with a form where there is one; the whole answer.
+    /// More fields may follow the line.
+    pub fn http(&self, line: &str, form: &str) -> String {
+        let answer = self.http_with(line, "application/x-www-form-urlencoded", form);
+        String::from_utf8(answer).expect("an answer in UTF-8")
+    }
+
+    /// The same with a body of any kind; the answer byte for byte.
+    pub fn http_with(&self, line: &str, media_type: &str, body: &str) -> Vec<u8> {
+        let to = ("127.0.0.1", self.ports.http[0]);
+        let mut stream = TcpStream::connect(to).expect("http answers");
+        let request = format!(
+            "{line}\r\nHost: relay.relent.example\r\nConnection: close\r\n\
+             Content-Type: {media_type}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        answer
     }
 
     pub fn log(&self) -> String {
@@ -388,6 +421,23 @@ fn records() -> Vec<(String, Rdata)> {
         ("both.example".into(), Rdata::Mx(10, "mx.second.example".into())),
         ("both.example".into(), Rdata::Mx(20, "mx.reader.example".into())),
     ]
+}
+
+/// The sources below a folder of the repository, or the one that is named, in order.
+pub fn sources(place: &str) -> Vec<PathBuf> {
+    fn gather(path: PathBuf, found: &mut Vec<PathBuf>) {
+        if path.is_dir() {
+            for entry in std::fs::read_dir(path).expect("a source folder can be read") {
+                gather(entry.expect("a folder's entry can be read").path(), found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    let mut found = Vec::new();
+    gather(Path::new(env!("CARGO_MANIFEST_DIR")).join(place), &mut found);
+    found.sort();
+    found
 }
 
 /// The records that `relent domain show --json` prints, for a name server.

@@ -1,10 +1,9 @@
 //! What `/metrics` shows, against the list of all figures and the rules of OpenMetrics.
 
-use super::scene::{asked, body, figures, play};
-use crate::support::World;
+use super::scene::{body, figures, play};
+use crate::support::{World, sources};
 use relent::telemetry::{Kind, Metric, Values, metric_named, metrics_listed};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A sample: its name, its labels, its value.
@@ -173,7 +172,7 @@ async fn every_figure_shown_is_listed_and_every_one_listed_is_shown() {
     assert!(stops > 0.0 && stops < 20.0, "{stops}");
     // Judges that are not ours.
     judge("/usr/bin/python3", &["-c", STRICT], &figures(&world)).await;
-    let text = asked(&world, "GET /metrics HTTP/1.1", "Accept: text/plain\r\n", "");
+    let text = world.http("GET /metrics HTTP/1.1\r\nAccept: text/plain", "");
     assert!(text.contains("text/plain; version=0.0.4"), "{text}");
     judge("promtool", &["check", "metrics"], body(&text)).await;
 }
@@ -218,9 +217,10 @@ async fn judge(program: &'static str, arguments: &'static [&'static str], text: 
 async fn figures_are_shown_to_whom_the_settings_name() {
     let world = World::bare("", "").await;
     let line = "GET /metrics HTTP/1.1";
-    assert!(asked(&world, line, "", "").starts_with("HTTP/1.1 200"));
+    assert!(world.http(line, "").starts_with("HTTP/1.1 200"));
     // A proxy on this machine says who asks.
-    let refused = asked(&world, line, "X-Forwarded-For: 192.0.2.7\r\n", "");
+    let proxied = format!("{line}\r\nX-Forwarded-For: 192.0.2.7");
+    let refused = world.http(&proxied, "");
     assert!(
         refused.starts_with("HTTP/1.1 403") && refused.contains("metrics.readers"),
         "{refused}"
@@ -228,10 +228,10 @@ async fn figures_are_shown_to_whom_the_settings_name() {
     assert!(!refused.contains("relent_"), "{refused}");
     drop(world);
     let world = World::bare("", "[metrics]\nreaders = [\"192.0.2.0/24\"]\n").await;
-    let shown = asked(&world, line, "X-Forwarded-For: 192.0.2.7\r\n", "");
+    let shown = world.http(&proxied, "");
     assert!(shown.starts_with("HTTP/1.1 200"), "{shown}");
-    assert!(asked(&world, line, "", "").starts_with("HTTP/1.1 403"), "this machine is not named");
-    assert!(asked(&world, "GET /livez HTTP/1.1", "", "").starts_with("HTTP/1.1 200"));
+    assert!(world.http(line, "").starts_with("HTTP/1.1 403"), "this machine is not named");
+    assert!(world.http("GET /livez HTTP/1.1", "").starts_with("HTTP/1.1 200"));
 }
 
 /// The figures that a text of Rust counts, with the names of their labels.
@@ -263,23 +263,10 @@ fn counted(text: &str) -> Vec<(String, &'static str, Vec<String>)> {
     found
 }
 
-fn sources(folder: &Path, all: &mut String) {
-    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            sources(&path, all);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = std::fs::read_to_string(&path).expect("a source");
-            all.push_str(text.split("\n#[cfg(test)]").next().unwrap_or_default());
-        }
-    }
-}
-
 #[test]
 fn the_code_counts_what_is_listed_and_nothing_else() {
-    let mut all = String::new();
-    sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut all);
-    let found = counted(&all);
+    let read = |path| std::fs::read_to_string(path).expect("a source");
+    let found: Vec<_> = sources("src").iter().flat_map(|path| counted(&read(path))).collect();
     assert!(found.len() > 60, "{}", found.len());
     for (name, kind, labels) in &found {
         let metric = metrics_listed().find(|metric| metric.name == name);

@@ -1,8 +1,8 @@
 //! Lines of the log, while strangers send what breaks lines, in every place where they may say something.
 
-use super::scene::{ANN, asked, play};
+use super::scene::{ANN, play};
 use crate::support::client::{Client, letter};
-use crate::support::{PATIENCE, World};
+use crate::support::{PATIENCE, World, sources};
 use relent::demo::receiver::Fault;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -70,8 +70,8 @@ async fn provoke(world: &World) {
             &joined(&[line, &word, b" HTTP/1.1\r\nHost: x\r\nUser-Agent: ", &word, b"\r\n\r\n"]),
         );
     }
-    let wrong = "Authorization: Bearer wrong\r\n";
-    let said = asked(world, "GET /api/v1/accounts/acme/streams HTTP/1.1", wrong, "");
+    let line = "GET /api/v1/accounts/acme/streams HTTP/1.1\r\nAuthorization: Bearer wrong";
+    let said = world.http(line, "");
     assert!(said.starts_with("HTTP/1.1 401"), "{said}");
     // What a server says, and what a message of an application has in its header.
     world.agree("evil@reader.example");
@@ -372,17 +372,10 @@ async fn the_journal_is_spoken_to_where_it_reads_our_standard_error() {
 fn the_page_has_every_event_that_the_code_tells() {
     let promised = promised();
     let mut told = BTreeSet::new();
-    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
-    while let Some(folder) = folders.pop() {
-        for path in std::fs::read_dir(folder).expect("a folder").flatten().map(|one| one.path()) {
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
-            for after in text.split("event = \"").skip(1) {
-                told.insert(after.split('"').next().unwrap_or_default().to_owned());
-            }
+    for path in sources("src") {
+        let text = std::fs::read_to_string(path).expect("a source");
+        for after in text.split("event = \"").skip(1) {
+            told.insert(after.split('"').next().unwrap_or_default().to_owned());
         }
     }
     // How a recipient ended is told by its outcome's name.

@@ -5,8 +5,6 @@ use crate::journeys::{delivered, field, reply_address};
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World};
 use relent::demo::receiver::{Fault, Received};
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Instant;
 
 pub const ANN: &str = "ann@reader.example";
@@ -17,20 +15,6 @@ pub const GONE: &str = "gone@reader.example";
 pub const LATER: &str = "later@reader.example";
 pub const STRANGER: &str = "stranger@reader.example";
 
-/// A request over HTTP, with fields besides; the whole answer.
-pub fn asked(world: &World, line: &str, fields: &str, form: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", world.ports.http[0])).expect("http answers");
-    let request = format!(
-        "{line}\r\nHost: relay.relent.example\r\nConnection: close\r\n{fields}\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
-        form.len()
-    );
-    stream.write_all(request.as_bytes()).expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
-}
-
 /// The body of an answer.
 pub fn body(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
@@ -38,7 +22,7 @@ pub fn body(answer: &str) -> &str {
 
 /// What `/metrics` shows now.
 pub fn figures(world: &World) -> String {
-    body(&asked(world, "GET /metrics HTTP/1.1", "", "")).to_owned()
+    body(&world.http("GET /metrics HTTP/1.1", "")).to_owned()
 }
 
 /// Waits until the figures say so.
@@ -123,7 +107,7 @@ pub async fn play(world: &World) {
     let link = field(&ben, "List-Unsubscribe").expect("a link");
     let token = link.split("/u/").nth(1).expect("a token").trim_end_matches('>').to_owned();
     let line = format!("POST /u/{token} HTTP/1.1");
-    let said = asked(world, &line, "", "List-Unsubscribe=One-Click");
+    let said = world.http(&line, "List-Unsubscribe=One-Click");
     assert!(said.starts_with("HTTP/1.1 200"), "{said}");
     complain(world, &delivered(world, CLEO).await);
     until(world, "an address is found dead and another waits", |shown| {

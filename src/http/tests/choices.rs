@@ -101,14 +101,7 @@ async fn what_the_form_never_showed_is_not_taken_for_cleared() {
     let (to, token) = (house.public().await, house.token());
     let offers = house.stream("offers", StreamKind::Marketing).await;
     let other = house.parts.accounts.add_account("other").await.expect("account");
-    let draft = StreamDraft {
-        name: "foreign".into(),
-        kind: StreamKind::Marketing,
-        consent_required: None,
-        honour_opt_out: false,
-        reply_to: None,
-        rules: StreamRules::default(),
-    };
+    let draft = StreamDraft::named("foreign", StreamKind::Marketing);
     house.parts.accounts.add_stream(other.id, draft).await.expect("stream");
     house.submit_on(&offers).await;
     let line = format!("POST /u/{token}/preferences");

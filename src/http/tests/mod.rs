@@ -13,7 +13,7 @@ mod readers;
 mod strangers;
 
 use super::{Parts, Site, Vitals, admin, public, serve_tcp, serve_unix};
-use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind, StreamRules};
+use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind};
 use crate::acme::Acme;
 use crate::config::{Config, Live, Size, Span};
 use crate::dns::{DnsFault, Resolver, Route};
@@ -135,12 +135,8 @@ impl House {
         );
         let acme = accounts.add_account("acme").await.expect("account");
         let draft = StreamDraft {
-            name: "news".into(),
-            kind: StreamKind::Marketing,
             consent_required: Some(false),
-            honour_opt_out: false,
-            reply_to: None,
-            rules: StreamRules::default(),
+            ..StreamDraft::named("news", StreamKind::Marketing)
         };
         let stream = accounts.add_stream(acme.id, draft).await.expect("stream");
         let tls = tls::Server::load(&config.tls, folder.path(), &config.hostname);
@@ -195,14 +191,7 @@ impl House {
 
     /// Another stream of the account.
     async fn stream(&self, name: &str, kind: StreamKind) -> Stream {
-        let draft = StreamDraft {
-            name: name.into(),
-            kind,
-            consent_required: Some(false),
-            honour_opt_out: false,
-            reply_to: None,
-            rules: StreamRules::default(),
-        };
+        let draft = StreamDraft { consent_required: Some(false), ..StreamDraft::named(name, kind) };
         let made = self.parts.accounts.add_stream(self.stream.account, draft).await;
         made.expect("stream")
     }

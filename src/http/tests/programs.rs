@@ -236,14 +236,7 @@ async fn who_asks_too_much_waits_and_is_told_how_long() {
 async fn a_credential_of_a_stream_reaches_no_other() {
     let house = House::build().await;
     let to = house.public().await;
-    let draft = StreamDraft {
-        name: "bills".into(),
-        kind: StreamKind::Marketing,
-        consent_required: None,
-        honour_opt_out: false,
-        reply_to: None,
-        rules: StreamRules::default(),
-    };
+    let draft = StreamDraft::named("bills", StreamKind::Marketing);
     house.parts.accounts.add_stream(house.stream.account, draft).await.expect("a stream");
     let bound = CredentialDraft {
         streams: vec![house.stream.id],

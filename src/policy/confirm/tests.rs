@@ -2,7 +2,7 @@
 
 use super::super::tests::evidence;
 use super::*;
-use crate::accounts::{Accounts, StreamDraft, StreamKind, StreamRules};
+use crate::accounts::{Accounts, StreamDraft, StreamKind};
 use crate::store::Store;
 use crate::world::World;
 use crate::world::clock::Clock;
@@ -54,14 +54,7 @@ impl Rig {
             Ok(account) => account.id,
             Err(_) => self.accounts.add_account(account).await.expect("account").id,
         };
-        let draft = StreamDraft {
-            name: name.into(),
-            kind: StreamKind::Marketing,
-            consent_required: None,
-            honour_opt_out: false,
-            reply_to: None,
-            rules: StreamRules::default(),
-        };
+        let draft = StreamDraft::named(name, StreamKind::Marketing);
         self.accounts.add_stream(account, draft).await.expect("stream")
     }
 

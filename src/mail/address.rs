@@ -171,6 +171,9 @@ impl Address {
     /// A-labels. Dots and tags are left alone: nobody's mailbox rules are guessed.
     #[must_use]
     pub fn normal(&self) -> String {
+        if self.local.is_ascii() {
+            return format!("{}@{}", self.local.to_ascii_lowercase(), self.domain);
+        }
         let folded: String = self.local.nfkc().flat_map(char::to_lowercase).nfkc().collect();
         format!("{folded}@{}", self.domain)
     }

@@ -11,12 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::ops::Bound;
 use std::os::unix::fs::OpenOptionsExt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// From so many keys on a second thread looks for half of them.
-const SHARED_FROM: usize = 256;
 
 /// What a file is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,23 +218,7 @@ impl Engine for Redb {
             let get = |key: &&[u8]| -> Result<_, ::redb::Error> {
                 Ok(open.get(*key)?.map(|value| value.value().to_vec()))
             };
-            let get_all =
-                |keys: &[&[u8]]| keys.iter().map(get).collect::<Result<Vec<_>, ::redb::Error>>();
-            if keys.len() < SHARED_FROM {
-                return get_all(keys);
-            }
-            let (near, far) = keys.split_at(keys.len() / 2);
-            std::thread::scope(|scope| {
-                // Where there is no thread to be had, all is looked for here.
-                let Ok(beside) = std::thread::Builder::new().spawn_scoped(scope, || get_all(far))
-                else {
-                    return get_all(keys);
-                };
-                let found = get_all(near);
-                // A panic of the engine goes on here, where it is caught.
-                let rest = beside.join().unwrap_or_else(|panic| resume_unwind(panic));
-                Ok([found?, rest?].concat())
-            })
+            keys.iter().map(get).collect()
         })
     }
 

@@ -37,7 +37,15 @@ fn every_chapter_stands_in_the_summary() {
 fn every_link_leads_somewhere() {
     let mut pages = chapters();
     pages.extend(
-        ["README.md", "docs/README.md", "docs/src/SUMMARY.md", "tests/README.md"].map(Into::into),
+        [
+            "README.md",
+            "CHANGELOG.md",
+            "docs/README.md",
+            "docs/src/SUMMARY.md",
+            "src/README.md",
+            "tests/README.md",
+        ]
+        .map(Into::into),
     );
     let mut dead = Vec::new();
     for page in &pages {

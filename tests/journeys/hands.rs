@@ -100,6 +100,7 @@ async fn a_verb_that_changes_nothing_says_how_the_message_stands() {
         }
     };
     assert!(gone.contains("it has ended, or never was"), "{gone}");
+    assert_eq!(world.done(&["queue", "list", "--domain", "other.example"]).err, "nothing waits\n");
     let none = world.relent(&["queue", "list", "--limit", "0"]);
     assert!(none.code == 2 && none.err.contains("1..=10000"), "{}", none.err);
 }

@@ -1,24 +1,24 @@
-//! The programs of the book that take calls (`docs/src/webhooks.md`), run as they stand there: they take what is
-//! signed with their secret, each event once, and nothing else. Where a language is not on this machine that is
-//! said on standard error.
+//! The programs of the book (`docs/src/webhooks.md`, `docs/src/api.md`), run as they stand there. Those that take
+//! calls take what is signed with their secret, each event once, and nothing else; the one that follows events goes
+//! on where it was ended. Where a language is not on this machine that is said on standard error.
 
 use super::{HASTE, add, send};
-use crate::support::World;
+use crate::support::{PATIENCE, World};
 use data_encoding::BASE64;
 use ring::hmac;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-const PAGE: &str = include_str!("../../docs/src/webhooks.md");
+const HOOKS: &str = include_str!("../../docs/src/webhooks.md");
+const API: &str = include_str!("../../docs/src/api.md");
 
-/// A program of the page at work; it is ended when dropped.
+/// A program of the book at work; it is ended when dropped.
 struct Program {
     child: Child,
     lines: Receiver<String>,
-    port: u16,
 }
 
 impl Drop for Program {
@@ -29,19 +29,20 @@ impl Drop for Program {
 }
 
 impl Program {
-    /// The block of this language, run by this interpreter from this file; none where there is no interpreter.
+    /// The page's block of this language, run by this interpreter from this file; none where there is no
+    /// interpreter.
     fn start(
         world: &World,
+        page: &str,
         (language, interpreter, file): (&str, &str, &str),
-        secret: &str,
+        environment: &[(&str, &str)],
     ) -> Option<Self> {
-        let (_, block) = PAGE.split_once(&format!("```{language}\n")).expect("the block");
+        let (_, block) = page.split_once(&format!("```{language}\n")).expect("the block");
         let (text, _) = block.split_once("\n```\n").expect("its end");
         std::fs::write(world.path(file), format!("{text}\n")).expect("written");
         let child = Command::new(interpreter)
             .arg(world.path(file))
-            .env("WEBHOOK_SECRET", secret)
-            .env("PORT", "0")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn();
@@ -57,16 +58,33 @@ impl Program {
                 let _ = told.send(line);
             });
         });
-        let mut program = Self { child, lines, port: 0 };
-        let line = program.says();
-        let port = line.strip_prefix("listening on ").and_then(|port| port.parse().ok());
-        program.port = port.unwrap_or_else(|| panic!("it names no port: {line}"));
-        Some(program)
+        Some(Self { child, lines })
     }
 
     /// The next line that it prints.
     fn says(&self) -> String {
-        self.lines.recv_timeout(crate::support::PATIENCE).expect("it says something")
+        self.lines.recv_timeout(PATIENCE).expect("it says something")
+    }
+}
+
+/// One that takes calls.
+struct Hook {
+    program: Program,
+    port: u16,
+}
+
+impl Hook {
+    fn start(world: &World, program: (&str, &str, &str), secret: &str) -> Option<Self> {
+        let environment = [("WEBHOOK_SECRET", secret), ("PORT", "0")];
+        let program = Program::start(world, HOOKS, program, &environment)?;
+        let line = program.says();
+        let port = line.strip_prefix("listening on ").and_then(|port| port.parse().ok());
+        let port = port.unwrap_or_else(|| panic!("it names no port: {line}"));
+        Some(Self { program, port })
+    }
+
+    fn says(&self) -> String {
+        self.program.says()
     }
 
     fn url(&self) -> String {
@@ -76,7 +94,7 @@ impl Program {
     /// The status with which it answers a call; the fields stand between id and signature as they are sent.
     fn answer(&self, (id, moment, signatures): (&str, u64, &str), body: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
-        stream.set_read_timeout(Some(crate::support::PATIENCE)).expect("a limit");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
         let request = format!(
             "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\nwebhook-id: {id}\r\nwebhook-timestamp: {moment}\r\n\
@@ -102,7 +120,7 @@ fn signed(secret: &str, id: &str, moment: u64, body: &str) -> String {
 fn takes_what_is_signed_and_nothing_else(world: &World, program: (&str, &str, &str)) {
     // A place to be called at is named before there is a secret, and the program needs that first.
     let (id, secret) = add(world, &["http://127.0.0.1:1/", "--events", "message.delivered"]);
-    let Some(hook) = Program::start(world, program, &secret) else { return };
+    let Some(hook) = Hook::start(world, program, &secret) else { return };
     world.done(&["webhook", "set", "acme", &id, "--url", &hook.url()]);
     world.done(&["webhook", "test", "acme", &id]);
     assert_eq!(hook.says(), "webhook.test");
@@ -136,7 +154,7 @@ fn takes_what_is_signed_and_nothing_else(world: &World, program: (&str, &str, &s
     world.done(&["webhook", "remove", "acme", &id]);
 
     let (id, secret) = add(world, &["http://127.0.0.1:1/"]);
-    let other = Program::start(world, program, "whsec_b3RoZXI=").expect("it ran before");
+    let other = Hook::start(world, program, "whsec_b3RoZXI=").expect("it ran before");
     world.done(&["webhook", "set", "acme", &id, "--url", &other.url()]);
     assert!(secret.len() > 30, "{secret}");
     let refused = world.relent(&["webhook", "test", "acme", &id]);
@@ -153,4 +171,47 @@ async fn the_books_python_takes_what_is_signed_and_nothing_else() {
 async fn the_books_javascript_takes_what_is_signed_and_nothing_else() {
     let world = World::with(HASTE).await;
     takes_what_is_signed_and_nothing_else(&world, ("js", "node", "hook.mjs"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_books_follower_goes_on_where_it_was_ended() {
+    let world = World::with(HASTE).await;
+    let made = ["credential", "add", "acme", "--name", "tail", "--right", "events.read", "--json"];
+    let made = world.done(&made).json();
+    let token = made["token"].as_str().expect("a token");
+    let (url, file) = (format!("http://127.0.0.1:{}", world.ports.http[0]), world.path("place"));
+    let file = file.display().to_string();
+    let environment = [("RELENT_URL", &*url), ("RELENT_TOKEN", token), ("PLACE_FILE", &*file)];
+    let start = |environment: &[(&str, &str)]| {
+        Program::start(&world, API, ("python", "python3", "follow.py"), environment)
+    };
+    let stop = |to: &str| world.done(&["suppression", "add", "acme", to]);
+    stop("before@reader.example");
+    let Some(first) = start(&environment) else { return };
+    assert_eq!(first.says(), "recipient.suppressed before@reader.example");
+    stop("one@reader.example");
+    assert_eq!(first.says(), "recipient.suppressed one@reader.example");
+    let deadline = Instant::now() + PATIENCE;
+    let place = || std::fs::read_to_string(&file).unwrap_or_default();
+    while !place().ends_with(".2") {
+        assert!(Instant::now() < deadline, "its place is kept: {}", place());
+        std::thread::yield_now();
+    }
+    drop(first);
+    stop("two@reader.example");
+    let again = start(&environment).expect("it ran before");
+    assert_eq!(again.says(), "recipient.suppressed two@reader.example", "once, and nothing twice");
+    drop(again);
+    let mut wrong = environment;
+    wrong[1].1 = "wrong";
+    let mut refused = start(&wrong).expect("it ran before");
+    let deadline = Instant::now() + PATIENCE;
+    let ended = loop {
+        match refused.child.try_wait().expect("a look") {
+            Some(ended) => break ended,
+            None => assert!(Instant::now() < deadline, "it asks again with a wrong token"),
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(ended.code(), Some(1));
 }

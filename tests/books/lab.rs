@@ -160,7 +160,7 @@ impl Drop for Lab {
 }
 
 /// Commands that are for the machine and not for Relent: what they begin with, and what they would do here.
-const MACHINE: [(&str, &str); 12] = [
+const MACHINE: [(&str, &str); 11] = [
     ("apt-get ", "it installs packages"),
     ("dpkg ", "it installs packages"),
     ("install ", "it writes into the system's folders"),
@@ -170,8 +170,7 @@ const MACHINE: [(&str, &str); 12] = [
     ("systemd-tmpfiles ", "it makes the system's folders"),
     ("systemctl edit ", "it changes what the system starts"),
     ("systemctl enable ", "it changes what the system starts"),
-    ("systemctl stop relent.socket", "it closes ports of the system"),
-    ("systemctl start relent.socket", "it opens ports of the system"),
+    ("systemctl restart relent.socket", "it opens ports of the system"),
     ("packaging/", "it builds a release"),
 ];
 

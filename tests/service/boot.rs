@@ -176,6 +176,9 @@ fn the_units_as_they_are_shipped_run_under_systemd() {
     assert_eq!(machine.saw("watchdog"), "started anew after 1", "{}", all());
     assert_eq!(waits("queue.anew"), 2, "{}", all());
     assert_eq!(machine.saw("stopped"), "success", "{}", all());
+    // A port that is added to both files is had after a restart of both.
+    let added = (machine.saw("added"), machine.saw("pages"));
+    assert_eq!(added, ("0".into(), "alive".into()), "{}", all());
     let journal = machine.saw("journal");
     for words in ["out of reach (Landlock)", "let through (seccomp)", "listening"] {
         assert!(journal.contains(words), "{words}: {}", all());

@@ -48,6 +48,17 @@ pub struct Suspension {
     pub text: String,
 }
 
+impl Suspension {
+    /// What applications of the account of this name are told.
+    #[must_use]
+    pub fn words(&self, account: &str) -> String {
+        match self.text.as_str() {
+            "" => format!("the account {account} is suspended"),
+            text => format!("the account {account} is suspended: {text}"),
+        }
+    }
+}
+
 /// What the operator, and for its members the account itself, demands of an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountRules {

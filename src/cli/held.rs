@@ -79,10 +79,12 @@ pub(super) async fn held(client: &Client, verb: HeldVerb) -> Result<(), Fault> {
             let columns = if site.is_some() { &STOP } else { &SITE };
             let asked = [("site", site.as_deref())];
             let count = show::listing(client, "/suppressions/held", &asked, columns, form).await?;
-            if let Some(site) = site.filter(|_| count == 0) {
-                show::aside(&format!(
+            match site.filter(|_| count == 0) {
+                Some(site) => show::aside(&format!(
                     "nothing is held for {site}: `relent suppression held list` names the sites under alarm"
-                ));
+                )),
+                None if count == 0 => show::aside("nothing is held: no site is under alarm"),
+                None => {}
             }
             Ok(())
         }

@@ -147,7 +147,9 @@ pub(super) async fn queue(client: &Client, verb: QueueVerb) -> Result<(), Fault>
             asked.push(("all", chosen.iter().any(|chosen| chosen.all).then_some("true")));
             asked.push(("limit", Some(limit.as_str())));
             let count = show::listing(client, "/queue", &asked, &ITEM, form).await?;
-            if u32::try_from(count).is_ok_and(|count| count >= most) {
+            if count == 0 && !form.json {
+                show::aside("nothing waits");
+            } else if u32::try_from(count).is_ok_and(|count| count >= most) {
                 show::aside(&format!(
                     "these are the first {count}; `relent queue summary` counts all, --domain and others choose"
                 ));

@@ -197,6 +197,10 @@ fn spelt(code: u16, [class, subject, detail]: [u8; 3], text: &str) -> String {
 /// What went wrong on the way, and what to do.
 fn said(door: &Door, fault: &Error) -> Fault {
     Fault::Refused(match fault {
+        // The name and the password are right: something else keeps them out (RFC 4954 §6 has 5.7.8 for wrong ones).
+        Error::AuthenticationFailed(reply) if reply.esc == [5, 7, 1] => {
+            format!("{door} takes nothing: {}", spelt(reply.code, reply.esc, &reply.message))
+        }
         Error::AuthenticationFailed(reply) => format!(
             "{door} does not know this user and password: {}; `relent credential list ACCOUNT` shows who may \
              log in",

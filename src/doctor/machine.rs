@@ -56,12 +56,19 @@ pub(super) fn machine(case: Case<'_>, world: &World) -> Vec<Finding> {
     found
 }
 
+/// A size for people: whole units, of which there are at least ten.
+fn round(bytes: u64) -> Size {
+    let units = [1 << 30, 1 << 20, 1 << 10];
+    let unit = units.into_iter().find(|unit| bytes / unit >= 10).unwrap_or(1);
+    Size(bytes - bytes % unit)
+}
+
 fn space(case: Case<'_>, world: &World) -> Option<Finding> {
     let data = &case.config.data_dir;
     let subject = data.display().to_string();
     let free = world.disk.free(data).ok()?;
     let least = case.config.spool.free_space_min.0;
-    let text = format!("{} free; mail is taken above {}", Size(free), Size(least));
+    let text = format!("{} free; mail is taken above {}", round(free), Size(least));
     let advice = "make room, or move data_dir to a larger disk";
     let inodes = rustix::fs::statvfs(data.as_path()).ok().filter(|stat| stat.f_files > 0);
     if inodes.is_some_and(|stat| stat.f_favail < 1000) {
@@ -266,6 +273,15 @@ mod tests {
         let open = look(0o755);
         assert_eq!(open.level, Level::Bad);
         assert_eq!(open.advice, Some(format!("chmod 0700 {}", home.path().display())));
+    }
+
+    #[test]
+    fn room_is_told_in_whole_units() {
+        let told = |bytes: u64| round(bytes).to_string();
+        assert_eq!(told(38_915_160 << 10), "37GB");
+        assert_eq!(told((9 << 30) + 1), "9GB");
+        assert_eq!(told((11 << 20) + 17), "11MB");
+        assert_eq!(told(7), "7B");
     }
 
     #[test]

@@ -157,9 +157,14 @@ pub(super) async fn explain(
         Verdict::Defer(answer) => ("defer", Some(answer.reply)),
         Verdict::Refuse(answer) => ("refuse", Some(answer.reply)),
     };
-    let (code, status, text) = match answer {
-        None => (250, "2.1.5".to_owned(), "may be sent".to_owned()),
-        Some(reply) => {
+    // Before anybody is asked for: AUTH and MAIL are answered so, whoever the recipient is.
+    let suspension = parts.accounts.suspension(stream.account)?;
+    let suspension = suspension.filter(|_| verdict != "defer");
+    let verdict = if suspension.is_some() { "refuse" } else { verdict };
+    let (code, status, text) = match (answer, suspension) {
+        (_, Some(suspension)) => (550, "5.7.1".to_owned(), suspension.words(&account.name)),
+        (None, None) => (250, "2.1.5".to_owned(), "may be sent".to_owned()),
+        (Some(reply), None) => {
             let status = reply.status.map(|status| status.to_string()).unwrap_or_default();
             (reply.code, status, reply.lines.join(" "))
         }

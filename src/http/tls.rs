@@ -77,8 +77,12 @@ pub(super) async fn renew(
         known.into_iter().map(|one| one.host).filter(|name| is_meant(name)).collect();
     if hosts.is_empty() {
         let text = match host {
-            Some(host) => format!("no authority is asked for `{host}`: see [acme] hosts"),
-            None => "no authority is asked for anything: see [acme] enabled".into(),
+            Some(host) => format!(
+                "no authority is asked for `{host}`: `relent tls show` lists the hosts of [acme]"
+            ),
+            None => "no authority is asked for anything: set [acme] enabled; files of [tls] are \
+                     read anew by `relent reload`"
+                .into(),
         };
         return Err(Problem::unknown(text));
     }

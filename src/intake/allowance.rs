@@ -47,11 +47,7 @@ impl Intake {
         let Some(suspension) = suspension.map_err(|fault| deferred(&fault))? else {
             return Ok(());
         };
-        let account = &login.account.name;
-        let text = match suspension.text.as_str() {
-            "" => format!("the account {account} is suspended"),
-            text => format!("the account {account} is suspended: {text}"),
-        };
+        let text = suspension.words(&login.account.name);
         Err(Verdict::Refuse(said("suspended", code, (5, 7, 1), text)))
     }
 

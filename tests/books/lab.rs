@@ -120,8 +120,22 @@ struct Wishes {
     exits: Option<i32>,
     in_the_end: bool,
     file: Option<String>,
-    settings: bool,
+    settings: Taken,
     no_settings: bool,
+}
+
+/// How the settings of a page reach the daemon.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// They are only read.
+    #[default]
+    No,
+    /// It is started anew with them.
+    Restart,
+    /// They stand in its file, and a reload is the page's own.
+    Reload,
+    /// So they do though they are wrong.
+    Wrong,
 }
 
 pub(super) struct Lab {
@@ -146,7 +160,7 @@ impl Drop for Lab {
 }
 
 /// Commands that are for the machine and not for Relent: what they begin with, and what they would do here.
-const MACHINE: [(&str, &str); 9] = [
+const MACHINE: [(&str, &str); 12] = [
     ("apt-get ", "it installs packages"),
     ("dpkg ", "it installs packages"),
     ("install ", "it writes into the system's folders"),
@@ -154,7 +168,10 @@ const MACHINE: [(&str, &str); 9] = [
     ("sed -i ", "it changes the system's files"),
     ("systemd-sysusers ", "it makes users"),
     ("systemd-tmpfiles ", "it makes the system's folders"),
+    ("systemctl edit ", "it changes what the system starts"),
     ("systemctl enable ", "it changes what the system starts"),
+    ("systemctl stop relent.socket", "it closes ports of the system"),
+    ("systemctl start relent.socket", "it opens ports of the system"),
     ("packaging/", "it builds a release"),
 ];
 
@@ -208,6 +225,8 @@ impl Lab {
             std::fs::write(world.path("authority.pem"), authority.pem()).expect("written");
             std::fs::write(world.path("relay.pem"), chain).expect("written");
             std::fs::write(world.path("relay.key"), key).expect("written");
+            let mode = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(world.path("relay.key"), mode).expect("its mode");
             settings = own_settings(world);
             settings.to_string()
         })
@@ -306,7 +325,9 @@ impl Lab {
             ["exits", code] => wishes.exits = code.parse().ok(),
             ["in", "the", "end"] => wishes.in_the_end = true,
             ["file", file] => wishes.file = Some(file.to_owned()),
-            ["settings"] => wishes.settings = true,
+            ["settings"] => wishes.settings = Taken::Restart,
+            ["settings", "to", "reload"] => wishes.settings = Taken::Reload,
+            ["wrong", "settings"] => wishes.settings = Taken::Wrong,
             ["no", "settings"] => wishes.no_settings = true,
             ["acme", "is", "set", "up"] => {
                 self.world.furnish();
@@ -510,7 +531,7 @@ impl Lab {
     }
 
     /// Settings of a page: taken as they stand where the page says so, and else only read.
-    fn set(&mut self, place: &str, text: &str, taken: bool) {
+    fn set(&mut self, place: &str, text: &str, taken: Taken) {
         let table: Table = text.parse().unwrap_or_else(|fault| panic!("{place}: {fault}"));
         let (mut all, own) = (self.settings.clone(), own_settings(&self.world));
         lay(&mut all, &table);
@@ -519,13 +540,18 @@ impl Lab {
         if let (true, Some(Value::Table(tls))) = (table.contains_key("acme"), all.get_mut("tls")) {
             tls.retain(|key, _| key != "certificate" && key != "key");
         }
-        let file = self.world.path(if taken { "relent.toml" } else { "tried.toml" });
+        let file = self.world.path(if taken == Taken::No { "tried.toml" } else { "relent.toml" });
         std::fs::write(&file, all.to_string()).expect("written");
+        if taken == Taken::Wrong {
+            return;
+        }
         let name = file.display().to_string();
         let (code, said) = self.run(&format!("{:?} check --config {name}", program()));
         assert_eq!(code, 0, "{place}: {said}");
-        if taken {
+        if taken != Taken::No {
             self.settings = all;
+        }
+        if taken == Taken::Restart {
             self.manage("restart");
         }
     }

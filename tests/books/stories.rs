@@ -40,15 +40,20 @@ macro_rules! stories {
 }
 
 stories! {
-    the_first_evening_goes_as_written: "docs/src/first-evening.md", 12;
-    operating_goes_as_written: "docs/src/operating.md", 20;
+    the_first_evening_goes_as_written: "docs/src/first-evening.md", 20;
+    operating_goes_as_written: "docs/src/operating.md", 40;
     replies_are_read_as_written: "docs/src/replies.md", 5;
-    pages_and_api_answer_as_written: "docs/src/pages-and-api.md", 10;
+    pages_are_made_as_written: "docs/src/pages.md", 3;
+    the_api_answers_as_written: "docs/src/api.md", 15;
+    webhooks_go_as_written: "docs/src/webhooks.md", 11;
+    looking_closer_shows_what_is_written: "docs/src/looking.md", 12;
+    the_service_goes_as_written: "docs/src/service.md", 10;
+    certificates_stand_as_written: "docs/src/certificates.md", 1;
     privacy_is_kept_as_written: "docs/src/privacy.md", 4;
     moving_over_goes_as_written: "docs/src/moving.md", 5;
     recovery_goes_as_written: "docs/src/recovery.md", 4;
     faults_are_mended_as_written: "docs/src/faults.md", 12;
-    upgrades_go_as_written: "docs/src/upgrades.md", 1;
+    upgrades_go_as_written: "docs/src/upgrades.md", 4;
     sending_goes_as_written: "docs/src/sending.md", 10;
     handing_in_goes_as_written: "docs/src/handing-in.md", 6;
     accounts_and_consent_go_as_written: "docs/src/accounts.md", 10;

@@ -4,6 +4,7 @@
 use super::page::{anchors, links};
 use super::{chapters, home, read};
 use crate::support::sources;
+use relent::webhooks::EventKind;
 use std::path::{Component, Path, PathBuf};
 
 /// The path without its `..`.
@@ -37,7 +38,15 @@ fn every_chapter_stands_in_the_summary() {
 fn every_link_leads_somewhere() {
     let mut pages = chapters();
     pages.extend(
-        ["README.md", "docs/README.md", "docs/src/SUMMARY.md", "tests/README.md"].map(Into::into),
+        [
+            "README.md",
+            "CHANGELOG.md",
+            "docs/README.md",
+            "docs/src/SUMMARY.md",
+            "src/README.md",
+            "tests/README.md",
+        ]
+        .map(Into::into),
     );
     let mut dead = Vec::new();
     for page in &pages {
@@ -140,4 +149,55 @@ fn every_alarm_is_told_of_in_operating() {
     });
     let others: Vec<_> = told.filter(|name| !named.contains(name)).collect();
     assert!(others.is_empty(), "there are no such alarms: {others:?}");
+}
+
+/// The text in quotes that each line of a source has behind one of these words.
+fn quoted_behind(source: &str, words: &[&str]) -> Vec<String> {
+    let quoted = |line: &str| {
+        let (_, after) = words.iter().find_map(|word| line.split_once(word))?;
+        after.split('"').nth(1).map(str::to_owned)
+    };
+    source.lines().filter_map(quoted).collect()
+}
+
+#[test]
+fn every_area_of_the_doctor_and_every_column_of_top_is_told_of_in_looking_closer() {
+    let page = read("docs/src/looking.md");
+    let doctor: String = sources("src/doctor")
+        .iter()
+        .map(|path| std::fs::read_to_string(path).expect("a source"))
+        .collect();
+    let constants = ["AREA: &str =", "DISK: &str =", "FILES: &str =", "CLOCK: &str ="];
+    let mut areas = quoted_behind(&doctor, &constants);
+    areas.extend(quoted_behind(&doctor, &["(area, subject) ="]));
+    areas.extend(quoted_behind(&read("src/cli/doctor.rs"), &["let area ="]));
+    areas.sort();
+    areas.dedup();
+    assert_eq!(areas.len(), 9, "areas of findings: {areas:?}");
+    let missing: Vec<_> =
+        areas.iter().filter(|area| !page.contains(&format!("\n| {area} |"))).collect();
+    assert!(missing.is_empty(), "docs/src/looking.md does not tell of {missing:?}");
+
+    let top = read("src/cli/top.rs");
+    let tables: String = ["const SITE:", "const STOP:"]
+        .iter()
+        .filter_map(|begin| top.split_once(begin)?.1.split_once("];"))
+        .map(|(table, _)| table)
+        .collect();
+    let columns = quoted_behind(&tables, &["    ("]);
+    assert_eq!(columns.len(), 11, "columns of `relent top`: {columns:?}");
+    let heads: Vec<&str> = page.lines().filter_map(|line| line.split(" | ").next()).collect();
+    let is_told = |column: &str| {
+        heads.iter().any(|head| head.trim_start_matches("| ").split(", ").any(|one| one == column))
+    };
+    let missing: Vec<_> = columns.iter().filter(|column| !is_told(column)).collect();
+    assert!(missing.is_empty(), "docs/src/looking.md does not tell of {missing:?}");
+}
+
+#[test]
+fn every_event_is_told_of_in_webhooks() {
+    let page = read("docs/src/webhooks.md");
+    let is_told = |kind: &&EventKind| page.contains(&format!("`{}`", kind.name()));
+    let missing: Vec<_> = EventKind::ALL.iter().filter(|kind| !is_told(kind)).collect();
+    assert!(missing.is_empty(), "docs/src/webhooks.md does not tell of {missing:?}");
 }

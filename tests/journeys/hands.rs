@@ -100,6 +100,7 @@ async fn a_verb_that_changes_nothing_says_how_the_message_stands() {
         }
     };
     assert!(gone.contains("it has ended, or never was"), "{gone}");
+    assert_eq!(world.done(&["queue", "list", "--domain", "other.example"]).err, "nothing waits\n");
     let none = world.relent(&["queue", "list", "--limit", "0"]);
     assert!(none.code == 2 && none.err.contains("1..=10000"), "{}", none.err);
 }
@@ -159,6 +160,8 @@ async fn a_dead_addresss_site_is_named_by_its_mail_server_too() {
     assert!(none.contains("came from the mail servers of elsewhere.example"), "{none}");
     let held = world.relent(&["suppression", "held", "list", "--site", "mx.reader.example"]);
     assert!(held.err.contains("nothing is held for mx.reader.example"), "{}", held.err);
+    let all = world.done(&["suppression", "held", "list"]);
+    assert!(all.out.is_empty() && all.err.starts_with("nothing is held: "), "{}", all.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -233,6 +236,8 @@ async fn verbs_that_remove_and_check_answer_in_json_and_a_sound_store_is_called_
         fine["fine"] == true && fine["changed"]["hostname"] == "relay.relent.example",
         "{fine}"
     );
+    let renewed = world.relent(&["tls", "renew"]);
+    assert!(renewed.code == 1 && renewed.err.ends_with("`relent reload`\n"), "{}", renewed.err);
     world.stop();
     let said = world.done(&["store", "recover"]).out;
     assert!(said.contains("no damage was found") && !said.contains("the damaged file"), "{said}");

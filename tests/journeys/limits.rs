@@ -124,6 +124,17 @@ async fn a_suspended_account_is_refused_and_its_mail_waits_for_it() {
     let secret = data_encoding::BASE64.encode(format!("\0app\0{}", world.password).as_bytes());
     let reply = client.say(&format!("AUTH PLAIN {secret}"));
     assert!(reply.starts_with("535 5.7.1") && reply.contains("unpaid since May"), "{reply}");
+    let why = world.done(&["explain", "acme/receipts", "one@reader.example"]).out;
+    assert!(
+        why.contains("refuse\nSMTP answer: 550 5.7.1 the account acme is suspended: unpaid"),
+        "{why}"
+    );
+    let sent = world.relent(&["send", "--from", FROM, "--to", "one@reader.example"]);
+    assert!(
+        sent.code == 1 && sent.err.contains(" takes nothing: 535 5.7.1 the account"),
+        "{}",
+        sent.err
+    );
     // Others' mail goes to the same place; theirs stays.
     world.done(&["delivery", "resume", "reader.example"]);
     let mut other = Client::login(world.ports.submission[0], "theirs", theirs);

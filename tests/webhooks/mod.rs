@@ -2,6 +2,7 @@
 //! endpoints do; and never through an address that is not theirs to name.
 
 mod addresses;
+mod examples;
 mod failures;
 mod limits;
 mod order;

@@ -13,6 +13,7 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -205,14 +206,20 @@ async fn lend(client: &Client, account: String, stream: &str, door: &Door) -> Re
     let name = format!("send-{:08x}", u32::from_be_bytes(drawn));
     let ends = Timestamp::now().saturating_add(CREDENTIAL_AGE);
     let ends = ends.map_err(|fault| Fault::Refused(fault.to_string()))?.to_string();
-    let mut body = json!({ "name": name, "streams": [stream], "expires": ends });
-    if let Some(ip) = door.ip {
-        // Who connects to an address of this machine comes from it.
-        body["allow"] = json!([ip.to_string()]);
-    }
+    let body = loan(&name, stream, &ends, door.ip);
     let made = client.post(&path(&["accounts", &account, "credentials"]), &body).await?;
     let password = made["password"].as_str().unwrap_or_default().to_owned();
     Ok(Lent { account, login: Login { user: name.clone(), password }, name })
+}
+
+/// What such a credential may do: no more than this message needs, should anybody else get hold of it.
+fn loan(name: &str, stream: &str, ends: &str, ip: Option<IpAddr>) -> Value {
+    let mut body = json!({ "name": name, "streams": [stream], "expires": ends });
+    if let Some(ip) = ip {
+        // Who connects to an address of this machine comes from it.
+        body["allow"] = json!([ip.to_string()]);
+    }
+    body
 }
 
 /// What was answered, as JSON.
@@ -278,4 +285,18 @@ fn judged(verdict: &Verdict, became: Option<&Value>) -> Result<(), Fault> {
         return Err(Fault::Refused(format!("{id} did not reach everybody")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_for_one_message_may_do_no_more_than_bring_it() {
+        let here = Some("127.0.0.1".parse().expect("an address"));
+        let ends = "2026-03-01T00:10:00Z";
+        let expected = json!({ "name": "send-1", "streams": ["receipts"], "expires": ends,
+            "allow": ["127.0.0.1"] });
+        assert_eq!(loan("send-1", "receipts", ends, here), expected);
+    }
 }

@@ -396,12 +396,16 @@ mod tests {
     use std::path::Path;
 
     fn look(text: &str, at: Instant) -> Look {
-        let site = |name: &str, waiting: u64, failures: u64| {
-            json!({ "hosts": [name], "domains": [], "waiting": waiting, "connections": 1,
+        let site = |name: &str, waiting: u64, failures: u64, connections: u64| {
+            json!({ "hosts": [name], "domains": [], "waiting": waiting, "connections": connections,
                 "connections_max": 5, "failures": failures, "slowed": 0, "stopped": null,
                 "answers": [{"at": "2026-03-01T00:00:00Z", "text": "421 too much"}] })
         };
-        let sites = vec![site("b.example", 1, 3), site("a.example", 9, 0)];
+        let sites = vec![
+            site("b.example", 1, 3, 2),
+            site("a.example", 9, 0, 1),
+            site("c.example", 5, 0, 9),
+        ];
         let stops = vec![json!({"at": "2026-03-01T00:00:00Z", "recipient": "ann@reader.example",
             "account": "acme", "actor": "person:reply", "details": {"reason": "opt_out"}})];
         Look { sample: Sample::read(text, at), sites, stops }
@@ -438,5 +442,48 @@ mod tests {
         assert!(all.find("b.example") < all.find("a.example"), "{all}");
         let gone = frame.lines(&before, &Err(Fault::Unreachable("gone".into())), (60, 16));
         assert_eq!(gone[1], "gone");
+    }
+
+    #[test]
+    fn each_figure_stands_under_its_own_word_and_sites_as_they_are_sorted() {
+        let begun = Instant::now();
+        let mut text =
+            "relent_messages_accepted_total 1\nrelent_recipients_total{outcome=\"delivered\"} 2\n\
+                        relent_recipients_total{outcome=\"deferred\"} 4\n\
+                        relent_recipients_total{outcome=\"failed\"} 8\n\
+                        relent_messages_refused_total{code=\"5xx\"} 16\n\
+                        relent_recipients_refused_total{reason=\"stop\"} 32\n\
+                        relent_stops_total{way=\"page\",reason=\"opt_out\"} 64\n\
+                        relent_queue_recipients{state=\"queued\"} 128\n\
+                        relent_queue_recipients{state=\"active\"} 256\n\
+                        relent_queue_recipients{state=\"held\"} 512\n\
+                        relent_queue_oldest_due_seconds 1024\n"
+                .to_owned();
+        for (count, age) in (1..).zip(AGES) {
+            text += &format!("relent_queue_age_recipients{{age=\"{age}\"}} {count}\n");
+        }
+        let (before, now) = (Sample::read("", begun), look(&text, begun + Duration::from_secs(2)));
+        let shown = told(&before, &now, Sort::Waiting);
+        let totals =
+            json!({ "in": 1, "out": 2, "deferred": 4, "failed": 8, "refused": 48, "stops": 64 });
+        assert_eq!(shown["totals"], totals);
+        let rates = json!({ "in": 0.5, "out": 1.0, "deferred": 2.0, "failed": 4.0, "refused": 24.0,
+            "stops": 32.0 });
+        assert_eq!(shown["rates"], rates);
+        let ages = json!({ "1m": 1, "10m": 2, "1h": 3, "6h": 4, "1d": 5, "older": 6 });
+        let queue = json!({ "queued": 128, "active": 256, "held": 512, "oldest_due_seconds": 1024.0,
+            "ages": ages });
+        assert_eq!(shown["queue"], queue);
+        for (sort, order) in [
+            (Sort::Waiting, ["a", "c", "b"]),
+            (Sort::Connections, ["c", "b", "a"]),
+            (Sort::Trouble, ["b", "a", "c"]),
+            (Sort::Name, ["a", "b", "c"]),
+        ] {
+            let shown = told(&before, &now, sort);
+            let names = shown["sites"].as_array().expect("sites").iter();
+            let names: Vec<_> = names.map(|site| site["hosts"][0].clone()).collect();
+            assert_eq!(names, order.map(|name| format!("{name}.example")), "by {}", sort.name());
+        }
     }
 }

@@ -4,9 +4,11 @@
 use super::premises::{self, Strange};
 use super::{clock, listeners, user};
 use crate::config::{Challenge, Config, ConfigFault, Shaping};
+use crate::mail::Domain;
 use crate::tls::Holds;
 use crate::world::{Clock, SystemClock, World, is_here};
 use crate::{acme, dns, tls};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// What of the settings may be a slip, in words: it keeps nothing from running.
@@ -55,7 +57,22 @@ fn authority(config: &Config) -> Vec<String> {
     advice
 }
 
-/// Which of the certificates in files end soon or have ended.
+/// The hosts that others ask us for over TLS, but for those whose certificates an authority is asked for.
+pub(super) fn hosts(config: &Config) -> Vec<tls::Asked> {
+    let mut hosts = vec![("hostname", config.hostname.clone())];
+    // Else whatever stands before this machine shows a certificate for the pages.
+    if !config.listen.https.is_empty() {
+        hosts.push(("http.public_url", config.pages_host()));
+    }
+    let asked_for = if config.acme.enabled { config.acme_hosts() } else { Vec::new() };
+    let plain = |name: String| Domain::parse(&name).map_or(name, |domain| domain.to_string());
+    let mut hosts: Vec<_> = hosts.into_iter().map(|(key, name)| (key, plain(name))).collect();
+    hosts.dedup_by(|one, first| one.1 == first.1);
+    hosts.retain(|(_, name)| name.parse::<IpAddr>().is_err() && !asked_for.contains(name));
+    hosts
+}
+
+/// Which of the certificates in files end soon or have ended, and what clients may hold against them.
 fn certificates(config: &Config) -> Vec<String> {
     // Without files there is nothing that could have ended.
     if config.tls.key.is_none() || !config.missing_credentials().is_empty() {
@@ -63,13 +80,16 @@ fn certificates(config: &Config) -> Vec<String> {
     }
     let server = tls::Server::load(&config.tls, &config.data_dir, &config.hostname);
     let Ok(server) = server else { return Vec::new() };
+    let doubts = server.doubts(&hosts(config)).into_iter().map(|doubt| format!("tls: {doubt}"));
     let ends = server.held(SystemClock::new().now()).into_iter().filter_map(|held| {
-        let until = held.says.map(|says| says.until).unwrap_or_default();
+        let says = held.says.map(|says| (says.from, says.until));
+        let (from, until) = says.unwrap_or_default();
         let place = held.place;
         match held.holds {
             Holds::Fine => None,
             Holds::NotYet => Some(format!(
-                "tls: the certificate {place} is not valid yet: see that this machine's clock is right"
+                "tls: the certificate {place} is not valid yet, only from {from}, and clients refuse it: see \
+                 that this machine's clock is right, or name one that holds"
             )),
             Holds::EndsSoon => {
                 Some(format!("tls: the certificate {place} ends soon, {until}: renew it"))
@@ -79,7 +99,7 @@ fn certificates(config: &Config) -> Vec<String> {
             )),
         }
     });
-    ends.collect()
+    ends.chain(doubts).collect()
 }
 
 /// What a daemon that is started now would find: what would keep it from running, or from taking mail, and
@@ -163,8 +183,7 @@ pub(super) fn named(config: &Config, path: &Path) -> Result<(), ConfigFault> {
     } else {
         "tls.more"
     };
-    let reason = format!("{fault}; name a file in PEM that this user may read");
-    Err(ConfigFault::at(path, name, reason))
+    Err(ConfigFault::at(path, name, fault.to_string()))
 }
 
 #[cfg(test)]

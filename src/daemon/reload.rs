@@ -250,6 +250,7 @@ impl Reloader {
         if self.tls.take_over(&found.tls) && !has(&applied, "tls.") {
             files.push("the certificate".to_owned());
         }
+        self.tls.tell(self.world.clock.now(), &super::check::hosts(&self.live));
         self.client.take_over(&found.client);
         if has(&applied, "delivery.") {
             self.shaping.take();

@@ -126,7 +126,7 @@ pub async fn start(ground: Ground) -> Result<Running> {
         resolver: resolver.clone(),
         world: world.clone(),
     });
-    tls.tell(world.clock.now());
+    tls.tell(world.clock.now(), &super::check::hosts(&config));
     let store = open_store(&config, &world);
     status::say("replaying the spool");
     let spool = open_spool(&config, &world).await?;

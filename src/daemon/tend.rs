@@ -129,7 +129,7 @@ async fn files(
             () = stop.cancelled() => return,
             () = tokio::time::sleep(config.tls.look_interval.0) => {
                 tls.reload();
-                tls.tell(world.clock.now());
+                tls.tell(world.clock.now(), &super::check::hosts(config));
                 let _ = shaping.look();
             }
         }

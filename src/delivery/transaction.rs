@@ -6,7 +6,7 @@ use super::dialog::{Broken, Dialog};
 use super::envelope::Heard;
 use super::outcome::{Stage, attempt, later, ours};
 use crate::events::message::Accepted;
-use crate::mail::{Reply, Status};
+use crate::mail::{Domain, Reply, Status};
 use crate::policy::Permit;
 use crate::queue::Attempt;
 
@@ -40,8 +40,7 @@ impl Delivery {
             return Ended::Unfit(attempt);
         }
         let domain = batch.first().and_then(|lease| lease.domain());
-        let domain = domain.map(ToString::to_string).unwrap_or_default();
-        on.speaker.of_message(message.id.to_string(), domain);
+        on.speaker.of_message(message.id, domain.map(Domain::as_str).unwrap_or_default());
         if let Some(ended) = self.keeps_from(on, batch).await {
             return ended;
         }

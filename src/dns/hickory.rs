@@ -604,13 +604,13 @@ mod tests {
         let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
         let settings = config::Dns {
             nameservers: vec![silent.local_addr().expect("bound")],
-            timeout: "200ms".parse().expect("a duration"),
+            timeout: "1s".parse().expect("a duration"),
             ..config::Dns::default()
         };
         let resolver = HickoryResolver::new(&settings).expect("a resolver");
         let begun = std::time::Instant::now();
         let domain = Domain::parse("slow.example").expect("a domain");
         assert!(resolver.route(&domain).await.is_err());
-        assert!(begun.elapsed() < Duration::from_millis(400), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     }
 }

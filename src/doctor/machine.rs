@@ -6,7 +6,7 @@ use super::finding::Finding;
 use crate::config::Size;
 use crate::world::World;
 use std::fs::{self, Metadata, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -130,7 +130,12 @@ fn timed(data: &Path) -> std::io::Result<Duration> {
 fn reserve(case: Case<'_>) -> Option<Finding> {
     let size = case.config.spool.reserve();
     case.daemon.filter(|_| size > 0)?;
-    let kept = fs::metadata(case.config.data_dir.join("reserve")).ok()?.len();
+    let kept = match fs::metadata(case.config.data_dir.join("reserve")) {
+        Ok(about) => about.len(),
+        // Given up, which is what somebody should know of.
+        Err(fault) if fault.kind() == ErrorKind::NotFound => 0,
+        Err(_) => return None,
+    };
     (kept < size).then(|| {
         let text = "the room for stops and deliveries on a full disk is used up or not made yet";
         let advice = "make room on the disk: it is made anew by itself";

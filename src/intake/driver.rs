@@ -220,17 +220,17 @@ impl Driver {
     /// Shows a line to who looks on, but for what it says of a password.
     fn show(&mut self, line: &[u8], is_login: bool) {
         if is_login || self.session.in_auth() {
-            self.speaker.in_secret(Voice::Peer, &String::from_utf8_lossy(line));
+            self.speaker.in_secret(Voice::Peer, line);
         } else {
             self.speaker.of_host(&self.session.client_name);
-            self.speaker.heard(String::from_utf8_lossy(line));
+            self.speaker.heard_bytes(line);
         }
     }
 
     fn say(&mut self, reply: &Reply) {
         let wire = reply.wire();
         match reply.code {
-            334 => self.speaker.in_secret(Voice::Us, &wire),
+            334 => self.speaker.in_secret(Voice::Us, wire.as_bytes()),
             _ => self.speaker.said(&wire),
         }
         self.connection.say(&wire);

@@ -181,6 +181,9 @@ where
 
 /// The trace of a message has its id for a number.
 pub(super) fn of_message(span: &Span, id: MessageId) {
+    if span.is_disabled() {
+        return;
+    }
     let (mut trace, mut first) = ([0; 16], [0; 8]);
     trace[..12].copy_from_slice(&id.0);
     trace[12..].copy_from_slice(&MARK);
@@ -192,6 +195,5 @@ pub(super) fn of_message(span: &Span, id: MessageId) {
         true,
         TraceState::default(),
     );
-    // Where nobody listens there is nothing to set.
     let _ = span.set_parent(Context::new().with_remote_span_context(context));
 }

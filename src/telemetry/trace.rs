@@ -2,6 +2,7 @@
 //! a session asks one number and goes on. Whoever reads too slowly loses lines, and is told how many. Passwords
 //! and messages are never shown, nor the tokens of people's addresses.
 
+use crate::mail::MessageId;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -191,6 +192,7 @@ impl Tracer {
                 voice: Voice::Note,
                 text: String::new(),
             },
+            message: None,
         };
         speaker.note("connected");
         speaker
@@ -237,6 +239,8 @@ impl Drop for Look {
 pub struct Speaker {
     tracer: Tracer,
     about: SpokenLine,
+    /// The message that is brought, which is written out for who looks on.
+    message: Option<MessageId>,
 }
 
 impl Speaker {
@@ -254,14 +258,24 @@ impl Speaker {
     }
 
     /// Says which message is brought from now on, and to which domain.
-    pub fn of_message(&mut self, id: String, domain: String) {
-        (self.about.message, self.about.domain) = (Some(id), Some(domain));
+    pub fn of_message(&mut self, id: MessageId, domain: &str) {
+        self.message = Some(id);
+        if self.about.domain.as_deref() != Some(domain) {
+            self.about.domain = Some(domain.into());
+        }
     }
 
     /// What the other end says: a command or a reply, of one line or several.
     pub fn heard(&self, words: impl Display) {
         if self.tracer.is_watched() {
             self.speak(Voice::Peer, &words.to_string());
+        }
+    }
+
+    /// The same, as it came.
+    pub fn heard_bytes(&self, words: &[u8]) {
+        if self.tracer.is_watched() {
+            self.speak(Voice::Peer, &String::from_utf8_lossy(words));
         }
     }
 
@@ -273,10 +287,11 @@ impl Speaker {
     }
 
     /// A step of a login, of which no more than the kind is shown.
-    pub fn in_secret(&self, voice: Voice, words: &str) {
+    pub fn in_secret(&self, voice: Voice, words: &[u8]) {
         if !self.tracer.is_watched() {
             return;
         }
+        let words = String::from_utf8_lossy(words);
         let mut named = words.trim_end().splitn(3, ' ');
         let text = match (named.next(), named.next(), named.next()) {
             (Some(verb), Some(mechanism), rest) if verb.eq_ignore_ascii_case("AUTH") => {
@@ -297,9 +312,11 @@ impl Speaker {
     }
 
     fn speak(&self, voice: Voice, words: &str) {
+        let message = self.message.map(|id| id.to_string());
         for line in words.lines().filter(|line| !line.is_empty()) {
             let text = masked(line).chars().take(TEXT_MAX).collect();
-            self.tracer.tell(&SpokenLine { voice, text, ..self.about.clone() });
+            let message = message.clone();
+            self.tracer.tell(&SpokenLine { voice, text, message, ..self.about.clone() });
         }
     }
 }
@@ -374,6 +391,51 @@ mod tests {
         assert!(tracer.look(Sight::default()).is_ok(), "there is room again");
     }
 
+    /// Words that nobody may write out.
+    struct Unsaid;
+
+    impl Display for Unsaid {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("nobody looks on")
+        }
+    }
+
+    #[tokio::test]
+    async fn while_nobody_looks_on_nothing_is_written_out_and_nobody_waits() {
+        let tracer = Tracer::new(1, 10);
+        let (speaks, heard) = std::sync::mpsc::channel();
+        let of_theirs = tracer.clone();
+        // Whoever asked for the onlookers would wait for this.
+        let onlookers = tracer.0.onlookers.lock().expect("nobody else");
+        let session = std::thread::spawn(move || {
+            let mut speaker = of_theirs.session(SessionKind::Delivery, peer());
+            speaker.of_host("mx.reader.example");
+            speaker.of_message(MessageId([7; 12]), "reader.example");
+            speaker.heard(Unsaid);
+            speaker.heard_bytes(b"EHLO");
+            speaker.note(Unsaid);
+            speaker.said("NOOP");
+            speaker.in_secret(Voice::Us, b"334 x");
+            let place = speaker.about.domain.as_deref().map(str::as_ptr);
+            speaker.of_message(MessageId([8; 12]), "reader.example");
+            assert_eq!(speaker.about.domain.as_deref().map(str::as_ptr), place, "kept as it was");
+            speaks.send(speaker).expect("the test waits");
+        });
+        let limit = std::time::Duration::from_secs(20);
+        let speaker = heard.recv_timeout(limit).expect("a session that is not held up");
+        drop(onlookers);
+        session.join().expect("it wrote nothing out");
+        let mut look = tracer.look(Sight::default()).expect("there is room");
+        speaker.said("RCPT TO:<ann@reader.example>");
+        let Some(Told::Line(line)) = look.next().await else { panic!("nothing is told") };
+        assert_eq!(
+            line.message,
+            Some(MessageId([8; 12]).to_string()),
+            "who came late knows it too"
+        );
+        assert_eq!(line.domain.as_deref(), Some("reader.example"));
+    }
+
     #[tokio::test]
     async fn whoever_reads_slowly_loses_lines_and_is_told_how_many() {
         let tracer = Tracer::new(1, 2);
@@ -399,7 +461,7 @@ mod tests {
             ("c2VjcmV0\r\n", "(hidden)"),
             ("334 Y2hhbGxlbmdl\r\n", "334 (hidden)"),
         ] {
-            speaker.in_secret(Voice::Peer, words);
+            speaker.in_secret(Voice::Peer, words.as_bytes());
             assert_eq!(line(&mut look).await, shown);
         }
         speaker.heard("RCPT TO:<r-abcdefghijklmnopqrstuvwxyz234567@reply.example>\r\n");
@@ -412,7 +474,8 @@ mod tests {
         let tracer = Tracer::new(1, 10);
         let mut speaker = tracer.session(SessionKind::Delivery, peer());
         speaker.of_host("mx.reader.example");
-        speaker.of_message("abc".into(), "reader.example".into());
+        speaker.about.message = Some("abc".into());
+        speaker.about.domain = Some("reader.example".into());
         let fits = |sight: Sight| sight.fits(&speaker.about);
         let site = |name: &str| Sight { site: Some(name.into()), ..Sight::default() };
         assert!(fits(site("MX.reader.example")) && fits(site("reader.example")));

@@ -1,6 +1,7 @@
 //! How our certificates stand, for whoever looks after them: whose they are, until when they hold, what is
 //! wrong with the files. One that ends soon is warned of, in the log and as a figure.
 
+use super::doubts::Asked;
 use super::identity::Identity;
 use super::server::Server;
 use super::shown::{Shown, shown};
@@ -50,11 +51,13 @@ pub(super) struct Warnings {
     /// How long before its end a certificate is warned of.
     early: Mutex<Duration>,
     said: Mutex<BTreeMap<String, (Holds, Timestamp)>>,
+    /// What else was said of them.
+    pub(super) doubts: Mutex<Vec<String>>,
 }
 
 impl Warnings {
     pub(super) fn new(early: Duration) -> Self {
-        Self { early: Mutex::new(early), said: Mutex::default() }
+        Self { early: Mutex::new(early), said: Mutex::default(), doubts: Mutex::default() }
     }
 
     /// Warns as early as another does.
@@ -127,8 +130,9 @@ impl Server {
         all
     }
 
-    /// Sets the figures of our certificates, and says which of them end soon or have ended.
-    pub fn tell(&self, now: Timestamp) {
+    /// Sets the figures of our certificates, and says which of them end soon or have ended, and what clients
+    /// who ask for these hosts may hold against them.
+    pub fn tell(&self, now: Timestamp, hosts: &[Asked]) {
         let mut ends: BTreeMap<String, Timestamp> = BTreeMap::new();
         let (mut faults, mut is_issued) = (0_u32, false);
         for one in self.all().into_iter().rev() {
@@ -151,7 +155,8 @@ impl Server {
                 Holds::Fine => {}
                 Holds::NotYet => tracing::warn!(target: "relent::tls", certificate = place,
                     from = %leave.from,
-                    "the certificate is not valid yet: see that this machine's clock is right"),
+                    "the certificate is not valid yet, and clients refuse it: see that this machine's clock \
+                     is right, or name one that holds"),
                 Holds::EndsSoon => {
                     tracing::warn!(target: "relent::tls", certificate = place, %until,
                     "the certificate ends soon, and nothing has replaced it: renew it; the files are read \
@@ -168,6 +173,7 @@ impl Server {
             metrics::gauge!("relent_certificate_not_after_seconds", "name" => name).set(seconds);
         }
         metrics::gauge!("relent_certificate_faults").set(f64::from(faults));
+        self.tell_doubts(hosts);
     }
 }
 

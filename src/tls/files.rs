@@ -1,12 +1,9 @@
 //! Certificates in files: read with their keys, watched for changes, and the self-signed pair of the data
 //! folder, which serves until there is a better one.
 
+use super::chain::pair;
 use super::identity::Identity;
 use crate::world;
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -113,21 +110,6 @@ impl Watched {
             }
         }
     }
-}
-
-/// Reads a certificate chain and its key.
-pub(super) fn pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsFault> {
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|why| fault(certificate, format!("no certificate chain in PEM: {why}")))?;
-    if chain.is_empty() {
-        let reason = "holds no certificate: expected PEM blocks BEGIN CERTIFICATE";
-        return Err(fault(certificate, reason));
-    }
-    let private = PrivateKeyDer::from_pem_file(key)
-        .map_err(|why| fault(key, format!("no private key in PEM: {why}")))?;
-    CertifiedKey::from_der(chain, private, &ring::default_provider())
-        .map_err(|why| fault(key, format!("does not fit {}: {why}", certificate.display())))
 }
 
 /// The pair in the data folder, made there if it is not both there, and anew where it is damaged:

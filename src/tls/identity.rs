@@ -2,6 +2,7 @@
 //! sessions that began with it.
 
 use super::binding::end_point;
+use super::chain::disorder;
 use crate::mail::Timestamp;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -30,6 +31,8 @@ pub(super) struct Identity {
     pub(super) leaf: CertificateDer<'static>,
     /// What it says.
     pub(super) leave: Leave,
+    /// The number, from 1, of the certificate behind it that does not vouch for the one before.
+    pub(super) disorder: Option<usize>,
 }
 
 /// What a certificate lets its owner do: for which names, and when.
@@ -91,6 +94,7 @@ fn config(pair: &Arc<SingleCertAndKey>, protocols: &[&[u8]]) -> Arc<ServerConfig
 impl Identity {
     pub(super) fn new(pair: CertifiedKey) -> Arc<Self> {
         let leaf = pair.cert.first().cloned().unwrap_or_else(|| CertificateDer::from(Vec::new()));
+        let disorder = disorder(&pair.cert);
         let pair = Arc::new(SingleCertAndKey::from(pair));
         Arc::new(Self {
             mail: config(&pair, &[]),
@@ -98,6 +102,7 @@ impl Identity {
             end_point: end_point(&leaf),
             leave: Leave::of(&leaf),
             leaf,
+            disorder,
         })
     }
 }

@@ -2,8 +2,10 @@
 //! and what they must prove.
 
 mod binding;
+mod chain;
 mod client;
 mod dane;
+mod doubts;
 mod expiry;
 mod files;
 mod handshakes;
@@ -18,6 +20,7 @@ mod verify;
 pub use binding::Bindings;
 pub use client::Client;
 pub use dane::usable;
+pub use doubts::Asked;
 pub use expiry::{Held, Holds};
 pub use files::TlsFault;
 pub use handshakes::shaken;

@@ -2,8 +2,9 @@
 //! authority gave us; a self-signed pair serves where there is neither.
 
 use super::binding::Bindings;
+use super::chain::pair;
 use super::expiry::Warnings;
-use super::files::{TlsFault, Watched, fault, pair, self_signed};
+use super::files::{TlsFault, Watched, fault, self_signed};
 use super::identity::{self, CHALLENGE, Identity};
 use super::shaken;
 use crate::config;
@@ -41,7 +42,7 @@ pub(super) struct Files {
 #[derive(Default)]
 pub(super) struct Shelf {
     /// Those of files, that of `tls.certificate` first.
-    files: Vec<Arc<Identity>>,
+    pub(super) files: Vec<Arc<Identity>>,
     /// Those that an authority gave us, by host.
     pub(super) issued: BTreeMap<String, Arc<Identity>>,
     /// The self-signed one, where no file is named.

@@ -110,6 +110,9 @@ impl Relay {
             let mut copy = Command::new("cp");
             let done = copy.arg("-r").arg(data).arg(folder.path().join("data")).status();
             assert!(done.expect("cp").success());
+            // What was copied is not for the relay to write down.
+            let done = Command::new("sync").arg("--file-system").arg(folder.path()).status();
+            assert!(done.expect("sync").success());
             std::fs::read_to_string(data.join("password")).expect("a password").trim().to_owned()
         });
         let mut relay = Self {

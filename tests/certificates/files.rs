@@ -108,4 +108,35 @@ async fn a_certificate_that_ends_is_warned_of_in_log_figures_and_check() {
     assert!(figures.contains(&line), "{figures}");
     let shown = told(&world, |_| true);
     assert_eq!(shown["certificates"][0]["holds"], "ended");
+    let table = world.done(&["tls", "show"]).out;
+    let (head, row) = table.split_once('\n').expect("a row");
+    for (column, value) in [
+        ("NAMES", RELAY),
+        ("FROM", "file"),
+        ("ISSUER", "CN=Lab"),
+        ("UNTIL", "2001-01-01T00:00:00Z"),
+        ("HOLDS", "ended"),
+        ("FAULT", "-"),
+    ] {
+        let at = head.find(column).unwrap_or_else(|| panic!("no {column}: {table}"));
+        assert!(row.get(at..).is_some_and(|rest| rest.starts_with(value)), "{column}: {table}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_is_asked_for_the_host_that_is_named_alone() {
+    // Nobody answers there: it is what is asked for that counts.
+    let acme = format!(
+        "[acme]\nenabled = true\nagree_to_terms = true\ndirectory = \"https://127.0.0.1:9/directory\"\n\
+         challenge = \"http-01\"\nhosts = [\"{RELAY}\", \"mail.relent.example\"]\n"
+    );
+    let world = World::with(&acme).await;
+    let one = world.done(&["tls", "renew", RELAY]).out;
+    assert!(one.starts_with(&format!("asked for {RELAY}; ")), "{one}");
+    let both = world.done(&["tls", "renew", "--json"]).json();
+    let mut hosts: Vec<_> = both["hosts"].as_array().expect("hosts").iter().collect();
+    hosts.sort_by_key(|host| host.to_string());
+    assert_eq!(hosts, ["mail.relent.example", RELAY]);
+    let none = world.relent(&["tls", "renew", "other.example"]);
+    assert!(none.code == 1 && none.err.contains("`other.example`"), "{}", none.err);
 }

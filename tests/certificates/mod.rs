@@ -2,6 +2,7 @@
 //! every listener.
 
 mod authority;
+mod faults;
 mod files;
 mod pebble;
 

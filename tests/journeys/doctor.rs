@@ -10,6 +10,37 @@ use std::os::unix::fs::PermissionsExt;
 const HOST: &str = "relay.relent.example";
 const OWN: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 
+/// What is looked at on a host whose daemon runs: the area, and a part of the subject.
+const LOOKED_AT: &[(&str, &str)] = &[
+    ("DNS", HOST),
+    ("DNS", "198.51.100.7"),
+    ("DNS", "reply.relent.example"),
+    ("reputation", "198.51.100.7 on zen.spamhaus.org"),
+    ("reputation", "postmaster@"),
+    ("reputation", "abuse@"),
+    ("ports", "to reader.example"),
+    ("ports", "submission 127.0.0.1:"),
+    ("ports", "submissions 127.0.0.1:"),
+    ("ports", "inbound 127.0.0.1:"),
+    ("ports", "http 127.0.0.1:"),
+    ("ports", "https"),
+    ("TLS", "certificate"),
+    ("disk", "data"),
+    ("disk", "sync"),
+    ("clock", "written files"),
+    ("clock", "time servers"),
+    ("files", "data"),
+    ("files", "relent.toml"),
+    ("files", "admin.sock"),
+    ("files", "open files"),
+    ("systemd", "relent.service"),
+    ("domains", "acme.example"),
+];
+
+fn as_count(value: &Value) -> usize {
+    value.as_u64().and_then(|count| usize::try_from(count).ok()).expect("a count")
+}
+
 /// What is told of one thing; panics where nothing is.
 fn finding<'a>(told: &'a Value, area: &str, subject: &str) -> &'a Value {
     let all = told["findings"].as_array().expect("findings");
@@ -65,6 +96,15 @@ async fn the_doctor_says_what_is_wrong_and_what_to_do() {
     assert!(said.out.contains("198.51.100.7 on zen.spamhaus.org: is not listed"), "{}", said.out);
     assert!(said.out.contains(&format!("postmaster@{HOST}: mail to it is taken")), "{}", said.out);
     assert!(said.out.contains("acme.example: sends for acme"), "{}", said.out);
+    let all = world.done(&["doctor", "--json", "--outgoing", "reader.example"]).json();
+    for (area, subject) in LOOKED_AT {
+        finding(&all, area, subject);
+    }
+    let levels = |level: &str| {
+        let all = all["findings"].as_array().expect("findings").iter();
+        all.filter(|one| one["level"] == level).count()
+    };
+    assert_eq!((levels("bad"), levels("warn")), (0, as_count(&all["warnings"])), "{all:#}");
     let few = world.done(&["doctor", "--problems", "--block-list", "none"]).out;
     assert!(!few.contains("\nok ") && !few.contains("spamhaus"), "{few}");
     let none = world.relent(&["doctor", "--outgoing", "null.example", "--json"]);

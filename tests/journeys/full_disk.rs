@@ -8,22 +8,22 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const SETTINGS: &str =
+pub(super) const SETTINGS: &str =
     "[spool]\nfree_space_min = \"16MB\"\nreserve_size = \"8MB\"\nsegment_size = \"1MB\"\n";
 
 /// A small file system of its own in a folder; gone when dropped.
-struct Small(PathBuf);
+pub(super) struct Small(PathBuf);
 
 impl Small {
     /// `None` where this machine or user may not mount one.
-    fn mount(folder: PathBuf) -> Option<Self> {
+    pub(super) fn mount(folder: PathBuf) -> Option<Self> {
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=48m", "relent-test"]).arg(&folder);
         mount.output().is_ok_and(|done| done.status.success()).then(|| Self(folder))
     }
 
     /// Writes a file until there is no room at all.
-    fn fill(&self) {
+    pub(super) fn fill(&self) {
         let mut file = std::fs::File::create(self.0.join("filler")).expect("a file");
         while file.write_all(&[7; 4096]).is_ok() {}
     }
@@ -76,6 +76,14 @@ async fn a_full_disk_refuses_mail_and_takes_opt_outs() {
         assert_eq!(said.code, 0, "stop {number}: {}{}", said.out, said.err);
     }
     assert!(!reserve.exists(), "its room was needed");
+    let told = world.relent(&["doctor", "--json", "--block-list", "none"]).json();
+    let of_disk = |level: &str, subject: &str| {
+        told["findings"].as_array().expect("findings").iter().any(|one| {
+            let named = one["subject"].as_str().is_some_and(|text| text.ends_with(subject));
+            named && one["area"] == "disk" && one["level"] == level
+        })
+    };
+    assert!(of_disk("bad", "/data") && of_disk("warn", "reserve"), "{told:#}");
     assert!(mail(&world, "full@reader.example").starts_with("452 4.3.1"));
 
     // What is taken goes on by itself once there is room.

@@ -313,3 +313,23 @@ async fn a_test_message_that_fails_or_waits_says_so() {
     assert_eq!(waits.json()["became"][0]["state"], "queued", "{}", waits.out);
     assert!(waits.code == 1 && waits.err.contains("relent queue show"), "{}", waits.err);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_message_that_some_are_refused_says_who_gets_it() {
+    let world = World::start().await;
+    world.agree(ANN);
+    let line = ["send", "--from", "test@acme.example", "--stream", "acme/newsletter", "--json"];
+    let both = ["--to", ANN, "--to", "bob@reader.example"];
+    let said = world.relent(&[&line[..], &both].concat());
+    assert!(said.code == 1 && said.err.contains("some recipients were refused"), "{}", said.err);
+    let told = said.json();
+    assert!(told["message"].is_string(), "{told}");
+    let taken: Vec<_> = told["recipients"]
+        .as_array()
+        .expect("recipients")
+        .iter()
+        .map(|one| (one["recipient"].clone(), one["taken"].clone()))
+        .collect();
+    assert_eq!(taken, [(ANN.into(), true.into()), ("bob@reader.example".into(), false.into())]);
+    delivered(&world, ANN).await;
+}

@@ -1,6 +1,7 @@
 //! What systemd hears: that the process is well only while its parts answer, and what `systemctl status`
 //! shows. Disk and network hang on command, under the real binary.
 
+use super::full_disk;
 use crate::support::client::{Client, letter};
 use crate::support::{PATIENCE, World};
 use std::os::unix::net::UnixDatagram;
@@ -34,6 +35,20 @@ impl Heard {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.0.recv_timeout(left) {
                 Ok(said) if said.contains(word) => return before,
+                Ok(said) => before.push(said),
+                Err(_) => panic!("`{word}` was not said: {before:?}"),
+            }
+        }
+    }
+
+    /// The next thing that has a word.
+    fn next(&self, word: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let mut before = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.0.recv_timeout(left) {
+                Ok(said) if said.contains(word) => return said,
                 Ok(said) => before.push(said),
                 Err(_) => panic!("`{word}` was not said: {before:?}"),
             }
@@ -166,4 +181,56 @@ async fn the_status_says_what_happens_and_what_waits() {
     heard.until("STATUS=draining, for 20s at most: ");
     drop(app);
     assert_eq!(ends.join().expect("an end"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_says_that_mail_is_held_since_a_restore_until_it_is_let_go() {
+    let mut world = World::with("[process]\nstatus_interval = \"50ms\"").await;
+    let archive = world.path("relent.tar").display().to_string();
+    world.done(&["backup", &archive]);
+    assert_eq!(world.stop(), 0);
+    std::fs::rename(world.path("data"), world.path("lost")).expect("the host is lost");
+    world.done(&["restore", &archive]);
+    let heard = Heard::listen(&world);
+    let socket = world.path("notify.sock").display().to_string();
+    world.launch_under(&[("NOTIFY_SOCKET", &socket)], || {
+        heard.until("READY=1");
+    });
+    let held = "STATUS=mail is held since the restore of ";
+    let said = heard.next(held);
+    let rest = ", see `relent restore status`; ready: 0 queued, 0 connections in, 0 out\n";
+    assert!(said.starts_with(held) && said.ends_with(rest), "{said}");
+    let mut app = Client::login(world.ports.submission[0], "app/receipts", &world.password);
+    let mail = letter("Waits");
+    assert!(app.submit("news@acme.example", &["ann@reader.example"], &mail).starts_with("250"));
+    app.say("QUIT");
+    heard.next("see `relent restore status`; ready: 1 queued, 0 connections in, 0 out\n");
+    world.done(&["restore", "release", "--waive", "Ann Ops", "--reason", "a rehearsal"]);
+    heard.until("STATUS=ready: ");
+    assert_eq!(world.stop(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_says_that_the_disk_is_full_until_there_is_room() {
+    let often = format!("{}[process]\nstatus_interval = \"50ms\"\n", full_disk::SETTINGS);
+    let mut world = World::bare("", &often).await;
+    assert_eq!(world.stop(), 0);
+    let Some(small) = full_disk::Small::mount(world.path("data")) else {
+        eprintln!("NOT TESTED: no file system can be mounted here");
+        return;
+    };
+    let heard = Heard::listen(&world);
+    let socket = world.path("notify.sock").display().to_string();
+    world.launch_under(&[("NOTIFY_SOCKET", &socket)], || {
+        heard.until("READY=1");
+    });
+    heard.until("STATUS=ready: 0 queued, 0 connections in, 0 out\n");
+    small.fill();
+    let said = heard.next("STATUS=no mail is taken: ");
+    let why = "the spool has no room: the disk is nearly full";
+    assert!(said.contains(why) && said.contains("; 0 queued, 0 connections in"), "{said}");
+    std::fs::remove_file(world.path("data/filler")).expect("removed");
+    heard.until("STATUS=ready: 0 queued, 0 connections in, 0 out\n");
+    assert_eq!(world.stop(), 0);
+    drop(small);
 }

@@ -173,8 +173,13 @@ async fn records_go_on_with_numbers_and_without_mail_too() {
         event.unwrap_or_default()
     };
     number(&world, "before");
+    world.put_off();
+    assert!(world.receipt("waits@reader.example").starts_with("250"));
     let file = world.path("records.tar");
-    world.done(&["backup", &file.to_string_lossy(), "--without-mail"]);
+    let said = world.done(&["backup", &file.to_string_lossy(), "--without-mail", "--json"]).json();
+    assert_eq!((&said["mail"], &said["daemon"]), (&false.into(), &true.into()), "{said}");
+    let verified = world.done(&["backup", "--verify", &file.to_string_lossy()]).out;
+    assert!(verified.trim_end().ends_with(", without mail"), "{verified}");
     number(&world, "lost");
     world.lose();
     world.comes_back(&file);

@@ -166,6 +166,10 @@ async fn mail_is_let_go_account_by_account_and_old_mail_may_be_dropped() {
     let waive = ["--waive", "Ann Ops", "--reason", "a rehearsal"];
     world.done(&[&["restore", "release", "--account", "other"][..], &waive].concat());
     world.receiver.message_to("bob@reader.example", PATIENCE).await.expect("theirs goes");
+    let status = world.done(&["restore", "status", "--json"]).json();
+    assert_eq!(status["held"], true, "the other account's is held: {status}");
+    let release = &status["released"][0];
+    assert_eq!((&release["account"], &release["reason"]), (&"other".into(), &waive[3].into()));
     let deadline = std::time::Instant::now() + PATIENCE;
     while world.waiting() != ["ann@reader.example"] {
         assert!(std::time::Instant::now() < deadline, "{:?}", world.waiting());
@@ -175,8 +179,11 @@ async fn mail_is_let_go_account_by_account_and_old_mail_may_be_dropped() {
     let now = relent::mail::Timestamp(u64::try_from(now.as_millis()).expect("not yet"));
     let moment = now.to_string().replace('Z', &format!(".{:03}Z", now.0 % 1000));
     assert!(world.receipt("new@reader.example").starts_with("250"));
+    // Of the two that wait, one was there before the backup.
+    assert_eq!(world.done(&["restore", "status", "--json"]).json()["waiting_from_before"], 1);
     let drop = ["restore", "release", "--drop-accepted-before", &moment];
-    world.done(&[&drop[..], &waive].concat());
+    let said = world.done(&[&drop[..], &waive].concat()).out;
+    assert!(said.starts_with("1 recipients taken out of the queue\n"), "{said}");
     world.receiver.message_to("new@reader.example", PATIENCE).await.expect("what came later goes");
     world.run_dry();
     assert_eq!(world.got(), ["bob@reader.example", "new@reader.example"]);

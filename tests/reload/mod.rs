@@ -3,7 +3,7 @@
 mod keys;
 mod live;
 mod load;
-mod start;
+pub mod start;
 
 use crate::support::World;
 

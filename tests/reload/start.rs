@@ -13,7 +13,7 @@ use std::time::Instant;
 /// A new start may find it otherwise.
 const NOT_NOW: i32 = 1;
 /// Somebody must mend it.
-const MEND: i32 = 2;
+pub const MEND: i32 = 2;
 
 /// What lies in a folder: of each file its mode, owner and digest.
 fn digest(folder: &Path) -> BTreeMap<PathBuf, String> {
@@ -57,10 +57,10 @@ fn serve(mut command: Command, settings: &Path) -> Said {
 }
 
 /// A world whose daemon is stopped.
-struct Stopped(World);
+pub struct Stopped(pub World);
 
 impl Stopped {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let mut world = World::start().await;
         assert_eq!(world.stop(), 0);
         Self(world)
@@ -76,7 +76,7 @@ impl Stopped {
 
     /// Starts it with the settings changed so: it must end with this code, say this in one line, and touch
     /// nothing. Gives the settings back.
-    fn refuses(&self, change: (&str, &str), code: i32, words: &[&str]) -> Said {
+    pub fn refuses(&self, change: (&str, &str), code: i32, words: &[&str]) -> Said {
         let text = std::fs::read_to_string(self.settings()).expect("settings");
         assert!(text.contains(change.0), "no `{}` in {text}", change.0);
         std::fs::write(self.settings(), text.replacen(change.0, change.1, 1)).expect("settings");
@@ -119,7 +119,7 @@ fn write_page(page: &Path, key: &str, value: serde_json::Value) {
 }
 
 /// The one line about what is wrong: warnings of other things may stand before it.
-fn is_one_line(said: &Said, words: &[&str]) {
+pub fn is_one_line(said: &Said, words: &[&str]) {
     let last = said.err.lines().last().unwrap_or_default();
     for word in words {
         assert!(last.contains(word), "`{word}` is not said: {}", said.err);

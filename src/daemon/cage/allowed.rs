@@ -84,6 +84,15 @@ pub struct Allowed {
     pub abstract_sockets: bool,
 }
 
+/// Where systemd lays credentials down. What it hands over anew at a reload is another file system on the same
+/// folder, which is within reach if the folder above is; in that a service sees its own alone.
+fn handed_over(folder: PathBuf) -> PathBuf {
+    match folder.parent() {
+        Some(above) if above.ends_with("credentials") => above.to_owned(),
+        _ => folder,
+    }
+}
+
 impl Allowed {
     /// What these settings, read from the file at `path`, lead to.
     #[must_use]
@@ -109,11 +118,10 @@ impl Allowed {
             reads.file(&pair.certificate, "tls.more");
             reads.file(&pair.key, "tls.more");
         }
-        for (variable, why) in [
-            (CREDENTIALS, "credentials"),
-            ("SSL_CERT_FILE", "authorities"),
-            ("SSL_CERT_DIR", "authorities"),
-        ] {
+        if let Some(folder) = std::env::var_os(CREDENTIALS).filter(|folder| !folder.is_empty()) {
+            reads.place(handed_over(PathBuf::from(folder)), "credentials");
+        }
+        for (variable, why) in [("SSL_CERT_FILE", "authorities"), ("SSL_CERT_DIR", "authorities")] {
             if let Some(value) = std::env::var_os(variable).filter(|value| !value.is_empty()) {
                 reads.place(PathBuf::from(value), why);
             }

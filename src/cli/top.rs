@@ -486,4 +486,12 @@ mod tests {
             assert_eq!(names, order.map(|name| format!("{name}.example")), "by {}", sort.name());
         }
     }
+
+    #[test]
+    fn a_stop_of_nobody_that_is_named_shows_its_words() {
+        let entry = json!({ "recipient": null, "words": "a whole domain", "account": "acme" });
+        assert_eq!(stop(&entry)["recipient"], "a whole domain");
+        let named = json!({ "recipient": "ann@reader.example", "words": "more" });
+        assert_eq!(stop(&named)["recipient"], "ann@reader.example");
+    }
 }

@@ -126,16 +126,10 @@ struct Shown {
 impl Shown {
     /// A line of a session, or that some were lost.
     fn event(&self, event: &Event) -> Result<(), Fault> {
-        let data = &event.data;
         if self.form.json {
-            return show::line(&json!({ event.kind.as_str(): data }).to_string());
+            return show::line(&json!({ event.kind.as_str(): event.data }).to_string());
         }
-        if event.kind == "lost" {
-            let text =
-                format!("{} lines were lost: they came faster than they were read", data["lost"]);
-            return show::line(&self.paint.text(Some(Ink::Warn), &text));
-        }
-        show::line(&spoken(data, self.paint))
+        show::line(&seen(event, self.paint))
     }
 
     /// What happened to the message.
@@ -145,6 +139,16 @@ impl Shown {
         }
         show::line(&told(event, self.paint))
     }
+}
+
+/// A line of a session, or that some were lost, as people read it.
+fn seen(event: &Event, paint: Paint) -> String {
+    if event.kind != "lost" {
+        return spoken(&event.data, paint);
+    }
+    let count = &event.data["lost"];
+    let text = format!("{count} lines were lost: they came faster than they were read");
+    paint.text(Some(Ink::Warn), &text)
 }
 
 /// The clock of a moment.
@@ -215,6 +219,12 @@ mod tests {
         let nobody = json!({"at": "2026-03-01T09:30:00Z", "session": 8, "kind": "submission",
             "peer": "192.0.2.1:4000", "host": null, "voice": "us", "text": "220 hello"});
         assert_eq!(spoken(&nobody, Paint(false)), "09:30:00  #8 app 192.0.2.1:4000 → 220 hello");
+    }
+
+    #[test]
+    fn lines_that_were_lost_are_counted_for_who_looks_on() {
+        let lost = Event { kind: "lost".into(), data: json!({ "lost": 7 }) };
+        assert!(seen(&lost, Paint(false)).starts_with("7 lines were lost: "));
     }
 
     #[test]

@@ -74,11 +74,19 @@ pub(super) fn hosts(config: &Config) -> Vec<tls::Asked> {
 
 /// Which of the certificates in files end soon or have ended, and what clients may hold against them.
 fn certificates(config: &Config) -> Vec<String> {
-    // Without files there is nothing that could have ended.
-    if config.tls.key.is_none() || !config.missing_credentials().is_empty() {
+    if !config.missing_credentials().is_empty() {
         return Vec::new();
     }
-    let server = tls::Server::load(&config.tls, &config.data_dir, &config.hostname);
+    let mut settings = config.tls.clone();
+    if settings.key.is_none() {
+        // Of the self-signed pair nothing is to be said, and who only looks makes none.
+        let more = std::mem::take(&mut settings.more);
+        let mut more = more.into_iter();
+        let Some(first) = more.next() else { return Vec::new() };
+        (settings.certificate, settings.key) = (Some(first.certificate), Some(first.key));
+        settings.more = more.collect();
+    }
+    let server = tls::Server::load(&settings, &config.data_dir, &config.hostname);
     let Ok(server) = server else { return Vec::new() };
     let doubts = server.doubts(&hosts(config)).into_iter().map(|doubt| format!("tls: {doubt}"));
     let ends = server.held(SystemClock::new().now()).into_iter().filter_map(|held| {
@@ -216,6 +224,26 @@ mod tests {
         let said = started.to_string();
         assert!(said.contains("relent.toml:3: tls.key: `credential:key.pem` was not"), "{said}");
         assert!(said.contains("LoadCredential=key.pem:"), "{said}");
+    }
+
+    #[test]
+    fn a_certificate_of_more_names_is_looked_at_where_there_is_no_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let names = vec!["more.example".to_owned()];
+        let mut params = rcgen::CertificateParams::new(names).expect("a name");
+        params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        let made = params.self_signed(&key).expect("a certificate");
+        let (certificate, private) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
+        std::fs::write(&certificate, made.pem()).expect("written");
+        std::fs::write(&private, key.serialize_pem()).expect("written");
+        let pair = crate::config::CertificateFiles { certificate, key: private };
+        let mut config = Config { data_dir: folder.path().join("data"), ..Config::default() };
+        assert_eq!(certificates(&config), [""; 0]);
+        config.tls.more = vec![pair];
+        let said = certificates(&config);
+        assert!(said[0].contains("c.pem has ended, 2001-01-01T00:00:00Z"), "{said:?}");
+        assert!(!config.data_dir.exists(), "nothing was made");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::mail::Timestamp;
 use crate::tls::{CertificateFault, Client, Demand, Server, shown};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use std::path::Path;
 use std::time::Duration;
 
 const AREA: &str = "TLS";
@@ -37,21 +38,38 @@ pub(super) fn certificate(config: &Config, now: Timestamp) -> Vec<Finding> {
             "name the files themselves in another settings file and run this with --config to look at them",
         )];
     }
-    if let Err(fault) = Server::load(&config.tls, &config.data_dir, &config.hostname) {
-        let advice = "name a chain and its key in PEM that the daemon's user may read";
-        return vec![Finding::bad(AREA, subject, fault.to_string(), advice)];
-    }
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let Ok(chain) = read else { return Vec::new() };
+    let server = match Server::load(&config.tls, &config.data_dir, &config.hostname) {
+        Ok(server) => server,
+        Err(fault) => {
+            let advice = "name a chain and its key in PEM that the daemon's user may read";
+            return vec![Finding::bad(AREA, subject, fault.to_string(), advice)];
+        }
+    };
+    let chain = chain(path);
     let Some(end) = chain.first().and_then(shown) else {
         let advice = "have the certificate made anew";
         return vec![Finding::bad(AREA, subject, "it cannot be read", advice)];
     };
     let mut found = vec![vouched(config, &subject, &chain, now)];
-    if let Ok(until) = end.until.parse::<Timestamp>() {
-        found.push(lasting(&subject, now, until));
+    let more = config.tls.more.iter().map(|pair| {
+        let says = self::chain(&pair.certificate).first().and_then(shown);
+        (pair.certificate.display().to_string(), says)
+    });
+    for (subject, says) in std::iter::once((subject.clone(), Some(end))).chain(more) {
+        let until = says.and_then(|says| says.until.parse::<Timestamp>().ok());
+        found.extend(until.map(|until| lasting(&subject, now, until)));
     }
+    // What the names are is judged above.
+    let disorder = server.doubts(&[]).into_iter();
+    let advice = "put the certificates into the order in which each vouches for the one above it";
+    found.extend(disorder.map(|text| Finding::warn(AREA, subject.clone(), text, advice)));
     found
+}
+
+/// The certificates in a file, as far as they can be read.
+fn chain(path: &Path) -> Vec<CertificateDer<'static>> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    read.unwrap_or_default()
 }
 
 /// How long it lasts.
@@ -153,6 +171,21 @@ mod tests {
         assert_eq!(foreign[0].found, "it is for other.example, and not for relay.example");
         config.hostname = "other.example".into();
         assert_eq!(certificate(&config, now)[0].level, Level::Ok);
+        // One of more names that has ended, behind a certificate that vouches for nothing.
+        let mut params =
+            rcgen::CertificateParams::new(vec!["more.example".to_owned()]).expect("a name");
+        params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "More");
+        let more_key = rcgen::KeyPair::generate().expect("a key");
+        let ended = params.self_signed(&more_key).expect("made");
+        let (more, of_more) = (home.path().join("more.pem"), home.path().join("more.key"));
+        std::fs::write(&more, ended.pem() + &made.cert.pem()).expect("written");
+        std::fs::write(&of_more, more_key.serialize_pem()).expect("written");
+        config.tls.more = vec![crate::config::CertificateFiles { certificate: more, key: of_more }];
+        let all = certificate(&config, now);
+        assert!(all[2].subject.ends_with("more.pem") && all[2].level == Level::Bad, "{all:?}");
+        assert!(all[3].found.contains("out of order") && all[3].level == Level::Warn, "{all:?}");
+        config.tls.more.clear();
         std::fs::write(&key, "nothing").expect("written");
         assert_eq!(certificate(&config, now)[0].level, Level::Bad);
     }

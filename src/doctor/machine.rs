@@ -188,7 +188,8 @@ fn keys(case: Case<'_>) -> Vec<Finding> {
     let own = ["tls-self-signed.key", "log.key", config.store.engine.records()]
         .map(|name| config.data_dir.join(name));
     // A key may be shared with the group that manages certificates.
-    let named = config.tls.key.iter().map(|key| (key.clone(), 0o037));
+    let named = config.tls.key.iter().chain(config.tls.more.iter().map(|pair| &pair.key));
+    let named = named.map(|key| (key.clone(), 0o037));
     let all = own.into_iter().map(|path| (path, 0o077)).chain(named);
     let look = |(path, mask): (PathBuf, u32)| {
         let about = fs::metadata(&path).ok()?;

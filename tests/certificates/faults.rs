@@ -3,9 +3,11 @@
 
 use super::{RELAY, at};
 use crate::reload::start::{MEND, Stopped};
-use crate::support::World;
 use crate::support::certificates::Authority;
+use crate::support::{World, program, said};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The two files that the settings name.
 fn files(world: &World) -> (PathBuf, PathBuf) {
@@ -80,6 +82,33 @@ async fn two_files_that_cannot_serve_are_refused_by_check_and_start_with_what_to
         make(&pair.0).expect("no file is there");
         checked(&gone);
         stopped.refuses(("[submission]", &named), MEND, &gone);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_the_user_may_not_read_is_named_with_who_must_be_let_in() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("NOT TESTED: only root can become another");
+        return;
+    }
+    let stopped = Stopped::new().await;
+    let pair = files(&stopped.0);
+    let (chain, key) = Authority::new("Lab").issue(&[RELAY]).pem();
+    write(&pair, (&chain, &key));
+    std::fs::set_permissions(&pair.1, PermissionsExt::from_mode(0o600)).expect("its mode");
+    let settings = stopped.0.path("relent.toml");
+    let text = std::fs::read_to_string(&settings).expect("settings");
+    let named = format!("{}[submission]", section(&pair));
+    std::fs::write(&settings, text.replacen("[submission]", &named, 1)).expect("settings");
+    // Where the tests' own build may lie out of another's reach.
+    let binary = stopped.0.path("relent");
+    std::fs::copy(program(), &binary).expect("a copy");
+    for (verb, code) in [("check", 1), ("serve", MEND)] {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&binary);
+        let said = said(command.args([verb, "--config"]).arg(&settings).output().expect("it runs"));
+        assert_eq!(said.code, code, "{}{}", said.out, said.err);
+        is_said(&said.err, &["tls.key", "k.pem: cannot be read: Permission denied", "may read it"]);
     }
 }
 

@@ -172,4 +172,15 @@ async fn names_that_do_not_lead_back_lists_and_open_files_are_told() {
     assert!(file["advice"].as_str().is_some_and(|text| text.starts_with("chmod go-w ")), "{file}");
     let data = finding(&open, "files", "data");
     assert!(data["advice"].as_str().is_some_and(|text| text.starts_with("chmod 0700 ")), "{data}");
+
+    // A key that others may read, a domain of another account, and servers that nobody reaches.
+    let key = world.path("data/tls-self-signed.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).expect("its mode");
+    world.done(&["account", "add", "other"]);
+    world.done(&["domain", "add", "other", "other.example"]);
+    let told = world.relent(&["doctor", "--json", "--outgoing", "second.example"]).json();
+    assert_eq!(finding(&told, "files", "tls-self-signed.key")["level"], "bad");
+    assert_eq!(finding(&told, "domains", "other.example")["level"], "bad");
+    let away = finding(&told, "ports", "to second.example");
+    assert!(away["level"] == "bad" && away["found"].to_string().contains("mx.second.example"));
 }

@@ -40,6 +40,13 @@ async fn an_archive_that_is_cut_or_changed_is_refused_by_its_part_and_nothing_is
     }
     let again = world.relent(&["backup", &file.to_string_lossy()]);
     assert!(again.code == 1 && again.err.contains("is there already"), "{}", again.err);
+    // A folder gets one with the host's name, and nothing else is left in it.
+    let folder = world.path("backups");
+    std::fs::create_dir(&folder).expect("a folder");
+    world.done(&["backup", &folder.to_string_lossy()]);
+    let made = names(&folder);
+    assert!(made.len() == 1 && made[0].starts_with("relent-relay.relent.example-"), "{made:?}");
+    world.done(&["backup", "--verify", &folder.join(&made[0]).to_string_lossy()]);
     world.lose();
     let bytes = std::fs::read(&file).expect("the archive");
     let broken = world.path("broken.tar");

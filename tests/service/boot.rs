@@ -49,7 +49,9 @@ impl Machine {
             );
         assert!(service.contains("/opt/relent") && service.contains("/etc/keys/relent.pem"));
         assert!(service.contains("WatchdogSec=4"));
-        let (certificate, key) = Authority::new("Test").issue(&["relay.example"]).pem();
+        let authority = Authority::new("Test");
+        let (certificate, key) = authority.issue(&["relay.example"]).pem();
+        let (renewed, renewed_key) = authority.issue(&["relay.example"]).pem();
         for (name, text) in [
             ("etc/os-release", "ID=test\nNAME=test\n"),
             ("etc/machine-id", "0123456789abcdef0123456789abcdef\n"),
@@ -63,6 +65,8 @@ impl Machine {
             ("etc/tmpfiles.d/relent.conf", &unit("relent.tmpfiles")),
             ("etc/keys/relent.pem", &key),
             ("etc/relent/certificate.pem", &certificate),
+            ("etc/keys/renewed.pem", &renewed_key),
+            ("etc/relent/renewed.pem", &renewed),
             (
                 "etc/relent/relent.toml",
                 "hostname = \"relay.example\"\n[tls]\ncertificate = \"/etc/relent/certificate.pem\"\n\
@@ -84,7 +88,9 @@ impl Machine {
             write(&machine.path(name), text);
         }
         let private = fs::Permissions::from_mode(0o600);
-        fs::set_permissions(machine.path("etc/keys/relent.pem"), private).expect("root's alone");
+        for key in ["etc/keys/relent.pem", "etc/keys/renewed.pem"] {
+            fs::set_permissions(machine.path(key), private.clone()).expect("root's alone");
+        }
         fs::copy(program(), machine.path("opt/relent")).expect("the binary");
         machine
     }
@@ -173,6 +179,10 @@ fn the_units_as_they_are_shipped_run_under_systemd() {
     assert_eq!(waits("queue"), 2, "{}", all());
     assert_eq!((machine.saw("reloaded"), machine.saw("restarted")), ("0".into(), "0".into()));
     assert_eq!(waits("queue.after"), 2, "{}", all());
+    let shown =
+        ["before", "reloaded", "restarted"].map(|when| machine.saw(&format!("shown.{when}")));
+    assert!(shown[0].contains("BEGIN CERTIFICATE"), "{}", all());
+    assert!(shown[1] == shown[0] && shown[2] != shown[0], "{}", all());
     assert_eq!(machine.saw("watchdog"), "started anew after 1", "{}", all());
     assert_eq!(waits("queue.anew"), 2, "{}", all());
     assert_eq!(machine.saw("stopped"), "success", "{}", all());

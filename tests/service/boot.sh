@@ -46,11 +46,21 @@ print(8025, urllib.request.urlopen("http://127.0.0.1:8025/livez").read().decode(
 PYTHON
 $relent queue list --json >queue
 
-# A reload, and a stop and a start, lose nothing; the sockets stay systemd's.
+# A reload, and a stop and a start, lose nothing; the sockets stay systemd's. A key that was renewed meanwhile is handed
+# over by the start, and not by the reload.
+shown() {
+    python3 -c 'import ssl; print(ssl.get_server_certificate(("127.0.0.1", 465)))'
+}
+shown >shown.before
+cp /etc/relent/renewed.pem /etc/relent/certificate.pem
+cp /etc/keys/renewed.pem /etc/keys/relent.pem
 systemctl reload relent.service
 echo $? >reloaded
+waits_for 'journalctl --no-pager --output=cat --unit=relent.service | grep -q "not reloaded: .*does not fit"'
+shown >shown.reloaded
 systemctl restart relent.service
 echo $? >restarted
+shown >shown.restarted
 $relent queue list --json >queue.after
 
 # A process that answers nothing is ended and started anew.

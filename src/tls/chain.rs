@@ -206,7 +206,7 @@ mod tests {
             assert_eq!(fault.lines().count(), 1, "{fault}");
         }
         fs::remove_file(&key).expect("removed");
-        let fault = pair(&certificate, &key).err().expect("a fault").to_string();
+        let fault = pair(&certificate, &key).map(drop).expect_err("a fault").to_string();
         assert!(
             fault.contains("k.pem: cannot be read: ") && fault.contains("may read it"),
             "{fault}"

@@ -135,7 +135,7 @@ async fn a_renewal_is_asked_for_the_host_that_is_named_alone() {
     assert!(one.starts_with(&format!("asked for {RELAY}; ")), "{one}");
     let both = world.done(&["tls", "renew", "--json"]).json();
     let mut hosts: Vec<_> = both["hosts"].as_array().expect("hosts").iter().collect();
-    hosts.sort_by_key(|host| host.to_string());
+    hosts.sort_by_key(ToString::to_string);
     assert_eq!(hosts, ["mail.relent.example", RELAY]);
     let none = world.relent(&["tls", "renew", "other.example"]);
     assert!(none.code == 1 && none.err.contains("`other.example`"), "{}", none.err);

@@ -189,12 +189,15 @@ async fn a_site_is_told_from_others_and_a_session_is_followed_to_its_end() {
         watching.until("looking on");
         watching
     };
-    let mut of_host = look(&["--site", "mx.second.example"]);
-    let mut of_domain = look(&["--site", "second.example"]);
+    let of_second = [
+        look(&["--site", "mx.second.example"]),
+        look(&["--site", "second.example"]),
+        look(&["--address", "127.0.0.2"]),
+    ];
     app(&world, "receipts").submit("news@acme.example", &[ANN], &letter("One"));
     delivered(&world, ANN).await;
     app(&world, "receipts").submit("news@acme.example", &["bob@second.example"], &letter("Two"));
-    for watching in [&mut of_host, &mut of_domain] {
+    for mut watching in of_second {
         watching.until("→ RCPT TO:<bob@second.example>");
         assert!(!watching.seen.contains("reader.example"), "{}", watching.seen);
     }

@@ -1,9 +1,10 @@
 //! The languages in which senders are told what became of their mail.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A language of reports; its name in settings and listings is that of ISO 639-1.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     /// English, which stands in every report.

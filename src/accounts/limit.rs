@@ -10,12 +10,14 @@ use crate::store::{Record, StoreFault, Table, Transaction};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Longest text of a suspension, in characters: it stands in SMTP replies.
 const TEXT_MAX: usize = 200;
 
 /// How much an account may have and send.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AccountLimits)]
 pub struct Limits {
     /// Largest message, in bytes.
     pub message_size: Option<u64>,

@@ -2,9 +2,12 @@
 //! credentials carry too.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a member is in an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Looks.

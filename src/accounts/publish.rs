@@ -5,9 +5,10 @@ use super::sending_domain::{DkimAlgorithm, DkimKey, HostUse, KeyStage, SendingDo
 use crate::config::{Config, DEFAULT_POOL};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr};
+use utoipa::ToSchema;
 
 /// A DNS record to publish.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DnsRecord {
     /// `TXT`, `MX` or `CNAME`.
     #[serde(rename = "type")]
@@ -19,8 +20,9 @@ pub struct DnsRecord {
 }
 
 /// What a record is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = DnsPurpose)]
 pub enum Purpose {
     /// Proof of control.
     Proof,
@@ -39,7 +41,8 @@ pub enum Purpose {
 }
 
 /// A record to publish, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = WantedRecord)]
 pub struct Wanted {
     /// The record.
     #[serde(flatten)]

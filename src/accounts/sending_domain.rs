@@ -135,7 +135,7 @@ impl KeyStage {
 }
 
 /// How a DKIM key signs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DkimAlgorithm {
     /// RSA with 2,048 bits and SHA-256.

@@ -16,6 +16,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// Longest text that is shown of what was found, in characters.
 const SEEN_MAX: usize = 500;
@@ -28,7 +29,8 @@ const TOGETHER: usize = 8;
 const SEEN_RECORDS_MAX: usize = 10;
 
 /// A record looked up.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = CheckedRecord)]
 pub struct Checked {
     /// The record.
     #[serde(flatten)]

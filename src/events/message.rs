@@ -211,6 +211,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All names, in the order of the outcomes.
+    pub const NAMES: [&str; 8] =
+        ["delivered", "deferred", "failed", "stopped", "cancelled", "held", "released", "warned"];
+
     /// As logs and listings name it.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -5,60 +5,108 @@ use super::caller::Caller;
 use super::draft::{Asked, Draft, Named};
 use super::named;
 use super::problem::{AtField, Problem};
+use super::shape::Page;
 use super::site::Parts;
 use super::slice::{Slice, numbered};
-use crate::accounts::{Account, AccountRules, Language, RulesChange};
+use crate::accounts::{Account, AccountRules, Language, Limits, RulesChange};
+use crate::mail::AccountId;
 use crate::queue::Selector;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-fn view(account: &Account) -> Value {
-    json!({
-        "id": account.id,
-        "name": account.name,
-        "language": account.language,
-        "created": account.created.to_string(),
-    })
+/// An account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
+pub(super) struct View {
+    /// Its number.
+    #[schema(value_type = u32)]
+    id: AccountId,
+    /// Its name.
+    name: String,
+    /// The language of its reports (ISO 639-1).
+    language: Language,
+    /// When it was made.
+    #[schema(format = DateTime)]
+    created: String,
+}
+
+/// Why an account sends nothing now.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AccountSuspension)]
+pub(super) struct SuspensionView {
+    /// Since when.
+    #[schema(format = DateTime)]
+    since: String,
+    /// What its applications are told.
+    text: String,
+}
+
+/// What an account has used of its limits.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AccountUse)]
+struct UsedView {
+    /// Recipients sent to since the day began in the account's time zone.
+    recipients_today: u64,
+    /// When that day ends.
+    #[schema(format = DateTime)]
+    day_ends: String,
+    credentials: usize,
+    domains: usize,
+    streams: usize,
 }
 
 /// An account with its limits and what it has used of them.
-fn whole(parts: &Parts, account: &Account) -> Result<Value, Problem> {
-    let accounts = &parts.accounts;
-    let rules = accounts.rules(account.id)?;
-    let limits = accounts.limits(account.id)?;
-    let mut shown = view(account);
-    shown["zone"] = json!(rules.zone.as_deref().unwrap_or("UTC"));
-    shown["suspended"] = suspension(&rules);
-    shown["require_totp"] = json!(rules.totp_required);
-    shown["limits"] = json!({
-        "message_size": limits.message_size,
-        "recipients_per_message": limits.recipients_per_message,
-        "messages_per_second": limits.messages_per_second,
-        "messages_per_minute": limits.messages_per_minute,
-        "recipients_per_day": limits.recipients_per_day,
-        "credentials": limits.credentials,
-        "domains": limits.domains,
-        "streams": limits.streams,
-        "webhooks": limits.webhooks,
-        "members": limits.members,
-    });
-    shown["used"] = json!({
-        "recipients_today": accounts.sent_today(account.id, &rules)?,
-        "day_ends": rules.day_end(parts.world.clock.now()).to_string(),
-        "credentials": accounts.credentials(account.id)?.len(),
-        "domains": accounts.domains(account.id)?.len(),
-        "streams": accounts.streams(account.id)?.len(),
-    });
-    Ok(shown)
+#[derive(Serialize, ToSchema)]
+#[schema(as = WholeAccount)]
+pub(super) struct WholeView {
+    #[serde(flatten)]
+    account: View,
+    /// The time zone by which its days are counted, as in `Europe/Berlin`.
+    zone: String,
+    /// Why it sends nothing now; null: it sends.
+    suspended: Option<SuspensionView>,
+    /// Whether its members need an authenticator.
+    require_totp: bool,
+    /// Its limits; null: none of its own.
+    limits: Limits,
+    /// What it has used of them.
+    used: UsedView,
 }
 
-fn suspension(rules: &AccountRules) -> Value {
-    let shown = |suspension: &crate::accounts::Suspension| json!({ "since": suspension.since.to_string(), "text": suspension.text });
-    rules.suspended.as_ref().map_or(Value::Null, shown)
+fn view(account: &Account) -> View {
+    View {
+        id: account.id,
+        name: account.name.clone(),
+        language: account.language,
+        created: account.created.to_string(),
+    }
+}
+
+fn whole(parts: &Parts, account: &Account) -> Result<WholeView, Problem> {
+    let accounts = &parts.accounts;
+    let rules = accounts.rules(account.id)?;
+    Ok(WholeView {
+        account: view(account),
+        zone: rules.zone.as_deref().unwrap_or("UTC").to_owned(),
+        suspended: suspension(&rules),
+        require_totp: rules.totp_required,
+        limits: accounts.limits(account.id)?,
+        used: UsedView {
+            recipients_today: accounts.sent_today(account.id, &rules)?,
+            day_ends: rules.day_end(parts.world.clock.now()).to_string(),
+            credentials: accounts.credentials(account.id)?.len(),
+            domains: accounts.domains(account.id)?.len(),
+            streams: accounts.streams(account.id)?.len(),
+        },
+    })
+}
+
+fn suspension(rules: &AccountRules) -> Option<SuspensionView> {
+    let suspended = rules.suspended.as_ref()?;
+    Some(SuspensionView { since: suspended.since.to_string(), text: suspended.text.clone() })
 }
 
 /// A new account.
@@ -72,7 +120,7 @@ pub(super) struct NewAccount {
 pub(super) async fn add(
     By(parts): By,
     Draft(draft): Draft<NewAccount>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<View>), Problem> {
     let account = parts.accounts.add_account(&draft.name).await?;
     tracing::info!(target: "relent::http", account = account.name, "account made");
     Ok((StatusCode::CREATED, Json(view(&account))))
@@ -192,7 +240,7 @@ pub(super) async fn set(
     caller: Caller,
     Named([name]): Named<1>,
     Draft(change): Draft<Change>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<WholeView>, Problem> {
     caller.whole_account()?;
     let name = caller.account(&parts, &name)?.name;
     if change.limits != LimitsChange::default() {
@@ -218,7 +266,7 @@ pub(super) async fn set(
 pub(super) async fn list(
     State(parts): State<Parts>,
     Asked(slice): Asked<Slice>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Page<View>>, Problem> {
     let accounts = parts.accounts.accounts()?;
     slice.answer(accounts, |account| numbered(account.id.0), |account| Ok(view(account)))
 }
@@ -227,7 +275,7 @@ pub(super) async fn show(
     State(parts): State<Parts>,
     caller: Caller,
     Named([name]): Named<1>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<WholeView>, Problem> {
     Ok(Json(whole(&parts, &caller.account(&parts, &name)?)?))
 }
 
@@ -238,22 +286,44 @@ pub(super) struct Why {
     text: Option<String>,
 }
 
+/// An account that was suspended.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SuspendedAccount)]
+pub(super) struct Suspended {
+    name: String,
+    suspended: Option<SuspensionView>,
+}
+
+/// An account that sends again.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ResumedAccount)]
+pub(super) struct Resumed {
+    name: String,
+    /// Null: it sends.
+    suspended: Option<SuspensionView>,
+    /// Recipients of its mail that are due now.
+    due: u64,
+}
+
 pub(super) async fn suspend(
     By(parts): By,
     Named([name]): Named<1>,
     Draft(why): Draft<Why>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Suspended>, Problem> {
     let text = named::given(why.text.as_ref()).unwrap_or_default();
     let rules = parts.accounts.suspend(&name, text).await?;
     tracing::warn!(target: "relent::http", account = name, text, "account suspended");
-    Ok(Json(json!({ "name": name, "suspended": suspension(&rules) })))
+    Ok(Json(Suspended { suspended: suspension(&rules), name }))
 }
 
-pub(super) async fn resume(By(parts): By, Named([name]): Named<1>) -> Result<Json<Value>, Problem> {
+pub(super) async fn resume(
+    By(parts): By,
+    Named([name]): Named<1>,
+) -> Result<Json<Resumed>, Problem> {
     parts.accounts.resume(&name).await?;
     let account = parts.accounts.account(&name)?;
     // What waited for it is due now, not at its next look.
     let due = parts.queue.retry(Selector::Account(account.id)).await;
     tracing::info!(target: "relent::http", account = name, due, "account sends again");
-    Ok(Json(json!({ "name": name, "suspended": null, "due": due })))
+    Ok(Json(Resumed { name, suspended: None, due }))
 }

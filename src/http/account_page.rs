@@ -15,22 +15,34 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 /// What an account shows.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RecipientPage)]
 pub(super) struct View {
+    /// The name by which people know it.
     display_name: Option<String>,
+    /// Its colour on light pages, `#rrggbb`.
+    #[schema(value_type = Option<String>)]
     colour: Option<Colour>,
+    /// Its colour on dark pages, where that is another one.
+    #[schema(value_type = Option<String>)]
     colour_dark: Option<Colour>,
+    /// Its logo.
     logo: Option<LogoView>,
     /// What is shown otherwise than it was set, and why.
     notes: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// A logo.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Logo)]
 struct LogoView {
     /// Below the address of the pages.
     path: String,
+    /// `image/png`, `image/jpeg` or `image/webp`.
     media_type: &'static str,
+    /// In pixels.
     width: u32,
+    /// In pixels.
     height: u32,
 }
 

@@ -9,20 +9,33 @@ use crate::accounts::{OwnText, Stream, StreamAnswers};
 use crate::replies::languages;
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-fn view(stream: &Stream) -> Value {
+/// What people who write to a stream are answered.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StreamAnswers)]
+pub(super) struct View {
+    /// The stream's name.
+    stream: String,
+    /// Whether a stop is confirmed to the person, and a call for help answered.
+    confirm: bool,
+    /// The language of the stream's mail.
+    language: Option<String>,
+    /// The stream's own words by language.
+    texts: BTreeMap<String, String>,
+}
+
+fn view(stream: &Stream) -> View {
     let StreamAnswers { silent, language, texts } = &stream.answers;
-    let texts = texts.iter().map(|own| (own.language.clone(), Value::from(own.text.as_str())));
-    json!({
-        "stream": stream.name,
-        "confirm": !silent,
-        "language": language,
-        "texts": texts.collect::<Map<_, _>>(),
-    })
+    let texts = texts.iter().map(|own| (own.language.clone(), own.text.clone()));
+    View {
+        stream: stream.name.clone(),
+        confirm: !silent,
+        language: language.clone(),
+        texts: texts.collect(),
+    }
 }
 
 /// What is to change; what is left out stays.
@@ -88,7 +101,7 @@ pub(super) async fn show(
     State(parts): State<Parts>,
     caller: Caller,
     Named([account, name]): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<View>, Problem> {
     let account = caller.account(&parts, &account)?;
     Ok(Json(view(&caller.stream(&parts, account.id, &name)?)))
 }
@@ -98,7 +111,7 @@ pub(super) async fn change(
     caller: Caller,
     Named([account, name]): Named<2>,
     Draft(wanted): Draft<Change>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<View>, Problem> {
     let account = caller.account(&parts, &account)?;
     caller.stream(&parts, account.id, &name)?;
     let spoken = match wanted.language.as_deref() {

@@ -4,9 +4,11 @@ use super::caller::Caller;
 use super::draft::{Asked, Named};
 use super::named;
 use super::problem::{AtField, Problem};
+use super::shape::Page;
 use super::site::Parts;
 use crate::events::Actor;
-use crate::events::audit::{Audit, Entry, Filter, Head, Notes, NotesFault, Place, Words};
+use crate::events::audit::{Audit, Entry, Filter, Head, Notes, NotesFault, Place, Said, Words};
+use crate::events::record::Source;
 use crate::mail::id::BASE32;
 use crate::mail::{RecipientHash, StreamId};
 use crate::policy::Subject;
@@ -14,8 +16,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use data_encoding::HEXLOWER;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 /// Most entries in one answer.
@@ -57,34 +59,151 @@ impl From<NotesFault> for Problem {
 }
 
 /// Who acted, with names where numbers stand.
-fn actor(parts: &Parts, by: &Actor) -> Result<Value, Problem> {
-    let mut shown = json!(by);
-    if let Actor::Credential { account, .. } | Actor::Member { account, .. } = by {
-        shown["account"] = json!(named::account_name(parts, *account)?);
-    }
-    Ok(shown)
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[schema(as = Actor)]
+enum ActorView {
+    /// Relent by itself.
+    Relent,
+    /// The operator.
+    Operator {
+        /// The user of the system that spoke, as far as the system says.
+        user: Option<String>,
+    },
+    /// A program with a credential.
+    Credential {
+        /// The account's name; null where it is gone.
+        account: Option<String>,
+        /// The credential's name.
+        name: String,
+    },
+    /// A member of an account.
+    Member {
+        /// The account's name; null where it is gone.
+        account: Option<String>,
+        /// The member's number.
+        number: u32,
+    },
+    /// The person whom it is about.
+    Person {
+        /// By what way.
+        by: Source,
+    },
+}
+
+fn actor(parts: &Parts, by: &Actor) -> Result<ActorView, Problem> {
+    Ok(match by {
+        Actor::Relent => ActorView::Relent,
+        Actor::Operator { user } => ActorView::Operator { user: user.clone() },
+        Actor::Credential { account, name } => ActorView::Credential {
+            account: named::account_name(parts, *account)?,
+            name: name.clone(),
+        },
+        Actor::Member { account, number } => {
+            ActorView::Member { account: named::account_name(parts, *account)?, number: *number }
+        }
+        Actor::Person { by } => ActorView::Person { by: *by },
+    })
+}
+
+/// What an entry says.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditWords)]
+struct SaidView {
+    /// The account's name; `global` is the installation.
+    account: Option<String>,
+    /// What was done, as in `stream.added`.
+    kind: String,
+    /// By whom.
+    by: ActorView,
+    /// The same in one line.
+    actor: String,
+    /// To what.
+    about: Option<String>,
+    /// Whose records changed: the address while it is kept, `@domain`, or the account's hash.
+    recipient: Option<String>,
+    /// The number of that change.
+    event: Option<u64>,
+    /// What else there is to know, by kind.
+    #[schema(value_type = Object)]
+    details: Map<String, Value>,
+}
+
+/// A word of its own, so that a reader can tell an erasure from the end of a time.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = AuditErased)]
+enum Erased {
+    Erased,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = AuditExpired)]
+enum Expired {
+    Expired,
+}
+
+/// That the words are gone, since a person was forgotten.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditErasedWords)]
+struct ErasedView {
+    words: Erased,
+    /// The number of the entry that tells of it.
+    erased_by: u64,
+}
+
+/// That the words are gone, since their time was over.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditExpiredWords)]
+struct ExpiredView {
+    words: Expired,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = AuditWordsOrNone)]
+enum WordsView {
+    Said(Box<SaidView>),
+    Erased(ErasedView),
+    Expired(ExpiredView),
+}
+
+/// An entry of the audit chain.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
+pub(super) struct View {
+    /// Its number.
+    sequence: u64,
+    /// When it was written.
+    #[schema(format = DateTime)]
+    at: String,
+    /// The digest of its words (SHA-256), in hexadecimal digits.
+    digest: String,
+    /// The digest that binds it to all entries before, in hexadecimal digits.
+    bound: String,
+    #[serde(flatten)]
+    words: WordsView,
 }
 
 /// An entry as it is shown. Of a recipient whose address is still kept, the address.
-pub(super) fn view(parts: &Parts, entry: &Entry) -> Result<Value, Problem> {
-    let mut shown = json!({
-        "sequence": entry.sequence,
-        "at": entry.link.at.to_string(),
-        "digest": HEXLOWER.encode(&entry.link.digest),
-        "bound": HEXLOWER.encode(&entry.link.bound),
-    });
-    let said = match &entry.words {
-        Words::Said(said) => said,
-        Words::Erased(by) => {
-            shown["words"] = "erased".into();
-            shown["erased_by"] = json!(by);
-            return Ok(shown);
-        }
-        Words::Gone => {
-            shown["words"] = "expired".into();
-            return Ok(shown);
-        }
-    };
+pub(super) fn view(parts: &Parts, entry: &Entry) -> Result<View, Problem> {
+    Ok(View {
+        sequence: entry.sequence,
+        at: entry.link.at.to_string(),
+        digest: HEXLOWER.encode(&entry.link.digest),
+        bound: HEXLOWER.encode(&entry.link.bound),
+        words: match &entry.words {
+            Words::Said(said) => WordsView::Said(Box::new(words(parts, said)?)),
+            Words::Erased(by) => {
+                WordsView::Erased(ErasedView { words: Erased::Erased, erased_by: *by })
+            }
+            Words::Gone => WordsView::Expired(ExpiredView { words: Expired::Expired }),
+        },
+    })
+}
+
+fn words(parts: &Parts, said: &Said) -> Result<SaidView, Problem> {
     let hash = said.recipient.as_ref().and_then(|text| BASE32.decode(text.as_bytes()).ok());
     let hash = hash.and_then(|bytes| bytes.try_into().ok()).map(RecipientHash);
     let recipient = match hash {
@@ -103,15 +222,16 @@ pub(super) fn view(parts: &Parts, entry: &Entry) -> Result<Value, Problem> {
     {
         details.insert("stream".into(), name.into());
     }
-    shown["account"] = json!(named::account_name(parts, said.account)?);
-    shown["kind"] = json!(said.kind);
-    shown["by"] = actor(parts, &said.by)?;
-    shown["actor"] = said.by.to_string().into();
-    shown["about"] = json!(said.about);
-    shown["recipient"] = json!(recipient);
-    shown["event"] = json!(said.event);
-    shown["details"] = Value::Object(details);
-    Ok(shown)
+    Ok(SaidView {
+        account: named::account_name(parts, said.account)?,
+        kind: said.kind.clone(),
+        by: actor(parts, &said.by)?,
+        actor: said.by.to_string(),
+        about: said.about.clone(),
+        recipient,
+        event: said.event,
+        details,
+    })
 }
 
 fn number(text: &str) -> Result<u64, Problem> {
@@ -143,7 +263,7 @@ pub(super) async fn list(
     State(parts): State<Parts>,
     caller: Caller,
     Asked(wanted): Asked<Wanted>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Page<View>>, Problem> {
     caller.whole_account()?;
     let filter = filter(&parts, &caller, &wanted)?;
     let after = named::given(wanted.after.as_ref()).map(number).transpose().at("after")?;
@@ -156,13 +276,13 @@ pub(super) async fn list(
             return Err(Problem::field("order", text));
         }
     };
-    let read = move || -> Result<Value, Problem> {
+    let read = move || -> Result<Page<View>, Problem> {
         let page = match oldest {
             false => chain(&parts).entries(&filter, after, limit)?,
             true => chain(&parts).entries_after(&filter, after.unwrap_or(0), limit)?,
         };
         let items: Result<Vec<_>, _> = page.entries.iter().map(|e| view(&parts, e)).collect();
-        Ok(json!({ "items": items?, "next": page.next.map(|next| next.to_string()) }))
+        Ok(Page { items: items?, next: page.next.map(|next| next.to_string()) })
     };
     Ok(Json(aside(read).await?))
 }
@@ -179,7 +299,7 @@ pub(super) async fn show(
     State(parts): State<Parts>,
     caller: Caller,
     Named([sequence]): Named<1>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<View>, Problem> {
     caller.whole_account()?;
     let found = match sequence.parse::<u64>() {
         Ok(number) => chain(&parts).entry(number)?,

@@ -5,6 +5,7 @@ use super::caller::Caller;
 use super::draft::Draft;
 use super::named;
 use super::problem::{Kind, Problem};
+use super::shape::List;
 use super::site::Parts;
 use super::suppression::broken;
 use crate::events::record::{Reason, Scope};
@@ -34,23 +35,38 @@ pub(super) struct Batch {
     recipients: Vec<String>,
 }
 
+/// What becomes of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = StopResult)]
+enum Became {
+    /// It is stopped now.
+    Stopped,
+    /// It was stopped so before.
+    Already,
+    /// It cannot be meant.
+    Refused,
+}
+
 /// What became of one row.
 #[derive(Serialize, ToSchema)]
+#[schema(as = StopRow)]
 pub(super) struct RowView {
     /// As it was sent.
     recipient: String,
-    /// `stopped`, `already` where it was stopped so before, or `refused`.
-    result: &'static str,
+    /// `already` where it was stopped so before.
+    result: Became,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     why: Option<String>,
 }
 
 /// What became of a batch.
 #[derive(Serialize, ToSchema)]
+#[schema(as = StopBatch)]
 pub(super) struct BatchView {
     /// In the order in which they were sent.
-    #[schema(inline)]
     items: Vec<RowView>,
     /// Stops recorded.
     stopped: usize,
@@ -98,11 +114,12 @@ pub(super) async fn stop(
             Ok(subject) if !matches!(subject, Subject::Hash(_)) => subject,
             Ok(_) => {
                 let why = Some("write an address, or @ and a domain".to_owned());
-                items.push(RowView { recipient, result: "refused", why });
+                items.push(RowView { recipient, result: Became::Refused, why });
                 continue;
             }
             Err(problem) => {
-                items.push(RowView { recipient, result: "refused", why: Some(problem.said()) });
+                let why = Some(problem.said());
+                items.push(RowView { recipient, result: Became::Refused, why });
                 continue;
             }
         };
@@ -110,7 +127,8 @@ pub(super) async fn stop(
         let kept = parts.policy.view(account.id, &Subject::Hash(hash))?;
         let mut stands = kept.suppressions.iter();
         let stands = stands.any(|stop| stop.scope == scope && stop.reason == Reason::Manual);
-        let result = if stands || !seen.insert(hash) { "already" } else { "stopped" };
+        let again = stands || !seen.insert(hash);
+        let result = if again { Became::Already } else { Became::Stopped };
         items.push(RowView { recipient, result, why: None });
         match &subject {
             Subject::Domain(domain) => {
@@ -134,8 +152,9 @@ pub(super) async fn stop(
         Ok::<_, Problem>(done.settled)
     });
     let settled = work.await.map_err(|fault| broken(&fault))??;
-    let count = |result: &str| items.iter().filter(|item| item.result == result).count();
-    let (stopped, already, refused) = (count("stopped"), count("already"), count("refused"));
+    let count = |result: Became| items.iter().filter(|item| item.result == result).count();
+    let (stopped, already) = (count(Became::Stopped), count(Became::Already));
+    let refused = count(Became::Refused);
     tracing::info!(
         target: "relent::http", account = account.name, stream = batch.stream, stopped, already,
         refused, by = %caller, "a batch of stops was taken"
@@ -158,27 +177,57 @@ pub(super) struct Lookup {
     recipients: Vec<String>,
 }
 
+/// What is found of one of them.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = LookupResult)]
+enum Found {
+    /// Something stops mail to it.
+    Stopped,
+    /// Nothing does.
+    Free,
+    /// It is no address.
+    Refused,
+}
+
+/// Why a stop stands, or that it is the installation's.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = LookupReason)]
+enum Why {
+    OptOut,
+    Complaint,
+    HardBounce,
+    Manual,
+    Global,
+}
+
+impl From<Reason> for Why {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::OptOut => Self::OptOut,
+            Reason::Complaint => Self::Complaint,
+            Reason::HardBounce => Self::HardBounce,
+            Reason::Manual => Self::Manual,
+        }
+    }
+}
+
 /// What stops mail to one of them.
 #[derive(Serialize, ToSchema)]
+#[schema(as = LookupRow)]
 pub(super) struct FoundView {
     /// As it was sent.
     recipient: String,
-    /// `stopped`, `free`, or `refused` where it is no address.
-    result: &'static str,
-    /// Of each stop: why; `global` where the installation has one.
+    /// `refused` where it is no address.
+    result: Found,
+    /// Of each stop: why; `global` where the installation has one. Left out where there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    reasons: Vec<&'static str>,
+    reasons: Vec<Why>,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     why: Option<String>,
-}
-
-/// What was found.
-#[derive(Serialize, ToSchema)]
-pub(super) struct LookupView {
-    /// In the order in which they were sent.
-    #[schema(inline)]
-    items: Vec<FoundView>,
 }
 
 /// Looks each of them up; nothing is changed.
@@ -186,7 +235,7 @@ pub(super) async fn lookup(
     State(parts): State<Parts>,
     caller: Caller,
     Draft(lookup): Draft<Lookup>,
-) -> Result<Json<LookupView>, Problem> {
+) -> Result<Json<List<FoundView>>, Problem> {
     within(&parts, lookup.recipients.len())?;
     let account = caller.meant(&parts, lookup.account.as_ref())?;
     let stream = named::given(lookup.stream.as_ref());
@@ -199,7 +248,8 @@ pub(super) async fn lookup(
         for (recipient, read) in lookup.recipients.into_iter().zip(read) {
             if let Err(problem) = read {
                 let why = Some(problem.said());
-                items.push(FoundView { recipient, result: "refused", reasons: Vec::new(), why });
+                let (result, reasons) = (Found::Refused, Vec::new());
+                items.push(FoundView { recipient, result, reasons, why });
                 continue;
             }
             let mut stops = found.next().unwrap_or_default();
@@ -207,17 +257,17 @@ pub(super) async fn lookup(
             let mut reasons = Vec::new();
             for stop in stops {
                 match (stop.scope, &stream) {
-                    (Scope::Global, _) => reasons.push("global"),
+                    (Scope::Global, _) => reasons.push(Why::Global),
                     (Scope::Stream(id), Some(stream)) if id != stream.id => {}
                     (Scope::Stream(id), None) if !caller.sees(Some(id)) => {}
-                    _ => reasons.push(stop.reason.name()),
+                    _ => reasons.push(stop.reason.into()),
                 }
             }
-            let result = if reasons.is_empty() { "free" } else { "stopped" };
+            let result = if reasons.is_empty() { Found::Free } else { Found::Stopped };
             items.push(FoundView { recipient, result, reasons, why: None });
         }
         Ok::<_, Problem>(items)
     });
     let items = looking.await.map_err(|fault| broken(&fault))??;
-    Ok(Json(LookupView { items }))
+    Ok(Json(List { items }))
 }

@@ -5,19 +5,21 @@ use super::caller::Caller;
 use super::draft::{Asked, Draft};
 use super::named::{self, Said};
 use super::problem::{AtField, Kind, Problem};
+use super::shape::Page;
 use super::site::Parts;
 use super::suppression::broken;
 use crate::accounts::Stream;
-use crate::events::record::{Circumstances, Evidence};
+use crate::events::record::{Circumstances, Evidence, Source};
 use crate::mail::{AccountId, Address, StreamId, Timestamp};
-use crate::policy::{Asker, Consent, Full, Page, RecipientView, Requested, Settled, Subject};
+use crate::policy::{
+    self, Asker, Consent, ConsentState, Full, RecipientView, Requested, Settled, Subject,
+};
 use crate::queue::Selector;
 use crate::replies::{AskingFault, ConsentTexts, languages};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -89,11 +91,46 @@ fn stated(
     Ok((at, evidence, circumstances))
 }
 
+/// A consent as it was recorded, or asked for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RecordedConsent)]
+pub(super) struct Recorded {
+    /// Whose.
+    #[schema(value_type = String)]
+    recipient: Address,
+    /// To which stream.
+    stream: String,
+    /// `pending` where the person was asked; `granted` where it stands.
+    state: ConsentState,
+    /// Since when.
+    #[schema(format = DateTime)]
+    at: String,
+    /// Where the person is to be asked: whether a message went out for that now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    mailed: Option<bool>,
+    /// The message that asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    message: Option<String>,
+    /// Until when the person may confirm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    until: Option<String>,
+}
+
+impl Recorded {
+    fn new(recipient: Address, stream: &Stream, state: ConsentState, at: Timestamp) -> Self {
+        let (stream, at) = (stream.name.clone(), at.to_string());
+        Self { recipient, stream, state, at, mailed: None, message: None, until: None }
+    }
+}
+
 pub(super) async fn grant(
     By(parts): By,
     caller: Caller,
     Draft(draft): Draft<Change>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Recorded>, Problem> {
     let account = caller.meant(&parts, draft.account.as_ref())?;
     let stream = caller.stream(&parts, account.id, &draft.stream)?;
     let address = named::address(&draft.recipient).at("recipient")?;
@@ -112,12 +149,7 @@ pub(super) async fn grant(
         target: "relent::http", account = account.name, stream = stream.name,
         recipient = draft.recipient, by = %caller, "consent recorded"
     );
-    Ok(Json(json!({
-        "recipient": address,
-        "stream": stream.name,
-        "state": "granted",
-        "at": at.to_string(),
-    })))
+    Ok(Json(Recorded::new(address, &stream, ConsentState::Granted, at)))
 }
 
 /// Refuses mail of our own in the name of an account that is suspended: it goes to strangers, and leaves by
@@ -141,7 +173,7 @@ async fn request(
     (stream, address): (Stream, Address),
     (evidence, circumstances): (Evidence, Circumstances),
     draft: &Change,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Recorded>, Problem> {
     if named::given(draft.at.as_ref()).is_some() {
         let text = "it is when a consent was given: with `confirm` it is not yet";
         return Err(Problem::field("at", text));
@@ -154,15 +186,9 @@ async fn request(
         return Err(Problem::field("language", text));
     }
     let language = language.map(str::to_owned);
-    let shown = json!({ "recipient": address, "stream": stream.name });
-    let with = |mut shown: Value, more: Value| {
-        if let (Some(shown), Some(more)) = (shown.as_object_mut(), more.as_object()) {
-            shown.extend(more.clone());
-        }
-        Json(shown)
-    };
     // On a task of its own: what is begun is done, whether the asker waits or not.
     let age = parts.config.consents.confirmation_age_max.0;
+    let (whose, to) = (address.clone(), stream.clone());
     let done = tokio::spawn(async move {
         let asked = (Asker::Sender, evidence, circumstances);
         parts.asking().ask(&stream, &address, asked, language.as_deref()).await
@@ -176,20 +202,16 @@ async fn request(
                 target: "relent::http", account = draft.account, stream = draft.stream,
                 recipient = draft.recipient, mailed = is_new, "consent asked for"
             );
-            Ok(with(
-                shown,
-                json!({
-                    "state": "pending",
-                    "at": at.to_string(),
-                    "mailed": is_new,
-                    "message": message.to_string(),
-                    "until": until.to_string(),
-                }),
-            ))
+            Ok(Json(Recorded {
+                mailed: Some(is_new),
+                message: Some(message.to_string()),
+                until: Some(until.to_string()),
+                ..Recorded::new(whose, &to, ConsentState::Pending, at)
+            }))
         }
         (Requested::Holds(at), _) => {
-            let more = json!({ "state": "granted", "at": at.to_string(), "mailed": false });
-            Ok(with(shown, more))
+            let held = Recorded::new(whose, &to, ConsentState::Granted, at);
+            Ok(Json(Recorded { mailed: Some(false), ..held }))
         }
         (Requested::Stopped(stop), _) => refused(format!(
             "a stop stands against it ({} since {}), and nobody who has said no is asked unasked: a \
@@ -226,23 +248,39 @@ async fn request(
     }
 }
 
+/// A consent as it was withdrawn.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WithdrawnConsent)]
+pub(super) struct Withdrawn {
+    /// Whose.
+    #[schema(value_type = String)]
+    recipient: Address,
+    /// To which stream.
+    stream: String,
+    /// `withdrawn`.
+    state: ConsentState,
+    /// Since when.
+    #[schema(format = DateTime)]
+    at: String,
+}
+
 pub(super) async fn withdraw(
     By(parts): By,
     caller: Caller,
     Draft(draft): Draft<Change>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Withdrawn>), Problem> {
     let account = caller.meant(&parts, draft.account.as_ref())?;
     let stream = caller.stream(&parts, account.id, &draft.stream)?;
     let address = named::address(&draft.recipient).at("recipient")?;
     let source = draft.source.as_deref().unwrap_or_default().trim();
     let (at, evidence, _) = stated(&parts, &caller, &draft, source)?;
     let hash = parts.accounts.hash(stream.account, &address)?;
-    let shown = json!({
-        "recipient": address,
-        "stream": stream.name,
-        "state": "withdrawn",
-        "at": at.to_string(),
-    });
+    let withdrawn = Withdrawn {
+        recipient: address.clone(),
+        stream: stream.name.clone(),
+        state: ConsentState::Withdrawn,
+        at: at.to_string(),
+    };
     let done = tokio::spawn(async move {
         let settled = parts.policy.withdraw(&stream, &address, at, evidence).await?;
         parts.queue.cancel(Selector::Recipient(stream.account, hash)).await;
@@ -253,7 +291,7 @@ pub(super) async fn withdraw(
         target: "relent::http", account = account.name, stream = draft.stream,
         recipient = draft.recipient, by = %caller, "consent withdrawn"
     );
-    Ok((named::status(settled), Json(shown)))
+    Ok((named::status(settled), Json(withdrawn)))
 }
 
 /// Whose consents to show.
@@ -268,13 +306,46 @@ pub(super) struct Wanted {
     limit: Option<usize>,
 }
 
+/// A consent, with all that proves it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Consent)]
+pub(super) struct View {
+    /// Whose; null where only the hash is kept.
+    recipient: Option<String>,
+    /// To which stream; null where that is gone.
+    stream: Option<String>,
+    /// Whether it holds now.
+    state: ConsentState,
+    /// Since when, as its source says.
+    #[schema(format = DateTime)]
+    at: String,
+    /// When it ends by its stream's rule.
+    #[schema(format = DateTime)]
+    expires: Option<String>,
+    /// What its source is called; the way that it came in by where that has no name.
+    source: String,
+    /// By what way it came in.
+    via: Source,
+    /// The IP address that it came from.
+    ip: Option<String>,
+    /// The program through which the person agreed.
+    user_agent: Option<String>,
+    /// The words that the person agreed to.
+    wording: Option<String>,
+    /// Which version of them.
+    wording_version: Option<String>,
+    /// When the person was asked to confirm.
+    #[schema(format = DateTime)]
+    asked: Option<String>,
+}
+
 /// The consents of a recipient, to one stream or to all.
 pub(super) fn items(
     parts: &Parts,
     recipient: Option<&str>,
     view: &RecipientView,
     only: Option<&Stream>,
-) -> Result<Vec<Value>, Problem> {
+) -> Result<Vec<View>, Problem> {
     let wanted = |consent: &&Consent| only.is_none_or(|stream| stream.id == consent.stream);
     let now = parts.world.clock.now();
     let mut streams: HashMap<StreamId, Option<Arc<Stream>>> = HashMap::new();
@@ -293,23 +364,24 @@ pub(super) fn items(
             let stream = stream.as_deref();
             let end = stream.and_then(|stream| consent.end(stream));
             let shown = consent.circumstances.as_deref();
-            Ok(json!({
-                "recipient": recipient,
-                "stream": stream.map(|stream| stream.name.as_str()),
-                "state": stream.map_or(consent.state, |stream| consent.state_at(stream, now)),
-                "at": consent.at.to_string(),
-                "expires": end.map(|end| end.to_string()),
-                "source": match consent.evidence.text.as_str() {
-                    "" => json!(consent.evidence.source),
-                    word => json!(word),
+            let evidence = &consent.evidence;
+            Ok(View {
+                recipient: recipient.map(str::to_owned),
+                stream: stream.map(|stream| stream.name.clone()),
+                state: stream.map_or(consent.state, |stream| consent.state_at(stream, now)),
+                at: consent.at.to_string(),
+                expires: end.map(|end| end.to_string()),
+                source: match evidence.text.as_str() {
+                    "" => evidence.source.label().to_owned(),
+                    word => word.to_owned(),
                 },
-                "via": consent.evidence.source,
-                "ip": consent.evidence.ip,
-                "user_agent": shown.and_then(|shown| shown.user_agent.as_deref()),
-                "wording": shown.and_then(|shown| shown.wording.as_deref()),
-                "wording_version": shown.and_then(|shown| shown.wording_version.as_deref()),
-                "asked": shown.and_then(|shown| shown.asked).map(|at| at.to_string()),
-            }))
+                via: evidence.source,
+                ip: evidence.ip.clone(),
+                user_agent: shown.and_then(|shown| shown.user_agent.clone()),
+                wording: shown.and_then(|shown| shown.wording.clone()),
+                wording_version: shown.and_then(|shown| shown.wording_version.clone()),
+                asked: shown.and_then(|shown| shown.asked).map(|at| at.to_string()),
+            })
         })
         .collect()
 }
@@ -318,7 +390,7 @@ pub(super) async fn show(
     State(parts): State<Parts>,
     caller: Caller,
     Asked(wanted): Asked<Wanted>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Page<View>>, Problem> {
     let account = caller.meant(&parts, wanted.account.as_ref())?;
     let name = &account.name;
     let stream = match named::given(wanted.stream.as_ref()) {
@@ -346,19 +418,19 @@ pub(super) async fn show(
              `relent consent grant {name}/{target} {recipient} --source TEXT` records one"
         )));
     }
-    Ok(Json(json!({ "items": items, "next": null })))
+    Ok(Json(Page { items, next: None }))
 }
 
 /// Every consent to a stream, page by page.
-fn list(parts: &Parts, stream: &Stream, wanted: &Wanted) -> Result<Json<Value>, Problem> {
+fn list(parts: &Parts, stream: &Stream, wanted: &Wanted) -> Result<Json<Page<View>>, Problem> {
     let after = named::cursor(wanted.after.as_ref()).at("after")?;
     let limit = wanted.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
-    let Page { found, next } = parts.policy.consenting(stream, after, limit)?;
+    let policy::Page { found, next } = parts.policy.consenting(stream, after, limit)?;
     let next = next.map(|hash| hash.to_string());
     let mut shown = Vec::new();
     for (_, view) in &found {
         let name = view.address.as_ref().map(ToString::to_string);
         shown.extend(items(parts, name.as_deref(), view, Some(stream))?);
     }
-    Ok(Json(json!({ "items": shown, "next": next })))
+    Ok(Json(Page { items: shown, next }))
 }

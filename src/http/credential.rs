@@ -5,6 +5,7 @@ use super::caller::Caller;
 use super::draft::{Asked, Draft, Named};
 use super::named;
 use super::problem::{AtField, Problem};
+use super::shape::{Page, Removed, words};
 use super::site::Parts;
 use super::slice::Slice;
 use crate::accounts::{self, Credential, CredentialDraft, Network, Refusal, Right};
@@ -12,8 +13,7 @@ use crate::mail::{AccountId, Timestamp};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Most streams that one credential names.
@@ -122,21 +122,68 @@ fn bounded(
     }
 }
 
-fn view(parts: &Parts, credential: &Credential) -> Result<Value, Problem> {
+words! {
+    /// Something that a credential or a member may do.
+    Right as "Right" = Right::ALL.iter().map(|(_, name, _)| *name);
+}
+
+/// A credential, without its secret.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Credential)]
+pub(super) struct View {
+    /// The user name.
+    name: String,
+    /// The streams that it may send on and speak of; empty: all.
+    streams: Vec<String>,
+    /// What happens to recipients that must not be sent to.
+    refuse: Refusal,
+    /// What it may do.
+    rights: Vec<Right>,
+    /// When it ends.
+    #[schema(format = DateTime)]
+    expires: Option<String>,
+    /// Whether it has ended.
+    expired: bool,
+    /// Networks that it may be used from, as in `192.0.2.0/24`; empty: anywhere.
+    allow: Vec<String>,
+    /// When it was made.
+    #[schema(format = DateTime)]
+    created: String,
+    /// When it was used last, to about a minute.
+    #[schema(format = DateTime)]
+    used: Option<String>,
+    /// The IP address that it was used from last.
+    used_from: Option<String>,
+}
+
+/// A new credential, with its secret.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MadeCredential)]
+pub(super) struct MadeView {
+    #[serde(flatten)]
+    credential: View,
+    /// The user name.
+    username: String,
+    /// For the API: `Authorization: Bearer TOKEN`.
+    token: String,
+    /// For SMTP.
+    password: String,
+}
+
+fn view(parts: &Parts, credential: &Credential) -> Result<View, Problem> {
     let last = parts.accounts.last_use(credential)?;
-    let rights: Vec<_> = credential.rights.iter().map(|right| right.name()).collect();
-    Ok(json!({
-        "name": credential.name,
-        "streams": streams(parts, credential)?,
-        "refuse": credential.refuse,
-        "rights": rights,
-        "expires": credential.expires.map(|at| at.to_string()),
-        "expired": credential.expires.is_some_and(|at| at <= parts.world.clock.now()),
-        "allow": credential.networks.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "created": credential.created.to_string(),
-        "used": last.map(|last| last.at.to_string()),
-        "used_from": last.and_then(|last| last.from).map(|from| from.to_string()),
-    }))
+    Ok(View {
+        name: credential.name.clone(),
+        streams: streams(parts, credential)?,
+        refuse: credential.refuse,
+        rights: credential.rights.clone(),
+        expires: credential.expires.map(|at| at.to_string()),
+        expired: credential.expires.is_some_and(|at| at <= parts.world.clock.now()),
+        allow: credential.networks.iter().map(ToString::to_string).collect(),
+        created: credential.created.to_string(),
+        used: last.map(|last| last.at.to_string()),
+        used_from: last.and_then(|last| last.from).map(|from| from.to_string()),
+    })
 }
 
 pub(super) async fn add(
@@ -144,7 +191,7 @@ pub(super) async fn add(
     caller: Caller,
     Named([account]): Named<1>,
     Draft(draft): Draft<NewCredential>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<MadeView>), Problem> {
     let account = caller.account(&parts, &account)?;
     let draft = draft.read(&parts, &caller, account.id)?;
     let (credential, password) = parts.accounts.add_credential(account.id, draft).await?;
@@ -152,11 +199,13 @@ pub(super) async fn add(
         target: "relent::http", account = account.name, credential = credential.name, by = %caller,
         "credential made"
     );
-    let mut shown = view(&parts, &credential)?;
-    shown["username"] = credential.name.as_str().into();
-    shown["token"] = accounts::token(&credential.name, &password).into();
-    shown["password"] = password.into();
-    Ok((StatusCode::CREATED, Json(shown)))
+    let made = MadeView {
+        credential: view(&parts, &credential)?,
+        username: credential.name.clone(),
+        token: accounts::token(&credential.name, &password),
+        password,
+    };
+    Ok((StatusCode::CREATED, Json(made)))
 }
 
 pub(super) async fn list(
@@ -164,7 +213,7 @@ pub(super) async fn list(
     caller: Caller,
     Named([account]): Named<1>,
     Asked(slice): Asked<Slice>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Page<View>>, Problem> {
     let account = caller.account(&parts, &account)?;
     let credentials = parts.accounts.credentials(account.id)?;
     slice.answer(credentials, |one| one.name.clone(), |one| view(&parts, one))
@@ -174,7 +223,7 @@ pub(super) async fn remove(
     By(parts): By,
     caller: Caller,
     Named([account, name]): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Removed>, Problem> {
     let account = caller.account(&parts, &account)?;
     caller.whole_account()?;
     parts.accounts.remove_credential(account.id, &name).await?;
@@ -182,5 +231,5 @@ pub(super) async fn remove(
         target: "relent::http", account = account.name, credential = name, by = %caller,
         "credential revoked"
     );
-    Ok(Json(json!({ "removed": name })))
+    Ok(Json(Removed { removed: name }))
 }

@@ -5,51 +5,142 @@ use super::caller::Caller;
 use super::draft::{Asked, Draft, Named};
 use super::named;
 use super::problem::{AtField, Problem};
+use super::shape::{Page, Removed};
 use super::site::Parts;
 use super::slice::Slice;
 use crate::accounts::{
-    DkimChoice, Host, HostUse, KeyStage, NewHost, Ours, SendingDomain, Verified,
+    Checked, DkimAlgorithm, DkimChoice, Host, HostUse, KeyStage, NewHost, Ours, SendingDomain,
+    Verified, Wanted,
 };
-use crate::mail::AccountId;
+use crate::mail::{AccountId, Domain};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-fn host(host: Option<&Host>) -> Value {
-    host.map_or(Value::Null, |host| {
-        json!({
-            "name": host.name,
-            "verified": host.found.is_some(),
-            "verified_at": host.found.map(|at| at.to_string()),
-        })
+/// A host of a sending domain's own.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DomainHost)]
+struct HostView {
+    /// Its name.
+    #[schema(value_type = String)]
+    name: Domain,
+    /// Whether its records were found to lead to us: until then it is not used.
+    verified: bool,
+    /// When they were last found so.
+    #[schema(format = DateTime)]
+    verified_at: Option<String>,
+}
+
+/// Where a key stands in its life.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum KeyState {
+    /// It signs.
+    Signing,
+    /// It signs once its record is found published.
+    Waiting,
+    /// It signs no more.
+    Retired,
+}
+
+/// A DKIM key.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DkimKey)]
+struct KeyView {
+    /// The selector, a label below `_domainkey`.
+    selector: String,
+    /// How it signs.
+    algorithm: DkimAlgorithm,
+    /// Where it stands in its life.
+    state: KeyState,
+    /// When it was made.
+    #[schema(format = DateTime)]
+    made: String,
+    /// Of one that signs no more: until when its record must stay published.
+    #[schema(format = DateTime)]
+    publish_until: Option<String>,
+    /// Whether its record may be taken away.
+    removable: bool,
+}
+
+/// A sending domain, and what to publish for it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SendingDomain)]
+pub(super) struct View {
+    /// The domain.
+    #[schema(value_type = String)]
+    name: Domain,
+    /// Whether the operator vouches for it.
+    trusted: bool,
+    /// Whether its published proof and the keys that sign were found right.
+    verified: bool,
+    /// When they were last found so.
+    #[schema(format = DateTime)]
+    verified_at: Option<String>,
+    /// When it was added.
+    #[schema(format = DateTime)]
+    created: String,
+    /// Its own host of return paths.
+    return_path: Option<HostView>,
+    /// Its own host of reply and unsubscribe addresses.
+    reply_host: Option<HostView>,
+    /// Its own host of unsubscribe pages.
+    link_host: Option<HostView>,
+    /// Its keys, oldest first.
+    keys: Vec<KeyView>,
+    /// What to publish in DNS.
+    records: Vec<Wanted>,
+}
+
+/// A sending domain as it was looked up.
+#[derive(Serialize, ToSchema)]
+#[schema(as = VerifiedDomain)]
+pub(super) struct VerifiedView {
+    /// The domain.
+    #[schema(value_type = String)]
+    name: Domain,
+    /// Whether mail may be sent from it.
+    verified: bool,
+    /// Whether every record that is required is right.
+    complete: bool,
+    /// Whether new keys sign from now on.
+    rotated: bool,
+    /// Each record, and what was found.
+    records: Vec<Checked>,
+}
+
+fn host(host: Option<&Host>) -> Option<HostView> {
+    host.map(|host| HostView {
+        name: host.name.clone(),
+        verified: host.found.is_some(),
+        verified_at: host.found.map(|at| at.to_string()),
     })
 }
 
-fn keys(parts: &Parts, domain: &SendingDomain) -> Vec<Value> {
+fn keys(parts: &Parts, domain: &SendingDomain) -> Vec<KeyView> {
     let now = parts.world.clock.now();
     let view = domain.keys.iter().map(|key| {
         let (stage, until) = match key.stage {
-            KeyStage::Signing => ("signing", None),
-            KeyStage::Waiting => ("waiting", None),
-            KeyStage::Retired { until } => ("retired", Some(until)),
+            KeyStage::Signing => (KeyState::Signing, None),
+            KeyStage::Waiting => (KeyState::Waiting, None),
+            KeyStage::Retired { until } => (KeyState::Retired, Some(until)),
         };
-        json!({
-            "selector": key.selector,
-            "algorithm": key.algorithm,
-            "state": stage,
-            "made": key.made.to_string(),
-            "publish_until": until.map(|until| until.to_string()),
-            "removable": until.is_some_and(|until| until <= now),
-        })
+        KeyView {
+            selector: key.selector.clone(),
+            algorithm: key.algorithm,
+            state: stage,
+            made: key.made.to_string(),
+            publish_until: until.map(|until| until.to_string()),
+            removable: until.is_some_and(|until| until <= now),
+        }
     });
     view.collect()
 }
 
-fn view(parts: &Parts, domain: &SendingDomain) -> Value {
+fn view(parts: &Parts, domain: &SendingDomain) -> View {
     let now = parts.world.clock.now();
     let mut records = domain.records(&Ours::of(&parts.config));
     // What may go is not asked for any more: its key says so.
@@ -59,18 +150,18 @@ fn view(parts: &Parts, domain: &SendingDomain) -> Value {
             gone && wanted.record.name.starts_with(&format!("{}._domainkey.", key.selector))
         })
     });
-    json!({
-        "name": domain.name,
-        "trusted": domain.trusted,
-        "verified": domain.verified.is_some(),
-        "verified_at": domain.verified.map(|at| at.to_string()),
-        "created": domain.created.to_string(),
-        "return_path": host(domain.hosts.of(HostUse::ReturnPath)),
-        "reply_host": host(domain.hosts.of(HostUse::Replies)),
-        "link_host": host(domain.hosts.of(HostUse::Links)),
-        "keys": keys(parts, domain),
-        "records": records,
-    })
+    View {
+        name: domain.name.clone(),
+        trusted: domain.trusted,
+        verified: domain.verified.is_some(),
+        verified_at: domain.verified.map(|at| at.to_string()),
+        created: domain.created.to_string(),
+        return_path: host(domain.hosts.of(HostUse::ReturnPath)),
+        reply_host: host(domain.hosts.of(HostUse::Replies)),
+        link_host: host(domain.hosts.of(HostUse::Links)),
+        keys: keys(parts, domain),
+        records,
+    }
 }
 
 fn find(parts: &Parts, account: AccountId, name: &str) -> Result<Arc<SendingDomain>, Problem> {
@@ -143,7 +234,7 @@ pub(super) async fn add(
     caller: Caller,
     Named([account]): Named<1>,
     Draft(draft): Draft<NewDomain>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<View>), Problem> {
     let account = caller.account(&parts, &account)?;
     caller.whole_account()?;
     if draft.trust {
@@ -170,7 +261,7 @@ pub(super) async fn list(
     caller: Caller,
     Named([account]): Named<1>,
     Asked(slice): Asked<Slice>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Page<View>>, Problem> {
     let account = caller.account(&parts, &account)?;
     let domains = parts.accounts.domains(account.id)?;
     slice.answer(domains, |domain| domain.name.to_string(), |domain| Ok(view(&parts, domain)))
@@ -180,7 +271,7 @@ pub(super) async fn show(
     State(parts): State<Parts>,
     caller: Caller,
     Named([account, name]): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<View>, Problem> {
     let account = caller.account(&parts, &account)?;
     Ok(Json(view(&parts, &*find(&parts, account.id, &name)?)))
 }
@@ -190,7 +281,7 @@ pub(super) async fn set(
     caller: Caller,
     Named([account, name]): Named<2>,
     Draft(hosts): Draft<Hosts>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<View>, Problem> {
     let account = caller.account(&parts, &account)?;
     caller.whole_account()?;
     let domain = find(&parts, account.id, &name)?;
@@ -214,7 +305,7 @@ pub(super) async fn rotate(
     caller: Caller,
     Named([account, name]): Named<2>,
     Draft(draft): Draft<Rotation>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<View>, Problem> {
     let account = caller.account(&parts, &account)?;
     caller.whole_account()?;
     let domain = find(&parts, account.id, &name)?;
@@ -231,7 +322,7 @@ pub(super) async fn remove(
     By(parts): By,
     caller: Caller,
     Named([account, name]): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Removed>, Problem> {
     let account = caller.account(&parts, &account)?;
     caller.whole_account()?;
     let domain = find(&parts, account.id, &name)?;
@@ -240,14 +331,14 @@ pub(super) async fn remove(
         target: "relent::http", account = account.name, domain = %domain.name,
         "sending domain removed"
     );
-    Ok(Json(json!({ "removed": domain.name })))
+    Ok(Json(Removed { removed: domain.name.to_string() }))
 }
 
 pub(super) async fn verify(
     By(parts): By,
     caller: Caller,
     Named([account, name]): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<VerifiedView>, Problem> {
     let account = caller.account(&parts, &account)?;
     let domain = find(&parts, account.id, &name)?;
     let (resolver, ours) = (&*parts.resolver, Ours::of(&parts.config));
@@ -258,11 +349,5 @@ pub(super) async fn verify(
         target: "relent::http", account = account.name, domain = %domain.name, verified, complete,
         rotated, "sending domain looked up"
     );
-    Ok(Json(json!({
-        "name": domain.name,
-        "verified": verified,
-        "complete": complete,
-        "rotated": rotated,
-        "records": records,
-    })))
+    Ok(Json(VerifiedView { name: domain.name.clone(), verified, complete, rotated, records }))
 }

@@ -5,15 +5,15 @@ use super::draft::Asked;
 use super::named;
 use super::problem::Problem;
 use super::site::Parts;
+use crate::accounts::Compliance;
 use crate::mail::header;
 use crate::mail::mailbox::mailboxes;
 use crate::mail::shape::Shape;
-use crate::policy::compliance::{self, Context};
+use crate::policy::compliance::{self, Context, Finding};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// About which stream's message.
@@ -39,13 +39,38 @@ fn with_crlf(message: &[u8]) -> Vec<u8> {
     out
 }
 
+/// What becomes of a message where a stream refuses what providers would hold against it.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = MessageVerdict)]
+enum Judged {
+    Accept,
+    Refuse,
+}
+
+/// What is held against a message.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Findings)]
+pub(super) struct View {
+    /// The account's name.
+    account: String,
+    /// The stream's name.
+    stream: String,
+    /// What the stream does about it.
+    compliance: Compliance,
+    /// What becomes of such a message where it is refused for that.
+    verdict: Judged,
+    /// What was found.
+    findings: Vec<Finding>,
+}
+
 /// Looks at a message as intake would: nothing is sent and nothing is kept.
 pub(super) async fn of_message(
     State(parts): State<Parts>,
     caller: Caller,
     Asked(wanted): Asked<OfMessage>,
     body: Bytes,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<View>, Problem> {
     let account = caller.meant(&parts, wanted.account.as_ref())?;
     let stream = named::needed("stream", wanted.stream.as_ref())?;
     let stream = caller.stream(&parts, account.id, stream)?;
@@ -66,12 +91,13 @@ pub(super) async fn of_message(
     let mut shape = Shape::of(&fields);
     shape.write(body);
     findings.extend(compliance::of_body(&shape, &config.compliance));
-    let verdict = if compliance::refusal(&findings).is_some() { "refuse" } else { "accept" };
-    Ok(Json(json!({
-        "account": account.name,
-        "stream": stream.name,
-        "compliance": stream.rules.compliance,
-        "verdict": verdict,
-        "findings": findings,
-    })))
+    let verdict =
+        if compliance::refusal(&findings).is_some() { Judged::Refuse } else { Judged::Accept };
+    Ok(Json(View {
+        account: account.name,
+        stream: stream.name.clone(),
+        compliance: stream.rules.compliance,
+        verdict,
+        findings,
+    }))
 }

@@ -5,9 +5,10 @@ use super::caller::Caller;
 use super::draft::Asked;
 use super::named;
 use super::problem::{AtField, Kind, Problem};
+use super::shape::words;
 use super::site::Parts;
 use crate::events::message::MessageEvent;
-use crate::events::record::{Change, RecordEvent, Scope};
+use crate::events::record::{Change, Reason, RecordEvent, Scope, Source};
 use crate::mail::{AccountId, RecipientHash, StreamId, Timestamp};
 use crate::policy::Subject;
 use crate::spool::{Durability, Sequence, SpoolFault};
@@ -16,7 +17,6 @@ use crate::webhooks::EventKind;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// Records read from a log at a time.
@@ -192,14 +192,22 @@ fn stream_of(change: &Change) -> Option<StreamId> {
     }
 }
 
+words! {
+    /// What happened.
+    EventKind as "EventKind" = EventKind::asked().map(EventKind::name);
+}
+
 /// An event.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Event)]
 pub(super) struct EventView {
     /// The place after it: where a listing or a follower goes on.
     pub(super) id: String,
-    /// What happened: `message.delivered`, `recipient.suppressed`, `consent.granted` and so on.
+    /// What happened.
+    #[schema(value_type = EventKind)]
     pub(super) kind: &'static str,
-    /// When, RFC 3339.
+    /// When.
+    #[schema(format = DateTime)]
     at: String,
     /// The stream's name; none where it concerns the whole account.
     stream: Option<String>,
@@ -219,9 +227,9 @@ pub(super) struct EventView {
     /// Attempts made so far.
     attempts: Option<u32>,
     /// Of a stop: why.
-    reason: Option<&'static str>,
+    reason: Option<Reason>,
     /// By what way a change came in.
-    source: Option<String>,
+    source: Option<Source>,
     /// The number of a record's event, as `explain` shows it.
     event: Option<u64>,
 }
@@ -268,9 +276,7 @@ impl EventView {
         let kept = parts.policy.view(event.account, &Subject::Hash(event.hash))?;
         let domain = kept.domain.as_ref().map(|domain| format!("@{domain}"));
         let reason = match event.change {
-            Change::Suppressed { reason, .. } | Change::Lifted { reason, .. } => {
-                Some(reason.name())
-            }
+            Change::Suppressed { reason, .. } | Change::Lifted { reason, .. } => Some(reason),
             _ => None,
         };
         Ok(Self {
@@ -286,7 +292,7 @@ impl EventView {
             relay: None,
             attempts: None,
             reason,
-            source: Some(event.evidence.source.label().to_owned()),
+            source: Some(event.evidence.source),
             event: Some(event.sequence),
         })
     }
@@ -404,27 +410,77 @@ pub(super) fn limit(parts: &Parts, wanted: Option<u32>) -> Result<usize, Problem
     }
 }
 
-/// An event of a message, as the message's own life shows it.
-pub(super) fn of_message(parts: &Parts, event: &MessageEvent) -> Result<Value, Problem> {
-    let mut view = json!(EventView::of_message(parts, Place::default(), event)?);
-    if let Some(fields) = view.as_object_mut() {
-        fields.retain(|key, value| key != "id" && key != "message" && !value.is_null());
-    }
-    Ok(view)
+/// An event of a message, as the message's own life shows it: what there is to say of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MessageEvent)]
+pub(super) struct LifeView {
+    /// What happened.
+    #[schema(value_type = EventKind)]
+    kind: &'static str,
+    /// When.
+    #[schema(format = DateTime)]
+    at: String,
+    /// The stream's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    stream: Option<String>,
+    /// The person whom it is about; left out where it is about all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    recipient: Option<String>,
+    /// All to whom the message goes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    recipients: Vec<String>,
+    /// The enhanced status of an attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    status: Option<String>,
+    /// What was said: a mail server's reply, or our reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    text: Option<String>,
+    /// Who said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    relay: Option<String>,
+    /// Attempts made so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    attempts: Option<u32>,
+}
+
+/// The same of an event.
+pub(super) fn of_message(parts: &Parts, event: &MessageEvent) -> Result<LifeView, Problem> {
+    let view = EventView::of_message(parts, Place::default(), event)?;
+    let EventView {
+        kind, at, stream, recipient, recipients, status, text, relay, attempts, ..
+    } = view;
+    Ok(LifeView { kind, at, stream, recipient, recipients, status, text, relay, attempts })
+}
+
+/// A page of events.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Events)]
+pub(super) struct EventsView {
+    items: Vec<EventView>,
+    /// Where to go on: give it as `after`. Null: there is no more now.
+    next: Option<String>,
+    /// How far it was read: what happens later comes after it.
+    cursor: String,
 }
 
 pub(super) async fn list(
     State(parts): State<Parts>,
     caller: Caller,
     Asked(wanted): Asked<Wanted>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<EventsView>, Problem> {
     let filter = Filter::of(&parts, &caller, &wanted)?;
     let from = place(wanted.after.as_ref()).at("after")?.unwrap_or_default();
     let limit = limit(&parts, wanted.limit)?;
     let read = read_apart(&parts, &filter, from, limit).await?;
     let cursor = read.place.text();
-    let next = (!read.is_end).then_some(&cursor);
-    Ok(Json(json!({ "items": read.events, "next": next, "cursor": cursor })))
+    let next = (!read.is_end).then(|| cursor.clone());
+    Ok(Json(EventsView { items: read.events, next, cursor }))
 }
 
 #[cfg(test)]

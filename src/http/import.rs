@@ -7,7 +7,7 @@ use super::caller::Caller;
 use super::draft::Draft;
 use super::named::{self, GLOBAL, Said};
 use super::problem::Problem;
-use super::rows::{Unfit, refused, told, within};
+use super::rows::{Unfit, refused, within};
 use super::site::Parts;
 use super::suppression::broken;
 use crate::accounts::AccountFault;
@@ -20,8 +20,7 @@ use crate::queue::Selector;
 use crate::store::StoreFault;
 use axum::Json;
 use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -184,16 +183,42 @@ fn reason(text: Option<&str>) -> Result<Reason, Unfit> {
     }
 }
 
+/// A row that is not recorded.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RefusedRow)]
+pub(super) struct RefusedView {
+    /// Its line in the list.
+    line: u64,
+    /// As it was sent.
+    recipient: String,
+    /// Why.
+    why: String,
+}
+
+/// What became of a list.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Import)]
+pub(super) struct View {
+    /// Rows that were recorded.
+    taken: u64,
+    /// Rows that stood there already.
+    already: u64,
+    /// Rows that are not recorded, by their lines.
+    refused: Vec<RefusedView>,
+    /// False: one message to one of them may still arrive.
+    settled: bool,
+}
+
 /// What is told of a row that is not recorded.
-fn unfit(row: &Row, why: &str) -> Value {
-    told(row.line, &row.recipient, why)
+fn unfit(row: &Row, why: String) -> RefusedView {
+    RefusedView { line: row.line, recipient: row.recipient.clone(), why }
 }
 
 /// The rows of a request that can be meant, what each means, and what is told of the others.
 struct Sifted<'a, T> {
     rows: Vec<&'a Row>,
     meant: Vec<T>,
-    unfit: Vec<Value>,
+    unfit: Vec<RefusedView>,
 }
 
 /// Checks every row.
@@ -210,7 +235,7 @@ fn sift<'a, T>(
                 sifted.meant.push(one);
             }
             Err(Unfit::Fault(problem)) => return Err(problem),
-            Err(Unfit::Row(why)) => sifted.unfit.push(unfit(row, &why)),
+            Err(Unfit::Row(why)) => sifted.unfit.push(unfit(row, why)),
         }
     }
     Ok(sifted)
@@ -221,11 +246,11 @@ fn sift<'a, T>(
 async fn recorded(
     (parts, caller): (&Parts, &Caller),
     batch: &Batch,
-    (rows, mut refused): (Vec<&Row>, Vec<Value>),
+    (rows, mut refused): (Vec<&Row>, Vec<RefusedView>),
     record: impl Future<Output = Result<Imported, StoreFault>> + Send + 'static,
     selectors: Vec<Selector>,
     what: &str,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<View>), Problem> {
     let queue = parts.queue.clone();
     let work = tokio::spawn(async move {
         let done = record.await?;
@@ -240,21 +265,17 @@ async fn recorded(
             "it was withdrawn on {}, which no list lifts: `relent consent grant` records a new one",
             at.date()
         );
-        Some(unfit(rows.get(*number)?, &why))
+        Some(unfit(rows.get(*number)?, why))
     }));
-    refused.sort_by_key(|row| row["line"].as_u64());
+    refused.sort_by_key(|row| row.line);
     tracing::info!(
         target: "relent::http", account = batch.account, stream = batch.stream,
         taken = done.taken, already = done.already, refused = refused.len(), settled = ?done.settled,
         by = %caller, "{what} imported"
     );
-    let shown = json!({
-        "taken": done.taken,
-        "already": done.already,
-        "refused": refused,
-        "settled": done.settled == Settled::Fully,
-    });
-    Ok((named::status(done.settled), Json(shown)))
+    let settled = done.settled == Settled::Fully;
+    let view = View { taken: done.taken, already: done.already, refused, settled };
+    Ok((named::status(done.settled), Json(view)))
 }
 
 /// The queued mail that these stops may bind: by recipient where the queue has an index, the rest in
@@ -290,7 +311,7 @@ pub(super) async fn suppressions(
     By(parts): By,
     caller: Caller,
     Draft(batch): Draft<Batch>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<View>), Problem> {
     within(&parts, batch.rows.len())?;
     let (account, owner) = caller.owner(&parts, batch.account.as_ref())?;
     let now = parts.world.clock.now();
@@ -330,7 +351,7 @@ pub(super) async fn consents(
     By(parts): By,
     caller: Caller,
     Draft(batch): Draft<Batch>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<View>), Problem> {
     within(&parts, batch.rows.len())?;
     let target = named::needed("stream", batch.stream.as_ref())?;
     let account = caller.meant(&parts, batch.account.as_ref())?;

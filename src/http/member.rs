@@ -7,7 +7,8 @@ use super::draft::{Asked, Draft, Named};
 use super::named;
 use super::post;
 use super::problem::Problem;
-use super::session::session_view;
+use super::session::{Away, Ended, SessionView, session_view};
+use super::shape::{List, Page, Removed};
 use super::site::Parts;
 use super::slice::{Slice, numbered};
 use crate::accounts::{
@@ -18,32 +19,88 @@ use crate::mail::Address;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-fn view(person: &Person, place: Place) -> Value {
-    json!({
-        "address": person.address,
-        "name": person.name,
-        "role": place.role,
-        "since": place.since.to_string(),
-        "totp": person.has_totp(),
-    })
+/// A member of an account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Member)]
+pub(super) struct View {
+    /// The address with which the member logs in.
+    #[schema(value_type = String)]
+    address: Address,
+    /// The name; may be empty.
+    name: String,
+    /// What the member is in the account.
+    role: Role,
+    /// Since when.
+    #[schema(format = DateTime)]
+    since: String,
+    /// Whether codes of an authenticator are asked for.
+    totp: bool,
 }
 
-fn invitation_view(key: &InvitationKey, invitation: &Invitation) -> Value {
+/// A link that waits: an invitation, or one for a new password.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Invitation)]
+pub(super) struct InvitationView {
+    /// Its name in listings, with which nobody comes in.
+    invitation: String,
+    /// Whose it is.
+    #[schema(value_type = String)]
+    address: Address,
+    /// What they are to be; null: it is for a new password.
+    role: Option<Role>,
+    /// When it was made.
+    #[schema(format = DateTime)]
+    created: String,
+    /// When it ends.
+    #[schema(format = DateTime)]
+    ends: String,
+}
+
+/// A link as it is told to whoever had it made.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MadeInvitation)]
+pub(super) struct ToldView {
+    #[serde(flatten)]
+    invitation: InvitationView,
+    /// The link, where it was to be printed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    link: Option<String>,
+    /// The secret in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    token: Option<String>,
+    /// The message that takes it there, where it is mailed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    mailed: Option<String>,
+}
+
+fn view(person: &Person, place: Place) -> View {
+    View {
+        address: person.address.clone(),
+        name: person.name.clone(),
+        role: place.role,
+        since: place.since.to_string(),
+        totp: person.has_totp(),
+    }
+}
+
+fn invitation_view(key: &InvitationKey, invitation: &Invitation) -> InvitationView {
     let role = match invitation.purpose {
         LinkPurpose::Join(role) => Some(role),
         LinkPurpose::Reset(_) => None,
     };
-    json!({
-        "invitation": key.name(),
-        "address": invitation.address,
-        "role": role,
-        "created": invitation.created.to_string(),
-        "ends": invitation.ends.to_string(),
-    })
+    InvitationView {
+        invitation: key.name(),
+        address: invitation.address.clone(),
+        role,
+        created: invitation.created.to_string(),
+        ends: invitation.ends.to_string(),
+    }
 }
 
 fn role(text: &str) -> Result<Role, Problem> {
@@ -59,16 +116,17 @@ async fn told(
     caller: &Caller,
     (made, account): (&Invited, &Account),
     print: bool,
-) -> Result<Value, Problem> {
-    let mut shown = invitation_view(&made.key, &made.invitation);
+) -> Result<ToldView, Problem> {
+    let invitation = invitation_view(&made.key, &made.invitation);
+    let mut told = ToldView { invitation, link: None, token: None, mailed: None };
     if print {
         caller.operator("a link that is printed")?;
-        shown["link"] = post::link(parts, &made.token).into();
-        shown["token"] = made.token.clone().into();
+        told.link = Some(post::link(parts, &made.token));
+        told.token = Some(made.token.clone());
     } else {
-        shown["mailed"] = post::send(parts, made, account).await?.to_string().into();
+        told.mailed = Some(post::send(parts, made, account).await?.to_string());
     }
-    Ok(shown)
+    Ok(told)
 }
 
 /// The account and the member's address that a path names, for who may reach the whole account.
@@ -86,7 +144,7 @@ pub(super) async fn list(
     caller: Caller,
     Named([account]): Named<1>,
     Asked(slice): Asked<Slice>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Page<View>>, Problem> {
     let account = caller.account(&parts, &account)?;
     let members = parts.accounts.members(account.id)?;
     let view = |(person, place): &(_, _)| Ok(view(person, *place));
@@ -108,7 +166,7 @@ pub(super) async fn invite(
     caller: Caller,
     Named([account]): Named<1>,
     Draft(draft): Draft<NewMember>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<ToldView>), Problem> {
     caller.whole_account()?;
     let account = caller.account(&parts, &account)?;
     let (address, role) = (named::address(&draft.address)?, role(&draft.role)?);
@@ -147,7 +205,7 @@ pub(super) async fn set(
     caller: Caller,
     Named(path): Named<2>,
     Draft(change): Draft<Change>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<View>, Problem> {
     let (account, address) = named_in(&parts, &caller, &path)?;
     let role = role(&change.role)?;
     caller.may_give(role)?;
@@ -163,22 +221,22 @@ pub(super) async fn remove(
     By(parts): By,
     caller: Caller,
     Named(path): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Removed>, Problem> {
     let (account, address) = named_in(&parts, &caller, &path)?;
     parts.accounts.remove_member(account.id, &address, caller.appoints()).await?;
     tracing::info!(target: "relent::http", account = account.name, by = %caller, "a member was removed");
-    Ok(Json(json!({ "removed": address })))
+    Ok(Json(Removed { removed: address.to_string() }))
 }
 
 pub(super) async fn remove_totp(
     By(parts): By,
     caller: Caller,
     Named(path): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Away>, Problem> {
     let (account, address) = named_in(&parts, &caller, &path)?;
     parts.accounts.remove_totp(account.id, &address, caller.appoints()).await?;
     tracing::warn!(target: "relent::http", account = account.name, by = %caller, "a member's authenticator was taken away");
-    Ok(Json(json!({ "removed": true })))
+    Ok(Json(Away { removed: true }))
 }
 
 /// How a link for a new password is told.
@@ -193,7 +251,7 @@ pub(super) async fn reset(
     caller: Caller,
     Named(path): Named<2>,
     Draft(wish): Draft<ResetWish>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ToldView>, Problem> {
     let (account, address) = named_in(&parts, &caller, &path)?;
     if wish.print {
         caller.operator("a link that is printed")?;
@@ -216,13 +274,13 @@ pub(super) async fn sessions(
     State(parts): State<Parts>,
     caller: Caller,
     Named([account, address]): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<List<SessionView>>, Problem> {
     let account = caller.account(&parts, &account)?;
     let (person, _) = parts.accounts.member(account.id, &named::address(&address)?)?;
     only_there(&caller, &account, &person)?;
     let sessions = parts.accounts.sessions(person.id)?;
     let items = sessions.iter().map(|(key, session)| session_view(&parts, key, session));
-    Ok(Json(json!({ "items": items.collect::<Vec<_>>() })))
+    Ok(Json(List { items: items.collect() }))
 }
 
 async fn ended(
@@ -230,7 +288,7 @@ async fn ended(
     caller: &Caller,
     (account, address): (&str, &str),
     session: Option<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Ended>, Problem> {
     caller.whole_account()?;
     let account = caller.account(parts, account)?;
     let (person, place) = parts.accounts.member(account.id, &named::address(address)?)?;
@@ -243,14 +301,14 @@ async fn ended(
         target: "relent::http", account = account.name, member = person.id.0, ended, by = %caller,
         "sessions of a member were ended"
     );
-    Ok(Json(json!({ "ended": ended })))
+    Ok(Json(Ended { ended }))
 }
 
 pub(super) async fn end_sessions(
     By(parts): By,
     caller: Caller,
     Named([account, address]): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Ended>, Problem> {
     ended(&parts, &caller, (&account, &address), None).await
 }
 
@@ -258,7 +316,7 @@ pub(super) async fn end_session(
     By(parts): By,
     caller: Caller,
     Named([account, address, session]): Named<3>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Ended>, Problem> {
     ended(&parts, &caller, (&account, &address), Some(session)).await
 }
 
@@ -267,7 +325,7 @@ pub(super) async fn invitations(
     caller: Caller,
     Named([account]): Named<1>,
     Asked(slice): Asked<Slice>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Page<InvitationView>>, Problem> {
     let account = caller.account(&parts, &account)?;
     let waiting = parts.accounts.invitations(account.id)?;
     slice.answer(waiting, |(key, _)| key.name(), |(key, one)| Ok(invitation_view(key, one)))
@@ -277,10 +335,10 @@ pub(super) async fn revoke(
     By(parts): By,
     caller: Caller,
     Named([account, invitation]): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Removed>, Problem> {
     caller.whole_account()?;
     let account = caller.account(&parts, &account)?;
     parts.accounts.revoke_invitation(account.id, &invitation, caller.appoints()).await?;
     tracing::info!(target: "relent::http", account = account.name, by = %caller, "an invitation was taken back");
-    Ok(Json(json!({ "removed": invitation })))
+    Ok(Json(Removed { removed: invitation }))
 }

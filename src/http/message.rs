@@ -2,16 +2,16 @@
 
 use super::caller::Caller;
 use super::draft::{Asked, Named};
-use super::happening::{self, Filter, Wanted as Events};
+use super::happening::{self, EventView, Filter, LifeView, Wanted as Events};
 use super::named;
 use super::problem::{AtField, Kind, Problem};
+use super::shape::{Page, words};
 use super::site::Parts;
 use crate::events::message::{Accepted, MessageEvent, Origin, Outcome, message_key};
 use crate::mail::MessageId;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// Most events of one message that are shown.
@@ -38,20 +38,47 @@ pub(super) struct Wanted {
     limit: Option<u32>,
 }
 
+/// What came of a recipient, or happened to it.
+pub(super) enum Outcomes {}
+
+/// How a recipient stands: an outcome by its name, but what puts it back in the queue.
+enum Fares {}
+
+/// In which a recipient waits, and nothing has happened to it.
+const QUEUED: &str = "queued";
+
+/// Whether a recipient waits as before, though something was noted of it.
+fn waits(outcome: &str) -> bool {
+    matches!(outcome, "released" | "warned")
+}
+
+words! {
+    /// What came of it, or happened to it.
+    Outcomes as "Outcome" = Outcome::NAMES;
+    /// `queued`, or how it ended: `delivered`, `failed`, `stopped`, `cancelled`; `deferred` and `held`
+    /// while it waits.
+    Fares as "RecipientState" =
+        Outcome::NAMES.into_iter().filter(|name| !waits(name)).chain([QUEUED]);
+}
+
 /// How one recipient of a message fares.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MessageRecipient)]
 struct RecipientView {
     /// The recipient.
     recipient: String,
     /// Its number in the message.
     number: u32,
-    /// `queued`, or how it ended: `delivered`, `failed`, `stopped`, `cancelled`; `deferred` and `held` while it waits.
+    /// How it stands.
+    #[schema(value_type = Fares)]
     state: &'static str,
     /// When that came about.
+    #[schema(format = DateTime)]
     at: String,
     /// Attempts made.
     attempts: u32,
     /// The next attempt, while there is one.
+    #[schema(format = DateTime)]
     next_at: Option<String>,
     /// The enhanced status, where there is one.
     status: Option<String>,
@@ -63,10 +90,12 @@ struct RecipientView {
 
 /// A message and its life.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Message)]
 pub(super) struct MessageView {
     /// Its id, as the `250` named it.
     message: String,
     /// When it was accepted.
+    #[schema(format = DateTime)]
     accepted: Option<String>,
     /// The stream.
     stream: Option<String>,
@@ -77,18 +106,16 @@ pub(super) struct MessageView {
     /// Its bytes.
     size: Option<u64>,
     /// Each recipient, as it stands.
-    #[schema(inline)]
     recipients: Vec<RecipientView>,
     /// All that happened, oldest first.
-    #[schema(value_type = Vec<Object>)]
-    events: Vec<Value>,
+    events: Vec<LifeView>,
 }
 
 pub(super) async fn list(
     State(parts): State<Parts>,
     caller: Caller,
     Asked(wanted): Asked<Wanted>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Page<EventView>>, Problem> {
     let limit = happening::limit(&parts, wanted.limit)?;
     let from = happening::place(wanted.after.as_ref()).at("after")?.unwrap_or_default();
     let Wanted { account, stream, recipient, since, until, .. } = wanted;
@@ -97,7 +124,7 @@ pub(super) async fn list(
     let read = happening::read_apart(&parts, &filter, from, limit).await?;
     let cursor = read.place.text();
     let next = (!read.is_end).then_some(cursor);
-    Ok(Json(json!({ "items": read.events, "next": next })))
+    Ok(Json(Page { items: read.events, next }))
 }
 
 /// All that the log knows of a message, oldest first, where it is one of the caller's.
@@ -136,7 +163,7 @@ fn fresh(message: &Accepted) -> Vec<RecipientView> {
     let views = message.recipients.iter().zip(0..).map(|(to, number)| RecipientView {
         recipient: to.address.to_string(),
         number,
-        state: "queued",
+        state: QUEUED,
         at: message.at.to_string(),
         attempts: 0,
         next_at: Some(message.due().to_string()),
@@ -162,9 +189,9 @@ fn after(event: &MessageEvent) -> Option<RecipientView> {
     Some(RecipientView {
         recipient: to.address.to_string(),
         number: recipient.0,
-        state: match outcome {
-            Outcome::Released | Outcome::Warned => "queued",
-            outcome => outcome.name(),
+        state: match outcome.name() {
+            name if waits(name) => QUEUED,
+            name => name,
         },
         at: at.to_string(),
         attempts: *attempts,

@@ -14,6 +14,7 @@ mod guard;
 mod repeat;
 mod route;
 mod seat;
+mod shape;
 
 mod refusal;
 mod serve;

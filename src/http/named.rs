@@ -8,9 +8,12 @@ use crate::mail::{AccountId, Address, Domain, RecipientHash, StreamId, Timestamp
 use crate::policy::{Settled, Subject};
 use crate::queue::Selector;
 use axum::http::StatusCode;
+use serde::Serialize;
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// The name that stands for every account.
 pub(super) const GLOBAL: &str = "global";
@@ -223,15 +226,35 @@ fn words(name: &str, text: &str, most: usize, spared: &[char]) -> Result<String,
     }
 }
 
-/// How far a stop reaches, in a word, and the stream it names.
-pub(super) fn scope(
-    parts: &Parts,
-    scope: Scope,
-) -> Result<(&'static str, Option<String>), Problem> {
+/// How far a stop reaches, in a word.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Scope)]
+pub(super) enum Reach {
+    /// One stream.
+    Stream,
+    /// All of the account.
+    Account,
+    /// Every account.
+    Global,
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stream => "stream",
+            Self::Account => "account",
+            Self::Global => GLOBAL,
+        })
+    }
+}
+
+/// How far a stop reaches, and the stream it names.
+pub(super) fn scope(parts: &Parts, scope: Scope) -> Result<(Reach, Option<String>), Problem> {
     Ok(match scope {
-        Scope::Stream(id) => ("stream", stream_name(parts, id)?),
-        Scope::Account => ("account", None),
-        Scope::Global => ("global", None),
+        Scope::Stream(id) => (Reach::Stream, stream_name(parts, id)?),
+        Scope::Account => (Reach::Account, None),
+        Scope::Global => (Reach::Global, None),
     })
 }
 

@@ -2,7 +2,8 @@
 //! that its handlers read and write. The same stands in `config/openapi.json`.
 
 use super::problem::{FieldFault, Kind};
-use super::route::{Need, Route, Shape};
+use super::route::{Need, Route};
+use super::shape::{Shape, complete};
 use super::site::Parts;
 use super::table;
 use crate::accounts::Right;
@@ -34,11 +35,22 @@ const NAMES: [(&str, &str); 13] = [
 struct Types(Map<String, Value>);
 
 impl Types {
-    /// A type, with those that it names among the rest.
+    /// A type of a request, with those that it names among the rest.
     fn of(&mut self, shape: Shape) -> Value {
         let (schema, named) = shape();
         for (name, schema) in named {
             self.0.insert(name, json!(schema));
+        }
+        json!(schema)
+    }
+
+    /// The same of an answer.
+    fn answer(&mut self, shape: Shape) -> Value {
+        let (schema, named) = shape();
+        for (name, schema) in named {
+            let mut schema = json!(schema);
+            complete(&mut schema);
+            self.0.insert(name, schema);
         }
         json!(schema)
     }
@@ -120,14 +132,17 @@ fn problems(route: &Route) -> Vec<StatusCode> {
 fn responses(route: &Route, types: &mut Types) -> Value {
     let mut all = Map::new();
     let answer = match route.answer {
-        Some(answer) => types.of(answer),
+        Some(answer) => types.answer(answer),
         None if route.answers_in.ends_with("json") => json!({ "type": "object" }),
         None => json!({ "type": "string" }),
     };
     for status in route.statuses {
         let about = match status {
             201 => "Made.",
-            202 => "Recorded; one message may still arrive. The same again settles it.",
+            202 => {
+                "Recorded, and something may still follow: a message that was on its way already, \
+                 or work that takes its time."
+            }
             _ => "Done.",
         };
         let content = json!({ route.answers_in: { "schema": answer } });
@@ -203,8 +218,13 @@ fn problem() -> Value {
 
 /// The document of the routes that programs may use.
 pub(super) fn document(routes: &[Route]) -> Value {
+    described(routes.iter().filter(|route| route.need != Need::Operator))
+}
+
+/// A document of routes.
+pub(super) fn described<'a>(routes: impl Iterator<Item = &'a Route>) -> Value {
     let (mut types, mut paths) = (Types::default(), Map::new());
-    for route in routes.iter().filter(|route| route.need != Need::Operator) {
+    for route in routes {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         let method = route.method.as_str().to_ascii_lowercase();
         path[method] = operation(route, &mut types);
@@ -255,6 +275,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_stands_for_one_type() {
+        let routes = table::routes(&Config::default());
+        let mut known = Map::new();
+        for route in &routes {
+            for shape in [route.body, route.query, route.answer].into_iter().flatten() {
+                for (name, schema) in shape().1 {
+                    let schema = json!(schema);
+                    let before = known.insert(name.clone(), schema.clone());
+                    let is_same = before.as_ref().is_none_or(|before| *before == schema);
+                    assert!(is_same, "{name} of {} is two types", route.path);
+                }
+            }
+        }
+        assert!(!known.contains_key("View") && !known.contains_key("Problem"), "{known:?}");
+    }
+
+    #[test]
     fn each_route_is_described_once_with_all_that_stands_in_it() {
         let routes = table::routes(&Config::default());
         let mut ids = HashSet::new();
@@ -263,6 +300,8 @@ mod tests {
             for name in names(route.path) {
                 assert!(NAMES.iter().any(|(known, _)| *known == name), "{name} of {}", route.path);
             }
+            let is_shaped = route.answer.is_some() || !route.answers_in.ends_with("json");
+            assert!(is_shaped || route.need == Need::Operator, "{} has no shape", route.path);
             let takes = route.body.is_some() || route.raw.is_some();
             assert!(!takes || route.method != Method::GET, "{}", route.path);
         }

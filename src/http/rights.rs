@@ -8,14 +8,14 @@ use super::site::Parts;
 use super::{audit, consent, explain, named, suppression};
 use crate::events::audit::{Act, Audit};
 use crate::mail::{AccountId, Address};
-use crate::policy::Subject;
-use crate::queue::Selector;
+use crate::policy::{ErasedRecords, Subject};
+use crate::queue::{ItemView, Selector};
 use crate::rights::{Begun, JOBS_PER_ACCOUNT_MAX, RightsFault};
 use axum::Json;
 use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// The version of the export's form.
 const VERSION: u32 = 1;
@@ -25,7 +25,7 @@ const EACH_MAX: usize = 10_000;
 const WAIT: Duration = Duration::from_secs(20);
 
 /// About whom.
-#[derive(Deserialize, utoipa::ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = RecipientWanted)]
 pub(super) struct Wanted {
@@ -63,13 +63,65 @@ impl From<RightsFault> for Problem {
     }
 }
 
+/// All that one account keeps of a person.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AccountExport)]
+pub(super) struct AccountView {
+    /// The account's name; `global` is the installation.
+    account: Option<String>,
+    /// Under which it keeps the person, in base32.
+    hash: String,
+    /// The address, while it is kept.
+    #[schema(value_type = Option<String>)]
+    address: Option<Address>,
+    /// Stops.
+    suppressions: Vec<suppression::View>,
+    /// Consents.
+    consents: Vec<consent::View>,
+    /// How the records changed, oldest first.
+    records: Vec<explain::RecordView>,
+    /// What happened to mail to the person.
+    messages: Vec<explain::MessageView>,
+    /// Mail that waits.
+    queued: Vec<ItemView>,
+    /// Entries of the audit chain that are about the person.
+    audit: Vec<audit::View>,
+    /// Whether there is more of some kind than is shown.
+    cut: bool,
+}
+
+/// For how long things are kept, as in `30d`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportRetention)]
+struct RetentionView {
+    messages: String,
+    records: String,
+    evidence_ips: String,
+    audit: String,
+}
+
+/// All that is kept of a person.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RecipientExport)]
+pub(super) struct ExportView {
+    /// The version of this form.
+    version: u32,
+    /// The person.
+    #[schema(value_type = String)]
+    recipient: Address,
+    /// What each account keeps; those that keep nothing are left out.
+    accounts: Vec<AccountView>,
+    /// For how long.
+    retention: RetentionView,
+}
+
 /// All that one account keeps of a person; nothing where it keeps nothing.
 async fn of_account(
     parts: &Parts,
     caller: &Caller,
     account: AccountId,
     address: &Address,
-) -> Result<Option<Value>, Problem> {
+) -> Result<Option<AccountView>, Problem> {
     let subject = Subject::Address(address.clone());
     let hash = parts.accounts.hash(account, address)?;
     let view = parts.policy.view(account, &subject)?;
@@ -107,18 +159,18 @@ async fn of_account(
         return Ok(None);
     }
     let is_cut = [records.len(), entries.len(), messages.len(), queued.len()].contains(&EACH_MAX);
-    Ok(Some(json!({
-        "account": named::account_name(parts, account)?,
-        "hash": hash.to_string(),
-        "address": view.address,
-        "suppressions": suppressions,
-        "consents": consents,
-        "records": records,
-        "messages": messages.iter().map(explain::message).collect::<Vec<_>>(),
-        "queued": queued,
-        "audit": entries,
-        "cut": is_cut,
-    })))
+    Ok(Some(AccountView {
+        account: named::account_name(parts, account)?,
+        hash: hash.to_string(),
+        address: view.address,
+        suppressions,
+        consents,
+        records,
+        messages: messages.iter().map(explain::message).collect(),
+        queued,
+        audit: entries,
+        cut: is_cut,
+    }))
 }
 
 /// All that is kept about a person, in a documented form.
@@ -126,7 +178,7 @@ pub(super) async fn export(
     By(parts): By,
     caller: Caller,
     Asked(wanted): Asked<Wanted>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ExportView>, Problem> {
     let (only, address) = wanted.read(&parts, &caller)?;
     let accounts = match only {
         Some(account) => vec![account],
@@ -142,17 +194,54 @@ pub(super) async fn export(
     let act = Act::new(account, "recipient.exported").about(hash.to_string());
     parts.accounts.write_act(act.with("all_accounts", only.is_none())).await?;
     let kept = &parts.config.retention;
-    Ok(Json(json!({
-        "version": VERSION,
-        "recipient": address,
-        "accounts": found,
-        "retention": {
-            "messages": kept.events.to_string(),
-            "records": kept.records.to_string(),
-            "evidence_ips": kept.evidence_ips.to_string(),
-            "audit": kept.audit.to_string(),
+    Ok(Json(ExportView {
+        version: VERSION,
+        recipient: address,
+        accounts: found,
+        retention: RetentionView {
+            messages: kept.events.to_string(),
+            records: kept.records.to_string(),
+            evidence_ips: kept.evidence_ips.to_string(),
+            audit: kept.audit.to_string(),
         },
-    })))
+    }))
+}
+
+/// An erasure that is done.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DoneErasure)]
+pub(super) struct DoneView {
+    /// True.
+    done: bool,
+    /// Recipients of queued mail that were taken out.
+    cancelled: u64,
+    /// What was destroyed of the records.
+    records: ErasedRecords,
+    /// Events of messages that say less now.
+    messages: u64,
+    /// Whether the file of the records was written anew.
+    compacted: bool,
+    /// What is still there and why, in sentences; empty: nothing.
+    remains: Vec<String>,
+}
+
+/// An erasure that goes on by itself.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BegunErasure)]
+pub(super) struct BegunView {
+    /// False.
+    done: bool,
+    /// What to do, in a sentence.
+    detail: &'static str,
+}
+
+/// How far an erasure came.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = Erasure)]
+pub(super) enum ErasureView {
+    Done(DoneView),
+    Begun(BegunView),
 }
 
 /// Destroys what is kept about a person. 202 where it takes longer than an answer may: it goes on by itself,
@@ -161,7 +250,7 @@ pub(super) async fn erase(
     By(parts): By,
     caller: Caller,
     Draft(wanted): Draft<Wanted>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<ErasureView>), Problem> {
     let (account, address) = wanted.read(&parts, &caller)?;
     let actor = parts.accounts.author().actor().clone();
     let rights = parts.rights.clone();
@@ -185,18 +274,17 @@ pub(super) async fn erase(
     let work = tokio::spawn(async move { rights.work(number).await });
     let Ok(worked) = tokio::time::timeout(longest, work).await else {
         let text = "begun, and it goes on by itself; the same again says what became of it";
-        return Ok((StatusCode::ACCEPTED, Json(json!({ "done": false, "detail": text }))));
+        let begun = BegunView { done: false, detail: text };
+        return Ok((StatusCode::ACCEPTED, Json(ErasureView::Begun(begun))));
     };
     let erased = worked.map_err(|fault| suppression::broken(&fault))??;
-    Ok((
-        StatusCode::OK,
-        Json(json!({
-            "done": true,
-            "cancelled": erased.cancelled,
-            "records": erased.records,
-            "messages": erased.messages,
-            "compacted": erased.is_compacted,
-            "remains": erased.remains(),
-        })),
-    ))
+    let done = DoneView {
+        done: true,
+        cancelled: erased.cancelled,
+        records: erased.records,
+        messages: erased.messages,
+        compacted: erased.is_compacted,
+        remains: erased.remains(),
+    };
+    Ok((StatusCode::OK, Json(ErasureView::Done(done))))
 }

@@ -2,6 +2,7 @@
 //! OpenAPI document, and the test that walks every route as a stranger, are made from it.
 
 use super::guard::{Face, Guard, guard};
+use super::shape::{Shape, answered, asked};
 use super::site::Parts;
 use crate::accounts::Right;
 use axum::Router;
@@ -11,8 +12,6 @@ use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use utoipa::ToSchema;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::Schema;
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,15 +24,6 @@ pub(super) enum Need {
     Right(Right),
     /// The operator: it is on the admin socket and nowhere else.
     Operator,
-}
-
-/// A type as JSON Schema has it, and the types that it names.
-pub(super) type Shape = fn() -> (RefOr<Schema>, Vec<(String, RefOr<Schema>)>);
-
-fn shape<T: ToSchema>() -> (RefOr<Schema>, Vec<(String, RefOr<Schema>)>) {
-    let mut named = Vec::new();
-    T::schemas(&mut named);
-    (T::schema(), named)
 }
 
 /// A route.
@@ -50,7 +40,7 @@ pub(super) struct Route {
     pub(super) raw: Option<&'static str>,
     /// The parameters after `?`.
     pub(super) query: Option<Shape>,
-    /// What it answers, where that has a shape of its own.
+    /// What it answers, where that is JSON.
     pub(super) answer: Option<Shape>,
     /// With which statuses it answers where it is done.
     pub(super) statuses: &'static [u16],
@@ -122,7 +112,7 @@ impl Route {
     /// Takes a body with these fields.
     #[must_use]
     pub(super) fn takes<T: ToSchema>(mut self) -> Self {
-        self.body = Some(shape::<T>);
+        self.body = Some(asked::<T>);
         self
     }
 
@@ -136,14 +126,14 @@ impl Route {
     /// Takes these parameters after `?`.
     #[must_use]
     pub(super) fn asks<T: ToSchema>(mut self) -> Self {
-        self.query = Some(shape::<T>);
+        self.query = Some(asked::<T>);
         self
     }
 
     /// Answers with these fields.
     #[must_use]
     pub(super) fn answers<T: ToSchema>(mut self) -> Self {
-        self.answer = Some(shape::<T>);
+        self.answer = Some(answered::<T>);
         self
     }
 

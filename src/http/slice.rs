@@ -1,9 +1,9 @@
 //! Pages of lists that are read whole: what an account has few of, in the order of a key that each keeps.
 
 use super::problem::Problem;
+use super::shape::Page;
 use axum::Json;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// Most items of a page, and as many as there are in one unless the request says otherwise.
@@ -23,12 +23,12 @@ pub(super) struct Slice {
 impl Slice {
     /// The page of these items, by their keys, as an answer. What comes or goes between two pages moves
     /// nothing else: the next one begins past the last key, whether it is still there or not.
-    pub(super) fn answer<T>(
+    pub(super) fn answer<T, V>(
         &self,
         items: Vec<T>,
         key: impl Fn(&T) -> String,
-        view: impl Fn(&T) -> Result<Value, Problem>,
-    ) -> Result<Json<Value>, Problem> {
+        view: impl Fn(&T) -> Result<V, Problem>,
+    ) -> Result<Json<Page<V>>, Problem> {
         let after = self.after.as_deref();
         let mut keyed: Vec<(String, T)> =
             items.into_iter().map(|item| (key(&item), item)).collect();
@@ -38,8 +38,8 @@ impl Slice {
         let is_cut = keyed.len() > limit;
         keyed.truncate(limit);
         let next = keyed.last().filter(|_| is_cut).map(|(key, _)| key.clone());
-        let shown: Result<Vec<_>, _> = keyed.iter().map(|(_, item)| view(item)).collect();
-        Ok(Json(json!({ "items": shown?, "next": next })))
+        let items: Result<Vec<_>, _> = keyed.iter().map(|(_, item)| view(item)).collect();
+        Ok(Json(Page { items: items?, next }))
     }
 }
 
@@ -52,14 +52,11 @@ pub(super) fn numbered(number: impl Into<u64>) -> String {
 mod tests {
     use super::*;
 
-    fn page(items: &[u32], after: Option<String>, limit: usize) -> (Vec<u64>, Option<String>) {
+    fn page(items: &[u32], after: Option<String>, limit: usize) -> (Vec<u32>, Option<String>) {
         let slice = Slice { after, limit: Some(limit) };
-        let view = |number: &u32| Ok(json!(number));
-        let answer = slice.answer(items.to_vec(), |number| numbered(*number), view);
-        let Json(answer) = answer.unwrap_or_else(|_| unreachable!("it is shown"));
-        let items = answer["items"].as_array().expect("items");
-        let items = items.iter().filter_map(Value::as_u64).collect();
-        (items, answer["next"].as_str().map(str::to_owned))
+        let answer = slice.answer(items.to_vec(), |number| numbered(*number), |n| Ok(*n));
+        let Json(Page { items, next }) = answer.unwrap_or_else(|_| unreachable!("it is shown"));
+        (items, next)
     }
 
     #[test]

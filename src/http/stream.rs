@@ -5,35 +5,67 @@ use super::caller::Caller;
 use super::draft::{Asked, Draft, Named};
 use super::named;
 use super::problem::{AtField, Problem};
+use super::shape::{Page, Removed};
 use super::site::Parts;
 use super::slice::{Slice, numbered};
 use crate::accounts::{
     Compliance, ConsentTerm, ConsentTermFault, QuietHours, Stream, StreamDraft, StreamKind,
     StreamRules,
 };
+use crate::mail::{Address, StreamId};
 use crate::queue::Waits;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-fn view(stream: &Stream) -> Value {
+/// A stream.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Stream)]
+pub(super) struct View {
+    /// Its number.
+    #[schema(value_type = u32)]
+    id: StreamId,
+    /// Its name.
+    name: String,
+    /// What kind of mail it is.
+    kind: StreamKind,
+    /// Whether a recipient must have agreed.
+    consent_required: bool,
+    /// Whether a person's opt-out binds this transactional stream too.
+    honour_opt_out: bool,
+    /// The mailbox for people's letters.
+    #[schema(value_type = Option<String>)]
+    reply_to: Option<Address>,
+    /// What happens to a message that large mailbox providers would hold something against.
+    compliance: Compliance,
+    /// Whether subjects are labelled as advertising.
+    ad_label: bool,
+    /// When its mail waits, as in `22:00-08:00@Europe/Berlin`.
+    quiet_hours: Option<String>,
+    /// How long a consent holds, as in `24mo`; null: until it is withdrawn.
+    consent_expires: Option<String>,
+    /// When it was made.
+    #[schema(format = DateTime)]
+    created: String,
+}
+
+fn view(stream: &Stream) -> View {
     let rules = &stream.rules;
-    json!({
-        "id": stream.id,
-        "name": stream.name,
-        "kind": stream.kind,
-        "consent_required": stream.consent_required,
-        "honour_opt_out": stream.honour_opt_out,
-        "reply_to": stream.reply_to,
-        "compliance": rules.compliance,
-        "ad_label": rules.ad_label,
-        "quiet_hours": rules.quiet_hours.as_ref().map(ToString::to_string),
-        "consent_expires": rules.consent_expires.map(|term| term.to_string()),
-        "created": stream.created.to_string(),
-    })
+    View {
+        id: stream.id,
+        name: stream.name.clone(),
+        kind: stream.kind,
+        consent_required: stream.consent_required,
+        honour_opt_out: stream.honour_opt_out,
+        reply_to: stream.reply_to.clone(),
+        compliance: rules.compliance,
+        ad_label: rules.ad_label,
+        quiet_hours: rules.quiet_hours.as_ref().map(ToString::to_string),
+        consent_expires: rules.consent_expires.map(|term| term.to_string()),
+        created: stream.created.to_string(),
+    }
 }
 
 /// When and in what shape a stream's mail leaves; what is left out stays as it is.
@@ -124,7 +156,7 @@ pub(super) async fn add(
     caller: Caller,
     Named([account]): Named<1>,
     Draft(draft): Draft<NewStream>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<View>), Problem> {
     let account = caller.account(&parts, &account)?;
     caller.whole_account()?;
     let reply_to = named::given(draft.reply_to.as_ref());
@@ -154,7 +186,7 @@ pub(super) async fn list(
     caller: Caller,
     Named([account]): Named<1>,
     Asked(slice): Asked<Slice>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Page<View>>, Problem> {
     let account = caller.account(&parts, &account)?;
     let mut streams = parts.accounts.streams(account.id)?;
     streams.retain(|stream| caller.sees(Some(stream.id)));
@@ -165,7 +197,7 @@ pub(super) async fn show(
     State(parts): State<Parts>,
     caller: Caller,
     Named([account, name]): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<View>, Problem> {
     let account = caller.account(&parts, &account)?;
     Ok(Json(view(&caller.stream(&parts, account.id, &name)?)))
 }
@@ -175,7 +207,7 @@ pub(super) async fn set(
     caller: Caller,
     Named([account, name]): Named<2>,
     Draft(rules): Draft<Rules>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<View>, Problem> {
     let account = caller.account(&parts, &account)?;
     let before = caller.stream(&parts, account.id, &name)?;
     let change = rules.read()?;
@@ -198,10 +230,10 @@ pub(super) async fn remove(
     By(parts): By,
     caller: Caller,
     Named([account, name]): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Removed>, Problem> {
     let account = caller.account(&parts, &account)?;
     caller.whole_account()?;
     parts.accounts.remove_stream(account.id, &name).await?;
     tracing::info!(target: "relent::http", account = account.name, stream = name, "stream removed");
-    Ok(Json(json!({ "removed": name })))
+    Ok(Json(Removed { removed: name }))
 }

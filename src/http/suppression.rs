@@ -3,17 +3,17 @@
 use super::by::By;
 use super::caller::Caller;
 use super::draft::{Asked, Draft};
-use super::named::{self, GLOBAL};
+use super::named::{self, GLOBAL, Reach};
 use super::problem::{AtField, Problem};
+use super::shape::Page;
 use super::site::Parts;
-use crate::events::record::{Reason, Scope};
+use crate::events::record::{Reason, Scope, Source};
 use crate::mail::AccountId;
-use crate::policy::{Page, Settled, Standing, Suppression};
+use crate::policy::{self, Settled, Standing, Suppression};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Most recipients in one answer.
@@ -55,11 +55,20 @@ fn reach(
     Ok((id, account, scope))
 }
 
+/// A stop that was recorded.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Stopped {
+    /// The number of its event, as `explain` shows it.
+    event: u64,
+    /// False: one message may still arrive.
+    settled: bool,
+}
+
 pub(super) async fn add(
     By(parts): By,
     caller: Caller,
     Draft(draft): Draft<Stop>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Stopped>), Problem> {
     let stream = named::given(draft.stream.as_ref());
     let (account, owner, scope) = reach(&parts, &caller, draft.account.as_ref(), stream)?;
     if scope == Scope::Account {
@@ -89,8 +98,8 @@ pub(super) async fn add(
         target: "relent::http", account = owner, stream = draft.stream, recipient = name, by = %caller,
         event = "stop", record = event, "stopped"
     );
-    let shown = json!({ "event": event, "settled": settled == Settled::Fully });
-    Ok((named::status(settled), Json(shown)))
+    let stopped = Stopped { event, settled: settled == Settled::Fully };
+    Ok((named::status(settled), Json(stopped)))
 }
 
 /// A task that ended before its work was done.
@@ -98,11 +107,20 @@ pub(super) fn broken(fault: &tokio::task::JoinError) -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the request broke off: {fault}"))
 }
 
+/// A stop that was lifted.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Lifted {
+    /// Of whom, as it was sent.
+    lifted: String,
+    /// The reason that the stop had.
+    reason: Reason,
+}
+
 pub(super) async fn remove(
     By(parts): By,
     caller: Caller,
     Draft(draft): Draft<Stop>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Lifted>, Problem> {
     let stream = named::given(draft.stream.as_ref());
     let (account, owner, scope) = reach(&parts, &caller, draft.account.as_ref(), stream)?;
     if scope == Scope::Account {
@@ -140,7 +158,7 @@ pub(super) async fn remove(
         target: "relent::http", account = owner, stream = draft.stream, recipient = draft.recipient,
         reason = reason.name(), by = %caller, "stop lifted"
     );
-    Ok(Json(json!({ "lifted": draft.recipient, "reason": reason })))
+    Ok(Json(Lifted { lifted: draft.recipient, reason }))
 }
 
 /// Which stops to show.
@@ -155,31 +173,69 @@ pub(super) struct Wanted {
     limit: Option<usize>,
 }
 
-/// A stop as answers show it, with the name and the hash under which it can be lifted.
-pub(super) fn view(parts: &Parts, caller: &Caller, standing: &Standing) -> Result<Value, Problem> {
+/// A stop, with the name and the hash under which it can be lifted. Of one that binds every account
+/// nobody but the operator is told more than whom it is about.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Suppression)]
+pub(super) struct View {
+    /// The person, or `@domain`; null where only the hash is kept.
+    recipient: Option<String>,
+    /// Under which the account keeps the recipient, in base32.
+    hash: Option<String>,
+    /// How far it reaches.
+    scope: Reach,
+    /// The stream that it is limited to.
+    stream: Option<String>,
+    /// Why.
+    reason: Option<Reason>,
+    /// Since when.
+    #[schema(format = DateTime)]
+    at: Option<String>,
+    /// By what way it came in.
+    source: Option<Source>,
+    /// What the person wrote, the remote said, or whoever made it gave as its ground.
+    text: Option<String>,
+    /// The site that called the address dead, where that is why.
+    site: Option<String>,
+    /// The IP address that it came from.
+    ip: Option<String>,
+    /// The number of its event, as `explain` shows it.
+    event: Option<u64>,
+}
+
+/// A stop as answers show it.
+pub(super) fn view(parts: &Parts, caller: &Caller, standing: &Standing) -> Result<View, Problem> {
     let stop = &standing.stop;
     if stop.scope == Scope::Global && !caller.is_operator() {
         // Neither where it comes from nor since when: that may be another account's doing.
-        let recipient = standing.recipient();
-        return Ok(json!({
-            "recipient": recipient, "scope": "global", "stream": null, "hash": null, "reason": null,
-            "at": null, "source": null, "text": null, "site": null, "ip": null, "event": null,
-        }));
+        return Ok(View {
+            recipient: standing.recipient(),
+            hash: None,
+            scope: Reach::Global,
+            stream: None,
+            reason: None,
+            at: None,
+            source: None,
+            text: None,
+            site: None,
+            ip: None,
+            event: None,
+        });
     }
     let (scope, stream) = named::scope(parts, stop.scope)?;
-    Ok(json!({
-        "recipient": standing.recipient(),
-        "hash": standing.hash.to_string(),
-        "scope": scope,
-        "stream": stream,
-        "reason": stop.reason,
-        "at": stop.at.to_string(),
-        "source": stop.evidence.source,
-        "text": stop.evidence.text,
-        "site": stop.site,
-        "ip": stop.evidence.ip,
-        "event": stop.sequence,
-    }))
+    Ok(View {
+        recipient: standing.recipient(),
+        hash: Some(standing.hash.to_string()),
+        scope,
+        stream,
+        reason: Some(stop.reason),
+        at: Some(stop.at.to_string()),
+        source: Some(stop.evidence.source),
+        text: Some(stop.evidence.text.clone()),
+        site: stop.site.clone(),
+        ip: stop.evidence.ip.clone(),
+        event: Some(stop.sequence),
+    })
 }
 
 /// The command that lifts a stop.
@@ -201,7 +257,7 @@ pub(super) async fn list(
     State(parts): State<Parts>,
     caller: Caller,
     Asked(wanted): Asked<Wanted>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Page<View>>, Problem> {
     let stream = named::given(wanted.stream.as_ref());
     let (account, _, only) = reach(&parts, &caller, wanted.account.as_ref(), stream)?;
     // A stream's stops are those that name it; what binds the whole account is shown with them.
@@ -224,11 +280,11 @@ pub(super) async fn list(
                  whether it would be sent"
             )));
         }
-        return Ok(Json(json!({ "items": items, "next": null })));
+        return Ok(Json(Page { items, next: None }));
     }
     let after = named::cursor(wanted.after.as_ref()).at("after")?;
     let limit = wanted.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
-    let Page { found, next } = parts.policy.suppressed(account, after, limit)?;
+    let policy::Page { found, next } = parts.policy.suppressed(account, after, limit)?;
     let next = next.map(|hash| hash.to_string());
     let mut items = Vec::new();
     for (hash, recipient) in found {
@@ -240,5 +296,5 @@ pub(super) async fn list(
             }
         }
     }
-    Ok(Json(json!({ "items": items, "next": next })))
+    Ok(Json(Page { items, next }))
 }

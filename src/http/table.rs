@@ -1,6 +1,7 @@
 //! Every route of the API, in the order in which a reader meets its things.
 
 use super::route::{Need, Route, delete, get, patch, post, put};
+use super::shape::{Count, Document, List, Page, Removed};
 use super::slice::Slice;
 use super::{
     account, account_page, answers, audit, backup, batch, consent, credential, domain, explain,
@@ -35,7 +36,8 @@ pub(super) fn routes(config: &Config) -> Vec<Route> {
             "Say whether a person may be sent to, and why.",
             explain::explain,
         )
-        .asks::<explain::Wanted>(),
+        .asks::<explain::Wanted>()
+        .answers::<explain::View>(),
         post(
             explain,
             may(Right::StreamsRead),
@@ -43,6 +45,7 @@ pub(super) fn routes(config: &Config) -> Vec<Route> {
             findings,
         )
         .asks::<findings::OfMessage>()
+        .answers::<findings::View>()
         .takes_raw("message/rfc822")
         .body_size_max(message_size_max),
         get(
@@ -51,38 +54,46 @@ pub(super) fn routes(config: &Config) -> Vec<Route> {
             "Export all that is kept about a person.",
             rights::export,
         )
-        .asks::<rights::Wanted>(),
+        .asks::<rights::Wanted>()
+        .answers::<rights::ExportView>(),
         post(
             "/api/v1/recipients/erase",
             may(Right::RecipientsErase),
             "Destroy what is kept about a person, who stays stopped.",
             rights::erase,
         )
-        .takes::<rights::Wanted>(),
+        .takes::<rights::Wanted>()
+        .answers::<rights::ErasureView>()
+        .settles(),
         get(
             "/api/v1/audit",
             may(Right::AuditRead),
             "List who did what, newest first.",
             audit::list,
         )
-        .asks::<audit::Wanted>(),
+        .asks::<audit::Wanted>()
+        .answers::<Page<audit::View>>(),
         get(
             "/api/v1/audit/{sequence}",
             may(Right::AuditRead),
             "Show who did something.",
             audit::show,
-        ),
+        )
+        .answers::<audit::View>(),
         get("/api/v1/audit/head", Operator, "Show the last link of the audit chain.", audit::head),
         get("/api/v1/audit/verify", Operator, "Check the audit chain.", audit::verify)
             .asks::<audit::Verifying>(),
-        get("/api/v1/openapi.json", Nothing, "Describe the API.", openapi::show),
-        get("/api/v1/problems", Nothing, "List the kinds of problems.", meanings::list),
+        get("/api/v1/openapi.json", Nothing, "Describe the API.", openapi::show)
+            .answers::<Document>(),
+        get("/api/v1/problems", Nothing, "List the kinds of problems.", meanings::list)
+            .answers::<List<meanings::View>>(),
         get(
             "/api/v1/problems/{kind}",
             Nothing,
             "Say what a kind of problem means.",
             meanings::show,
-        ),
+        )
+        .answers::<meanings::View>(),
     ]);
     all
 }
@@ -106,39 +117,56 @@ fn senders() -> Vec<Route> {
     let verify = "/api/v1/accounts/{account}/domains/{domain}/verify";
     let rotate = "/api/v1/accounts/{account}/domains/{domain}/rotate";
     vec![
-        get(one_account, account_read, "Show the account.", account::show),
+        get(one_account, account_read, "Show the account.", account::show)
+            .answers::<account::WholeView>(),
         patch(one_account, account_write, "Change the account.", account::set)
-            .takes::<account::Change>(),
-        get(page, account_read, "Show what recipients see of the account.", account_page::show),
+            .takes::<account::Change>()
+            .answers::<account::WholeView>(),
+        get(page, account_read, "Show what recipients see of the account.", account_page::show)
+            .answers::<account_page::View>(),
         patch(
             page,
             account_write,
             "Change what recipients see of the account.",
             account_page::change,
         )
-        .takes::<account_page::Change>(),
+        .takes::<account_page::Change>()
+        .answers::<account_page::View>(),
         put(logo, account_write, "Set the account's logo.", account_page::put_logo)
-            .takes_raw("image/png"),
-        delete(logo, account_write, "Remove the account's logo.", account_page::remove_logo),
-        get(streams, read, "List the streams.", stream::list).asks::<Slice>(),
-        post(streams, write, "Make a stream.", stream::add).takes::<stream::NewStream>().makes(),
-        get(one_stream, read, "Show a stream.", stream::show),
-        patch(one_stream, write, "Change a stream.", stream::set).takes::<stream::Rules>(),
-        delete(one_stream, write, "Remove a stream.", stream::remove),
+            .takes_raw("image/png")
+            .answers::<account_page::View>(),
+        delete(logo, account_write, "Remove the account's logo.", account_page::remove_logo)
+            .answers::<account_page::View>(),
+        get(streams, read, "List the streams.", stream::list)
+            .asks::<Slice>()
+            .answers::<Page<stream::View>>(),
+        post(streams, write, "Make a stream.", stream::add)
+            .takes::<stream::NewStream>()
+            .answers::<stream::View>()
+            .makes(),
+        get(one_stream, read, "Show a stream.", stream::show).answers::<stream::View>(),
+        patch(one_stream, write, "Change a stream.", stream::set)
+            .takes::<stream::Rules>()
+            .answers::<stream::View>(),
+        delete(one_stream, write, "Remove a stream.", stream::remove).answers::<Removed>(),
         get(
             stream_answers,
             read,
             "Show what people who write to a stream are answered.",
             answers::show,
-        ),
+        )
+        .answers::<answers::View>(),
         post(
             stream_answers,
             write,
             "Change what people who write to a stream are answered.",
             answers::change,
         )
-        .takes::<answers::Change>(),
-        get(credentials, secrets, "List the credentials.", credential::list).asks::<Slice>(),
+        .takes::<answers::Change>()
+        .answers::<answers::View>(),
+        get(credentials, secrets, "List the credentials.", credential::list)
+            .asks::<Slice>()
+            .answers::<Page<credential::View>>(),
         post(
             credentials,
             secrets_write,
@@ -146,25 +174,35 @@ fn senders() -> Vec<Route> {
             credential::add,
         )
         .takes::<credential::NewCredential>()
+        .answers::<credential::MadeView>()
         .makes()
         .with_secret(),
-        delete(one_credential, secrets_write, "Revoke a credential.", credential::remove),
-        get(all_domains, domains, "List the sending domains.", domain::list).asks::<Slice>(),
+        delete(one_credential, secrets_write, "Revoke a credential.", credential::remove)
+            .answers::<Removed>(),
+        get(all_domains, domains, "List the sending domains.", domain::list)
+            .asks::<Slice>()
+            .answers::<Page<domain::View>>(),
         post(all_domains, domains_write, "Add a sending domain.", domain::add)
             .takes::<domain::NewDomain>()
+            .answers::<domain::View>()
             .makes(),
-        get(one_domain, domains, "Show a sending domain and what to publish for it.", domain::show),
+        get(one_domain, domains, "Show a sending domain and what to publish for it.", domain::show)
+            .answers::<domain::View>(),
         patch(one_domain, domains_write, "Change a sending domain's hosts.", domain::set)
-            .takes::<domain::Hosts>(),
-        delete(one_domain, domains_write, "Remove a sending domain.", domain::remove),
+            .takes::<domain::Hosts>()
+            .answers::<domain::View>(),
+        delete(one_domain, domains_write, "Remove a sending domain.", domain::remove)
+            .answers::<Removed>(),
         post(
             verify,
             domains_write,
             "Look up what is published for a sending domain.",
             domain::verify,
-        ),
+        )
+        .answers::<domain::VerifiedView>(),
         post(rotate, domains_write, "Make new DKIM keys for a sending domain.", domain::rotate)
-            .takes::<domain::Rotation>(),
+            .takes::<domain::Rotation>()
+            .answers::<domain::View>(),
     ]
 }
 
@@ -181,23 +219,36 @@ fn webhooks() -> Vec<Route> {
     let redeliver = "/api/v1/accounts/{account}/webhooks/{webhook}/redeliver";
     let schema = "/api/v1/webhooks/schema";
     vec![
-        get(all, read, "List the webhooks.", webhook::list).asks::<Slice>(),
+        get(all, read, "List the webhooks.", webhook::list)
+            .asks::<Slice>()
+            .answers::<Page<webhook::View>>(),
         post(all, write, "Make a webhook; its secret is shown this once.", webhook::add)
             .takes::<webhook::NewWebhook>()
+            .answers::<webhook::MadeView>()
             .makes()
             .with_secret(),
-        get(one, read, "Show a webhook and how it stands.", webhook::show),
-        patch(one, write, "Change a webhook.", webhook::set).takes::<webhook::ChangedWebhook>(),
-        delete(one, write, "Remove a webhook.", webhook::remove),
-        post(rotate, write, "Make a new secret, shown this once.", webhook::rotate).with_secret(),
-        post(pause, write, "Call a webhook no more.", webhook::pause),
-        post(resume, write, "Call a webhook again, from where it stood.", webhook::resume),
-        post(test, write, "Call a webhook once, now.", webhook_calls::test),
+        get(one, read, "Show a webhook and how it stands.", webhook::show)
+            .answers::<webhook::View>(),
+        patch(one, write, "Change a webhook.", webhook::set)
+            .takes::<webhook::ChangedWebhook>()
+            .answers::<webhook::View>(),
+        delete(one, write, "Remove a webhook.", webhook::remove).answers::<webhook::Gone>(),
+        post(rotate, write, "Make a new secret, shown this once.", webhook::rotate)
+            .answers::<webhook::MadeView>()
+            .with_secret(),
+        post(pause, write, "Call a webhook no more.", webhook::pause).answers::<webhook::View>(),
+        post(resume, write, "Call a webhook again, from where it stood.", webhook::resume)
+            .answers::<webhook::View>(),
+        post(test, write, "Call a webhook once, now.", webhook_calls::test)
+            .answers::<webhook_calls::TrialView>(),
         get(failed, read, "List calls that were given up.", webhook_calls::failed)
-            .asks::<webhook_calls::WantedCalls>(),
+            .asks::<webhook_calls::WantedCalls>()
+            .answers::<Page<webhook_calls::CallView>>(),
         post(redeliver, write, "Make failed calls again.", webhook_calls::redeliver)
-            .takes::<webhook_calls::Again>(),
+            .takes::<webhook_calls::Again>()
+            .answers::<webhook_calls::AgainView>(),
         get(schema, Nothing, "Show what is posted, as JSON Schema.", webhook::schema)
+            .answers::<Document>()
             .answers_in("application/schema+json"),
     ]
 }
@@ -209,12 +260,16 @@ fn recipients() -> Vec<Route> {
     let suppressions = "/api/v1/suppressions";
     let consents_path = "/api/v1/consents";
     vec![
-        get(suppressions, stops, "List stops.", suppression::list).asks::<suppression::Wanted>(),
+        get(suppressions, stops, "List stops.", suppression::list)
+            .asks::<suppression::Wanted>()
+            .answers::<Page<suppression::View>>(),
         post(suppressions, stop, "Stop mail to a person or a domain.", suppression::add)
             .takes::<suppression::Stop>()
+            .answers::<suppression::Stopped>()
             .settles(),
         delete(suppressions, stop, "Lift a stop, by its reason.", suppression::remove)
-            .takes::<suppression::Stop>(),
+            .takes::<suppression::Stop>()
+            .answers::<suppression::Lifted>(),
         post(
             "/api/v1/suppressions/batch",
             stop,
@@ -226,18 +281,24 @@ fn recipients() -> Vec<Route> {
         .settles(),
         post("/api/v1/suppressions/lookup", stops, "Look many up at once.", batch::lookup)
             .takes::<batch::Lookup>()
-            .answers::<batch::LookupView>(),
+            .answers::<List<batch::FoundView>>(),
         post("/api/v1/suppressions/import", stop, "Take in a list of stops.", import::suppressions)
             .takes::<import::Batch>()
+            .answers::<import::View>()
             .settles(),
-        get(consents_path, consents, "List consents.", consent::show).asks::<consent::Wanted>(),
+        get(consents_path, consents, "List consents.", consent::show)
+            .asks::<consent::Wanted>()
+            .answers::<Page<consent::View>>(),
         post(consents_path, consent, "Record a consent.", consent::grant)
-            .takes::<consent::Change>(),
+            .takes::<consent::Change>()
+            .answers::<consent::Recorded>(),
         delete(consents_path, consent, "Withdraw a consent.", consent::withdraw)
             .takes::<consent::Change>()
+            .answers::<consent::Withdrawn>()
             .settles(),
         post("/api/v1/consents/import", consent, "Take in a list of consents.", import::consents)
             .takes::<import::Batch>()
+            .answers::<import::View>()
             .settles(),
     ]
 }
@@ -248,7 +309,8 @@ fn mail() -> Vec<Route> {
     let (messages, events) = (may(Right::MessagesRead), may(Right::EventsRead));
     vec![
         get("/api/v1/messages", messages, "List messages, oldest first.", message::list)
-            .asks::<message::Wanted>(),
+            .asks::<message::Wanted>()
+            .answers::<Page<happening::EventView>>(),
         get(
             "/api/v1/messages/{message}",
             messages,
@@ -257,7 +319,8 @@ fn mail() -> Vec<Route> {
         )
         .answers::<message::MessageView>(),
         get("/api/v1/events", events, "List what happened, oldest first.", happening::list)
-            .asks::<happening::Wanted>(),
+            .asks::<happening::Wanted>()
+            .answers::<happening::EventsView>(),
         get(
             "/api/v1/events/follow",
             events,
@@ -267,23 +330,28 @@ fn mail() -> Vec<Route> {
         .asks::<happening::Wanted>()
         .answers_in("text/event-stream"),
         get("/api/v1/queue", read, "List mail that waits.", waiting::list)
-            .asks::<waiting::Wanted>(),
+            .asks::<waiting::Wanted>()
+            .answers::<waiting::QueueView>(),
         post(
             "/api/v1/queue/{verb}",
             write,
             "Retry, hold, release or cancel mail that waits.",
             waiting::act,
         )
-        .takes::<waiting::Wanted>(),
+        .takes::<waiting::Wanted>()
+        .answers::<Count>(),
     ]
 }
 
 /// What concerns the whole installation.
 fn operator() -> Vec<Route> {
     vec![
-        get("/api/v1/accounts", Operator, "List the accounts.", account::list).asks::<Slice>(),
+        get("/api/v1/accounts", Operator, "List the accounts.", account::list)
+            .asks::<Slice>()
+            .answers::<Page<account::View>>(),
         post("/api/v1/accounts", Operator, "Make an account.", account::add)
             .takes::<account::NewAccount>()
+            .answers::<account::View>()
             .makes(),
         post(
             "/api/v1/accounts/{account}/suspend",
@@ -291,13 +359,15 @@ fn operator() -> Vec<Route> {
             "Let an account send nothing.",
             account::suspend,
         )
-        .takes::<account::Why>(),
+        .takes::<account::Why>()
+        .answers::<account::Suspended>(),
         post(
             "/api/v1/accounts/{account}/resume",
             Operator,
             "Let an account send again.",
             account::resume,
-        ),
+        )
+        .answers::<account::Resumed>(),
         get(
             "/api/v1/suppressions/held",
             Operator,

@@ -3,18 +3,20 @@
 use super::by::By;
 use super::caller::Caller;
 use super::draft::{Asked, Draft, Named};
+use super::message::Outcomes;
 use super::named;
 use super::problem::{AtField, Problem};
+use super::shape::Count;
 use super::site::Parts;
 use super::suppression::broken;
 use crate::accounts::Account;
 use crate::events::Act;
 use crate::events::message::MessageEvent;
-use crate::mail::AccountId;
-use crate::queue::{ItemView, Selector};
+use crate::mail::{AccountId, RefusalClass};
+use crate::queue::{ItemState, ItemView, Selector};
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
@@ -138,11 +140,81 @@ async fn narrowed(
     }
 }
 
+/// A recipient of a message that waits.
+#[derive(Serialize, ToSchema)]
+#[schema(as = QueueItem)]
+pub(super) struct ItemShown {
+    /// The message's id, as the `250` named it.
+    message: String,
+    /// The number of the recipient in the message.
+    number: u32,
+    /// Where reports go; empty: nowhere.
+    sender: String,
+    /// The recipient.
+    recipient: String,
+    /// The account's name.
+    account: Option<String>,
+    /// The stream's name; null: it is a message of our own.
+    stream: Option<String>,
+    /// Bytes of the message.
+    size: u64,
+    /// How it waits.
+    state: ItemState,
+    /// Attempts made.
+    attempts: u32,
+    /// When it was accepted.
+    #[schema(format = DateTime)]
+    accepted: String,
+    /// When it may be tried next; null while nobody can say.
+    #[schema(format = DateTime)]
+    next_at: Option<String>,
+    /// Why it waits, or is held.
+    why: String,
+    /// What was said last.
+    last: Option<String>,
+    /// What that was about, where it was a refusal.
+    class: Option<RefusalClass>,
+}
+
+/// A recipient of a message that waits no more.
+#[derive(Serialize, ToSchema)]
+#[schema(as = QueueEnd)]
+pub(super) struct EndView {
+    /// The message's id, as the `250` named it.
+    message: String,
+    /// The number of the recipient in the message.
+    number: u32,
+    /// The recipient.
+    recipient: String,
+    /// How it ended.
+    #[schema(value_type = Outcomes)]
+    state: &'static str,
+    /// Attempts made.
+    attempts: u32,
+    /// When it ended.
+    #[schema(format = DateTime)]
+    at: String,
+    /// What was said last.
+    last: String,
+    /// What that was about, where it was a refusal.
+    class: Option<RefusalClass>,
+}
+
+/// Mail that waits.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Queue)]
+pub(super) struct QueueView {
+    /// As many as were asked for, those that are due first.
+    items: Vec<ItemShown>,
+    /// Where one message was asked for: its recipients that wait no more.
+    ended: Vec<EndView>,
+}
+
 pub(super) async fn list(
     State(parts): State<Parts>,
     caller: Caller,
     Asked(wanted): Asked<Wanted>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<QueueView>, Problem> {
     let selector = selector(&parts, &caller, &wanted).await?.unwrap_or(Selector::All);
     let asked = selector.clone();
     let limit = wanted.limit.unwrap_or(ITEMS);
@@ -151,54 +223,53 @@ pub(super) async fn list(
     }
     let mut items = Vec::new();
     for item in parts.queue.list(selector, limit).await {
-        items.push(view(&parts, &item)?);
+        items.push(view(&parts, item)?);
     }
     let mut ended = Vec::new();
     if let Selector::Message(id) = asked {
         ended.extend(parts.queue.ended(id).await.iter().filter_map(end));
     }
-    Ok(Json(json!({ "items": items, "ended": ended })))
+    Ok(Json(QueueView { items, ended }))
 }
 
-/// A recipient of a message that waits no more.
-fn end(event: &MessageEvent) -> Option<Value> {
+fn end(event: &MessageEvent) -> Option<EndView> {
     let MessageEvent::Recipient {
         message, recipient, to, outcome, attempts, text, at, class, ..
     } = event
     else {
         return None;
     };
-    Some(json!({
-        "message": message.to_string(),
-        "number": recipient.0,
-        "recipient": to.address.to_string(),
-        "state": outcome.name(),
-        "attempts": attempts,
-        "at": at.to_string(),
-        "last": text,
-        "class": class,
-    }))
+    Some(EndView {
+        message: message.to_string(),
+        number: recipient.0,
+        recipient: to.address.to_string(),
+        state: outcome.name(),
+        attempts: *attempts,
+        at: at.to_string(),
+        last: text.clone(),
+        class: *class,
+    })
 }
 
 /// A recipient that waits, with names for numbers.
-fn view(parts: &Parts, item: &ItemView) -> Result<Value, Problem> {
+fn view(parts: &Parts, item: ItemView) -> Result<ItemShown, Problem> {
     let stream = item.stream.map(|id| named::stream_name(parts, id)).transpose()?.flatten();
-    Ok(json!({
-        "message": item.message,
-        "number": item.number,
-        "sender": item.sender,
-        "recipient": item.recipient,
-        "account": named::account_name(parts, item.account)?,
-        "stream": stream,
-        "size": item.size,
-        "state": item.state,
-        "attempts": item.attempts,
-        "accepted": item.accepted.to_string(),
-        "next_at": item.next_at.map(|at| at.to_string()),
-        "why": item.why,
-        "last": item.last,
-        "class": item.class,
-    }))
+    Ok(ItemShown {
+        message: item.message,
+        number: item.number,
+        sender: item.sender,
+        recipient: item.recipient,
+        account: named::account_name(parts, item.account)?,
+        stream,
+        size: item.size,
+        state: item.state,
+        attempts: item.attempts,
+        accepted: item.accepted.to_string(),
+        next_at: item.next_at.map(|at| at.to_string()),
+        why: item.why,
+        last: item.last,
+        class: item.class,
+    })
 }
 
 pub(super) async fn summary(State(parts): State<Parts>) -> Json<Value> {
@@ -238,7 +309,7 @@ pub(super) async fn act(
     caller: Caller,
     Named([verb]): Named<1>,
     Draft(wanted): Draft<Wanted>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Count>, Problem> {
     if !caller.is_operator() && wanted.names_nothing() {
         return Err(Problem::unfit("say which mail: `message`, `address`, `stream` or `all`"));
     }
@@ -270,5 +341,5 @@ pub(super) async fn act(
     });
     let count = work.await.map_err(|fault| broken(&fault))??;
     tracing::info!(target: "relent::http", verb, count, by = %caller, "the queue was worked");
-    Ok(Json(json!({ "count": count })))
+    Ok(Json(Count { count }))
 }

@@ -6,6 +6,7 @@ use super::caller::Caller;
 use super::draft::{Asked, Draft, Named};
 use super::named;
 use super::problem::Problem;
+use super::shape::{Page, words};
 use super::site::Parts;
 use super::slice::{Slice, numbered};
 use crate::accounts::Account;
@@ -15,8 +16,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 impl From<WebhookFault> for Problem {
@@ -75,8 +75,92 @@ fn streams(
     names.iter().map(|name| Ok(caller.stream(parts, account.id, name.trim())?.id)).collect()
 }
 
-/// A webhook as it is shown: never its secrets.
-fn view(parts: &Parts, caller: &Caller, webhook: &Webhook) -> Result<Value, Problem> {
+words! {
+    /// Whether it is called: `paused` by somebody's word, `disabled` since its endpoint is gone or has
+    /// failed for too long.
+    HookState as "WebhookState" = HookState::NAMES;
+}
+
+/// A call that failed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookFailure)]
+struct FailureView {
+    /// When.
+    #[schema(format = DateTime)]
+    at: String,
+    /// What was heard.
+    said: String,
+}
+
+/// A webhook, and how it stands: never its secrets.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Webhook)]
+pub(super) struct View {
+    /// Its number.
+    #[schema(value_type = u32)]
+    id: WebhookId,
+    /// Where events are posted.
+    url: String,
+    /// Only these kinds; empty: all.
+    #[schema(value_type = Vec<EventKind>)]
+    events: Vec<&'static str>,
+    /// Only what concerns these streams; empty: everything.
+    streams: Vec<String>,
+    /// Whether it is called.
+    #[schema(value_type = HookState)]
+    state: &'static str,
+    /// Since when it is not.
+    #[schema(format = DateTime)]
+    state_since: Option<String>,
+    /// Why it was disabled.
+    state_reason: Option<String>,
+    /// When it was made.
+    #[schema(format = DateTime)]
+    created: String,
+    /// Calls that succeeded.
+    delivered: u64,
+    /// Calls that are to be made again, or wait for such a one.
+    waiting: u64,
+    /// Calls that were given up and are kept.
+    failed: u64,
+    /// Failed calls that were forgotten, since there were too many.
+    forgotten: u64,
+    /// Whether so many calls failed in a row that it is called once a pause.
+    failing: bool,
+    /// Since when no call has succeeded though one was made.
+    #[schema(format = DateTime)]
+    failing_since: Option<String>,
+    /// When the last call succeeded.
+    #[schema(format = DateTime)]
+    last_success: Option<String>,
+    /// The last call that failed.
+    last_failure: Option<FailureView>,
+    /// Events of all accounts that have happened since: for the operator alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    behind: Option<u64>,
+}
+
+/// A webhook, with a secret that was made just now.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MadeWebhook)]
+pub(super) struct MadeView {
+    #[serde(flatten)]
+    webhook: View,
+    /// What calls are signed with.
+    secret: String,
+}
+
+/// A webhook that was removed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RemovedWebhook)]
+pub(super) struct Gone {
+    /// Its number.
+    #[schema(value_type = u32)]
+    removed: WebhookId,
+}
+
+fn view(parts: &Parts, caller: &Caller, webhook: &Webhook) -> Result<View, Problem> {
     let standing = parts.webhooks.standing(webhook)?;
     let progress = &standing.progress;
     let streams = webhook.streams.iter().map(|id| named::stream_name(parts, *id));
@@ -86,31 +170,29 @@ fn view(parts: &Parts, caller: &Caller, webhook: &Webhook) -> Result<Value, Prob
         HookState::Paused { at } => (Some(at), None),
         HookState::Disabled { at, why } => (Some(at), Some(why)),
     };
-    let mut shown = json!({
-        "id": webhook.id,
-        "url": webhook.url,
-        "events": webhook.events.iter().map(|kind| kind.name()).collect::<Vec<_>>(),
-        "streams": streams,
-        "state": webhook.state.name(),
-        "state_since": since.map(ToString::to_string),
-        "state_reason": why,
-        "created": webhook.created.to_string(),
-        "delivered": progress.delivered,
-        "waiting": standing.waiting,
-        "failed": standing.failed,
-        "forgotten": progress.forgotten,
-        "failing": standing.is_failing,
-        "failing_since": progress.failing_since.map(|at| at.to_string()),
-        "last_success": progress.succeeded_at.map(|at| at.to_string()),
-        "last_failure": progress.failed.as_ref().map(|(at, said)| {
-            json!({ "at": at.to_string(), "said": said })
-        }),
-    });
-    if caller.is_operator() {
+    Ok(View {
+        id: webhook.id,
+        url: webhook.url.clone(),
+        events: webhook.events.iter().map(|kind| kind.name()).collect(),
+        streams,
+        state: webhook.state.name(),
+        state_since: since.map(ToString::to_string),
+        state_reason: why.cloned(),
+        created: webhook.created.to_string(),
+        delivered: progress.delivered,
+        waiting: standing.waiting,
+        failed: standing.failed,
+        forgotten: progress.forgotten,
+        failing: standing.is_failing,
+        failing_since: progress.failing_since.map(|at| at.to_string()),
+        last_success: progress.succeeded_at.map(|at| at.to_string()),
+        last_failure: progress
+            .failed
+            .as_ref()
+            .map(|(at, said)| FailureView { at: at.to_string(), said: said.clone() }),
         // It counts what happens to everybody.
-        shown["behind"] = standing.behind.into();
-    }
-    Ok(shown)
+        behind: caller.is_operator().then_some(standing.behind),
+    })
 }
 
 /// A new webhook; without events or streams it is told of all.
@@ -133,7 +215,7 @@ pub(super) async fn add(
     caller: Caller,
     Named([account]): Named<1>,
     Draft(draft): Draft<NewWebhook>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<MadeView>), Problem> {
     let account = caller.account(&parts, &account)?;
     caller.whole_account()?;
     let draft = webhooks::Draft {
@@ -145,9 +227,8 @@ pub(super) async fn add(
     let (webhook, secret) = by.add(account.id, draft).await?;
     tracing::info!(target: "relent::http", account = account.name, webhook = webhook.id.0,
         url = webhook.url, "webhook made");
-    let mut shown = view(&parts, &caller, &webhook)?;
-    shown["secret"] = secret.into();
-    Ok((StatusCode::CREATED, Json(shown)))
+    let made = MadeView { webhook: view(&parts, &caller, &webhook)?, secret };
+    Ok((StatusCode::CREATED, Json(made)))
 }
 
 pub(super) async fn list(
@@ -155,7 +236,7 @@ pub(super) async fn list(
     caller: Caller,
     Named([account]): Named<1>,
     Asked(slice): Asked<Slice>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Page<View>>, Problem> {
     let account = caller.account(&parts, &account)?;
     caller.whole_account()?;
     let found = parts.webhooks.list(account.id)?;
@@ -166,7 +247,7 @@ pub(super) async fn show(
     State(parts): State<Parts>,
     caller: Caller,
     Named(path): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<View>, Problem> {
     let (account, id) = named_in(&parts, &caller, &path)?;
     let webhook = parts.webhooks.webhook(account.id, id)?;
     Ok(Json(view(&parts, &caller, &webhook)?))
@@ -192,7 +273,7 @@ pub(super) async fn set(
     caller: Caller,
     Named(path): Named<2>,
     Draft(changed): Draft<ChangedWebhook>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<View>, Problem> {
     let (account, id) = named_in(&parts, &caller, &path)?;
     let events = changed.events.map(|names| kinds(&names)).transpose()?;
     let named = |names: Vec<String>| streams(&parts, &caller, &account, &names);
@@ -208,11 +289,11 @@ pub(super) async fn remove(
     By(parts): By,
     caller: Caller,
     Named(path): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Gone>, Problem> {
     let (account, id) = named_in(&parts, &caller, &path)?;
     parts.webhooks.by(parts.accounts.author()).remove(account.id, id).await?;
     tracing::info!(target: "relent::http", account = account.name, webhook = id.0, "webhook removed");
-    Ok(Json(json!({ "removed": id })))
+    Ok(Json(Gone { removed: id }))
 }
 
 /// A new secret; those before sign along for a while.
@@ -220,22 +301,20 @@ pub(super) async fn rotate(
     By(parts): By,
     caller: Caller,
     Named(path): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<MadeView>, Problem> {
     let (account, id) = named_in(&parts, &caller, &path)?;
     let by = parts.webhooks.by(parts.accounts.author());
     let (webhook, secret) = by.rotate(account.id, id).await?;
     tracing::info!(target: "relent::http", account = account.name, webhook = id.0,
         "webhook has a new secret");
-    let mut shown = view(&parts, &caller, &webhook)?;
-    shown["secret"] = secret.into();
-    Ok(Json(shown))
+    Ok(Json(MadeView { webhook: view(&parts, &caller, &webhook)?, secret }))
 }
 
 pub(super) async fn pause(
     By(parts): By,
     caller: Caller,
     Named(path): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<View>, Problem> {
     let (account, id) = named_in(&parts, &caller, &path)?;
     let webhook = parts.webhooks.by(parts.accounts.author()).pause(account.id, id).await?;
     tracing::info!(target: "relent::http", account = account.name, webhook = id.0, "webhook paused");
@@ -246,7 +325,7 @@ pub(super) async fn resume(
     By(parts): By,
     caller: Caller,
     Named(path): Named<2>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<View>, Problem> {
     let (account, id) = named_in(&parts, &caller, &path)?;
     let webhook = parts.webhooks.by(parts.accounts.author()).resume(account.id, id).await?;
     tracing::info!(target: "relent::http", account = account.name, webhook = id.0, "webhook resumed");

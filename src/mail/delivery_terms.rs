@@ -2,6 +2,7 @@
 
 use super::header::Field;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a message demands of TLS on its way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +33,7 @@ impl TlsDemand {
 }
 
 /// What a refusal, temporary or final, is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalClass {
     /// The address does not exist, or is closed for good.

@@ -11,6 +11,7 @@ use crate::mail::{Domain, Status, Timestamp};
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde::{Serialize, Serializer};
 use unicode_normalization::UnicodeNormalization;
+use utoipa::ToSchema;
 
 /// Fields of which a message has one at most (RFC 5322 §3.6).
 const SINGLE: [&str; 11] = [
@@ -45,7 +46,7 @@ const ANSWERS: [&str; 12] = [
 const LINE_MAX: u64 = 998;
 
 /// How much a finding weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Large providers refuse such mail, or take it for spam: a stream may refuse it.
@@ -55,7 +56,7 @@ pub enum Severity {
 }
 
 /// One thing that is held against a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Finding {
     /// Its name in logs and metrics.
     pub id: &'static str,
@@ -63,6 +64,7 @@ pub struct Finding {
     pub severity: Severity,
     /// The status with which it is refused.
     #[serde(serialize_with = "shown")]
+    #[schema(value_type = String)]
     pub status: Status,
     /// What it is, and what to do.
     pub text: String,

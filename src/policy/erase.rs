@@ -11,6 +11,7 @@ use crate::mail::{AccountId, Address, RecipientHash, Timestamp};
 use crate::store::{StoreFault, Table};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
+use utoipa::ToSchema;
 
 /// Events of records that are rewritten in one transaction; each page is an entry of the audit chain.
 const TOGETHER: usize = 500;
@@ -20,7 +21,7 @@ const LOOKED: usize = 1000;
 const DAY: u64 = 24 * 3600 * 1000;
 
 /// What was destroyed in the records.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErasedRecords {
     /// Stops that say no more than scope and reason now.
     pub stops: u64,

@@ -7,6 +7,7 @@ use crate::mail::{
 };
 use crate::store::{Record, Table};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +62,7 @@ impl Consent {
 }
 
 /// Whether a consent holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ConsentState {
     /// Asked for, not yet confirmed.

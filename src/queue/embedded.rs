@@ -5,8 +5,8 @@ use super::select::SLICE;
 use super::state::{Key, Stand, State, Then};
 use super::tally::Tally;
 use super::{
-    Attempt, Draft, ItemView, Lease, Limits, Outage, Queue, Said, Selector, Site, SiteView,
-    Summary, Suspension, Waits, ending::reason, rebuild::rebuild, schedule::longest,
+    Attempt, Draft, ItemState, ItemView, Lease, Limits, Outage, Queue, Said, Selector, Site,
+    SiteView, Summary, Suspension, Waits, ending::reason, rebuild::rebuild, schedule::longest,
 };
 use crate::accounts::Accounts;
 use crate::config::{self, Live};
@@ -534,7 +534,7 @@ impl Queue for Embedded {
         let now = self.world.clock.now();
         let keys = self.gathered(&selector, limit).await;
         let mut found = self.state().list(keys, now);
-        for item in found.iter_mut().filter(|item| item.state == "queued") {
+        for item in found.iter_mut().filter(|item| item.state == ItemState::Queued) {
             let stream = item.stream.filter(|_| item.is_submission);
             let quiet = stream.and_then(|stream| self.quiet_until(stream, item.due_at, now));
             let suspended = stream.and_then(|_| self.waits_for_account(item.account));

@@ -43,6 +43,7 @@ use serde::Serialize;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// One recipient of a message, leased for one attempt. Dropped unfinished, it is due again.
 #[derive(Debug, Clone)]
@@ -157,8 +158,22 @@ pub enum Selector {
     AcceptedBefore(Option<AccountId>, Timestamp),
 }
 
+/// How a queued item waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = QueueState)]
+pub enum ItemState {
+    /// For its time.
+    Queued,
+    /// For the end of an attempt.
+    Active,
+    /// To be let go.
+    Held,
+}
+
 /// A queued item as listings show it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = KeptQueueItem)]
 pub struct ItemView {
     /// The message.
     pub message: String,
@@ -169,24 +184,29 @@ pub struct ItemView {
     /// The recipient.
     pub recipient: String,
     /// The account's number.
+    #[schema(value_type = u32)]
     pub account: AccountId,
     /// The stream's number.
+    #[schema(value_type = Option<u32>)]
     pub stream: Option<StreamId>,
     /// Whether an application submitted it.
     #[serde(skip)]
     pub is_submission: bool,
     /// Bytes.
     pub size: u64,
-    /// `queued`, `active` or `held`.
-    pub state: &'static str,
+    /// How it waits.
+    pub state: ItemState,
     /// Attempts made.
     pub attempts: u32,
-    /// When it was accepted.
+    /// When it was accepted; written in milliseconds since 1970.
+    #[schema(value_type = u64)]
     pub accepted: Timestamp,
     /// When it falls due, whatever keeps it then.
     #[serde(skip)]
     pub due_at: Timestamp,
-    /// When it may be tried next; none while nobody can say: it is held, or suspended without an end.
+    /// When it may be tried next, written so too; none while nobody can say: it is held, or suspended
+    /// without an end.
+    #[schema(value_type = Option<u64>)]
     pub next_at: Option<Timestamp>,
     /// Why it waits, or is held.
     pub why: String,

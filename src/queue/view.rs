@@ -2,7 +2,7 @@
 
 use super::shelf::Item;
 use super::state::{Key, Stand, State, Then};
-use super::{ItemView, Summary};
+use super::{ItemState, ItemView, Summary};
 use crate::events::message::{Accepted, Origin};
 use crate::mail::Timestamp;
 use std::collections::HashMap;
@@ -56,9 +56,9 @@ impl State {
             is_submission: matches!(message.origin, Origin::Submission { .. }),
             size: message.body.length,
             state: match item.stand {
-                Stand::Queued => "queued",
-                Stand::Active(_) | Stand::Ending => "active",
-                Stand::Held => "held",
+                Stand::Queued => ItemState::Queued,
+                Stand::Active(_) | Stand::Ending => ItemState::Active,
+                Stand::Held => ItemState::Held,
             },
             attempts: item.attempts,
             accepted: message.at,

@@ -104,11 +104,15 @@ impl EventKind {
         }
     }
 
+    /// Those that happen, and may be asked for.
+    pub fn asked() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|kind| *kind != Self::WebhookTest)
+    }
+
     /// The kind of that name, of those that may be asked for.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let mut all = Self::ALL.into_iter().filter(|kind| *kind != Self::WebhookTest);
-        all.find(|kind| kind.name() == name)
+        Self::asked().find(|kind| kind.name() == name)
     }
 
     /// What an event of a message is called.

@@ -47,6 +47,9 @@ pub enum State {
 }
 
 impl State {
+    /// All names.
+    pub const NAMES: [&str; 3] = ["active", "paused", "disabled"];
+
     /// Its name in listings.
     #[must_use]
     pub const fn name(&self) -> &'static str {

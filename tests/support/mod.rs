@@ -5,6 +5,7 @@ pub mod authentic;
 pub mod certificates;
 pub mod client;
 pub mod endpoint;
+pub mod fits;
 pub mod schema;
 pub mod web;
 
@@ -389,6 +390,7 @@ impl World {
         stream.write_all(request.as_bytes()).expect("a request");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).expect("an answer");
+        described(line, &answer);
         answer
     }
 
@@ -465,6 +467,23 @@ fn signal(daemon: &Child, signal: rustix::process::Signal) {
     let id = i32::try_from(daemon.id()).expect("a process id");
     let process = rustix::process::Pid::from_raw(id).expect("a process id");
     rustix::process::kill_process(process, signal).expect("a signal");
+}
+
+/// Fails where an answer of the API is not as `config/openapi.json` has it.
+fn described(line: &str, answer: &[u8]) {
+    let mut words = line.split(' ');
+    let asked = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    if !asked.1.starts_with("/api/v1/") {
+        return;
+    }
+    let answer = String::from_utf8_lossy(answer);
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+    let document = include_str!("../../config/openapi.json");
+    let document = serde_json::from_str(document).expect("it is JSON");
+    if let Err(why) = fits::answer_fits(&document, asked, status, body) {
+        panic!("{why}");
+    }
 }
 
 impl Drop for World {

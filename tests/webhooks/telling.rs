@@ -3,7 +3,7 @@
 use super::{Lab, about, add, send};
 use crate::support::client::{Client, letter};
 use crate::support::endpoint::Endpoint;
-use crate::support::schema;
+use crate::support::fits;
 use relent::demo::receiver::Fault;
 use relent::webhooks::EventKind;
 use std::collections::HashSet;
@@ -229,7 +229,7 @@ fn every_kind_of_event_stands_in_the_schema() {
         "type": "webhook.test", "timestamp": "2026-11-26T12:00:00.000Z", "version": 1,
         "data": { "account": "acme", "webhook": 1 },
     });
-    assert_eq!(schema::fits(&root, &root, &good), Ok(()));
+    assert_eq!(fits::fits(&root, &root, &good), Ok(()));
     for (pointer, value) in [
         ("/type", serde_json::json!("webhook.none")),
         ("/timestamp", serde_json::json!("yesterday")),
@@ -240,6 +240,6 @@ fn every_kind_of_event_stands_in_the_schema() {
     ] {
         let mut bad = good.clone();
         *bad.pointer_mut(pointer).expect("it is there") = value;
-        assert!(schema::fits(&root, &root, &bad).is_err(), "{bad}");
+        assert!(fits::fits(&root, &root, &bad).is_err(), "{bad}");
     }
 }

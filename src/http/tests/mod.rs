@@ -3,6 +3,9 @@
 mod audit;
 mod browser;
 mod choices;
+#[expect(unreachable_pub, reason = "the tests of the real binary use it too")]
+#[path = "../../../tests/support/fits.rs"]
+mod fits;
 mod happenings;
 mod looks;
 mod members;
@@ -12,7 +15,7 @@ mod programs;
 mod readers;
 mod strangers;
 
-use super::{Parts, Site, Vitals, admin, public, serve_tcp, serve_unix};
+use super::{Parts, Site, Vitals, admin, openapi, public, serve_tcp, serve_unix, table};
 use crate::accounts::{Accounts, Stream, StreamDraft, StreamKind};
 use crate::acme::Acme;
 use crate::config::{Config, Live, Size, Span};
@@ -30,8 +33,8 @@ use crate::world::{Own, World};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -242,12 +245,21 @@ impl House {
     }
 }
 
+/// The description of every route, against which every answer is held.
+static DESCRIBED: LazyLock<Value> =
+    LazyLock::new(|| openapi::described(table::routes(&Config::default()).iter()));
+
 async fn converse(mut io: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> Answer {
     io.write_all(request.as_bytes()).await.expect("sent");
     let mut text = String::new();
     io.read_to_string(&mut text).await.expect("an answer");
     let (head, body) = text.split_once("\r\n\r\n").expect("an HTTP answer");
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+    let mut asked = request.split(' ');
+    let asked = (asked.next().unwrap_or_default(), asked.next().unwrap_or_default());
+    if let Err(why) = fits::answer_fits(&DESCRIBED, asked, status, body) {
+        panic!("{why}");
+    }
     Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
 }
 

@@ -292,8 +292,8 @@ pub(super) async fn explain(
     };
     // Before anybody is asked for: AUTH and MAIL are answered so, whoever the recipient is.
     let suspension = parts.accounts.suspension(stream.account)?;
-    let suspension = suspension.filter(|_| verdict != "defer");
-    let verdict = if suspension.is_some() { "refuse" } else { verdict };
+    let suspension = suspension.filter(|_| !matches!(verdict, Judged::Defer));
+    let verdict = if suspension.is_some() { Judged::Refuse } else { verdict };
     let (code, status, text) = match (answer, suspension) {
         (_, Some(suspension)) => (550, "5.7.1".to_owned(), suspension.words(&account.name)),
         (None, None) => (250, "2.1.5".to_owned(), "may be sent".to_owned()),

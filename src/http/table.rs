@@ -21,6 +21,7 @@ const fn may(right: Right) -> Need {
 pub(super) fn routes(config: &Config) -> Vec<Route> {
     let message_size_max = config.submission.message_size_max.bytes();
     let mut all = senders();
+    all.extend(sending_names());
     all.extend(member_table::routes());
     all.extend(recipients());
     all.extend(webhooks());
@@ -102,20 +103,12 @@ pub(super) fn routes(config: &Config) -> Vec<Route> {
 fn senders() -> Vec<Route> {
     let (account_read, account_write) = (may(Right::AccountRead), may(Right::AccountWrite));
     let (read, write) = (may(Right::StreamsRead), may(Right::StreamsWrite));
-    let (domains, domains_write) = (may(Right::DomainsRead), may(Right::DomainsWrite));
-    let (secrets, secrets_write) = (may(Right::CredentialsRead), may(Right::CredentialsWrite));
     let one_account = "/api/v1/accounts/{account}";
     let page = "/api/v1/accounts/{account}/page";
     let logo = "/api/v1/accounts/{account}/page/logo";
     let streams = "/api/v1/accounts/{account}/streams";
     let one_stream = "/api/v1/accounts/{account}/streams/{stream}";
     let stream_answers = "/api/v1/accounts/{account}/streams/{stream}/answers";
-    let credentials = "/api/v1/accounts/{account}/credentials";
-    let one_credential = "/api/v1/accounts/{account}/credentials/{name}";
-    let all_domains = "/api/v1/accounts/{account}/domains";
-    let one_domain = "/api/v1/accounts/{account}/domains/{domain}";
-    let verify = "/api/v1/accounts/{account}/domains/{domain}/verify";
-    let rotate = "/api/v1/accounts/{account}/domains/{domain}/rotate";
     vec![
         get(one_account, account_read, "Show the account.", account::show)
             .answers::<account::WholeView>(),
@@ -164,6 +157,20 @@ fn senders() -> Vec<Route> {
         )
         .takes::<answers::Change>()
         .answers::<answers::View>(),
+    ]
+}
+
+/// The names under which they send.
+fn sending_names() -> Vec<Route> {
+    let (domains, domains_write) = (may(Right::DomainsRead), may(Right::DomainsWrite));
+    let (secrets, secrets_write) = (may(Right::CredentialsRead), may(Right::CredentialsWrite));
+    let credentials = "/api/v1/accounts/{account}/credentials";
+    let one_credential = "/api/v1/accounts/{account}/credentials/{name}";
+    let all_domains = "/api/v1/accounts/{account}/domains";
+    let one_domain = "/api/v1/accounts/{account}/domains/{domain}";
+    let verify = "/api/v1/accounts/{account}/domains/{domain}/verify";
+    let rotate = "/api/v1/accounts/{account}/domains/{domain}/rotate";
+    vec![
         get(credentials, secrets, "List the credentials.", credential::list)
             .asks::<Slice>()
             .answers::<Page<credential::View>>(),

@@ -257,9 +257,8 @@ async fn converse(mut io: impl AsyncRead + AsyncWrite + Unpin, request: &str) ->
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
     let mut asked = request.split(' ');
     let asked = (asked.next().unwrap_or_default(), asked.next().unwrap_or_default());
-    if let Err(why) = fits::answer_fits(&DESCRIBED, asked, status, body) {
-        panic!("{why}");
-    }
+    let fits = fits::answer_fits(&DESCRIBED, asked, status, body);
+    assert!(fits.is_ok(), "{}", fits.err().unwrap_or_default());
     Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
 }
 
@@ -289,4 +288,20 @@ async fn api(path: &std::path::Path, line: &str, body: &Value) -> Answer {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let io = UnixStream::connect(path).await.expect("connected");
     converse(io, &request(line, "application/json", &body)).await
+}
+
+#[test]
+fn an_answer_that_is_not_as_it_is_described_is_seen() {
+    let asked = ("GET", "/api/v1/problems/unfit");
+    let heard =
+        |status, body: &Value| fits::answer_fits(&DESCRIBED, asked, status, &body.to_string());
+    let good = json!({ "type": "/api/v1/problems/unfit", "status": 422, "means": "it does not" });
+    assert_eq!(heard(200, &good), Ok(()));
+    assert!(heard(201, &good).is_err(), "the status is not described");
+    for (field, value) in [("more", json!(1)), ("status", json!("422")), ("means", Value::Null)] {
+        let mut bad = good.clone();
+        bad[field] = value;
+        assert!(heard(200, &bad).is_err(), "{bad}");
+    }
+    assert!(heard(200, &json!({ "type": "x", "status": 422 })).is_err(), "a field is missing");
 }

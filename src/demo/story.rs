@@ -92,6 +92,15 @@ async fn tell(folder: &std::path::Path, keep: bool) -> Result<()> {
     Ok(())
 }
 
+/// Shows a verb as a shell would be given it.
+fn say_verb(words: &[&str]) {
+    let words: Vec<_> = words
+        .iter()
+        .map(|word| if word.contains(' ') { format!("\"{word}\"") } else { (*word).to_owned() })
+        .collect();
+    say(&format!("   $ relent {}", words.join(" ")));
+}
+
 async fn set_up(lab: &Lab) -> Result<String> {
     for verb in [
         &["account", "add", "acme"][..],
@@ -108,11 +117,11 @@ async fn set_up(lab: &Lab) -> Result<String> {
         ],
         &["consent", "grant", "acme/newsletter", ANN, "--source", "sign-up form"],
     ] {
-        say(&format!("   $ relent {}", verb.join(" ")));
+        say_verb(verb);
         lab.done(verb).await?;
     }
     let verb = ["credential", "add", "acme", "--name", "app", "--stream", "newsletter", "--json"];
-    say(&format!("   $ relent {}", verb.join(" ")));
+    say_verb(&verb);
     let made: serde_json::Value = serde_json::from_str(&lab.done(&verb).await?)?;
     let password = made["password"].as_str().context("no password in the credential's JSON")?;
     Ok(password.to_owned())

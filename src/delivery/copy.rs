@@ -1,6 +1,6 @@
 //! A recipient's copy: our fields before the message as it was spooled, signed; the body byte for byte.
 
-use super::sign::signatures;
+use super::sign::{Keys, signatures};
 use super::{Delivery, Parts};
 use crate::accounts::{HostUse, SendingDomain, Stream};
 use crate::events::message::{Accepted, Origin};
@@ -70,7 +70,7 @@ impl Delivery {
                 };
                 let marks = marks(&self.parts, lease, &stream, domain.as_deref())?;
                 is_personal = marks.are_personal();
-                marked(&spooled, &marks, domain.as_deref())?
+                marked(&self.keys, &spooled, &marks, domain.as_deref())?
             }
             Origin::Answer { account, .. } => self.answer(*account, message, spooled)?,
             Origin::Report { .. } | Origin::Letter { .. } => spooled,
@@ -94,7 +94,7 @@ impl Delivery {
             let domain = Domain::parse(host).map_err(|fault| fault.to_string())?;
             let found = self.parts.accounts.domain(account, &domain).map_err(|f| f.to_string())?;
             if let Some(domain) = found.filter(|domain| domain.may_send()) {
-                let signed = signatures(&domain, &mut spooled)?;
+                let signed = signatures(&self.keys, &domain, &mut spooled)?;
                 spooled.splice(0..0, signed.into_bytes());
                 return Ok(spooled);
             }
@@ -212,6 +212,7 @@ fn marks(
 /// # Errors
 /// A key that does not sign, in words.
 pub(super) fn marked(
+    keys: &Keys,
     spooled: &[u8],
     marks: &Marks,
     domain: Option<&SendingDomain>,
@@ -243,7 +244,7 @@ pub(super) fn marked(
     message.extend_from_slice(b"\r\n");
     message.extend_from_slice(&spooled[start..]);
     if let Some(domain) = domain {
-        let signed = signatures(domain, &mut message)?;
+        let signed = signatures(keys, domain, &mut message)?;
         message.splice(0..0, signed.into_bytes());
     }
     Ok(message)
@@ -293,7 +294,7 @@ mod tests {
             List-unsubscribe-post: List-Unsubscribe=One-Click\r\nSubject: hi\r\n\r\nbody\r\n";
         let feedback_id = "receipts:acme:relent".into();
         let marks = Marks { feedback_id, unsubscribe: None, reply_to: None };
-        let copy = marked(spooled, &marks, Some(&domain())).expect("a copy");
+        let copy = marked(&Keys::default(), spooled, &marks, Some(&domain())).expect("a copy");
         let text = String::from_utf8(copy).expect("text");
         let fields = text.split("Feedback-ID: receipts").nth(1).expect("our field");
         assert!(!fields.contains("nsubscribe") && fields.contains("Subject: hi"), "{text}");
@@ -312,7 +313,8 @@ mod tests {
             unsubscribe: Some(("mailto:u-x@r.example".into(), "https://h/u/u-x".into())),
             reply_to: Some("r-x@r.example".into()),
         };
-        let copy = marked(spooled.as_bytes(), &marks, Some(&domain())).expect("a copy");
+        let copy =
+            marked(&Keys::default(), spooled.as_bytes(), &marks, Some(&domain())).expect("a copy");
         let text = String::from_utf8(copy).expect("text");
         assert!(text.starts_with("DKIM-Signature: v=1; a=ed25519-sha256; s=one; d=acme.example"));
         assert!(text.ends_with(&format!("\r\n\r\n{body}")));

@@ -97,6 +97,7 @@ pub struct Delivery {
     levels: Levels,
     sources: Sources,
     families: Families,
+    keys: sign::Keys,
     web: Arc<Web>,
     security: Security,
     tally: Arc<Tally>,
@@ -146,6 +147,7 @@ impl Delivery {
             },
             sources: Sources::new(live, parts.store.clone()),
             families: Families::default(),
+            keys: sign::Keys::default(),
             security: security(&parts, web.clone()),
             web,
             tally: Tally::new(

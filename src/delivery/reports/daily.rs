@@ -183,7 +183,7 @@ impl Delivery {
         let now = parts.world.clock.now();
         let mut message = report.message(packed, to, now);
         if let Some(domain) = self.signer(report.by.sender.domain())? {
-            let signed = signatures(&domain, &mut message)?;
+            let signed = signatures(&self.keys, &domain, &mut message)?;
             message.splice(0..0, signed.into_bytes());
         }
         let account = AccountId::INSTALLATION;

@@ -71,6 +71,8 @@ pub async fn serve(mut ground: Ground) -> Result<()> {
         _ = interrupt.recv() => return Ok(()),
     };
     say_ready()?;
+    // How things stand is told from now on: before, what is told is how far the start has come.
+    running.tasks.spawn(running.status.clone().run(running.stop.clone()));
     running.watchdog = watchdog::watch(&running.vitals, &running.status);
     let failed = loop {
         tokio::select! {
@@ -270,7 +272,6 @@ pub async fn start(ground: Ground) -> Result<Running> {
     tasks.spawn(pulse::run(parts.world.clone(), stop.clone()));
     let (files, world) = ((tls, shaping), parts.world);
     tasks.spawn(tend::run(config.clone(), files, world, looked_after, acme, stop.clone()));
-    tasks.spawn(status.clone().run(stop.clone()));
     ready.store(true, Ordering::Release);
     let watchdog = None;
     Ok(Running {

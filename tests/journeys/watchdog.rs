@@ -29,26 +29,22 @@ impl Heard {
 
     /// Waits for a word; what was heard before it.
     fn until(&self, word: &str) -> Vec<String> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut before = Vec::new();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.0.recv_timeout(left) {
-                Ok(said) if said.contains(word) => return before,
-                Ok(said) => before.push(said),
-                Err(_) => panic!("`{word}` was not said: {before:?}"),
-            }
-        }
+        self.listened(word).0
     }
 
     /// The next thing that has a word.
     fn next(&self, word: &str) -> String {
+        self.listened(word).1
+    }
+
+    /// What was heard before the next thing that has a word, and that.
+    fn listened(&self, word: &str) -> (Vec<String>, String) {
         let deadline = Instant::now() + PATIENCE;
         let mut before = Vec::new();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.0.recv_timeout(left) {
-                Ok(said) if said.contains(word) => return said,
+                Ok(said) if said.contains(word) => return (before, said),
                 Ok(said) => before.push(said),
                 Err(_) => panic!("`{word}` was not said: {before:?}"),
             }
@@ -193,12 +189,11 @@ async fn the_status_says_that_mail_is_held_since_a_restore_until_it_is_let_go() 
     world.done(&["restore", &archive]);
     let heard = Heard::listen(&world);
     let socket = world.path("notify.sock").display().to_string();
-    let mut before = Vec::new();
-    world.launch_under(&[("NOTIFY_SOCKET", &socket)], || before = heard.until("READY=1"));
+    world.launch_under(&[("NOTIFY_SOCKET", &socket)], || {
+        heard.until("READY=1");
+    });
     let held = "STATUS=mail is held since the restore of ";
-    // How things stand may be told a moment before that it is ready, and the same is not told twice.
-    let said = before.into_iter().find(|said| said.contains(held));
-    let said = said.unwrap_or_else(|| heard.next(held));
+    let said = heard.next(held);
     let rest = ", see `relent restore status`; ready: 0 queued, 0 connections in, 0 out\n";
     assert!(said.starts_with(held) && said.ends_with(rest), "{said}");
     let mut app = Client::login(world.ports.submission[0], "app/receipts", &world.password);
@@ -225,6 +220,7 @@ async fn the_status_says_that_the_disk_is_full_until_there_is_room() {
     world.launch_under(&[("NOTIFY_SOCKET", &socket)], || {
         heard.until("READY=1");
     });
+    heard.until("STATUS=ready: 0 queued, 0 connections in, 0 out\n");
     small.fill();
     let said = heard.next("STATUS=no mail is taken: ");
     let why = "the spool has no room: the disk is nearly full";

@@ -4,7 +4,8 @@ use super::by::By;
 use super::caller::Caller;
 use super::draft::Draft;
 use super::named;
-use super::problem::{Kind, Problem};
+use super::problem::Problem;
+use super::rows::limited;
 use super::shape::List;
 use super::site::Parts;
 use super::suppression::broken;
@@ -79,14 +80,7 @@ pub(super) struct BatchView {
 }
 
 fn within(parts: &Parts, count: usize) -> Result<(), Problem> {
-    let most = parts.config.api.batch_max as usize;
-    if count > most {
-        let text = format!(
-            "the request has {count} rows: api.batch_max lets {most} through, send more requests"
-        );
-        return Err(Problem::of(Kind::TooLarge, text));
-    }
-    Ok(())
+    limited(count, parts.config.api.batch_max, "api.batch_max")
 }
 
 /// Stops each of them, in one transaction.

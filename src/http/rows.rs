@@ -33,12 +33,16 @@ pub(super) fn told(line: u64, recipient: impl Serialize, why: &str) -> Value {
     json!({ "line": line, "recipient": recipient, "why": why })
 }
 
-/// Whether a request may have so many rows.
+/// Whether an import may have so many rows.
 pub(super) fn within(parts: &Parts, count: usize) -> Result<(), Problem> {
-    let most = parts.config.http.import_rows_max as usize;
-    if count > most {
+    limited(count, parts.config.http.import_rows_max, "http.import_rows_max")
+}
+
+/// Whether a request may have so many rows, by a setting of this name.
+pub(super) fn limited(count: usize, most: u32, setting: &str) -> Result<(), Problem> {
+    if count > most as usize {
         let text = format!(
-            "the request has {count} rows: http.import_rows_max lets {most} through, send more requests"
+            "the request has {count} rows: {setting} lets {most} through, send more requests"
         );
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, text));
     }

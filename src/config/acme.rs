@@ -90,8 +90,7 @@ impl Config {
         if hosts.is_empty() {
             hosts = vec![self.hostname.clone(), self.pages_host()];
         }
-        let plain = |name: String| Domain::parse(&name).map_or(name, |domain| domain.to_string());
-        let mut hosts: Vec<_> = hosts.into_iter().map(plain).collect();
+        let mut hosts: Vec<_> = hosts.into_iter().map(plain_host).collect();
         let mut seen = Vec::new();
         hosts.retain(|host| {
             let is_new = !seen.contains(host);
@@ -100,6 +99,12 @@ impl Config {
         });
         hosts
     }
+}
+
+/// A host as certificates name it; what is no domain, as it is.
+#[must_use]
+pub fn plain_host(name: String) -> String {
+    Domain::parse(&name).map_or(name, |domain| domain.to_string())
 }
 
 /// The first key of `[acme]` that does not hold together with the rest, and why.

@@ -26,7 +26,7 @@ pub mod unit;
 mod webhooks;
 mod words;
 
-pub use acme::{Acme, CertificateFiles, Challenge};
+pub use acme::{Acme, CertificateFiles, Challenge, plain_host};
 pub use api::Api;
 pub use consents::Consents;
 pub use credential::{CREDENTIALS, credential};

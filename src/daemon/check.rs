@@ -3,8 +3,7 @@
 
 use super::premises::{self, Strange};
 use super::{clock, listeners, user};
-use crate::config::{Challenge, Config, ConfigFault, Shaping};
-use crate::mail::Domain;
+use crate::config::{Challenge, Config, ConfigFault, Shaping, plain_host};
 use crate::tls::Holds;
 use crate::world::{Clock, SystemClock, World, is_here};
 use crate::{acme, dns, tls};
@@ -65,8 +64,7 @@ pub(super) fn hosts(config: &Config) -> Vec<tls::Asked> {
         hosts.push(("http.public_url", config.pages_host()));
     }
     let asked_for = if config.acme.enabled { config.acme_hosts() } else { Vec::new() };
-    let plain = |name: String| Domain::parse(&name).map_or(name, |domain| domain.to_string());
-    let mut hosts: Vec<_> = hosts.into_iter().map(|(key, name)| (key, plain(name))).collect();
+    let mut hosts: Vec<_> = hosts.into_iter().map(|(key, name)| (key, plain_host(name))).collect();
     hosts.dedup_by(|one, first| one.1 == first.1);
     hosts.retain(|(_, name)| name.parse::<IpAddr>().is_err() && !asked_for.contains(name));
     hosts

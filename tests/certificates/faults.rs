@@ -4,10 +4,9 @@
 use super::{RELAY, at};
 use crate::reload::start::{MEND, Stopped};
 use crate::support::certificates::Authority;
-use crate::support::{World, program, said};
+use crate::support::{World, as_nobody, said};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The two files that the settings name.
 fn files(world: &World) -> (PathBuf, PathBuf) {
@@ -100,13 +99,10 @@ async fn a_key_that_the_user_may_not_read_is_named_with_who_must_be_let_in() {
     let text = std::fs::read_to_string(&settings).expect("settings");
     let named = format!("{}[submission]", section(&pair));
     std::fs::write(&settings, text.replacen("[submission]", &named, 1)).expect("settings");
-    // Where the tests' own build may lie out of another's reach.
-    let binary = stopped.0.path("relent");
-    std::fs::copy(program(), &binary).expect("a copy");
+    let as_nobody = as_nobody(settings.parent().expect("its folder"));
     for (verb, code) in [("check", 1), ("serve", MEND)] {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&binary);
-        let said = said(command.args([verb, "--config"]).arg(&settings).output().expect("it runs"));
+        let said =
+            said(as_nobody().args([verb, "--config"]).arg(&settings).output().expect("it runs"));
         assert_eq!(said.code, code, "{}{}", said.out, said.err);
         is_said(&said.err, &["tls.key", "k.pem: cannot be read: Permission denied", "may read it"]);
     }

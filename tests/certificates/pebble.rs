@@ -1,10 +1,9 @@
 //! A real authority on loopback: pebble, Let's Encrypt's own for tests, from Debian. It finds hosts by the
 //! world's name server and comes to look at the ports of the daemon under test.
 
-use crate::support::World;
 use crate::support::certificates::Authority;
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::net::TcpListener;
+use crate::support::{World, free_port};
+use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
 
 /// The name under which it is asked.
@@ -17,18 +16,6 @@ pub(super) fn is_here() -> bool {
         eprintln!("NOT TESTED: pebble is not there; tests/run installs it");
     }
     found
-}
-
-/// A port that nobody has, and that the kernel gives nobody who asks for any: a daemon that starts anew still
-/// finds it free.
-pub(super) fn free_port() -> u16 {
-    loop {
-        let chance = RandomState::new().build_hasher().finish();
-        let port = 10_000 + u16::try_from(chance % 20_000).expect("it is less");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 /// How the authority behaves.
@@ -46,9 +33,9 @@ pub(super) struct Pebble {
 impl Pebble {
     pub(super) fn new(life: u32) -> Self {
         Self {
-            port: free_port(),
-            tls_port: free_port(),
-            http_port: free_port(),
+            port: free_port(Ipv4Addr::LOCALHOST),
+            tls_port: free_port(Ipv4Addr::LOCALHOST),
+            http_port: free_port(Ipv4Addr::LOCALHOST),
             life,
             wants_account: false,
             daemon: None,

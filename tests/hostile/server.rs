@@ -4,7 +4,7 @@ use super::certificate::acceptor;
 use super::row::{Act, Certificate, Cut, Row, Step, Taken};
 use socket2::SockRef;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -524,10 +524,4 @@ fn unstuffed(message: &[u8]) -> Vec<u8> {
         plain.extend_from_slice(line.strip_prefix(b".").unwrap_or(line));
     }
     plain
-}
-
-/// A port that is free at an address, and so with some luck at all of loopback.
-pub fn free_port(at: Ipv4Addr) -> u16 {
-    let socket = std::net::TcpListener::bind((at, 0)).expect("a port");
-    socket.local_addr().expect("bound").port()
 }

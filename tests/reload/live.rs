@@ -3,9 +3,9 @@
 use super::{edit, until};
 use crate::journeys::field;
 use crate::support::client::{Client, letter};
-use crate::support::{PATIENCE, World};
+use crate::support::{PATIENCE, World, free_port};
 use relent::demo::receiver::Fault;
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixDatagram;
 
 const ANN: &str = "ann@reader.example";
@@ -119,9 +119,7 @@ async fn a_wrong_file_changes_nothing_and_says_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listener_is_opened_and_another_closed_while_its_session_goes_on() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let second = free.local_addr().expect("bound").port();
-    drop(free);
+    let second = free_port(Ipv4Addr::LOCALHOST);
     let cage = format!("[process]\nsandbox_listen = [{second}]");
     let mut world = World::with(&cage).await;
     let first = world.ports.submission[0];

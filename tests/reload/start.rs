@@ -1,7 +1,7 @@
 //! What stops the daemon from starting: each is said in one line with what to do, has its exit code, and
 //! leaves the data folder as it was.
 
-use crate::support::{PATIENCE, Said, World, program, said};
+use crate::support::{PATIENCE, Said, World, as_nobody, program, said};
 use ring::digest::{Context, SHA256};
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -174,14 +174,7 @@ async fn a_folder_that_may_not_be_written_is_named_with_who_must_be_let_in() {
     let stopped = Stopped::new().await;
     let home = tempfile::tempdir().expect("a folder");
     std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o755)).expect("its mode");
-    // Where the tests' own build may lie out of another's reach.
-    let binary = home.path().join("relent");
-    std::fs::copy(program(), &binary).expect("a copy");
-    let as_nobody = || {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&binary);
-        command
-    };
+    let as_nobody = as_nobody(home.path());
     let before = digest(&stopped.data());
     let said = serve(as_nobody(), &stopped.settings());
     assert_eq!(said.code, MEND, "{}", said.err);

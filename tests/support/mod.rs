@@ -14,8 +14,9 @@ use relent::demo::receiver::Receiver;
 use relent::dns::{NameServer, Rdata};
 use relent::tls::Server;
 use std::fs::Permissions;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -507,6 +508,30 @@ pub fn program() -> &'static str {
     static PROGRAM: OnceLock<String> = OnceLock::new();
     let built = || env!("CARGO_BIN_EXE_relent").to_owned();
     PROGRAM.get_or_init(|| std::env::var("RELENT_BINARY").unwrap_or_else(|_| built()))
+}
+
+/// Runs a copy of the binary as a user who owns nothing; it lies in this folder, since the tests' own build may be
+/// out of another's reach.
+pub fn as_nobody(folder: &Path) -> impl Fn() -> Command {
+    let binary = folder.join("relent");
+    std::fs::copy(program(), &binary).expect("a copy");
+    move || {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&binary);
+        command
+    }
+}
+
+/// A port that nobody has at an address, nor with some luck at any, and that the kernel gives nobody who asks for
+/// one: it stays free until it is used, and while a daemon starts anew.
+pub fn free_port(at: Ipv4Addr) -> u16 {
+    loop {
+        let chance = RandomState::new().build_hasher().finish();
+        let port = 10_000 + u16::try_from(chance % 20_000).expect("it is less");
+        if TcpListener::bind((at, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "an output is read once")]

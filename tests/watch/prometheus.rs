@@ -1,12 +1,12 @@
 //! The rules that alert and the dashboard, before a real Prometheus that scrapes the real daemon.
 
 use super::scene::{begin, play};
-use crate::support::{PATIENCE, World, program};
+use crate::support::{PATIENCE, World, free_port, program};
 use relent::telemetry::metrics_listed;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -40,9 +40,7 @@ impl Judge {
              scrape_configs:\n  - job_name: relent\n    static_configs:\n      - targets: ['127.0.0.1:{scraped}']\n"
         );
         std::fs::write(&settings, text).expect("settings");
-        let free = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let port = free.local_addr().expect("its address").port();
-        drop(free);
+        let port = free_port(Ipv4Addr::LOCALHOST);
         let log = std::fs::File::create(folder.path().join("log")).expect("a log");
         let process = Command::new("prometheus")
             .arg(format!("--config.file={}", settings.display()))

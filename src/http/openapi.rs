@@ -4,13 +4,14 @@
 use super::problem::{FieldFault, Kind};
 use super::route::{Need, Route};
 use super::shape::{Shape, complete};
-use super::site::Parts;
 use super::table;
 use crate::accounts::Right;
-use axum::Json;
-use axum::extract::State;
-use axum::http::{Method, StatusCode};
+use crate::config::Config;
+use axum::body::Bytes;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, Method, StatusCode};
 use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
 use utoipa::PartialSchema;
 
 /// What the names in paths stand for.
@@ -249,14 +250,18 @@ pub(super) fn described<'a>(routes: impl Iterator<Item = &'a Route>) -> Value {
     })
 }
 
-pub(super) async fn show(State(parts): State<Parts>) -> Json<Value> {
-    Json(document(&table::routes(&parts.config)))
+/// The document, which anybody may ask for: it says nothing of the settings, and is written once.
+pub(super) async fn show() -> ([(HeaderName, &'static str); 1], Bytes) {
+    static WRITTEN: LazyLock<Bytes> = LazyLock::new(|| {
+        let document = document(&table::routes(&Config::default()));
+        document.to_string().into()
+    });
+    ([(CONTENT_TYPE, "application/json")], WRITTEN.clone())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
     use std::collections::HashSet;
 
     #[test]
@@ -272,6 +277,15 @@ mod tests {
             kept == text,
             "config/openapi.json is not of these routes: RELENT_WRITE=1 writes it"
         );
+    }
+
+    #[test]
+    fn the_document_is_the_same_whatever_is_set() {
+        let mut config = Config::default();
+        config.submission.message_size_max = "3MB".parse().expect("a size");
+        config.http.public_url = Some("https://mail.example.com".into());
+        let of = |config: &Config| document(&table::routes(config));
+        assert_eq!(of(&config), of(&Config::default()));
     }
 
     #[test]

@@ -58,7 +58,7 @@ async fn one_dead_endpoint_keeps_no_other_waiting() {
     let lab = Lab::start("calls_max = 4\n").await;
     let dead = Endpoint::start().await;
     dead.behave(|_| Manner::Hang);
-    for _ in 0..8 {
+    for _ in 0..24 {
         add(&lab.world, &[&dead.url()]);
     }
     let people: Vec<String> = (0..40).map(|n| format!("p{n}@reader.example")).collect();
@@ -66,10 +66,10 @@ async fn one_dead_endpoint_keeps_no_other_waiting() {
     send(&lab.world, &people.iter().map(String::as_str).collect::<Vec<_>>());
     let all = |told: &[Told]| people.iter().all(|to| about(told, to).len() == 2);
     lab.endpoint.wait("all of it", all).await;
-    // Eighty calls behind eight endpoints that hang half a second at each of theirs.
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    // Five are called at a time; who has hung up is noticed a moment later.
-    assert!(dead.most_at_a_time() < 8, "{} at a time hung", dead.most_at_a_time());
+    // Eighty calls, and at each turn of theirs the others hang for half a second: minutes, were turns shared evenly.
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    // Five are called at a time and without the limit all; who has hung up is noticed a moment later.
+    assert!(dead.most_at_a_time() < 16, "{} at a time hung", dead.most_at_a_time());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,60 +1,55 @@
-//! Who looks after the certificates: what is kept is served from the start on, what is due is asked for, one host
-//! after the other, and what fails is tried again later, never sooner than the authority likes.
+//! Who looks after the certificates, under settings that do not change meanwhile: what is kept is served from the
+//! start on, what is due is asked for, one host after the other, and what fails is tried again later, never sooner
+//! than the authority likes.
 
+use super::handle::{Parts, Standing};
 use super::keeper::{self, Keeper, Pem};
 use super::line::Line;
 use super::order::{OrderFault, Proofs, order};
 use super::schedule::{State, due};
-use crate::config::{self, Live, Section};
-use crate::dns::Resolver;
+use crate::config::{self, Config};
 use crate::mail::Timestamp;
 use crate::tls::{self, Issued};
 use crate::web::Web;
 use crate::world::{Own, World};
 use instant_acme::{Account, ExternalAccountKey, NewAccount};
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
 /// Longest sleep, since the wall clock may jump meanwhile.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 
-/// What the certificates are got with.
-pub struct Parts {
-    /// All settings.
-    pub config: Live,
-    /// Serves them.
-    pub tls: Arc<tls::Server>,
-    /// Proves who the authority is.
-    pub client: Arc<tls::Client>,
-    /// Finds the authority.
-    pub resolver: Arc<dyn Resolver>,
-    /// Clock and network.
-    pub world: World,
+/// What the settings want of an authority.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Wanted {
+    settings: config::Acme,
+    /// Hosts of the settings, which are always wanted.
+    own: Vec<String>,
 }
 
-/// Certificates of an authority, as far as the settings want them. Cheap to clone.
-#[derive(Clone)]
-pub struct Acme(Option<Arc<Runner>>);
+impl Wanted {
+    /// None without `acme.enabled`.
+    pub(super) fn of(config: &Config) -> Option<Self> {
+        let (settings, own) = (config.acme.clone(), config.acme_hosts());
+        settings.enabled.then_some(Self { settings, own })
+    }
+}
 
-struct Runner {
-    settings: Section<config::Acme>,
+pub(super) struct Runner {
+    pub(super) wanted: Wanted,
     tls: Arc<tls::Server>,
     world: World,
     keeper: Keeper,
     line: Line,
     proofs: Proofs,
     hosts: Mutex<BTreeMap<String, Host>>,
-    /// Hosts of the settings, which are always wanted.
-    own: Vec<String>,
     asked: Notify,
 }
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Host {
     state: State,
     issued: Option<Issued>,
@@ -63,142 +58,113 @@ struct Host {
     before: Option<State>,
 }
 
-/// How a host stands with the authority.
-#[derive(Debug, Clone, Serialize)]
-pub struct Standing {
-    /// The host.
-    pub host: String,
-    /// The authority's directory.
-    pub directory: String,
-    /// Until when its certificate holds; none, where there is none yet.
-    pub until: Option<String>,
-    /// When the next is asked for.
-    pub next_try: String,
-    /// Failures in a row.
-    pub failures: u32,
-    /// Why the last try failed.
-    pub fault: Option<String>,
-    /// When it did.
-    pub failed_at: Option<String>,
-}
-
-impl Acme {
-    /// Serves what is kept. Without `acme.enabled` nothing is asked for.
-    #[must_use]
-    pub fn new(parts: Parts) -> Self {
-        let Parts { config, tls, client, resolver, world } = parts;
-        if !config.acme.enabled {
-            tell(&BTreeMap::new());
-            return Self::none();
-        }
-        let settings = config.section(|c| &c.acme);
+impl Runner {
+    /// Serves what is kept of the hosts of the settings and of these link hosts.
+    pub(super) fn new(parts: &Parts, wanted: Wanted, links: &[String]) -> Self {
         let web = Web {
-            resolver,
-            network: world.network.clone(),
-            tls: client,
+            resolver: parts.resolver.clone(),
+            network: parts.world.network.clone(),
+            tls: parts.client.clone(),
             // The operator names the authority, which may be one of the own network.
             allow_private: true.into(),
             own: Own::default(),
         };
-        let line = Line::new(web, &settings);
-        let keeper = Keeper::new(&config.data_dir);
-        let runner = Runner {
-            proofs: Proofs::new(tls.clone()),
-            settings,
-            tls,
-            world,
-            keeper,
-            line,
+        let runner = Self {
+            line: Line::new(web, &wanted.settings),
+            wanted,
+            tls: parts.tls.clone(),
+            world: parts.world.clone(),
+            keeper: Keeper::new(&parts.config.data_dir),
+            proofs: Proofs::new(parts.tls.clone()),
             hosts: Mutex::default(),
-            own: config.acme_hosts(),
             asked: Notify::new(),
         };
-        runner.take_up(&runner.own);
-        Self(Some(Arc::new(runner)))
+        runner.take_up(&runner.wanted.own);
+        runner.want(links);
+        runner
+    }
+
+    /// The same under other settings: what is known of a host goes on to hold where the authority is the same.
+    pub(super) fn after(&self, parts: &Parts, wanted: Wanted, links: &[String]) -> Self {
+        let next = Self::new(parts, wanted, links);
+        for (name, old) in self.hosts().iter() {
+            match next.hosts().get_mut(name) {
+                Some(host) => {
+                    host.issued = host.issued.or(old.issued);
+                    if host.state.directory == old.state.directory {
+                        host.state = old.state.clone();
+                        host.is_asked_for = old.is_asked_for;
+                    }
+                }
+                None => self.tls.withdraw(name),
+            }
+        }
+        tell(&next.hosts());
+        next
     }
 
     /// Looks after these link hosts too, `acme.link_hosts_max` at most, and no longer after those that were
     /// named before and are not now.
-    pub fn want(&self, mut hosts: Vec<String>) {
-        let Some(runner) = self.0.as_ref().filter(|runner| runner.settings.link_hosts) else {
+    pub(super) fn want(&self, hosts: &[String]) {
+        if !self.wanted.settings.link_hosts {
             return;
-        };
-        hosts.truncate(runner.settings.link_hosts_max as usize);
-        runner.drop_all_but(&hosts);
-        runner.take_up(&hosts);
-        runner.asked.notify_one();
+        }
+        let most = self.wanted.settings.link_hosts_max as usize;
+        let hosts = &hosts[..hosts.len().min(most)];
+        self.drop_all_but(hosts);
+        self.take_up(hosts);
+        self.asked.notify_one();
     }
 
-    /// Asks nobody for anything.
-    #[must_use]
-    pub fn none() -> Self {
-        Self(None)
-    }
-
-    /// The page that proves to the authority that a host is ours (RFC 8555 §8.3).
-    #[must_use]
-    pub fn page(&self, token: &str) -> Option<String> {
-        self.0.as_ref()?.proofs.page(token)
+    /// The page that proves to the authority that a host is ours.
+    pub(super) fn page(&self, token: &str) -> Option<String> {
+        self.proofs.page(token)
     }
 
     /// How each host stands.
-    #[must_use]
-    pub fn standing(&self) -> Vec<Standing> {
-        let Some(runner) = &self.0 else { return Vec::new() };
+    pub(super) fn standing(&self) -> Vec<Standing> {
         let moment = |at: Timestamp| at.to_string();
-        let now = runner.world.clock.now();
+        let now = self.world.clock.now();
         let told = |(name, host): (&String, &Host)| Standing {
             host: name.clone(),
             directory: host.state.directory.clone(),
             until: host.issued.map(|issued| moment(issued.until)),
-            next_try: moment(runner.due(host).max(now)),
+            next_try: moment(self.due(host).max(now)),
             failures: host.state.failures,
             fault: host.state.fault.clone(),
             failed_at: host.state.failed_at.map(moment),
         };
-        runner.hosts().iter().map(told).collect()
+        self.hosts().iter().map(told).collect()
     }
 
     /// Has a new certificate asked for now, for one host or for all, whatever waits were agreed on; for how many.
-    pub fn renew(&self, name: Option<&str>) -> usize {
-        let Some(runner) = &self.0 else { return 0 };
+    pub(super) fn renew(&self, name: Option<&str>) -> usize {
         let mut count = 0;
-        for (host, about) in runner.hosts().iter_mut() {
+        for (host, about) in self.hosts().iter_mut() {
             if name.is_none_or(|name| name.eq_ignore_ascii_case(host)) {
                 about.is_asked_for = true;
                 count += 1;
             }
         }
-        runner.asked.notify_one();
+        self.asked.notify_one();
         count
     }
 
-    /// Gets what is due, until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
-        let Some(runner) = self.0 else { return stop.cancelled().await };
+    /// Gets what is due, without end.
+    pub(super) async fn run(&self) {
         loop {
-            let now = runner.world.clock.now();
-            let next = runner.next(now);
-            let work = async {
-                match next {
-                    Ok(host) => runner.get(&host).await,
-                    Err(wait) => {
-                        tokio::select! {
-                            () = runner.asked.notified() => {}
-                            () = sleep(wait) => {}
-                        }
+            match self.next(self.world.clock.now()) {
+                Ok(host) => self.get(&host).await,
+                Err(wait) => {
+                    tokio::select! {
+                        () = self.asked.notified() => {}
+                        () = sleep(wait) => {}
                     }
                 }
-            };
-            tokio::select! {
-                () = stop.cancelled() => return runner.give_up(),
-                () = work => {}
             }
         }
     }
-}
 
-impl Runner {
     /// Begins to look after hosts: what is kept of them is served.
     fn take_up(&self, hosts: &[String]) {
         let mut states = None;
@@ -208,9 +174,9 @@ impl Runner {
             }
             let states = states.get_or_insert_with(|| self.keeper.states());
             let mut state = states.remove(host).unwrap_or_default();
-            if state.directory != self.settings.directory {
+            if state.directory != self.wanted.settings.directory {
                 // What another authority said is nothing to this one.
-                let directory = self.settings.directory.clone();
+                let directory = self.wanted.settings.directory.clone();
                 state = State { directory, ..State::default() };
             }
             let kept = self.keeper.certificate(host);
@@ -223,7 +189,7 @@ impl Runner {
     fn drop_all_but(&self, hosts: &[String]) {
         self.hosts().retain(|host, about| {
             let is_wanted =
-                self.own.contains(host) || hosts.contains(host) || about.before.is_some();
+                self.wanted.own.contains(host) || hosts.contains(host) || about.before.is_some();
             if !is_wanted {
                 self.tls.withdraw(host);
             }
@@ -232,7 +198,7 @@ impl Runner {
     }
 
     /// A try that a stop in good order breaks off is no failure.
-    fn give_up(&self) {
+    pub(super) fn give_up(&self) {
         let under_way: Vec<_> = {
             let mut hosts = self.hosts();
             let tries = hosts
@@ -253,7 +219,7 @@ impl Runner {
         if host.is_asked_for {
             return Timestamp(0);
         }
-        due(&host.state, host.issued, &self.settings)
+        due(&host.state, host.issued, &self.wanted.settings)
     }
 
     /// The host that has been due longest, or how long there is nothing to do.
@@ -290,12 +256,12 @@ impl Runner {
         self.note(host, |host| {
             host.is_asked_for = false;
             host.before = Some(host.state.clone());
-            host.state.fail(&self.settings, begun.into(), now, None);
+            host.state.fail(&self.wanted.settings, begun.into(), now, None);
         });
-        tracing::info!(target: "relent::acme", host, directory = self.settings.directory,
+        tracing::info!(target: "relent::acme", host, directory = self.wanted.settings.directory,
             "a certificate is asked for");
         let _ = self.line.asked_wait(now);
-        let longest = self.settings.order_timeout.0;
+        let longest = self.wanted.settings.order_timeout.0;
         let got = timeout(longest, self.ask(host)).await.unwrap_or_else(|_| {
             Err(OrderFault::Other(format!("it took longer than acme.order_timeout ({longest:?})")))
         });
@@ -327,12 +293,12 @@ impl Runner {
 
     fn failed(&self, host: &str, before: State, why: &OrderFault) {
         if *why == OrderFault::NoAccount {
-            self.keeper.forget_account(&self.settings);
+            self.keeper.forget_account(&self.wanted.settings);
         }
         let now = self.world.clock.now();
         let asked = self.line.asked_wait(now);
         let mut state = before;
-        state.fail(&self.settings, why.to_string(), now, asked);
+        state.fail(&self.wanted.settings, why.to_string(), now, asked);
         metrics::counter!("relent_acme_orders_total", "outcome" => "failed").increment(1);
         let (failures, next) = (state.failures, state.not_before.unwrap_or_default());
         tracing::warn!(target: "relent::acme", host, %why, failures, next_try = %next,
@@ -345,14 +311,14 @@ impl Runner {
 
     async fn ask(&self, host: &str) -> Result<Pem, OrderFault> {
         let account = self.account().await?;
-        let kept = self.settings.keep_keys.then(|| self.keeper.certificate(host)).flatten();
+        let kept = self.wanted.settings.keep_keys.then(|| self.keeper.certificate(host)).flatten();
         let kept = kept.as_ref().map(|(pem, _)| pem.key.as_str());
-        order(&account, host, kept, &self.proofs, &self.settings).await
+        order(&account, host, kept, &self.proofs, &self.wanted.settings).await
     }
 
     /// The account that is kept, or a new one, which is kept before anything is ordered under it.
     async fn account(&self) -> Result<Account, OrderFault> {
-        let settings = &self.settings;
+        let settings = &self.wanted.settings;
         let builder = Account::builder_with_http(Box::new(self.line.clone()));
         let contact = settings.contact.as_ref().map(|address| format!("mailto:{address}"));
         let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
@@ -381,7 +347,7 @@ impl Runner {
     }
 
     fn keep(&self, account: &keeper::Account) -> Result<(), OrderFault> {
-        self.keeper.keep_account(&self.settings, account).map_err(|fault| {
+        self.keeper.keep_account(&self.wanted.settings, account).map_err(|fault| {
             OrderFault::Other(format!("the account cannot be kept in data_dir/acme: {fault}"))
         })
     }
@@ -401,6 +367,16 @@ fn external(settings: &config::Acme) -> Result<Option<ExternalAccountKey>, Order
     let key = data_encoding::BASE64URL_NOPAD.decode(text.as_bytes());
     let key = key.map_err(|_| told("it is no base64url".into()))?;
     Ok(Some(ExternalAccountKey::new(id.clone(), &key)))
+}
+
+/// Looks after no host any longer.
+pub(super) fn close(runner: Option<&Runner>) {
+    if let Some(runner) = runner {
+        for host in std::mem::take(&mut *runner.hosts()).keys() {
+            runner.tls.withdraw(host);
+        }
+    }
+    tell(&BTreeMap::new());
 }
 
 /// Sets the figure of those whose last try failed.

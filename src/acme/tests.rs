@@ -3,7 +3,7 @@
 use super::keeper::{Keeper, Pem};
 use super::schedule::State;
 use super::*;
-use crate::config::{Config, Live};
+use crate::config::{Config, Live, Span};
 use crate::dns::{DnsFault, Resolver, Route};
 use crate::mail::Domain;
 use crate::tls;
@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -43,13 +44,13 @@ fn settings(home: &Path) -> Config {
 
 /// As the daemon builds it at a start.
 fn started(config: &Config) -> (Acme, Arc<tls::Server>) {
-    started_with(config, Arc::new(Nobody))
+    started_with(&Live::new(config.clone()), Arc::new(Nobody))
 }
 
-fn started_with(config: &Config, resolver: Arc<dyn Resolver>) -> (Acme, Arc<tls::Server>) {
+fn started_with(config: &Live, resolver: Arc<dyn Resolver>) -> (Acme, Arc<tls::Server>) {
     let tls = tls::Server::load(&config.tls, &config.data_dir, &config.hostname).expect("a pair");
     let acme = Acme::new(Parts {
-        config: Live::new(config.clone()),
+        config: config.clone(),
         tls: tls.clone(),
         client: tls::Client::load(&config.tls).expect("authorities"),
         resolver,
@@ -145,8 +146,9 @@ async fn a_failure_outlasts_a_restart_and_an_operator_need_not_wait() {
     running.await.expect("it ends");
 }
 
-/// An authority whose name is never found out.
-struct Silence;
+/// An authority whose name is never found out; counts how often it was looked for.
+#[derive(Default)]
+struct Silence(AtomicUsize);
 
 #[async_trait]
 impl Resolver for Silence {
@@ -154,6 +156,7 @@ impl Resolver for Silence {
         Ok(Route::NoSuchDomain)
     }
     async fn addresses(&self, _host: &str) -> Result<Vec<IpAddr>, DnsFault> {
+        self.0.fetch_add(1, Ordering::Relaxed);
         std::future::pending().await
     }
     async fn texts(&self, _name: &str) -> Result<Vec<String>, DnsFault> {
@@ -165,7 +168,7 @@ impl Resolver for Silence {
 async fn a_try_that_a_stop_breaks_off_is_no_failure_and_one_that_a_crash_breaks_off_is() {
     let home = tempfile::tempdir().expect("a folder");
     let config = settings(home.path());
-    let (acme, _tls) = started_with(&config, Arc::new(Silence));
+    let (acme, _tls) = started_with(&Live::new(config.clone()), Arc::new(Silence::default()));
     let stop = CancellationToken::new();
     let running = tokio::spawn(acme.clone().run(stop.clone()));
     let begun = async {
@@ -221,4 +224,79 @@ async fn who_wants_no_authority_asks_none() {
     assert_eq!(sources(&tls), ["self_signed"]);
     assert!(acme.standing().is_empty());
     assert_eq!((acme.renew(None), acme.page("token")), (0, None));
+}
+
+/// Waits until it is so.
+async fn comes(what: &str, is: impl Fn() -> bool) {
+    let come = async {
+        while !is() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), come).await.expect(what);
+}
+
+#[tokio::test]
+async fn settings_that_change_are_followed_at_once_and_an_order_under_way_is_no_failure() {
+    let home = tempfile::tempdir().expect("a folder");
+    let config = settings(home.path());
+    let live = Live::new(config.clone());
+    let silence = Arc::new(Silence::default());
+    let (acme, tls) = started_with(&live, silence.clone());
+    acme.want(vec!["a.example".into()]);
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(acme.clone().run(stop.clone()));
+    let hosts = || acme.standing().into_iter().map(|one| one.host).collect::<Vec<_>>();
+    let failures = || acme.standing().iter().map(|one| one.failures).sum::<u32>();
+    let change = |change: &dyn Fn(&mut Config)| {
+        let mut next = config.clone();
+        change(&mut next);
+        live.replace(next).expect("there is room");
+    };
+    assert_eq!(hosts(), ["a.example", HOST]);
+    let asked = |times| silence.0.load(Ordering::Relaxed) == times;
+    comes("an order is under way", || asked(1)).await;
+    change(&|config| config.acme.retry_delay = Span::minutes(7));
+    comes("it is begun anew", || asked(2)).await;
+    assert_eq!(failures(), 1, "that of the order that is under way, were the daemon to end now");
+
+    let pem = {
+        let made = rcgen::generate_simple_self_signed(vec!["b.example".into()]).expect("made");
+        Pem { chain: made.cert.pem(), key: made.signing_key.serialize_pem() }
+    };
+    Keeper::new(home.path()).keep_certificate("b.example", &pem).expect("kept");
+    change(&|config| {
+        config.acme.hosts = vec!["b.example".into()];
+        config.acme.link_hosts = false;
+    });
+    comes("other hosts are looked after", || hosts() == ["b.example"]).await;
+    assert_eq!(sources(&tls), ["self_signed", "authority"], "what is kept of them is served");
+
+    change(&|config| config.acme.enabled = false);
+    comes("nobody is asked any longer", || hosts().is_empty()).await;
+    assert_eq!(sources(&tls), ["self_signed"], "nor is served what they gave");
+    change(&|_| {});
+    comes("it is as it was", || hosts() == ["a.example", HOST]).await;
+    stop.cancel();
+    running.await.expect("it ends");
+}
+
+#[tokio::test]
+async fn a_setting_that_changes_forgets_no_failure_and_ends_no_wait() {
+    let home = tempfile::tempdir().expect("a folder");
+    let config = settings(home.path());
+    let live = Live::new(config.clone());
+    let (acme, _tls) = started_with(&live, Arc::new(Nobody));
+    let failed = fails(&acme).await;
+    let mut next = config;
+    next.acme.hosts = vec![HOST.into(), "b.example".into()];
+    live.replace(next).expect("there is room");
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(acme.clone().run(stop.clone()));
+    comes("another host is looked after", || acme.standing().len() == 2).await;
+    let standing = acme.standing().pop().expect("the first host");
+    assert_eq!(standing.host, HOST);
+    assert_eq!((standing.failures, standing.next_try), (1, failed.next_try));
+    stop.cancel();
+    running.await.expect("it ends");
 }

@@ -1,4 +1,5 @@
-//! `relent reload`: what of the settings holds from now on, and what waits for a restart.
+//! `relent reload`: what of the settings holds from now on, what waits for a restart, and what clients hold against
+//! our certificates.
 
 use super::arguments::Form;
 use super::client::{Client, Fault};
@@ -32,6 +33,7 @@ fn words(done: &Value) -> Vec<String> {
     if said.is_empty() {
         said.push("nothing has changed".into());
     }
+    said.extend(texts("warnings").into_iter().map(|text| format!("tls: {text}")));
     said
 }
 
@@ -45,11 +47,13 @@ mod tests {
             "applied": ["queue.expiry"],
             "restart": [{ "key": "data_dir", "why": "it is open" }],
             "files": ["the certificate"],
+            "warnings": ["the certificate c.pem ends soon"],
         });
         let expected = [
             "queue.expiry holds from now on",
             "the certificate was read anew",
             "data_dir needs a restart: it is open",
+            "tls: the certificate c.pem ends soon",
         ];
         assert_eq!(words(&done), expected);
         let none = json!({ "applied": [], "restart": [], "files": [] });

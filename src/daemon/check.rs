@@ -4,7 +4,6 @@
 use super::premises::{self, Strange};
 use super::{clock, listeners, user};
 use crate::config::{Challenge, Config, ConfigFault, Shaping, plain_host};
-use crate::tls::Holds;
 use crate::world::{Clock, SystemClock, World, is_here};
 use crate::{acme, dns, tls};
 use std::net::IpAddr;
@@ -86,26 +85,8 @@ fn certificates(config: &Config) -> Vec<String> {
     }
     let server = tls::Server::load(&settings, &config.data_dir, &config.hostname);
     let Ok(server) = server else { return Vec::new() };
-    let doubts = server.doubts(&hosts(config)).into_iter().map(|doubt| format!("tls: {doubt}"));
-    let ends = server.held(SystemClock::new().now()).into_iter().filter_map(|held| {
-        let says = held.says.map(|says| (says.from, says.until));
-        let (from, until) = says.unwrap_or_default();
-        let place = held.place;
-        match held.holds {
-            Holds::Fine => None,
-            Holds::NotYet => Some(format!(
-                "tls: the certificate {place} is not valid yet, only from {from}, and clients refuse it: see \
-                 that this machine's clock is right, or name one that holds"
-            )),
-            Holds::EndsSoon => {
-                Some(format!("tls: the certificate {place} ends soon, {until}: renew it"))
-            }
-            Holds::Ended => Some(format!(
-                "tls: the certificate {place} has ended, {until}, and clients refuse it: renew it"
-            )),
-        }
-    });
-    ends.chain(doubts).collect()
+    let remarks = server.remarks(SystemClock::new().now(), &hosts(config));
+    remarks.into_iter().map(|remark| format!("tls: {remark}")).collect()
 }
 
 /// What a daemon that is started now would find: what would keep it from running, or from taking mail, and

@@ -30,6 +30,8 @@ pub(super) struct Reloaded {
     pub(super) restart: Vec<(String, String)>,
     /// Files that were read anew because they changed.
     pub(super) files: Vec<String>,
+    /// What clients hold against the certificates that are shown now, and what to do.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Reloaded {
@@ -54,7 +56,12 @@ impl Reloaded {
     fn shown(&self) -> Value {
         let restart: Vec<_> =
             self.restart.iter().map(|(key, why)| json!({ "key": key, "why": why })).collect();
-        json!({ "applied": self.applied, "restart": restart, "files": self.files })
+        json!({
+            "applied": self.applied,
+            "restart": restart,
+            "files": self.files,
+            "warnings": self.warnings,
+        })
     }
 }
 
@@ -250,7 +257,9 @@ impl Reloader {
         if self.tls.take_over(&found.tls) && !has(&applied, "tls.") {
             files.push("the certificate".to_owned());
         }
-        self.tls.tell(self.world.clock.now(), &super::check::hosts(&self.live));
+        let (now, hosts) = (self.world.clock.now(), super::check::hosts(&self.live));
+        self.tls.tell(now, &hosts);
+        let warnings = self.tls.remarks(now, &hosts);
         self.client.take_over(&found.client);
         if has(&applied, "delivery.") {
             self.shaping.take();
@@ -258,7 +267,7 @@ impl Reloader {
             files.push("the shaping file".to_owned());
         }
         self.doors.change(change);
-        Ok(Reloaded { applied, restart, files })
+        Ok(Reloaded { applied, restart, files, warnings })
     }
 
     /// Gives parts what they do not read of the settings by themselves.

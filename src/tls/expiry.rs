@@ -107,6 +107,33 @@ impl Server {
             .collect()
     }
 
+    /// What clients who ask for these hosts hold against our certificates, in words with what to do: those
+    /// that end soon, have ended or do not hold yet, then the [doubts](Self::doubts). Nothing is said of the
+    /// self-signed pair.
+    #[must_use]
+    pub fn remarks(&self, now: Timestamp, hosts: &[Asked]) -> Vec<String> {
+        let real = self.all().into_iter().filter(|one| one.source != "self_signed");
+        let ends = real.filter_map(|one| {
+            let (place, leave) = (one.place, &one.identity.leave);
+            match self.warnings.holds(&one.identity, now) {
+                Holds::Fine => None,
+                Holds::NotYet => Some(format!(
+                    "the certificate {place} is not valid yet, only from {}, and clients refuse it: see \
+                     that this machine's clock is right, or name one that holds",
+                    leave.from
+                )),
+                Holds::EndsSoon => {
+                    Some(format!("the certificate {place} ends soon, {}: renew it", leave.until))
+                }
+                Holds::Ended => Some(format!(
+                    "the certificate {place} has ended, {}, and clients refuse it: renew it",
+                    leave.until
+                )),
+            }
+        });
+        ends.chain(self.doubts(hosts)).collect()
+    }
+
     fn all(&self) -> Vec<One> {
         let files = self.files();
         let main = if files.is_makeshift { "self_signed" } else { "file" };

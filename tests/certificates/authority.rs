@@ -159,6 +159,12 @@ async fn an_authority_that_is_away_is_waited_for_and_the_reason_is_told() {
     let fault = before["authority"][0]["fault"].as_str().unwrap_or_default();
     assert!(fault.contains(NAME) && fault.contains("refused"), "{fault}");
     let next = before["authority"][0]["next_try"].clone();
+    let table = world.done(&["tls", "show"]).out;
+    let lines: Vec<_> = table.lines().collect();
+    let at = lines.iter().position(|line| line.starts_with("HOST ")).expect("a table of hosts");
+    let column = lines[at].find("FAULT").expect("a column");
+    let cell = lines[at + 1].get(column..).unwrap_or_default().trim_end();
+    assert!(!cell.is_empty() && fault.starts_with(cell.trim_end_matches('…')), "{table}");
     let shown = everywhere(&world, RELAY).await;
     assert!(shown.issuer.contains("rcgen"), "the self-signed pair serves meanwhile: {shown:?}");
     let checked = world.done(&["check"]);
@@ -239,4 +245,35 @@ async fn a_link_host_of_a_sending_domain_gets_its_certificate_once_it_leads_here
     world.publish(&[records(), vec![leads]].concat());
     told(&world, |told| named(told) && are_there(told));
     assert_eq!(everywhere(&world, link).await.names, [link]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_says_which_hosts_are_asked_for_from_now_on() {
+    if !is_here() {
+        return;
+    }
+    let mut pebble = Pebble::new(YEAR);
+    let one = format!("hosts = [\"{RELAY}\"]");
+    let world = world(&mut pebble, true, &one, "").await;
+    told(&world, are_there);
+    let first = everywhere(&world, RELAY).await;
+    let path = world.path("relent.toml");
+    let before = std::fs::read_to_string(&path).expect("settings");
+    let reload = |old: &str, new: &str| {
+        std::fs::write(&path, before.replacen(old, new, 1)).expect("settings");
+        world.done(&["reload"]).out
+    };
+    let said = reload(&one, &format!("hosts = [\"{RELAY}\", \"{PAGES}\"]"));
+    assert_eq!(said, "acme.hosts holds from now on\n");
+    told(&world, |told| hosts(told, "host").len() == 2 && are_there(told));
+    assert_eq!(everywhere(&world, PAGES).await.names, [PAGES]);
+    assert_eq!(everywhere(&world, RELAY).await, first, "what is there is not asked for again");
+    assert_eq!(asked_for(&world), 2);
+    reload("[acme]\nenabled = true", "[acme]\nenabled = false");
+    told(&world, |told| hosts(told, "host").is_empty());
+    assert!(everywhere(&world, RELAY).await.issuer.contains("rcgen"), "the self-signed pair");
+    reload("", "");
+    told(&world, |told| hosts(told, "host").len() == 1 && are_there(told));
+    assert_eq!(everywhere(&world, RELAY).await, first, "what was kept serves again");
+    assert_eq!(asked_for(&world), 2, "{}", world.log());
 }

@@ -183,7 +183,10 @@ async fn what_clients_refuse_is_warned_of_by_check_start_and_reload_and_serves()
         let count = |world: &World| world.log().matches(logged).count();
         assert_eq!(count(&world), 0, "it was not looked at yet");
         // By a reload, which takes it: mail servers speak to whoever shows any.
-        assert!(world.done(&["reload"]).out.contains("the certificate"));
+        let told = world.done(&["reload"]).out;
+        assert!(told.contains("the certificate was read anew"), "{told}");
+        let told: Vec<_> = told.lines().filter(|line| line.starts_with("tls: ")).collect();
+        assert!(told.len() == 1 && told[0].contains(checked), "`{checked}` in {told:?}");
         assert_eq!(count(&world), 1, "{}", world.log());
         at(world.ports.submissions[0], RELAY).await;
         // By a start.
@@ -195,4 +198,6 @@ async fn what_clients_refuse_is_warned_of_by_check_start_and_reload_and_serves()
     write(&pair, (&good.0, &good.1));
     let mended = world.done(&["check"]);
     assert_eq!(mended.err, "", "nothing is wrong any more");
+    let told = world.done(&["reload"]).out;
+    assert_eq!(told, "the certificate was read anew\n");
 }

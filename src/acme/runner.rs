@@ -7,7 +7,7 @@ use super::keeper::{self, Keeper, Pem};
 use super::line::Line;
 use super::order::{OrderFault, Proofs, order};
 use super::schedule::{State, due};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Section};
 use crate::mail::Timestamp;
 use crate::tls::{self, Issued};
 use crate::web::Web;
@@ -22,10 +22,9 @@ use tokio::time::{sleep, timeout};
 /// Longest sleep, since the wall clock may jump meanwhile.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 
-/// What the settings want of an authority.
-#[derive(Debug, Clone, PartialEq)]
+/// What the settings want of an authority, as it was when they were asked.
 pub(super) struct Wanted {
-    settings: config::Acme,
+    settings: Section<config::Acme>,
     /// Hosts of the settings, which are always wanted.
     own: Vec<String>,
 }
@@ -33,8 +32,14 @@ pub(super) struct Wanted {
 impl Wanted {
     /// None without `acme.enabled`.
     pub(super) fn of(config: &Config) -> Option<Self> {
-        let (settings, own) = (config.acme.clone(), config.acme_hosts());
-        settings.enabled.then_some(Self { settings, own })
+        let acme = config.acme.clone();
+        acme.enabled.then(|| Self { settings: acme.into(), own: config.acme_hosts() })
+    }
+}
+
+impl PartialEq for Wanted {
+    fn eq(&self, other: &Self) -> bool {
+        *self.settings == *other.settings && self.own == other.own
     }
 }
 

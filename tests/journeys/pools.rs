@@ -2,8 +2,8 @@
 //! sends.
 
 use super::hostile::{fate, is_done, submit, until};
-use crate::support::World;
 use crate::support::client::letter;
+use crate::support::{World, clear_of};
 use relent::demo::receiver::Fault;
 use std::collections::BTreeSet;
 
@@ -63,6 +63,7 @@ async fn a_report_to_a_sender_leaves_from_the_default_pool() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_new_address_may_not_send_today_waits_and_does_not_fail() {
+    clear_of(0).await;
     let today = jiff::Timestamp::now().to_string();
     let pools = format!(
         "[delivery.pools.acme]\nsenders = [\"acme\"]\nsources = [{{ address = \"127.0.0.5\", \

@@ -47,9 +47,16 @@ async fn each_senders_mail_leaves_from_its_own_addresses_over_its_own_connection
         };
         assert_eq!(hello, expected, "{person}");
     }
-    let news: BTreeSet<String> =
-        to.iter().filter(|to| to.starts_with("news")).map(|to| origin(&world, to).0).collect();
-    assert_eq!(news.len(), 2, "both have their turns: {news:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_addresses_of_a_pool_have_their_turns() {
+    // Each message has a connection of its own.
+    let world = World::start_with("messages_per_connection_max = 1", POOLS).await;
+    let to = send(&world, "newsletter", 4);
+    until("all of it", || is_done(&world)).await;
+    let news: BTreeSet<String> = to.iter().map(|to| origin(&world, to).0).collect();
+    assert_eq!(news.len(), 2, "{news:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -76,7 +76,7 @@ rows! {
     a_yes_lost_in_silence => on(Dot, [Keep, Hold]).in_doubt(2);
     a_no_lost_by_the_end => on(Dot, [Close]).in_doubt(1);
     a_no_lost_by_a_reset => on(Dot, [Reset]).in_doubt(1);
-    a_yes_past_its_time => on(Dot, [Keep, Wait(Duration::from_secs(4)), Say("250 taken")]).in_doubt(2);
+    a_yes_past_its_time => on(Dot, [Keep, Wait(Duration::from_secs(60)), Say("250 taken")]).in_doubt(2);
     a_yes_that_trickles_past_its_time =>
         on(Dot, [Keep, Trickle("250 2.0.0 a slow yes", MOMENT), Hold]).in_doubt(2);
     a_yes_cut_within_its_code => on(Dot, [Keep, Bytes(b"25"), Close]).in_doubt(2);

@@ -14,9 +14,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
-/// How long a server may take in these scenes, and how long a row may.
-const PATIENCE: &str = "2500ms";
-const ROW: Duration = Duration::from_secs(60);
+/// How long a server may take in these scenes: a busy machine delays none so long that behaves.
+const PATIENCE: &str = "10s";
+/// The wait before the next attempt: a row's servers have come to behave by then.
+const RETRY: &str = "10s";
+/// How long a row may take.
+const ROW: Duration = Duration::from_secs(240);
 /// Where reports to senders go.
 const BOX: Ipv4Addr = Ipv4Addr::new(127, 10, 0, 1);
 /// Where this relay takes mail from other servers.
@@ -154,7 +157,7 @@ impl Scene {
         }
         for (local, fate) in &row.fates {
             // What the log has may not be on disk yet.
-            let soon = Instant::now() + Duration::from_secs(3);
+            let soon = Instant::now() + Duration::from_secs(20);
             while let Err(fault) = self.judge(stage, &address(local), fate, row).await {
                 if Instant::now() > soon {
                     return Err(fault);
@@ -360,13 +363,13 @@ fn settings(world: &World, names: SocketAddr, port: u16, network: Network) -> St
          [listen]\nsubmission = [\"127.0.0.1:0\"]\nsubmissions = [\"127.0.0.1:0\"]\n\
          inbound = [\"{OURSELVES}:{port}\"]\nhttp = [\"127.0.0.1:0\"]\nadmin = \"{admin}\"\n\
          [submission]\nplaintext_auth = \"loopback\"\n\
-         [dns]\nnameservers = [\"{names}\"]\ntimeout = \"1500ms\"\nlookups_timeout = \"4s\"\n\
+         [dns]\nnameservers = [\"{names}\"]\ntimeout = \"8s\"\nlookups_timeout = \"20s\"\n\
          cache_ttl_max = \"1s\"\n\
-         [delivery]\nport = {port}\nallow_private = {private}\nconnection_idle = \"6s\"\nconnections_max = 2000\n\
+         [delivery]\nport = {port}\nallow_private = {private}\nconnection_idle = \"30s\"\nconnections_max = 2000\n\
          connect_timeout = \"{PATIENCE}\"\ngreeting_timeout = \"{PATIENCE}\"\n\
          mail_timeout = \"{PATIENCE}\"\nrcpt_timeout = \"{PATIENCE}\"\ndata_timeout = \"{PATIENCE}\"\n\
          block_timeout = \"{PATIENCE}\"\ndot_timeout = \"{PATIENCE}\"\n\
-         [queue]\nretry_delays = [\"1s\"]\nreport_size_max = \"64kB\"\n\
+         [queue]\nretry_delays = [\"{RETRY}\"]\nreport_size_max = \"64kB\"\n\
          [store]\nengine = \"{engine}\"\n[replies]\ndomain = \"reply.relent.example\"\n\
          [log]\njson = true\n",
         data = path("data"),

@@ -85,7 +85,6 @@ async fn the_doctor_says_what_is_wrong_and_what_to_do() {
     world.publish(&published(&world));
     let line = ["doctor", "--outgoing", "reader.example"];
     let said = world.relent(&line);
-    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     assert!(
         said.out.contains("leads to 198.51.100.7") && !said.out.contains('\x1b'),
         "{}",
@@ -96,7 +95,8 @@ async fn the_doctor_says_what_is_wrong_and_what_to_do() {
     assert!(said.out.contains("198.51.100.7 on zen.spamhaus.org: is not listed"), "{}", said.out);
     assert!(said.out.contains(&format!("postmaster@{HOST}: mail to it is taken")), "{}", said.out);
     assert!(said.out.contains("acme.example: sends for acme"), "{}", said.out);
-    let all = world.done(&["doctor", "--json", "--outgoing", "reader.example"]).json();
+    let told = world.relent(&["doctor", "--json", "--outgoing", "reader.example"]);
+    let all = told.json();
     for (area, subject) in LOOKED_AT {
         finding(&all, area, subject);
     }
@@ -104,8 +104,11 @@ async fn the_doctor_says_what_is_wrong_and_what_to_do() {
         let all = all["findings"].as_array().expect("findings").iter();
         all.filter(|one| one["level"] == level).count()
     };
-    assert_eq!((levels("bad"), levels("warn")), (0, as_count(&all["warnings"])), "{all:#}");
-    let few = world.done(&["doctor", "--problems", "--block-list", "none"]).out;
+    // How fast its disk is, is this machine's own.
+    let slow = usize::from(finding(&all, "disk", "sync")["level"] == "bad");
+    assert_eq!((levels("bad"), levels("warn")), (slow, as_count(&all["warnings"])), "{all:#}");
+    assert_eq!(usize::try_from(told.code), Ok(slow), "{all:#}");
+    let few = world.relent(&["doctor", "--problems", "--block-list", "none"]).out;
     assert!(!few.contains("\nok ") && !few.contains("spamhaus"), "{few}");
     let none = world.relent(&["doctor", "--outgoing", "null.example", "--json"]);
     assert_eq!(finding(&none.json(), "ports", "null.example")["found"], "it takes no mail");

@@ -170,6 +170,16 @@ async fn who_asked_is_told_once_that_mail_is_late() {
         assert!(report.contains(part), "{part}: {report}");
     }
     ended(&world, "late@reader.example", "warned").await;
+    // A crash before its end is written down would send the report again.
+    let is_under_way = || {
+        let listed = world.done(&["queue", "list", "--json"]).json();
+        listed.as_array().is_some_and(|all| all.iter().any(|item| item["recipient"] == SENDER))
+    };
+    let begun = std::time::Instant::now();
+    while is_under_way() {
+        assert!(begun.elapsed() < PATIENCE, "the report does not end");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
     world.kill();
     world.launch(&[]);
     // Another attempt after the restart, and then its end, say no more of it.

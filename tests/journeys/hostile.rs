@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 const ANN: &str = "ann@reader.example";
 const LOG: &str = "[log]\njson = true\n";
-/// Settings under which a server is slow that takes a second.
-const HASTY: &str = "connection_idle = \"0s\"\ngreeting_timeout = \"800ms\"\nmail_timeout = \"800ms\"\n\
-                     rcpt_timeout = \"800ms\"\ndata_timeout = \"800ms\"\nblock_timeout = \"2s\"\n\
-                     dot_timeout = \"800ms\"\n";
+/// Settings under which a server is slow that takes a minute, and none that a busy machine delays.
+const HASTY: &str = "connection_idle = \"0s\"\ngreeting_timeout = \"6s\"\nmail_timeout = \"6s\"\n\
+                     rcpt_timeout = \"6s\"\ndata_timeout = \"6s\"\nblock_timeout = \"6s\"\n\
+                     dot_timeout = \"6s\"\n";
 
 /// Waits until something holds that must come to hold.
 pub async fn until(what: &str, holds: impl Fn() -> bool) {
@@ -51,6 +51,16 @@ pub fn is_done(world: &World) -> bool {
     world.done(&["queue", "list", "--json"]).out.trim() == "[]"
 }
 
+/// Has what was put off tried until nothing waits any more. One that was asked for while an attempt was
+/// just being written down would be none.
+pub async fn finish(what: &str, world: &World) {
+    until(what, || {
+        world.done(&["queue", "retry", "--all"]);
+        is_done(world)
+    })
+    .await;
+}
+
 /// Sends a message under each fault, and asks how its first attempt ended; then the server behaves,
 /// and nothing may be left.
 async fn each(cases: Vec<(&str, Fault, &str)>) {
@@ -59,7 +69,7 @@ async fn each(cases: Vec<(&str, Fault, &str)>) {
 
 /// The same with a server that offers these besides.
 pub async fn each_offered(offers: &[&str], cases: Vec<(&str, Fault, &str)>) {
-    let world = World::start_with(HASTY, LOG).await;
+    let world = World::unhurried(HASTY, LOG).await;
     let offers: Vec<_> = offers.iter().map(|word| Fault::Offer((*word).into())).collect();
     for (place, (name, fault, expected)) in cases.into_iter().enumerate() {
         let to = format!("case{place}@reader.example");
@@ -70,8 +80,7 @@ pub async fn each_offered(offers: &[&str], cases: Vec<(&str, Fault, &str)>) {
         let doubtful = fate.contains("possible duplicate");
         assert_eq!(doubtful, name.contains("in doubt"), "{name}: {fate}");
         world.receiver.misbehave(Vec::new());
-        world.done(&["queue", "retry", "--all"]);
-        until(name, || is_done(&world)).await;
+        finish(name, &world).await;
         let copies = world.receiver.mailbox();
         let copies = copies.iter().filter(|mail| mail.recipients.contains(&to)).count();
         let failed = expected.starts_with("failed");
@@ -150,7 +159,7 @@ async fn what_is_no_reply_or_not_the_asked_one_is_nobodys_fate() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_slow_is_left_at_every_step() {
-    let slow = Duration::from_millis(1500);
+    let slow = Duration::from_secs(60);
     each(vec![
         ("greeting", Fault::Slow(Step::Greeting, slow), "deferred 4.4.1"),
         ("EHLO", Fault::Slow(Step::Hello, slow), "deferred 4.4.1"),
@@ -234,15 +243,13 @@ async fn another_server_is_asked_where_the_first_cannot_or_will_not_serve() {
 async fn a_tarpit_delays_nobody_else() {
     let world = World::start_with("connections_max = 10", LOG).await;
     let tarpit = world.second().await;
-    tarpit.misbehave(vec![Fault::Slow(Step::Mail, Duration::from_secs(60))]);
+    tarpit.misbehave(vec![Fault::Slow(Step::Mail, Duration::from_secs(600))]);
     let held: Vec<String> = (0..12).map(|n| format!("u{n}@second.example")).collect();
     let held: Vec<&str> = held.iter().map(String::as_str).collect();
     submit(&world, "receipts", &held, &letter("Slow"));
     until("the tarpit to hold all it can", || tarpit.open() == 2).await;
-    let begun = Instant::now();
     submit(&world, "receipts", &[ANN], &letter("Fast"));
-    assert!(world.receiver.message_to(ANN, Duration::from_secs(5)).await.is_some(), "it waited");
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    super::delivered(&world, ANN).await;
     assert_eq!(tarpit.open(), 2, "a quarter of all connections");
 }
 

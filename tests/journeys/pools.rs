@@ -2,8 +2,8 @@
 //! sends.
 
 use super::hostile::{fate, is_done, submit, until};
-use crate::support::World;
 use crate::support::client::letter;
+use crate::support::{World, clear_of};
 use relent::demo::receiver::Fault;
 use std::collections::BTreeSet;
 
@@ -47,9 +47,16 @@ async fn each_senders_mail_leaves_from_its_own_addresses_over_its_own_connection
         };
         assert_eq!(hello, expected, "{person}");
     }
-    let news: BTreeSet<String> =
-        to.iter().filter(|to| to.starts_with("news")).map(|to| origin(&world, to).0).collect();
-    assert_eq!(news.len(), 2, "both have their turns: {news:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_addresses_of_a_pool_have_their_turns() {
+    // Each message has a connection of its own.
+    let world = World::start_with("messages_per_connection_max = 1", POOLS).await;
+    let to = send(&world, "newsletter", 4);
+    until("all of it", || is_done(&world)).await;
+    let news: BTreeSet<String> = to.iter().map(|to| origin(&world, to).0).collect();
+    assert_eq!(news.len(), 2, "{news:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,6 +70,7 @@ async fn a_report_to_a_sender_leaves_from_the_default_pool() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_new_address_may_not_send_today_waits_and_does_not_fail() {
+    clear_of(0).await;
     let today = jiff::Timestamp::now().to_string();
     let pools = format!(
         "[delivery.pools.acme]\nsenders = [\"acme\"]\nsources = [{{ address = \"127.0.0.5\", \

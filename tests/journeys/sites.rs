@@ -40,6 +40,8 @@ async fn domains_of_one_provider_share_a_connection_and_one_apart_has_its_own() 
     for to in ["one@reader.example", "two@acme.example", "three@reader.example"] {
         submit(&world, to);
         super::delivered(&world, to).await;
+        // A connection is free for the next once the end of the last is known.
+        super::settled(&world).await;
     }
     assert_eq!(world.receiver.connections(), 1);
     let shared = site(&world, "acme.example");
@@ -130,7 +132,8 @@ async fn what_the_operator_suspends_waits_over_a_restart_until_it_is_resumed() {
     world.launch(&[]);
     submit(&world, "three@acme.example");
     super::delivered(&world, "three@acme.example").await;
-    let waiting = world.done(&["queue", "list", "--json"]).json();
+    let asked = ["queue", "list", "--recipient", "one@reader.example", "--json"];
+    let waiting = world.done(&asked).json();
     let why = waiting[0]["why"].as_str().unwrap_or_default().to_owned();
     assert_eq!(why, "reader.example is suspended by the operator: they asked us to");
     let listed = world.done(&["delivery", "list", "--json"]).json();

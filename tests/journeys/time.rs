@@ -53,6 +53,7 @@ async fn a_refusal_shows_its_class_and_is_tried_when_its_server_wants() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_envelope_names_a_time_before_which_mail_stays() {
     let world = World::start().await;
+    let begun = Instant::now();
     let mut client = app(&world, "receipts");
     let hello = client.say("EHLO app.example");
     assert!(hello.contains("FUTURERELEASE 604800 2"), "{hello}");
@@ -66,15 +67,20 @@ async fn the_envelope_names_a_time_before_which_mail_stays() {
         let said = client.say(&format!("MAIL FROM:<news@acme.example> {parameter}"));
         assert!(said.starts_with(expected), "{parameter}: {said}");
     }
-    let begun = Instant::now();
-    assert!(client.say(&format!("RCPT TO:<{ANN}>")).starts_with("250"));
-    assert!(client.say("DATA").starts_with("354"));
-    client.send(letter("Later").as_bytes());
-    assert!(client.say(".").starts_with("250"));
-    let shown = world.done(&["queue", "list", "--recipient", ANN, "--json"]).out;
+    let rest = |client: &mut Client, to: &str| {
+        assert!(client.say(&format!("RCPT TO:<{to}>")).starts_with("250"));
+        assert!(client.say("DATA").starts_with("354"));
+        client.send(letter("Later").as_bytes());
+        assert!(client.say(".").starts_with("250"));
+    };
+    rest(&mut client, ANN);
+    let mail = delivered(&world, ANN).await;
+    assert!(mail.at - begun > Duration::from_secs(1), "it did not wait");
+    let bob = "bob@reader.example";
+    assert!(client.say("MAIL FROM:<news@acme.example> HOLDFOR=600").starts_with("250"));
+    rest(&mut client, bob);
+    let shown = world.done(&["queue", "list", "--recipient", bob, "--json"]).out;
     assert!(shown.contains("its sender asked for a later time"), "{shown}");
-    delivered(&world, ANN).await;
-    assert!(begun.elapsed() > Duration::from_secs(1), "it did not wait");
     let mut mx = Client::connect(world.ports.inbound[0]);
     assert!(!mx.say("EHLO mx.reader.example").contains("FUTURERELEASE"));
     assert!(mx.say("MAIL FROM:<ann@reader.example> HOLDFOR=1").starts_with("555"));

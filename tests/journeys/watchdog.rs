@@ -54,7 +54,7 @@ impl Heard {
     /// Nothing but complaints for some time.
     fn complains(&self, why: &str) {
         self.until(why);
-        for _ in 0..4 {
+        for _ in 0..2 {
             let said = self.0.recv_timeout(PATIENCE).expect("it is asked on");
             assert!(said.contains("STATUS=not well") && said.contains(why), "{said}");
             assert!(!said.contains("WATCHDOG=1"), "{said}");
@@ -86,8 +86,9 @@ fn launch_to_hang(world: &mut World, heard: &Heard, watchdog: &str) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn systemd_hears_that_it_is_well_only_while_its_disk_answers() {
-    let health =
-        "[health]\nspool_timeout = \"200ms\"\nstore_timeout = \"200ms\"\nage_max = \"1ms\"";
+    // A disk that is only busy answers in this time.
+    let health = "[health]\nspool_timeout = \"5s\"\nstore_timeout = \"5s\"\nlag_max = \"20s\"\n\
+                  age_max = \"1ms\"";
     let mut world = World::with(health).await;
     assert_eq!(world.stop(), 0);
     let heard = Heard::listen(&world);
@@ -101,7 +102,7 @@ async fn systemd_hears_that_it_is_well_only_while_its_disk_answers() {
 
     // No mail moves, and still the writer is found to hang.
     std::fs::write(&stall, "/spool/").expect("a stalled spool");
-    let why = "the spool's writer has not answered within 200 ms";
+    let why = "the spool's writer has not answered within 5000 ms";
     heard.complains(why);
     let answer = readyz(&world);
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains(why), "{answer}");
@@ -115,7 +116,7 @@ async fn systemd_hears_that_it_is_well_only_while_its_disk_answers() {
     std::fs::write(&stall, "/records.").expect("a stalled store");
     let mut waiting =
         world.command(&["account", "add", "other"]).spawn().expect("the command line runs");
-    heard.complains("the store has not answered within 200 ms");
+    heard.complains("the store has not answered within 5000 ms");
     std::fs::remove_file(&stall).expect("a disk that goes on");
     heard.until("WATCHDOG=1");
     assert!(waiting.wait().expect("an end").success());
@@ -136,12 +137,12 @@ async fn systemd_hears_nothing_while_no_task_has_its_turn() {
     std::fs::write(&stall, "accept4").expect("a stalled network");
     let address = ("127.0.0.1", world.ports.submission[0]);
     let waiting = std::net::TcpStream::connect(address).expect("the kernel takes it");
-    let silence = Duration::from_millis(1500);
+    let silence = Duration::from_secs(6);
     let mut last = 0;
     while heard.0.recv_timeout(silence).is_ok() {
         // What was on its way when the thread began to hang.
         last += 1;
-        assert!(last < 20, "it is well though no task has its turn");
+        assert!(last < 60, "it is well though no task has its turn");
     }
     std::fs::remove_file(&stall).expect("a network that goes on");
     let before = heard.until("STATUS=not well: a task waited ");

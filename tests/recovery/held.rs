@@ -46,7 +46,11 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_and_sends_nothing_u
     }
     let before = taken.lock().expect("the ledger").clone();
     let file = world.backup("relent.tar");
-    assert!(count() > before.len(), "mail went on meanwhile");
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while count() <= before.len() {
+        assert!(std::time::Instant::now() < deadline, "mail went on meanwhile");
+        std::thread::yield_now();
+    }
     stop.store(true, Ordering::SeqCst);
     world.kill_now();
     thread.join().expect("the load ends");
@@ -170,10 +174,7 @@ async fn mail_is_let_go_account_by_account_and_old_mail_may_be_dropped() {
     assert_eq!(status["held"], true, "the other account's is held: {status}");
     let release = &status["released"][0];
     assert_eq!((&release["account"], &release["reason"]), (&"other".into(), &waive[3].into()));
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while world.waiting() != ["ann@reader.example"] {
-        assert!(std::time::Instant::now() < deadline, "{:?}", world.waiting());
-    }
+    world.until_waiting(&["ann@reader.example"]);
     let now =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("past 1970");
     let now = relent::mail::Timestamp(u64::try_from(now.as_millis()).expect("not yet"));

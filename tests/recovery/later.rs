@@ -22,6 +22,7 @@ async fn scene() -> (World, std::path::PathBuf) {
     world.done(&["suppression", "add", "acme", ALL[0], "--text", "by telephone"]);
     world.done(&["recipient", "erase", "acme", ALL[1]]);
     world.done(&["queue", "cancel", "--address", ALL[2]]);
+    world.until_waiting(&ALL[3..]);
     (world, file)
 }
 

@@ -86,8 +86,13 @@ impl World {
 
     /// Waits until nothing waits any more.
     fn run_dry(&self) {
+        self.until_waiting(&[]);
+    }
+
+    /// Waits until these alone wait, in order: an attempt that is under way ends before its mail does.
+    fn until_waiting(&self, left: &[&str]) {
         let deadline = Instant::now() + PATIENCE;
-        while !self.waiting().is_empty() {
+        while self.waiting() != left {
             assert!(Instant::now() < deadline, "still waiting: {:?}", self.waiting());
         }
     }

@@ -97,10 +97,13 @@ impl Client {
         self.say(".")
     }
 
-    /// Whether the relay has closed the connection.
+    /// Whether the relay has closed the connection. The kernel resets one on which something lay unread.
     pub fn is_closed(&mut self) -> bool {
         let mut rest = Vec::new();
-        self.stream.read_to_end(&mut rest).is_ok()
+        match self.stream.read_to_end(&mut rest) {
+            Ok(_) => true,
+            Err(fault) => fault.kind() == std::io::ErrorKind::ConnectionReset,
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{OnceLock, mpsc};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 
 /// How long a test waits for something that must happen.
@@ -80,6 +80,18 @@ impl World {
     /// The same with more settings: of `[delivery]`, and whole sections.
     pub async fn start_with(delivery: &str, more: &str) -> Self {
         let mut world = Self::bare(delivery, more).await;
+        world.furnish();
+        world
+    }
+
+    /// As [`World::start_with`], but what is put off waits until a test has it tried again: no attempt
+    /// comes in between that it did not ask for.
+    pub async fn unhurried(delivery: &str, more: &str) -> Self {
+        let settings = |world: &Self| {
+            let settings = world.settings(delivery, more);
+            settings.replace("retry_delays = [\"1s\"]", "retry_delays = [\"1h\"]")
+        };
+        let mut world = Self::under(settings).await;
         world.furnish();
         world
     }
@@ -519,6 +531,16 @@ pub fn as_nobody(folder: &Path) -> impl Fn() -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&binary);
         command
+    }
+}
+
+/// Waits where this hour (UTC) is about to begin, with which a day begins: what is counted by the day would begin
+/// anew in the middle of a test.
+pub async fn clear_of(hour: u64) {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    let left = (hour * 3600 + 86_400 - now.as_secs() % 86_400) % 86_400;
+    if left < 120 {
+        tokio::time::sleep(Duration::from_secs(left + 1)).await;
     }
 }
 

@@ -250,7 +250,7 @@ impl House {
                 }
             }
         };
-        let in_time = tokio::time::timeout(Duration::from_secs(20), all).await;
+        let in_time = tokio::time::timeout(Duration::from_secs(90), all).await;
         assert!(in_time.is_ok(), "waited for {end}, heard {heard:?}");
         heard
     }

@@ -425,8 +425,16 @@ async fn an_authenticator_is_asked_for_once_it_has_shown_a_code() {
         let person = rig.accounts.person_by_id(ann.id).expect("store").expect("ann");
         person.totp.expect("an authenticator").code(rig.clock.now())
     };
+    // A code that is not right by chance, in this step or the ones beside it.
+    let wrong_code = || {
+        let person = rig.accounts.person_by_id(ann.id).expect("store").expect("ann");
+        let (totp, now) = (person.totp.expect("an authenticator"), rig.clock.now().0);
+        let right = [now - 30_000, now, now + 30_000].map(|at| totp.code(Timestamp(at)));
+        let mut all = ["000000", "111111", "222222", "333333"].into_iter();
+        all.find(|code| right.iter().all(|one| one != code)).expect("three are right at most")
+    };
     assert!(matches!(
-        rig.accounts.confirm_totp(&standing, "000000").await,
+        rig.accounts.confirm_totp(&standing, wrong_code()).await,
         Err(MemberFault::Wrong)
     ));
     let codes = rig.accounts.confirm_totp(&standing, &code()).await.expect("confirmed");
@@ -452,7 +460,7 @@ async fn an_authenticator_is_asked_for_once_it_has_shown_a_code() {
     let drop = async |password: &str, code: &str| {
         rig.accounts.drop_totp(&standing, (password, code.to_owned()), HOME).await
     };
-    assert!(wrong(drop("another good one", "000000").await.map(|()| unreachable())));
+    assert!(wrong(drop("another good one", wrong_code()).await.map(|()| unreachable())));
     let required = |on| RulesChange { totp_required: Some(on), ..RulesChange::default() };
     rig.accounts.set_limits("acme", required(true)).await.expect("set");
     assert!(matches!(drop("another good one", &codes[5]).await, Err(MemberFault::Change(_))));

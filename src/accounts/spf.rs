@@ -218,7 +218,6 @@ fn is_within(address: IpAddr, network: IpAddr, length: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
     use crate::dns::{HickoryResolver, NameServer, Rdata};
 
     async fn judged(record: &str, address: &str) -> Result<(), String> {
@@ -233,8 +232,7 @@ mod tests {
         ];
         records.push(("a.example".to_owned(), Rdata::Txt("v=spf10 is another".into())));
         let server = NameServer::start(([127, 0, 0, 1], 0).into(), &records).expect("a port");
-        let settings =
-            config::Dns { nameservers: vec![server.address()], ..config::Dns::default() };
+        let settings = server.settings();
         let resolver = HickoryResolver::new(&settings).expect("a resolver");
         covers(&*resolver, "a.example", &[address.parse().expect("an address")]).await
     }

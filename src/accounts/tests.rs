@@ -278,8 +278,7 @@ async fn old_keys_sign_until_new_ones_are_published_and_are_dropped_in_their_tim
             .map(|wanted| (wanted.record.name.clone(), Rdata::Txt(wanted.record.value.clone())))
             .collect();
         let server = NameServer::start(([127, 0, 0, 1], 0).into(), &records).expect("a port");
-        let settings =
-            config::Dns { nameservers: vec![server.address()], ..config::Dns::default() };
+        let settings = server.settings();
         let resolver = HickoryResolver::new(&settings).expect("a resolver");
         let kept = Duration::ZERO;
         let looked = accounts.verify_domain(&*resolver, &ours, kept, acme.id, &name).await;
@@ -319,7 +318,7 @@ async fn all_domains_that_wait_are_looked_at_however_many_there_are() {
         records.extend(wanted.map(|one| (one.record.name, Rdata::Txt(one.record.value))));
     }
     let server = NameServer::start(([127, 0, 0, 1], 0).into(), &records).expect("a port");
-    let settings = config::Dns { nameservers: vec![server.address()], ..config::Dns::default() };
+    let settings = server.settings();
     let resolver = HickoryResolver::new(&settings).expect("a resolver");
     let looked = accounts.look_after_domains(&*resolver, &ours, Duration::ZERO).await;
     assert_eq!(looked.expect("a round"), COUNT);

@@ -305,7 +305,7 @@ mod tests {
         let body = "one\r\n .two  \r\n\r\n \t\r\n\r\n";
         let spooled = format!(
             "From: a@acme.example\r\nReply-To: x@acme.example\r\nList-Unsubscribe: <mailto:no@x>\r\n\
-             DKIM-Signature: v=1; d=ACME.example;\r\n b=zzz\r\nDKIM-Signature: v=1; d=other.example\r\n\
+             DKIM-Signature: v=1; d=ACME.example;\r\n b=z.z.z\r\nDKIM-Signature: v=1; d=other.example\r\n\
              Subject: hi\r\n\r\n{body}"
         );
         let marks = Marks {
@@ -327,7 +327,8 @@ mod tests {
         ] {
             assert_eq!(text.matches(present).count(), 1, "{present}");
         }
-        for gone in ["no@x", "x@acme.example\r\nList", "ACME", "zzz"] {
+        // Each holds what no base64 does: a signature is not to say it by chance.
+        for gone in ["no@x", "x@acme.example\r\nList", "ACME.", "z.z.z"] {
             assert!(!text.contains(gone), "{gone}");
         }
         assert!(text.split("\r\n").all(|line| line.len() <= 998));

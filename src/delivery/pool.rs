@@ -124,6 +124,13 @@ impl Pool {
         receiver
     }
 
+    /// Whether a connection to a site waits for work.
+    #[cfg(test)]
+    pub(super) fn rests(&self, site: &Site) -> bool {
+        let sites = self.sites();
+        sites.get(site).is_some_and(|crew| crew.idle.iter().any(|idle| !idle.work.is_closed()))
+    }
+
     /// Whether a server of this site is connected now.
     pub(super) fn reached(&self, site: &Site) -> bool {
         self.connected(site) > 0

@@ -426,13 +426,15 @@ mod tests {
 
     #[tokio::test]
     async fn an_attempts_lookups_share_one_time() {
-        let mut left = Duration::from_millis(100);
+        let mut left = Duration::from_millis(500);
         let silent = || std::future::pending::<Result<(), DnsFault>>();
-        let begun = std::time::Instant::now();
-        for _ in 0..20 {
-            assert!(within(&mut left, silent()).await.is_err());
-        }
-        assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+        let lookups = async {
+            for _ in 0..200 {
+                assert!(within(&mut left, silent()).await.is_err());
+            }
+        };
+        // With a time for each they would take 100 s.
+        timeout(Duration::from_secs(30), lookups).await.expect("one time");
         // What is known already costs no time.
         assert_eq!(within(&mut left, async { Ok(7) }).await, Ok(7));
     }

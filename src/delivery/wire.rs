@@ -108,10 +108,24 @@ mod tests {
         }
     }
 
+    /// Writes until the system takes no more: megabytes, of which a peer that does not read has room for a
+    /// small part. [`fill`] may end while a little merely waits to be acknowledged, and leaves soon.
+    fn stuff(socket: &TcpStream) -> usize {
+        SockRef::from(socket).set_tcp_notsent_lowat(u32::MAX).expect("no limit");
+        let mut wrote = 0;
+        while let Ok(count) = socket.try_write(&[0; 16 << 10]) {
+            wrote += count;
+            assert!(wrote < 1 << 30, "the system's memory has no end");
+        }
+        watch(socket).expect("a system that tells");
+        wrote
+    }
+
     #[tokio::test]
     async fn what_has_not_left_is_discarded_with_its_connection() {
         let (socket, mut peer) = pair().await;
-        let wrote = fill(&socket);
+        let wrote = stuff(&socket);
+        assert!(!look(&socket).left);
         discard(&socket);
         drop(socket);
         let (mut read, mut bytes) = (0, vec![0; 64 << 10]);

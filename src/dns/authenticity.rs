@@ -436,8 +436,8 @@ mod tests {
         let records = records.map(|(name, data)| (name.to_owned(), data));
         let names = NameServer::start(([127, 0, 0, 1], 0).into(), &records).expect("a port");
         let mut config = Config { hostname: "relay.example".into(), ..Config::default() };
-        config.dns.nameservers = vec![names.address()];
-        config.dns.lookups_timeout.0 = Duration::from_secs(5);
+        config.dns = names.settings();
+        config.dns.lookups_timeout.0 = Duration::from_secs(60);
         (config.replies.checks_max, config.replies.signatures_max) = (4, 3);
         let resolver = HickoryResolver::new(&config.dns).expect("a resolver");
         let authenticator = LiveResolver::new(resolver).authenticator(&Live::new(config));

@@ -69,16 +69,13 @@ impl Resolver for LiveResolver {
 mod tests {
     use super::super::{NameServer, Rdata};
     use super::*;
-    use crate::config;
 
     #[tokio::test]
     async fn the_names_of_an_address_are_those_of_the_resolver_that_holds() {
         let ask = |host: &str| {
             let record = ("7.2.0.192.in-addr.arpa".to_owned(), Rdata::Ptr(host.into()));
             let server = NameServer::start(([127, 0, 0, 1], 0).into(), &[record]).expect("a port");
-            let nameservers = vec![server.address()];
-            let settings = config::Dns { nameservers, ..config::Dns::default() };
-            (HickoryResolver::new(&settings).expect("a resolver"), server)
+            (HickoryResolver::new(&server.settings()).expect("a resolver"), server)
         };
         let address = IpAddr::from([192, 0, 2, 7]);
         let ((first, _one), (second, _two)) = (ask("one.example"), ask("two.example"));

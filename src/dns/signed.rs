@@ -191,6 +191,8 @@ fn resolver(address: SocketAddr, validate: bool, anchor: PathBuf) -> Arc<Hickory
         nameservers: vec![address],
         validate,
         trust_anchor: Some(anchor),
+        // More than a busy machine takes.
+        timeout: config::Span::seconds(30),
         ..config::Dns::default()
     };
     HickoryResolver::new(&settings).expect("a resolver")

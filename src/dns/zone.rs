@@ -112,6 +112,16 @@ impl NameServer {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// Settings that ask it alone, and give it more time than a busy machine takes.
+    #[cfg(test)]
+    pub(crate) fn settings(&self) -> crate::config::Dns {
+        crate::config::Dns {
+            nameservers: vec![self.address],
+            timeout: crate::config::Span::seconds(30),
+            ..crate::config::Dns::default()
+        }
+    }
 }
 
 impl Drop for NameServer {

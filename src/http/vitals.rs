@@ -152,10 +152,28 @@ mod tests {
     use super::*;
     use crate::config::{Config, Span};
     use crate::events::message::owner;
+    use crate::mail::Timestamp;
+    use crate::world::Clock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// A clock that stands until it is turned, by milliseconds.
+    #[derive(Default)]
+    struct Turned(AtomicU64);
+
+    impl Clock for Turned {
+        fn now(&self) -> Timestamp {
+            Timestamp(self.0.load(Ordering::SeqCst))
+        }
+        fn steady(&self) -> Duration {
+            Duration::from_millis(self.0.load(Ordering::SeqCst))
+        }
+    }
 
     fn vitals(home: &std::path::Path, lag_max: Duration) -> Vitals {
         let (mut config, world) = (Config::default(), World::real());
         config.health.lag_max = Span(lag_max);
+        (config.health.spool_timeout, config.health.store_timeout) =
+            (Span::seconds(60), Span::seconds(60));
         config.spool.free_space_min = config::Size(0);
         let store = Store::open(home, &config.store, &world);
         let spool = Spool::open(&home.join("spool"), &config.spool, owner(Duration::ZERO), &world);
@@ -165,10 +183,13 @@ mod tests {
     #[tokio::test]
     async fn a_runtime_that_lets_its_tasks_wait_is_not_well() {
         let home = tempfile::tempdir().expect("a folder");
-        let vitals = vitals(home.path(), Duration::from_millis(50));
+        // By a clock that a busy machine does not move.
+        let clock = Arc::new(Turned::default());
+        let mut vitals = vitals(home.path(), Duration::from_millis(50));
+        vitals.world = World { clock: clock.clone(), ..World::real() };
         assert_eq!(vitals.look().await, Ok(()));
-        // The next in turn, on the only thread.
-        tokio::spawn(async { std::thread::sleep(Duration::from_millis(200)) });
+        // The next in turn, on the only thread, holds it for 200 ms.
+        tokio::spawn(async move { clock.0.fetch_add(200, Ordering::SeqCst) });
         let said = vitals.look().await.expect_err("the thread was held");
         assert!(said.contains("health.lag_max is 50ms"), "{said}");
         assert_eq!(vitals.recent().await, Err(said), "what was found just now is believed");

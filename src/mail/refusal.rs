@@ -411,10 +411,11 @@ mod tests {
     #[test]
     fn a_text_made_to_be_slow_is_not() {
         let pattern = Pattern::read("a* b* c* d* e").expect("a pattern");
-        let text = plain(&"a b c d ".repeat(20_000));
+        // Looked at from each word anew, it would take far more than the minute.
+        let text = plain(&"a b c d ".repeat(200_000));
         let begun = std::time::Instant::now();
         assert!(!pattern.is_in(&text, APART_MAX) && !pattern.is_in(&text, usize::MAX));
-        assert!(begun.elapsed() < Duration::from_secs(1));
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     }
 
     #[test]

@@ -322,7 +322,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        let arrived = tokio::time::timeout(Duration::from_secs(20), arrived).await;
+        let arrived = tokio::time::timeout(Duration::from_secs(120), arrived).await;
         arrived.expect("the cursor moves past every event");
         shutdown.cancel();
         running.await.expect("the crossing");

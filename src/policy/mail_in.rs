@@ -293,8 +293,8 @@ mod tests {
     #[tokio::test]
     async fn who_withdrew_comes_back_and_is_known_by_address() {
         let rig = rig().await;
-        let now = rig.policy.world.clock.now();
-        let (before, source) = (Timestamp(now.0 - 60_000), evidence(Source::Page));
+        let now = || rig.policy.world.clock.now();
+        let (before, source) = (Timestamp(now().0 - 60_000), evidence(Source::Page));
         let hash = rig.policy.accounts.hash(rig.stream.account, &rig.ann).expect("hash");
         let done = rig.policy.suppress(
             rig.stream.account,
@@ -309,12 +309,12 @@ mod tests {
             view.expect("store").address
         };
         assert_eq!(known(), None);
-        assert!(matches!(rig.back(now).await, Return::Recorded(_)));
+        assert!(matches!(rig.back(now()).await, Return::Recorded(_)));
         assert_eq!(known().as_ref(), Some(&rig.ann), "the wish names it");
         let done = rig.policy.withdraw(&rig.stream, &rig.ann, before, source).await;
         done.expect("store");
         assert!(
-            matches!(rig.back(now).await, Return::Recorded(_)),
+            matches!(rig.back(now()).await, Return::Recorded(_)),
             "a withdrawal stands for nothing"
         );
     }

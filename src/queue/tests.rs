@@ -24,6 +24,9 @@ mod sites;
 mod time;
 mod watched;
 
+/// More than anything takes that comes at all.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A clock that stands until it is turned.
 struct Turned(AtomicU64);
 
@@ -388,12 +391,12 @@ async fn a_dead_domain_delays_no_other() {
     let hanging = rig.queue.lease(&dead, 9).await;
     assert_eq!(hanging.len(), 2);
     for _ in 0..3 {
-        let due = tokio::time::timeout(Duration::from_secs(5), rig.queue.due()).await;
+        let due = tokio::time::timeout(PATIENCE, rig.queue.due()).await;
         assert_eq!(due.expect("something is due").as_str(), "alive.example");
     }
     rig.end("alive.example", Attempt::Delivered(said("250 ok"))).await;
     drop(hanging);
-    let due = tokio::time::timeout(Duration::from_secs(5), rig.queue.due()).await;
+    let due = tokio::time::timeout(PATIENCE, rig.queue.due()).await;
     assert_eq!(due.expect("something is due"), dead);
 }
 
@@ -497,7 +500,9 @@ async fn a_hold_outlives_a_restart_and_retry_leaves_it() {
 #[tokio::test]
 async fn a_cancel_takes_the_dot_from_what_is_under_attempt() {
     let home = tempfile::tempdir().expect("a folder");
-    let rig = rig(home.path());
+    let mut config = settings();
+    config.queue.permit_wait_max.0 = PATIENCE;
+    let rig = open_with(home.path(), clock(), config);
     let (_, stream) = rig.stream().await;
     let id = rig.accept(&stream, 1, "", &["one@a.example", "two@b.example"]).await;
     let active = rig.one("a.example").await;
@@ -508,7 +513,7 @@ async fn a_cancel_takes_the_dot_from_what_is_under_attempt() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), refused).await.expect("no dot any more");
+    tokio::time::timeout(PATIENCE, refused).await.expect("no dot any more");
     rig.queue.finish(active, Attempt::Deferred(said("451 later"))).await.expect("finished");
     assert_eq!(removed.await.expect("no panic").expect("removed"), 2);
     assert_eq!(rig.waiting().await, 0);
@@ -637,7 +642,7 @@ async fn an_acceptance_that_cannot_be_decoded_keeps_its_body() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), shrunk).await.expect("the second is shrunk");
+    tokio::time::timeout(PATIENCE, shrunk).await.expect("the second is shrunk");
     assert_eq!(length(1), before.0);
 }
 

@@ -14,9 +14,14 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// More than anything takes that comes at all.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 #[derive(Clone)]
 struct Twin {
     syncs: Arc<AtomicU64>,
+    /// Whether syncs wait until this is over.
+    holds: Arc<AtomicBool>,
     fails: Arc<AtomicBool>,
     /// Bytes of every segment from the first to the second that cannot be read.
     bad: Arc<Mutex<(u64, u64)>>,
@@ -31,6 +36,7 @@ impl Default for Twin {
     fn default() -> Self {
         Self {
             syncs: Arc::default(),
+            holds: Arc::default(),
             fails: Arc::default(),
             bad: Arc::default(),
             glitches: Arc::default(),
@@ -120,6 +126,9 @@ impl DiskFile for TwinFile {
     }
     fn sync_data(&self) -> io::Result<()> {
         self.1.syncs.fetch_add(1, Ordering::SeqCst);
+        while self.1.holds.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         if self.1.fails.load(Ordering::SeqCst) {
             return Err(io::Error::other("the disk is gone"));
         }
@@ -183,7 +192,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), wait).await.expect(what);
+    tokio::time::timeout(PATIENCE, wait).await.expect(what);
 }
 
 fn open_with(
@@ -311,12 +320,23 @@ async fn many_that_wait_share_a_sync() {
     let twin = Twin::default();
     let (spool, _) = open(home.path(), &twin);
     let mut tasks = tokio::task::JoinSet::new();
+    let asked = Arc::new(AtomicU64::new(0));
+    twin.holds.store(true, Ordering::SeqCst);
     for _ in 0..500 {
-        let spool = spool.clone();
-        tasks.spawn(async move { append(&spool, "mail").await.is_ok() });
+        let (spool, asked) = (spool.clone(), asked.clone());
+        tasks.spawn(async move {
+            asked.fetch_add(1, Ordering::SeqCst);
+            append(&spool, "mail").await.is_ok()
+        });
     }
+    // All of them wait before the first sync is over, however quick the disk is.
+    while asked.load(Ordering::SeqCst) < 500 {
+        tokio::task::yield_now().await;
+    }
+    twin.holds.store(false, Ordering::SeqCst);
     assert!(tasks.join_all().await.into_iter().all(|ok| ok));
-    assert!(twin.syncs.load(Ordering::SeqCst) < 400);
+    let syncs = twin.syncs.load(Ordering::SeqCst);
+    assert!(syncs < 100, "{syncs} syncs");
 }
 
 #[tokio::test]
@@ -523,7 +543,7 @@ async fn a_body_full_of_false_records_delays_no_start() {
     let began = std::time::Instant::now();
     let (spool, recovery) = open(home.path(), &twin);
     assert_eq!((recovery.records, recovery.quarantined), (2, 1));
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
     drop(spool);
 }
 
@@ -558,7 +578,7 @@ async fn what_a_failed_sync_refused_is_not_there_after_a_restart() {
     append(&spool, "1 taken").await.expect("written");
     twin.fails.store(true, Ordering::SeqCst);
     assert!(append(&spool, "2 refused").await.is_err());
-    let failed = tokio::time::timeout(Duration::from_secs(10), spool.failed()).await;
+    let failed = tokio::time::timeout(PATIENCE, spool.failed()).await;
     assert!(matches!(failed, Ok(SpoolFault::Stopped(_))), "{failed:?}");
     twin.fails.store(false, Ordering::SeqCst);
     drop(spool);
@@ -632,7 +652,7 @@ async fn a_body_outlives_its_release_until_the_mark_is_durable() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), shrunk).await.expect("shrunk once it is durable");
+    tokio::time::timeout(PATIENCE, shrunk).await.expect("shrunk once it is durable");
     assert_eq!(numbers(&spool), [1, 2, 3, 4]);
 }
 
@@ -657,7 +677,7 @@ async fn the_age_of_a_segment_outlives_a_restart() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), removed).await.expect("old enough to go");
+    tokio::time::timeout(PATIENCE, removed).await.expect("old enough to go");
     assert_eq!(numbers(&spool), [1]);
 }
 

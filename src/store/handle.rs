@@ -528,7 +528,7 @@ mod tests {
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(20), taken).await.expect("room again");
+        tokio::time::timeout(std::time::Duration::from_secs(60), taken).await.expect("room again");
         assert_eq!(store.transact(count).await.expect("store"), Ok(2));
     }
 

@@ -168,6 +168,10 @@ mod tests {
         let mut watched = Watched::read(&certificate, &key).expect("a pair");
         let new = rcgen::generate_simple_self_signed(vec!["new.example".into()]).expect("made");
         fs::write(&certificate, new.cert.pem()).expect("written");
+        // Of the same size, and written in the same tick of the clock, it would look like the old one.
+        let file = OpenOptions::new().append(true).open(&certificate).expect("a file");
+        file.set_modified(std::time::SystemTime::now() + Duration::from_secs(60))
+            .expect("its time");
         for _ in 0..2 {
             watched.look();
             assert_eq!(names(&watched), ["old.example"]);

@@ -74,7 +74,7 @@ mod tests {
             std::thread::sleep(Duration::from_micros(busy));
             alarm.ring().await;
             assert!(begun.elapsed() >= Duration::from_millis(2), "{busy}");
-            assert!(begun.elapsed() < Duration::from_secs(5), "{busy}");
+            assert!(begun.elapsed() < Duration::from_secs(60), "{busy}");
         }
         Alarm::after(Duration::ZERO).ring().await;
     }

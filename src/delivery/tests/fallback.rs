@@ -39,6 +39,10 @@ struct Deaf {
     most: AtomicU32,
 }
 
+/// Times for a connection: one that a test can wait for, and one that no delay comes near.
+const SHORT: Duration = Duration::from_secs(6);
+const LONG: Duration = Duration::from_secs(120);
+
 struct Waits(Arc<AtomicU32>);
 
 impl Drop for Waits {
@@ -64,7 +68,12 @@ impl Network for Deaf {
     }
 }
 
-async fn house(addresses: &[&str], connections_max: u32) -> (House, Arc<Deaf>) {
+/// A house that waits so long for each connection to one of these addresses.
+async fn house(
+    addresses: &[&str],
+    connections_max: u32,
+    connect_timeout: Duration,
+) -> (House, Arc<Deaf>) {
     let network = Arc::new(Deaf::default());
     let world = World { network: network.clone(), ..World::real() };
     let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -72,7 +81,7 @@ async fn house(addresses: &[&str], connections_max: u32) -> (House, Arc<Deaf>) {
     let set = |delivery: &mut crate::config::Delivery| {
         delivery.connections_max = connections_max;
         delivery.connect_fallback_delay = "20ms".parse().expect("a span");
-        delivery.connect_timeout = "3s".parse().expect("a span");
+        delivery.connect_timeout.0 = connect_timeout;
     };
     let script = Arc::new(Script::default());
     let house = house_in(world, server, Arc::new(Host(addresses)), Vec::new(), script, set).await;
@@ -94,9 +103,9 @@ async fn takes(house: &mut House) -> Duration {
 
 #[tokio::test]
 async fn an_address_that_does_not_answer_costs_a_moment_and_not_its_whole_time() {
-    let (mut house, network) = house(&["127.0.0.98", "127.0.0.1"], 200).await;
+    let (mut house, network) = house(&["127.0.0.98", "127.0.0.1"], 200, LONG).await;
     let took = takes(&mut house).await;
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(took < LONG / 2, "{took:?}");
     assert_eq!(network.waiting.load(Ordering::SeqCst), 0, "the one that lost is closed");
     assert_eq!(network.most.load(Ordering::SeqCst), 2);
 }
@@ -104,24 +113,24 @@ async fn an_address_that_does_not_answer_costs_a_moment_and_not_its_whole_time()
 #[tokio::test]
 async fn no_more_than_two_are_opened_at_a_time() {
     let addresses = ["127.0.0.96", "127.0.0.97", "127.0.0.98", "127.0.0.1"];
-    let (mut house, network) = house(&addresses, 200).await;
+    let (mut house, network) = house(&addresses, 200, SHORT).await;
     let took = takes(&mut house).await;
-    assert!(took >= Duration::from_secs(3), "the third waits for one of the first two: {took:?}");
+    assert!(took >= SHORT, "the third waits for one of the first two: {took:?}");
     assert_eq!(network.most.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
 async fn a_second_is_opened_only_where_a_place_is_free() {
     // Of three places one server may hold one.
-    let (mut house, network) = house(&["127.0.0.98", "127.0.0.1"], 3).await;
+    let (mut house, network) = house(&["127.0.0.98", "127.0.0.1"], 3, SHORT).await;
     let took = takes(&mut house).await;
-    assert!(took >= Duration::from_secs(3), "{took:?}");
+    assert!(took >= SHORT, "{took:?}");
     assert_eq!(network.most.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
 async fn a_family_that_leads_nowhere_is_tried_last_the_next_time() {
-    let (mut house, network) = house(&["::1", "127.0.0.1"], 200).await;
+    let (mut house, network) = house(&["::1", "127.0.0.1"], 200, LONG).await;
     takes(&mut house).await;
     let asked = std::mem::take(&mut *network.asked.lock().expect("asked"));
     assert_eq!(asked, ["::1".parse::<IpAddr>().expect("one"), [127, 0, 0, 1].into()]);

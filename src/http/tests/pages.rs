@@ -185,6 +185,8 @@ async fn idle_connections_of_one_peer_leave_room_for_others() {
     let mut house = House::build().await;
     let mut config = (*house.parts.config).clone();
     (config.http.connections_max, config.http.connections_per_address_max) = (4, 2);
+    // However long the others take, they are kept open.
+    config.http.header_timeout = Span::minutes(10);
     house.parts.config = config.into();
     let to = house.public().await;
     let from = |peer: [u8; 4]| async move {

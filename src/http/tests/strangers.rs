@@ -227,6 +227,10 @@ impl House {
             let body = match serde_json::from_str::<Value>(&answer.body) {
                 Ok(mut said) => {
                     said.as_object_mut().map(|said| said.remove("cursor"));
+                    // And a day may end in between.
+                    if let Some(Value::Object(used)) = said.get_mut("used") {
+                        used.remove("day_ends");
+                    }
                     // That the operator looked is noted.
                     if let Some(items) = said["items"].as_array_mut() {
                         items.retain(|item| item["kind"] != "recipient.exported");

@@ -194,14 +194,14 @@ async fn quiet_hours_move_the_next_attempt_and_the_end_of_trying() {
     assert_ne!(rig.outcomes()[13], failed);
 }
 
-/// A disk that counts how often it is told to make what was written durable.
-struct Counting(Arc<AtomicU64>);
+/// A disk that counts how often it is told to make what was written durable, and takes so long for that.
+struct Counting(Arc<AtomicU64>, Duration);
 
-struct CountingFile(Arc<dyn DiskFile>, Arc<AtomicU64>);
+struct CountingFile(Arc<dyn DiskFile>, Arc<AtomicU64>, Duration);
 
 impl Counting {
     fn file(&self, file: io::Result<Arc<dyn DiskFile>>) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(CountingFile(file?, self.0.clone())))
+        Ok(Arc::new(CountingFile(file?, self.0.clone(), self.1)))
     }
 }
 
@@ -247,6 +247,7 @@ impl DiskFile for CountingFile {
     }
     fn sync_data(&self) -> io::Result<()> {
         self.1.fetch_add(1, Ordering::SeqCst);
+        std::thread::sleep(self.2);
         self.0.sync_data()
     }
     fn modified(&self) -> io::Result<Timestamp> {
@@ -261,7 +262,7 @@ impl DiskFile for CountingFile {
 async fn many_items_end_in_few_writes() {
     let home = tempfile::tempdir().expect("a folder");
     let (clock, syncs) = (clock(), Arc::new(AtomicU64::new(0)));
-    let disk = Arc::new(Counting(syncs.clone()));
+    let disk = Arc::new(Counting(syncs.clone(), Duration::ZERO));
     let world = World { clock: clock.clone(), disk, ..World::real() };
     let rig = open_in(world, home.path(), clock, settings());
     let (account, stream) = rig.stream().await;
@@ -293,7 +294,8 @@ async fn many_items_end_in_few_writes() {
 async fn many_items_expire_in_few_writes_and_leave_nothing_in_line() {
     let home = tempfile::tempdir().expect("a folder");
     let (clock, syncs) = (clock(), Arc::new(AtomicU64::new(0)));
-    let disk = Arc::new(Counting(syncs.clone()));
+    // Slow, so that what is written meanwhile waits for the next sync, however busy the machine is.
+    let disk = Arc::new(Counting(syncs.clone(), Duration::from_millis(50)));
     let world = World { clock: clock.clone(), disk, ..World::real() };
     let rig = open_in(world, home.path(), clock, settings());
     let (_, stream) = rig.stream().await;

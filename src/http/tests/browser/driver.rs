@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Longest wait for the driver's port, and for one command.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_secs(180);
 
 /// A browser with one window; everything of it ends when this is dropped.
 pub(super) struct Driver {
@@ -74,11 +74,18 @@ impl Driver {
         }}});
         let made = driver.ask("POST", "/session", &wanted).await;
         driver.session = made["sessionId"].as_str().expect("a session").to_owned();
-        driver.tell("timeouts", &json!({ "script": 60_000, "pageLoad": 60_000 })).await;
+        driver.tell("timeouts", &json!({ "script": 120_000, "pageLoad": 120_000 })).await;
         Some(driver)
     }
 
     async fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let value = self.answer(method, path, body).await;
+        assert!(value.get("error").is_none(), "{method} {path}: {value:#}");
+        value
+    }
+
+    /// What the driver answers, an error too.
+    async fn answer(&self, method: &str, path: &str, body: &Value) -> Value {
         let talk = async {
             let mut io = TcpStream::connect(("127.0.0.1", self.port)).await.expect("the driver");
             let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -108,9 +115,7 @@ impl Driver {
         };
         let text = tokio::time::timeout(WAIT_MAX, talk).await.expect("the driver answers");
         let answer: Value = serde_json::from_str(&text).expect("JSON");
-        let value = answer["value"].clone();
-        assert!(value.get("error").is_none(), "{method} {path}: {value:#}");
-        value
+        answer["value"].clone()
     }
 
     async fn tell(&self, what: &str, body: &Value) -> Value {
@@ -151,7 +156,10 @@ impl Driver {
         self.run("window.isLeft = false").await;
         self.press(selector).await;
         let is_there = "return window.isLeft === undefined && document.readyState === 'complete'";
-        let arrival = async { while self.run(is_there).await != json!(true) {} };
+        let path = format!("/session/{}/execute/sync", self.session);
+        let asked = json!({ "script": is_there, "args": [] });
+        // In a page that is just going nothing can be run: that is an error, and no answer.
+        let arrival = async { while self.answer("POST", &path, &asked).await != json!(true) {} };
         tokio::time::timeout(WAIT_MAX, arrival).await.expect("the next page comes");
     }
 

@@ -120,7 +120,8 @@ async fn a_certificate_is_renewed_in_time_under_open_sessions_and_may_keep_its_k
         return;
     }
     let mut pebble = Pebble::new(60);
-    let acme = format!("hosts = [\"{RELAY}\"]\nrenew_percent = 5\nkeep_keys = true");
+    // Nine seconds, in which all listeners are looked at.
+    let acme = format!("hosts = [\"{RELAY}\"]\nrenew_percent = 15\nkeep_keys = true");
     let world = world(&mut pebble, true, &acme, "").await;
     told(&world, are_there);
     let first = everywhere(&world, RELAY).await;

@@ -1,7 +1,7 @@
 //! Certificates in files that somebody else renews: read anew by themselves, whole or not at all, and warned of
 //! where nobody does.
 
-use super::{RELAY, ask, at, connect, everywhere, open_session, told};
+use super::{RELAY, at, counted, everywhere, open_session, told};
 use crate::support::World;
 use crate::support::certificates::Authority;
 use std::os::unix::fs::symlink;
@@ -56,8 +56,7 @@ async fn links_that_lead_to_new_files_are_followed_under_open_sessions() {
     let fault = unfit["certificates"][0]["fault"].as_str().unwrap_or_default();
     assert!(fault.contains("privkey.pem: does not fit"), "{fault}");
     assert_eq!(everywhere(&world, RELAY).await, first);
-    let figures = ask(&mut connect(world.ports.http[0]).await, "GET /metrics").await;
-    assert!(figures.contains("relent_certificate_faults 1"), "{figures}");
+    counted(&world, "relent_certificate_faults 1").await;
     lead(&folder, "privkey", 2);
     told(&world, |told| {
         let main = &told["certificates"][0];
@@ -103,9 +102,8 @@ async fn a_certificate_that_ends_is_warned_of_in_log_figures_and_check() {
     let checked = world.done(&["check"]);
     let said = checked.out + &checked.err;
     assert!(said.contains("c.pem has ended, 2001-01-01T00:00:00Z"), "{said}");
-    let figures = ask(&mut connect(world.ports.http[0]).await, "GET /metrics").await;
     let line = format!("relent_certificate_not_after_seconds{{name=\"{RELAY}\"}} 978307200");
-    assert!(figures.contains(&line), "{figures}");
+    counted(&world, &line).await;
     let shown = told(&world, |_| true);
     assert_eq!(shown["certificates"][0]["holds"], "ended");
     let table = world.done(&["tls", "show"]).out;

@@ -88,6 +88,18 @@ fn told(world: &World, is: impl Fn(&serde_json::Value) -> bool) -> serde_json::V
     }
 }
 
+/// Waits until a figure is so.
+async fn counted(world: &World, line: &str) {
+    let begun = Instant::now();
+    loop {
+        let figures = ask(&mut connect(world.ports.http[0]).await, "GET /metrics").await;
+        if figures.contains(line) {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "no {line}: {figures}");
+    }
+}
+
 /// A page over TLS.
 async fn page(port: u16, name: &str, request: &str) -> String {
     let mut stream = handshake(connect(port).await, name).await;

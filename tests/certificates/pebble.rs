@@ -2,9 +2,10 @@
 //! world's name server and comes to look at the ports of the daemon under test.
 
 use crate::support::certificates::Authority;
-use crate::support::{World, free_port};
+use crate::support::{PATIENCE, World, free_port};
 use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 /// The name under which it is asked.
 pub(super) const NAME: &str = "ca.relent.example";
@@ -88,7 +89,10 @@ impl Pebble {
             .spawn()
             .expect("pebble starts");
         self.daemon = Some(daemon);
+        let deadline = Instant::now() + PATIENCE;
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let log = || std::fs::read_to_string(world.path("pebble.log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "pebble does not listen: {}", log());
             std::thread::yield_now();
         }
     }

@@ -18,9 +18,9 @@ const CHUNK: usize = 200;
 const NAMED: usize = 10;
 
 /// How long the receiving server may take, on a busy machine, to read a dot that its kernel had before
-/// the stop was acknowledged. What a lost stop brings is later than that; what a missing last look brings, the
-/// race of `policy` measures.
-const READING_MAX: Duration = Duration::from_millis(50);
+/// the stop was acknowledged. What a lost stop brings is later than that, or comes from a later daemon; what a
+/// missing last look brings, the race of `policy` measures.
+const READING_MAX: Duration = Duration::from_secs(10);
 
 /// What the clients saw, outside the daemon.
 #[derive(Default)]
@@ -31,6 +31,9 @@ pub(super) struct Ledger {
     pub(super) refused: Mutex<Vec<String>>,
     /// Recipients that are to be stopped; with the moment of the acknowledgement where one arrived.
     pub(super) stops: Mutex<HashMap<String, Option<Instant>>>,
+    /// Moments at which nothing was under way that a daemon had sent before its end: whoever had been stopped
+    /// gets nothing after the next such moment, not by a hair.
+    ends: Mutex<Vec<Instant>>,
     next: AtomicU64,
     /// How much of the mailbox is older than this ledger.
     since: usize,
@@ -81,8 +84,20 @@ impl Ledger {
             accepted: Mutex::new(accepted),
             refused: Mutex::new(list(&self.refused)),
             stops: Mutex::new(stops),
+            ends: Mutex::new(vec![Instant::now()]),
             ..Self::since(since, self.next.load(Ordering::Relaxed))
         }
+    }
+
+    /// Notes that nothing is under way to the receiver.
+    pub(super) fn note_end(&self) {
+        self.ends.lock().expect("ledger").push(Instant::now());
+    }
+
+    /// How many messages and how many stops were acknowledged so far.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let accepted = self.accepted.lock().expect("ledger").len();
+        (accepted, self.stops.lock().expect("ledger").values().flatten().count())
     }
 
     /// The next recipient of this kind.
@@ -183,11 +198,15 @@ pub(super) async fn judge(world: &World, ledger: &Ledger, silence: Duration) -> 
     }
     let came = received(&world.receiver.mailbox());
     let mailbox = world.receiver.mailbox().split_off(ledger.since);
+    let ends = ledger.ends.lock().expect("ledger").clone();
+    let is_late = |stopped: Instant, came: Instant| {
+        came > stopped + READING_MAX || ends.iter().any(|end| stopped <= *end && *end < came)
+    };
     // Whom a dot reached after their stop was acknowledged, and by how much.
     let late = |mail: &Received| {
         let stopped =
             mail.recipients.iter().filter_map(|to| Some((to.clone(), (*stops.get(to)?)?)));
-        let after = stopped.filter(|(_, at)| mail.at > *at + READING_MAX);
+        let after = stopped.filter(|(_, at)| is_late(*at, mail.at));
         after.map(|(to, at)| format!("{to} (by {:?})", mail.at - at)).collect::<Vec<_>>()
     };
     let mut times: HashMap<&String, u32> = HashMap::new();

@@ -2,7 +2,7 @@
 //! daemon is killed and the image copied, as it is, before anything is unmounted: what had not reached
 //! the image is gone. The daemon starts on the copy, and goes on there until the next cut.
 
-use super::kills::load_until_killed;
+use super::kills::{load_until_killed, longer};
 use super::ledger::{Ledger, Verdict, judge};
 use super::{Dice, is_long};
 use crate::support::World;
@@ -94,9 +94,8 @@ impl Machine {
     }
 
     /// Load, a cut, and the disk as it then is. The daemon is not started.
-    fn cut(&mut self, number: u64, ledger: &Ledger, dice: &mut Dice) {
+    fn cut(&mut self, number: u64, ledger: &Ledger, life: Duration) {
         let (image, next) = (self.image.clone(), self.world.path(&format!("disk-{number}.img")));
-        let life = Duration::from_millis(LIFE.0 + dice.below(LIFE.1 - LIFE.0));
         load_until_killed(&mut self.world, ledger, life, || snapshot(&image, &next));
         self.unmount();
         std::fs::remove_file(&self.image).expect("the old disk goes");
@@ -127,7 +126,15 @@ async fn cut_often(machine: &mut Machine, cuts: u64, under: &[String]) -> Option
     machine.world.receiver.misbehave(vec![waits]);
     machine.world.try_launch(under, &[]).then_some(())?;
     for number in 1..=cuts {
-        machine.cut(number, &ledger, &mut dice);
+        let life = Duration::from_millis(LIFE.0 + dice.below(LIFE.1 - LIFE.0));
+        machine.cut(number, &ledger, life);
+        machine.world.try_launch(under, &[]).then_some(())?;
+    }
+    for (number, life) in (cuts + 1..).zip(longer(LIFE.1)) {
+        if ledger.counts().0 > 0 {
+            break;
+        }
+        machine.cut(number, &ledger, life);
         machine.world.try_launch(under, &[]).then_some(())?;
     }
     machine.world.receiver.misbehave(Vec::new());

@@ -1,8 +1,9 @@
 //! Kills while programs are told what happens. What was sent and stopped, what the receiving server took and what
 //! the program was told are three ledgers outside the daemon: no event is missing, and none is made up.
 
+use super::kills::{load_until_killed, longer};
 use super::ledger::{Ledger, judge};
-use super::{Dice, is_long, kills::load_until_killed};
+use super::{Dice, is_long};
 use crate::support::World;
 use crate::support::endpoint::{Endpoint, Manner, Told};
 use relent::demo::receiver::Fault;
@@ -20,6 +21,8 @@ const LIFE: (u64, u64) = (50, 450);
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// How many calls must come before the ledgers are compared again.
 const CHUNK: usize = 500;
+/// Fewer events that must be told show nothing.
+const WANTED_MIN: usize = 100;
 /// How many missing events a failure names.
 const NAMED: usize = 10;
 
@@ -87,11 +90,22 @@ async fn missing(mut world: World, environment: &[(&str, &str)]) -> Vec<(String,
         load_until_killed(&mut world, &ledger, life, || ());
         world.launch(environment);
     }
+    for life in longer(LIFE.1) {
+        if expected(&ledger).len() > WANTED_MIN {
+            break;
+        }
+        load_until_killed(&mut world, &ledger, life, || ());
+        world.launch(environment);
+    }
     world.receiver.misbehave(Vec::new());
     endpoint.behave(|_| Manner::ok());
     let verdict = judge(&world, &ledger, SILENCE_MAX).await;
     let wanted = expected(&ledger);
-    assert!(wanted.len() > 100, "the load was too small to show anything: {}", verdict.told());
+    assert!(
+        wanted.len() > WANTED_MIN,
+        "the load was too small to show anything: {}",
+        verdict.told()
+    );
     let heard = loop {
         let told = endpoint.told();
         let heard = Heard::read(&told);

@@ -11,11 +11,11 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long nothing may arrive before what is missing is called lost.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
+const SILENCE_MAX: Duration = Duration::from_secs(20);
 /// Longest time that an end may take: more than the drain of the settings below.
-const END_MAX: Duration = Duration::from_secs(15);
-/// Longest wait for what should come at once.
-const SOON: Duration = Duration::from_millis(400);
+const END_MAX: Duration = Duration::from_secs(60);
+/// Longest wait for what should come at once; where it does not, the load goes on.
+const SOON: Duration = Duration::from_secs(2);
 /// Segments that a run may come to.
 const SEGMENTS: u64 = 60;
 /// Every message fills a segment, so that a run begins, shrinks and removes several.
@@ -211,6 +211,8 @@ impl Scene {
         let ended = self.world.end(END_MAX);
         let is_killed = ended.is_some_and(|status| status.signal() == Some(9));
         let is_hit = is_killed || self.traced(id).await.contains("(INJECTED)");
+        self.settle().await;
+        ledger.note_end();
         self.world.receiver.misbehave(Vec::new());
         self.world.launch(&[]);
         if empty {
@@ -270,7 +272,8 @@ impl Scene {
                     waiting.push(to);
                 }
             }
-            if is_silent && !self.world.ends_within(SOON) {
+            // Who leaves a command unanswered is about to end.
+            if is_silent && !self.world.ends_within(END_MAX) {
                 mute += 1;
             }
             for to in waiting.iter().take(2) {

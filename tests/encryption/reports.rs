@@ -9,6 +9,7 @@ use relent::dns::Rdata;
 use serde_json::Value;
 use std::io::Read;
 use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// The library that moves a process's wall clock, where it is installed.
 fn library() -> Option<PathBuf> {
@@ -26,6 +27,11 @@ fn unpacked(packed: &[u8]) -> Value {
 async fn a_day_is_counted_over_a_restart_and_reported_by_mail_and_over_https() {
     // A machine without the library has no day to move.
     let Some(library) = library() else { return };
+    // A day that ended in the middle would be two.
+    let left = 86_400 - UNIX_EPOCH.elapsed().expect("past 1970").as_secs() % 86_400;
+    if left < 120 {
+        tokio::time::sleep(Duration::from_secs(left)).await;
+    }
     let settings = "[tls_reports]\nsave_delay = \"50ms\"\nspread = \"0s\"\n";
     let mut lab = Lab::start(BRIEF, settings).await;
     let host = "mx.counted.example";

@@ -7,7 +7,7 @@ cd /result
 trap 'journalctl --no-pager --output=cat --unit=relent.service >journal' EXIT
 relent="/opt/relent --config /etc/relent/relent.toml"
 shows() { systemctl show --property="$1" --value relent.service; }
-waits_for() { for _ in $(seq 400); do eval "$1" && return 0; sleep 0.05; done; return 1; }
+waits_for() { for _ in $(seq 1200); do eval "$1" && return 0; sleep 0.05; done; return 1; }
 
 systemctl start relent.socket relent.service
 echo $? >started

@@ -97,7 +97,9 @@ async fn what_is_handed_over_anew_is_taken_by_a_reload_and_reached_from_the_sand
     let (first, second) = (Authority::new("First"), Authority::new("Second"));
     hand_over(&first);
     let settings = std::fs::read_to_string(world.path("relent.toml")).expect("settings");
-    let tls = "[tls]\ncertificate = \"credential:certificate.pem\"\nkey = \"credential:key.pem\"\n";
+    // Only a reload looks at them.
+    let tls = "[tls]\ncertificate = \"credential:certificate.pem\"\nkey = \"credential:key.pem\"\n\
+               look_interval = \"1h\"\n";
     std::fs::write(world.path("relent.toml"), settings + tls).expect("settings");
     let folder = handed.display().to_string();
     world.launch(&[("CREDENTIALS_DIRECTORY", &folder)]);

@@ -21,6 +21,8 @@ pub enum Manner {
     Answer(&'static str, Vec<(&'static str, String)>, Vec<u8>),
     /// Reads the call and never answers.
     Hang,
+    /// Reads the call, does not answer for this long, and ends the connection then.
+    HangUpAfter(Duration),
     /// Ends the connection without a word.
     Reset,
     /// Answers a byte at a time, without end.
@@ -294,6 +296,10 @@ where
         Manner::Hang => {
             // Until the other end gives up.
             let _ = stream.read_u8().await;
+            Ok(false)
+        }
+        Manner::HangUpAfter(long) => {
+            tokio::time::sleep(long).await;
             Ok(false)
         }
         Manner::Reset => Ok(false),

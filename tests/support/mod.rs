@@ -16,11 +16,11 @@ use relent::tls::Server;
 use std::fs::Permissions;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{OnceLock, mpsc};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 
@@ -545,12 +545,16 @@ pub async fn clear_of(hour: u64) {
 }
 
 /// A port that nobody has at an address, nor with some luck at any, and that the kernel gives nobody who asks for
-/// one: it stays free until it is used, and while a daemon starts anew.
+/// one: it stays free until it is used, and while a daemon starts anew. No other test is given it either.
 pub fn free_port(at: Ipv4Addr) -> u16 {
+    /// What is held of UDP until this process ends, so that all tests on this machine know what is given away.
+    static GIVEN: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
     loop {
         let chance = RandomState::new().build_hasher().finish();
         let port = 10_000 + u16::try_from(chance % 20_000).expect("it is less");
+        let Ok(mark) = UdpSocket::bind((at, port)) else { continue };
         if TcpListener::bind((at, port)).is_ok() {
+            GIVEN.lock().unwrap_or_else(PoisonError::into_inner).push(mark);
             return port;
         }
     }

@@ -17,17 +17,18 @@ settings, more, program = sys.argv[1:4]
 is_root = os.geteuid() == 0
 
 
-def open_one():
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def open_one(address="127.0.0.1"):
     for port in range(1023, 600, -1) if is_root else [0]:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind(("127.0.0.1", port))
-            break
+            # Two may bind one port: it is whose it is once somebody listens.
+            listener.bind((address, port))
+            listener.listen()
+            return listener
         except OSError:
-            continue
-    listener.listen()
-    return listener
+            listener.close()
+    raise SystemExit("no port is free")
 
 
 with open(settings) as file:
@@ -44,7 +45,7 @@ if more == "short":
     opened.pop().close()
     names.pop()
 if more == "stray":
-    opened.append(open_one())
+    opened.append(open_one("127.0.0.77"))
     names.append("other.socket")
 if more == "udp":
     opened.append(socket.socket(type=socket.SOCK_DGRAM))

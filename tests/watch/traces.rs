@@ -91,8 +91,6 @@ fn collector() -> (String, Receiver<Span>) {
             assert!(head.to_ascii_lowercase().contains("application/x-protobuf"), "{head}");
             let mut body = vec![0; length];
             reader.read_exact(&mut body).expect("a body");
-            let _ = stream
-                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             for resource in all(&body, 1) {
                 let about = all(&resource, 1).pop().unwrap_or_default();
                 assert_eq!(
@@ -107,6 +105,9 @@ fn collector() -> (String, Receiver<Span>) {
                     }
                 }
             }
+            // Once all of them are kept: a daemon that has ended has waited for this.
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         }
     });
     (address, spans)

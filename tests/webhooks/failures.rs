@@ -1,18 +1,13 @@
 //! Endpoints that fail, in every way they can.
 
-use super::{Lab, PAUSES, about, add, send};
+use super::{Lab, PAUSES, about, add, both, send};
 use crate::support::PATIENCE;
 use crate::support::endpoint::{Endpoint, Manner, Told};
 use std::time::{Duration, Instant};
 
-/// Both events of a message that is delivered.
-fn both(to: &'static str) -> impl Fn(&[Told]) -> bool {
-    move |told| about(told, to).len() == 2
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_misbehaves_gets_everything_once_it_behaves() {
-    let lab = Lab::start(PAUSES).await;
+    let lab = Lab::start(&format!("{PAUSES}timeout = \"500ms\"\n")).await;
     let elsewhere = Endpoint::start().await;
     let location = vec![("Location", elsewhere.url())];
     let forever = b"x".repeat(1 << 20);
@@ -55,21 +50,19 @@ async fn a_success_counts_however_its_body_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_dead_endpoint_keeps_no_other_waiting() {
-    let lab = Lab::start("calls_max = 4\n").await;
+    let lab = Lab::start("calls_max = 4\nfailures_max = 1000\n").await;
     let dead = Endpoint::start().await;
-    dead.behave(|_| Manner::Hang);
-    for _ in 0..24 {
+    dead.behave(|_| Manner::HangUpAfter(Duration::from_secs(1)));
+    for _ in 0..12 {
         add(&lab.world, &[&dead.url()]);
     }
-    let people: Vec<String> = (0..40).map(|n| format!("p{n}@reader.example")).collect();
-    let begun = Instant::now();
+    let people: Vec<String> = (0..80).map(|n| format!("p{n}@reader.example")).collect();
     send(&lab.world, &people.iter().map(String::as_str).collect::<Vec<_>>());
-    let all = |told: &[Told]| people.iter().all(|to| about(told, to).len() == 2);
-    lab.endpoint.wait("all of it", all).await;
-    // Eighty calls, and at each turn of theirs the others hang for half a second: minutes, were turns shared evenly.
-    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
-    // Five are called at a time and without the limit all; who has hung up is noticed a moment later.
-    assert!(dead.most_at_a_time() < 16, "{} at a time hung", dead.most_at_a_time());
+    // A hundred and sixty calls, eight at a time, and between them twelve that hang for a second, four at a time: a
+    // minute, were turns shared evenly. One that was slow waits once behind those twelve, one at a time.
+    let all = |told: &[Told]| people.iter().all(|to| both(to)(told));
+    lab.endpoint.wait_for(Duration::from_secs(40), "all of it", all).await;
+    assert!(dead.most_at_a_time() <= 5, "{} at a time hung", dead.most_at_a_time());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,19 +109,24 @@ async fn a_call_that_fails_for_too_long_is_kept_and_made_again_by_hand() {
         "ann@reader.example" => Manner::Answer("422 No", Vec::new(), b"unknown person".to_vec()),
         _ => Manner::ok(),
     });
-    send(&lab.world, &["ann@reader.example", "bob@reader.example"]);
+    // One after the other: what happens while an endpoint fails may be given up before it is called.
+    send(&lab.world, &["bob@reader.example"]);
     lab.endpoint.wait("both of Bob", both("bob@reader.example")).await;
+    send(&lab.world, &["ann@reader.example"]);
     lab.shows("that both of Ann have failed", |shown| {
         shown["failed"] == 2 && shown["waiting"] == 0
     });
     let listed = lab.world.done(&["webhook", "failed", "list", "acme", &lab.id, "--json"]).json();
     let listed = listed.as_array().expect("a list");
-    let kinds: Vec<_> = listed.iter().filter_map(|one| one["event"].as_str()).collect();
-    assert_eq!(kinds, ["message.accepted", "message.delivered"]);
-    assert_eq!(listed[0]["said"], "answered 422 Unprocessable Entity: unknown person");
-    assert!(listed[0]["attempts"].as_u64().is_some_and(|attempts| attempts >= 2), "{listed:?}");
+    let of = |kind: &str| {
+        let found = listed.iter().find(|one| one["event"] == kind);
+        found.unwrap_or_else(|| panic!("no {kind} in {listed:?}"))
+    };
+    let (accepted, delivered) = (of("message.accepted"), of("message.delivered"));
+    assert_eq!(accepted["said"], "answered 422 Unprocessable Entity: unknown person");
+    assert!(accepted["attempts"].as_u64().is_some_and(|attempts| attempts >= 2), "{listed:?}");
     lab.endpoint.behave(|_| Manner::ok());
-    let number = listed[1]["number"].to_string();
+    let number = delivered["number"].to_string();
     lab.world.done(&["webhook", "failed", "redeliver", "acme", &lab.id, &number]);
     let one = |told: &[Told]| about(told, "ann@reader.example") == ["message.delivered"];
     lab.endpoint.wait("the one", one).await;
@@ -148,9 +146,12 @@ async fn an_endpoint_that_fails_for_too_long_is_called_no_more() {
     let more =
         format!("{PAUSES}failures_max = 2\nretries_max = \"400ms\"\ndisable_after = \"1200ms\"\n");
     let lab = Lab::start(&more).await;
-    lab.endpoint.behave(|_| Manner::Reset);
     let people: Vec<String> = (0..10).map(|n| format!("p{n}@reader.example")).collect();
+    // What it fails to take waits for it from the beginning, however long it takes to be sent.
+    lab.world.done(&["webhook", "pause", "acme", &lab.id]);
     send(&lab.world, &people.iter().map(String::as_str).collect::<Vec<_>>());
+    lab.endpoint.behave(|_| Manner::Reset);
+    lab.world.done(&["webhook", "resume", "acme", &lab.id]);
     // It is called as long as something happens.
     let deadline = Instant::now() + PATIENCE;
     while lab.show()["state"] != "disabled" {
@@ -163,10 +164,10 @@ async fn an_endpoint_that_fails_for_too_long_is_called_no_more() {
     // What waited for longer than calls are made again is with the failed, told or not.
     let failed = shown["failed"].as_u64().expect("a count");
     assert!(failed >= 10, "{shown:#}");
-    assert!(lab.world.log().contains("a webhook is called no more"), "{}", lab.world.log());
+    lab.logs("a webhook is called no more");
     lab.endpoint.behave(|_| Manner::ok());
     lab.world.done(&["webhook", "resume", "acme", &lab.id]);
     lab.world.done(&["webhook", "failed", "redeliver", "acme", &lab.id, "--all"]);
-    let all = |told: &[Told]| people.iter().all(|to| about(told, to).len() == 2);
+    let all = |told: &[Told]| people.iter().all(|to| both(to)(told));
     lab.endpoint.wait("all of it", all).await;
 }

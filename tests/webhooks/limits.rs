@@ -38,7 +38,7 @@ async fn failed_calls_past_their_number_are_forgotten_and_counted() {
     assert_eq!(shown["failed"], 5);
     let listed = lab.world.done(&["webhook", "failed", "list", "acme", &lab.id, "--json"]).json();
     assert_eq!(listed.as_array().map(Vec::len), Some(5));
-    assert!(lab.world.log().contains("webhooks.failed_max"), "{}", lab.world.log());
+    lab.logs("webhooks.failed_max");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -188,7 +188,7 @@ fn own_settings(world: &World) -> Table {
          [listen]\nsubmission = [\"127.0.0.1:0\"]\nsubmissions = [\"127.0.0.1:0\"]\n\
          inbound = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nadmin = {admin:?}\n\
          [tls]\ncertificate = {chain:?}\nkey = {key:?}\n\
-         [dns]\nnameservers = [\"{names}\"]\ncache_ttl_max = \"0s\"\n\
+         [dns]\nnameservers = [\"{names}\"]\ntimeout = \"20s\"\nlookups_timeout = \"1m\"\ncache_ttl_max = \"0s\"\n\
          [delivery]\nport = {port}\nallow_private = true\n\
          [replies]\ndomain = \"reply.example.com\"\n[http]\npublic_url = \"https://{PAGES}\"\n\
          [queue]\nretry_delays = [\"1s\"]\n[mta_sts]\nenabled = false\n[webhooks]\nallow_private = true\n",

@@ -173,7 +173,7 @@ impl World {
              [listen]\nsubmission = [\"127.0.0.1:0\"]\nsubmissions = [\"127.0.0.1:0\"]\n\
              inbound = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nadmin = \"{admin}\"\n\
              [submission]\nplaintext_auth = \"loopback\"\n\
-             [dns]\nnameservers = [\"{names}\"]\ncache_ttl_max = \"0s\"\n\
+             [dns]\nnameservers = [\"{names}\"]\ntimeout = \"20s\"\nlookups_timeout = \"1m\"\ncache_ttl_max = \"0s\"\n\
              [delivery]\nport = {port}\nallow_private = true\n{delivery}\n\
              [queue]\nretry_delays = [\"1s\"]\n\
              [store]\nengine = \"{engine}\"\n\

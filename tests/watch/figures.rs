@@ -123,8 +123,11 @@ fn value(families: &BTreeMap<String, Vec<Sample>>, name: &str, wanted: &[(&str, 
     samples.filter(|(of, labels, _)| of == name && has(labels)).map(|(_, _, value)| value).sum()
 }
 
-/// What `play` comes to: of a figure with these labels so much at least.
-const PLAYED: [(&str, &[(&str, &str)], f64); 26] = [
+/// A figure, labels, and how much it comes to at least.
+type Least = (&'static str, &'static [(&'static str, &'static str)], f64);
+
+/// What `play` comes to.
+const PLAYED: [Least; 26] = [
     ("relent_messages_accepted_total", &[], 5.0),
     ("relent_messages_refused_total", &[], 1.0),
     ("relent_recipients_refused_total", &[], 1.0),

@@ -90,7 +90,7 @@ async fn a_person_who_answers_is_told_of_without_the_address_that_acts_for_them(
         format!("From: ann@reader.example\r\nTo: {address}\r\nSubject: Re: News\r\n\r\nR\r\n");
     let reply = person.submit("ann@reader.example", &[&address], &letter);
     assert!(reply.starts_with("250"), "{reply}");
-    let stopped = |told: &[crate::support::endpoint::Told]| {
+    let stopped = |told: &[Told]| {
         about(told, "ann@reader.example").iter().any(|kind| kind == "recipient.suppressed")
     };
     let told = lab.endpoint.wait("the stop", stopped).await;
@@ -123,7 +123,7 @@ async fn only_what_was_asked_for_is_told() {
     lab.world.done(&["webhook", "set", "acme", &id, "--events", "all", "--stream", "newsletter"]);
     lab.world.agree("cat@reader.example");
     let told = few.wait("the consent", |told| about(told, "cat@reader.example").len() == 1).await;
-    let kinds: Vec<_> = told.iter().map(crate::support::endpoint::Told::kind).collect();
+    let kinds: Vec<_> = told.iter().map(Told::kind).collect();
     assert_eq!(kinds, ["message.delivered", "consent.granted", "consent.granted"]);
     assert!(other.told().is_empty(), "another account was told");
 }

@@ -12,7 +12,7 @@ use rsa::rand_core::{TryCryptoRng, TryRng};
 use std::convert::Infallible;
 
 /// Characters of chance in a selector, so that two made on one day are two.
-const CHANCE: usize = 4;
+const CHANCE: usize = 8;
 
 /// The world's chance in the shape that key generation asks for.
 struct Dice(World);

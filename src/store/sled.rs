@@ -31,7 +31,7 @@ const COUNT: usize = 4;
 /// Under what every tree that we made says so; no table's rows lie there.
 const MADE: &[u8] = b"\0made";
 /// Longest wait for the lock of an engine that was closed: its threads let go of the file last.
-const LOCK_WAIT: Duration = Duration::from_secs(2);
+const LOCK_WAIT: Duration = Duration::from_secs(10);
 /// How often the lock is tried.
 const LOCK_TRIED: Duration = Duration::from_millis(10);
 

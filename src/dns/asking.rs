@@ -1,11 +1,14 @@
-//! Connections to name servers that ask whether DNSSEC proves the answer: a name server that validates
-//! says so in the AD bit, but only where it was asked (RFC 6840 §5.7).
+//! Connections to name servers. They ask whether DNSSEC proves the answer: a name server that validates
+//! says so in the AD bit, but only where it was asked (RFC 6840 §5.7). And they take an answer to the question
+//! that was asked alone, over TCP too, where the library takes any: of another question's answer it would
+//! say that there are no such records, and mail would be given up for that.
 
+use futures_util::stream::{BoxStream, StreamExt};
 use hickory_resolver::config::ConnectionConfig;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::xfer::DnsHandle;
-use hickory_resolver::proto::op::DnsRequest;
+use hickory_resolver::proto::op::{DnsRequest, DnsResponse, ResponseCode};
 use hickory_resolver::{ConnectionProvider, PoolContext};
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -53,7 +56,7 @@ impl ConnectionProvider for Asking {
 }
 
 impl<H: DnsHandle> DnsHandle for Asked<H> {
-    type Response = H::Response;
+    type Response = BoxStream<'static, Result<DnsResponse, NetError>>;
     type Runtime = H::Runtime;
 
     fn is_verifying_dnssec(&self) -> bool {
@@ -66,6 +69,18 @@ impl<H: DnsHandle> DnsHandle for Asked<H> {
 
     fn send(&self, mut request: DnsRequest) -> Self::Response {
         request.metadata.authentic_data |= self.asks;
-        self.inner.send(request)
+        let asked = request.queries.clone();
+        let answers = self.inner.send(request);
+        let checked = answers.map(move |answer| {
+            let answer = answer?;
+            // Who refuses need not repeat what was asked.
+            let says =
+                matches!(answer.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
+            if says && answer.queries != asked {
+                return Err(NetError::from("the name server answered another question"));
+            }
+            Ok(answer)
+        });
+        checked.boxed()
     }
 }

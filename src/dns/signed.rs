@@ -2,7 +2,7 @@
 //! forged.
 
 use super::{DnsFault, HickoryResolver, MailHost, Resolver, Route};
-use crate::config;
+use crate::config::{self, Span};
 use crate::mail::{Domain, Tlsa};
 use hickory_resolver::proto::dnssec::crypto::EcdsaSigningKey;
 use hickory_resolver::proto::dnssec::rdata::{DNSKEY, DNSSECRData, NSEC, RRSIG, SigInput};
@@ -192,7 +192,7 @@ fn resolver(address: SocketAddr, validate: bool, anchor: PathBuf) -> Arc<Hickory
         validate,
         trust_anchor: Some(anchor),
         // More than a busy machine takes.
-        timeout: config::Span::seconds(30),
+        timeout: Span::seconds(30),
         ..config::Dns::default()
     };
     HickoryResolver::new(&settings).expect("a resolver")

@@ -113,6 +113,13 @@ rows! {
     })
     .check(untrapped)
     .ends(LATER);
+    /// What is cut short is asked again over TCP, where no port and no id need be guessed.
+    an_answer_over_tcp_to_another_question => named(|_, query| {
+        let asked = query.tcp.then(|| question("other.example", query.kind));
+        let reply = Reply { truncated: !query.tcp, bare: true, ..Reply::default() };
+        Some(Says::Message(Reply { question: asked, ..reply }))
+    })
+    .ends(LATER);
     an_answer_of_random_bytes => named(|_, _| Some(raw(&[0xff; 60]))).ends(LATER);
     an_answer_of_its_id_alone => named(|_, _| Some(raw(&[]))).ends(LATER);
     an_answer_that_promises_more_records => named(|_, query| Some(raw_answer(query, 9, &[]))).ends(LATER);

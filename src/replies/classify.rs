@@ -151,8 +151,12 @@ pub fn classify(message: &[u8], limits: &config::Replies, words: &Vocabulary) ->
     {
         return read;
     }
+    let automatic = words.automatic();
     if autoreply::says_so(&read.written, words)
-        || autoreply::is_away(&letter.head, &read.written, words.automatic())
+        || autoreply::is_away(&letter.head, &read.written, automatic)
+        || autoreply::is_receipt_in_words(&letter.head, &read.written, automatic)
+        || autoreply::says_so_within(&read.written, automatic)
+            && !keyword::opens(words, &read.written)
     {
         let kind = Kind::AutoReply;
         return Classification { kind, beyond: false, ..read };

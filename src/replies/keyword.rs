@@ -114,6 +114,13 @@ pub(super) fn is_courteous(words: &Vocabulary, written: &str) -> bool {
         })
 }
 
+/// Whether a letter opens with a wish, below greetings at most: what follows may be a gateway's.
+pub(super) fn opens(words: &Vocabulary, written: &str) -> bool {
+    let mut lines = written.lines().map(normal).filter(|line| !bare(line).is_empty());
+    let first = lines.find(|line| !is_greeting(words, line));
+    first.is_none_or(|first| of_line(words, &first).is_some())
+}
+
 /// The wish in what a person wrote.
 pub(super) fn wish(words: &Vocabulary, written: &str) -> Found {
     let searched: String = written.chars().take(SEARCHED_MAX).collect();

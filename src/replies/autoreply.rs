@@ -9,6 +9,7 @@ use super::utterance::is_greeting;
 use super::words::Vocabulary;
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// How much of a line is looked at, in characters.
 const START_MAX: usize = 80;
@@ -40,12 +41,29 @@ pub(super) struct AutomaticWords {
     acknowledgements: Vec<String>,
     receipts: Vec<String>,
     received: Vec<String>,
+    /// The sayings by their first character, since each sentence is held against them.
+    #[serde(skip)]
+    sayings_by_start: HashMap<char, Vec<String>>,
 }
 
 impl AutomaticWords {
     /// Reads the file of the binary.
     pub(super) fn read() -> Result<Self, String> {
-        toml::from_str(include_str!("words/automatic.toml")).map_err(|fault| fault.to_string())
+        let read = toml::from_str(include_str!("words/automatic.toml"));
+        let mut words: Self = read.map_err(|fault| fault.to_string())?;
+        for saying in std::mem::take(&mut words.sayings) {
+            if let Some(first) = saying.chars().next() {
+                words.sayings_by_start.entry(first).or_default().push(saying);
+            }
+        }
+        Ok(words)
+    }
+
+    /// Whether a sentence says that a program wrote it.
+    fn is_said(&self, sentence: &str) -> bool {
+        let first = sentence.chars().next();
+        let sayings = first.and_then(|first| self.sayings_by_start.get(&first));
+        sayings.is_some_and(|sayings| begins(sentence, sayings))
     }
 }
 
@@ -93,7 +111,7 @@ pub(super) fn says_so(written: &str, known: &Vocabulary) -> bool {
         let start: String = line.chars().take(START_MAX).collect();
         let start = start.to_lowercase();
         let named = words.subject_ends.iter().any(|end| end == bare(&start));
-        if named || begins(&start, &words.words) || begins(&start, &words.sayings) {
+        if named || begins(&start, &words.words) || words.is_said(&start) {
             return true;
         }
         if !is_greeting(known, &normal(&start)) {
@@ -116,7 +134,7 @@ pub(super) fn says_so_within(written: &str, words: &AutomaticWords) -> bool {
         // "Note: this is an automated message" is the program's; what a longer introduction leads to may be quoted.
         let noted = sentence.split_once([':', '：']).filter(|(note, _)| !note.contains(' '));
         let noted = noted.map_or("", |(_, rest)| rest.trim_start());
-        begins(sentence, &words.sayings) || begins(noted, &words.sayings)
+        words.is_said(sentence) || words.is_said(noted)
     };
     holds(&lower[..start], &words.acknowledgements)
         || lower.split(['\n', '.', '。', '!', '！', ';', '(', '（', '[', '【']).any(said)

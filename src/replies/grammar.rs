@@ -149,6 +149,12 @@ impl Grammar {
         false
     }
 
+    /// Whether a language knows all words of a text.
+    pub(super) fn knows(&self, text: &str, language: &str) -> bool {
+        let language = self.languages.iter().position(|name| *name == language);
+        text.len() <= CLAUSE_MAX && language.is_some_and(|one| self.senses(text, one).is_some())
+    }
+
     /// What the words of a clause do in one language; `None` where one is not of it.
     fn senses(&self, clause: &str, language: usize) -> Option<Senses> {
         let mut found = 0;
@@ -187,7 +193,7 @@ fn ends_there(word: &str, rest: &str) -> bool {
 }
 
 /// Characters of scripts that set no blanks between words, or join particles to them.
-fn is_unspaced(c: char) -> bool {
+pub(super) fn is_unspaced(c: char) -> bool {
     matches!(c, '\u{0e00}'..='\u{0e7f}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}'
         | '\u{ac00}'..='\u{d7af}')
 }

@@ -5,7 +5,7 @@ use super::classify::Wish;
 use super::marks::Marks;
 use super::normal::{bare, is_edge, is_ideograph, normal};
 use super::requests::holds;
-use super::utterance::{INITIALS_MAX, in_answer, is_address, is_greeting, is_initials, of_line};
+use super::utterance::{in_answer, is_address, is_greeting, is_initials, of_line};
 use super::words::Vocabulary;
 
 /// What was found.
@@ -30,7 +30,12 @@ const SENTENCES_MAX: usize = 4;
 /// The wish of a sentence that asks outright.
 fn of_sentence(words: &Vocabulary, sentence: &str) -> Option<(Wish, bool)> {
     let known = &words.sentences().all;
-    if holds(sentence, &known.doubts) {
+    // What makes other questions doubtful may be part of a courtesy.
+    let polite = known.polite.iter().filter(|polite| sentence.contains(polite.as_str()));
+    let polite: Vec<_> = polite.collect();
+    let excused = |doubt: &String| polite.iter().any(|polite| polite.contains(doubt.as_str()));
+    let padded = format!(" {sentence} ");
+    if known.doubts.iter().any(|doubt| padded.contains(doubt.as_str()) && !excused(doubt)) {
         return None;
     }
     let asks = sentence.contains('?');
@@ -52,7 +57,6 @@ fn of_sentence(words: &Vocabulary, sentence: &str) -> Option<(Wish, bool)> {
         let denied = holds(sentence, &known.keywords) && !sentence.contains("再发");
         return (!denied).then_some((wish, true));
     }
-    let padded = format!(" {sentence} ");
     let denied = holds(&padded, &known.denials);
     let paired = |(one, two): &(String, String)| {
         let behind = sentence.split_once(one.as_str());
@@ -99,14 +103,28 @@ pub(super) fn says_nothing(written: &str) -> bool {
     written.chars().take(SEARCHED_MAX).all(is_edge)
 }
 
+/// Whether there is nothing but a name, as some mail programs sign with it.
+pub(super) fn is_signed_only(written: &str, name: &str) -> bool {
+    let name = normal(name);
+    !bare(&name).is_empty()
+        && written.len() <= SEARCHED_MAX
+        && written
+            .lines()
+            .map(normal)
+            .all(|line| bare(&line).is_empty() || bare(&line) == bare(&name))
+}
+
 /// Whether there are only greetings, thanks and a name below them.
 pub(super) fn is_courteous(words: &Vocabulary, written: &str) -> bool {
     let mut closed = false;
     let mut names = 0;
     written.chars().count() <= SEARCHED_MAX
         && written.lines().map(normal).filter(|line| !bare(line).is_empty()).all(|line| {
-            let closes = words.is_closing(bare(&line));
-            let greets = is_greeting(words, &line);
+            // "如题，谢谢" on one line.
+            let clauses = || line.split([',', '.', ';', '!', '。', '、']).map(bare);
+            let polite = clauses().all(|one| words.is_courtesy(one) || words.is_closing(one));
+            let closes = polite && clauses().any(|one| words.is_closing(one));
+            let greets = polite || is_greeting(words, &line);
             closed |= closes;
             names += usize::from(closed && !closes && !greets);
             let addressed = is_address(bare(&line)) && !bare(&line).contains(' ');
@@ -197,7 +215,7 @@ fn of_last(words: &Vocabulary, sentences: &[&str]) -> Option<Wish> {
         _ => ("", *last),
     };
     let (wish, about_mail) = of_line(words, keyword)?;
-    let named = bare(keyword).chars().count() > INITIALS_MAX && about_mail;
+    let named = !is_initials(bare(keyword)) && about_mail;
     let stops = wish == Wish::Unsubscribe && !keyword.contains('发');
     let clear = |text: &str| {
         // What is said of the keyword itself, or introduces it, makes it doubtful.

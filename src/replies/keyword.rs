@@ -31,7 +31,12 @@ const SENTENCES_MAX: usize = 4;
 /// The wish of a sentence that asks outright.
 fn of_sentence(words: &Vocabulary, sentence: &str) -> Option<(Wish, bool)> {
     let known = &words.sentences().all;
-    if holds(sentence, &known.doubts) {
+    // What makes other questions doubtful may be part of a courtesy.
+    let polite = known.polite.iter().filter(|polite| sentence.contains(polite.as_str()));
+    let polite: Vec<_> = polite.collect();
+    let excused = |doubt: &String| polite.iter().any(|polite| polite.contains(doubt.as_str()));
+    let padded = format!(" {sentence} ");
+    if known.doubts.iter().any(|doubt| padded.contains(doubt.as_str()) && !excused(doubt)) {
         return None;
     }
     let asks = sentence.contains('?');
@@ -53,7 +58,6 @@ fn of_sentence(words: &Vocabulary, sentence: &str) -> Option<(Wish, bool)> {
         let denied = holds(sentence, &known.keywords) && !sentence.contains("再发");
         return (!denied).then_some((wish, true));
     }
-    let padded = format!(" {sentence} ");
     let denied = holds(&padded, &known.denials);
     let paired = |(one, two): &(String, String)| {
         let behind = sentence.split_once(one.as_str());
@@ -124,14 +128,28 @@ pub(super) fn says_nothing(written: &str) -> bool {
     written.chars().take(SEARCHED_MAX).all(is_edge)
 }
 
+/// Whether there is nothing but a name, as some mail programs sign with it.
+pub(super) fn is_signed_only(written: &str, name: &str) -> bool {
+    let name = normal(name);
+    !bare(&name).is_empty()
+        && written.len() <= SEARCHED_MAX
+        && written
+            .lines()
+            .map(normal)
+            .all(|line| bare(&line).is_empty() || bare(&line) == bare(&name))
+}
+
 /// Whether there are only greetings, thanks and a name below them.
 pub(super) fn is_courteous(words: &Vocabulary, written: &str) -> bool {
     let mut closed = false;
     let mut names = 0;
     written.chars().count() <= SEARCHED_MAX
         && written.lines().map(normal).filter(|line| !bare(line).is_empty()).all(|line| {
-            let closes = words.is_closing(bare(&line));
-            let greets = is_greeting(words, &line);
+            // "如题，谢谢" on one line.
+            let clauses = || line.split([',', '.', ';', '!', '。', '、']).map(bare);
+            let polite = clauses().all(|one| words.is_courtesy(one) || words.is_closing(one));
+            let closes = polite && clauses().any(|one| words.is_closing(one));
+            let greets = polite || is_greeting(words, &line);
             closed |= closes;
             names += usize::from(closed && !closes && !greets);
             let addressed = is_address(bare(&line)) && !bare(&line).contains(' ');
@@ -232,8 +250,7 @@ fn of_last(words: &Vocabulary, sentences: &[&str]) -> Option<Wish> {
         Some((led, keyword)) if of_line(words, last).is_none() => (led, keyword),
         _ => ("", *last),
     };
-    // A short word may end a letter about goods.
-    let wish = stopping(words, keyword).filter(|_| bare(keyword).chars().count() > INITIALS_MAX)?;
+    let wish = stopping(words, keyword)?;
     let clear = |text: &str| is_clear(words, text);
     let few = before.len() < SENTENCES_MAX && !(before.is_empty() && led.is_empty());
     (few && clear(led) && before.iter().all(|text| clear(text))).then_some(wish)

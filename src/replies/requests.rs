@@ -1,6 +1,7 @@
 //! Sentences that ask outright, that doubt and that deny, read from `[sentences]` in each language's file, as they
 //! stand after normalising: lower case, simplified Chinese, plain punctuation. What one language says counts in all.
 
+use super::normal::unaccented;
 use serde::Deserialize;
 
 /// The sentences of one language; its page says what each list is.
@@ -71,6 +72,13 @@ impl Sentences {
         for (list, more) in lists {
             list.extend(more);
         }
+        // What denies is looked for at a word's ends, what asks is long: neither is mistaken without accents.
+        for list in [&mut all.requests, &mut all.refusals, &mut all.denials] {
+            let others: Vec<_> = list.iter().flat_map(|words| unaccented(words)).collect();
+            list.extend(others);
+            list.sort_unstable();
+            list.dedup();
+        }
         all.pairs.extend(page.pairs);
         let open = [
             (&mut self.open_requests, page.open_requests),
@@ -79,7 +87,10 @@ impl Sentences {
             (&mut self.closing_subscriptions, page.closing_subscriptions),
         ];
         for (list, more) in open {
-            list.extend(more.into_iter().map(|words| (language, words)));
+            for words in more {
+                list.extend(unaccented(&words).into_iter().map(|words| (language, words)));
+                list.push((language, words));
+            }
         }
     }
 }

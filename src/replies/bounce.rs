@@ -85,8 +85,11 @@ fn of_letter(letter: &Letter, words: &Vocabulary) -> Option<Vec<Bounced>> {
     if seen {
         return Some(notice.recipients());
     }
-    let answers = letter.head.text("subject");
-    let answers = answers.is_some_and(|s| autoreply::is_automatic_subject(&s, words));
+    // A notice may end in the original's subject, whatever that says.
+    let answers = letter.head.text("subject").is_some_and(|subject| {
+        autoreply::begins_automatic(&subject, words)
+            || !notice.is_titled() && autoreply::is_automatic_subject(&subject, words)
+    });
     (!answers && notice.is_bounce()).then(|| notice.recipients())
 }
 

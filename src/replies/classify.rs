@@ -151,19 +151,35 @@ pub fn classify(message: &[u8], limits: &config::Replies, words: &Vocabulary) ->
     {
         return read;
     }
+    let automatic = words.automatic();
     if autoreply::says_so(&read.written, words)
-        || autoreply::is_away(&letter.head, &read.written, words.automatic())
+        || autoreply::is_away(&letter.head, &read.written, automatic)
+        || autoreply::is_receipt_in_words(&letter.head, &read.written, automatic)
+        || autoreply::says_so_within(&read.written, automatic)
+            && !keyword::opens(words, &read.written)
     {
         let kind = Kind::AutoReply;
         return Classification { kind, beyond: false, ..read };
     }
     let subject = letter.head.text("subject").unwrap_or_default();
+    let signed = || {
+        let from = letter.head.text("from").unwrap_or_default();
+        let name = from
+            .rsplit_once('<')
+            .map(|(name, _)| name.trim_matches(['"', ' ']))
+            .unwrap_or_default();
+        keyword::is_signed_only(&read.written, name)
+    };
     let found = if keyword::says_nothing(&read.written) {
         keyword::in_subject(words, &subject)
     } else {
         let found = keyword::wish(words, &read.written);
-        let courteous = found.wish == Wish::None && keyword::is_courteous(words, &read.written);
-        if courteous { keyword::in_subject(words, &subject) } else { found }
+        let courteous = || keyword::is_courteous(words, &read.written) || signed();
+        if found.wish == Wish::None && courteous() {
+            keyword::in_subject(words, &subject)
+        } else {
+            found
+        }
     };
     let below_footer = if found.wish == Wish::None && !below.is_empty() {
         Some(keyword::below_footer(words, &quoted, &below)).filter(|found| found.wish != Wish::None)

@@ -27,8 +27,11 @@ pub(super) fn read(status: &[u8]) -> Reported {
         let head = Head::read(group.as_bytes());
         let named = |name| head.raw(name).map(|value| address(&value));
         let named = ["original-recipient", "final-recipient", "x-actual-recipient"].map(named);
-        let Some(address) = named.into_iter().flatten().find(|address| address.contains('@'))
-        else {
+        let [original, last, actual] = named.map(|named| named.filter(|named| named.contains('@')));
+        // Some leave ORCPT as it went over the wire (RFC 3461 §4), which the other field then tells.
+        let original =
+            original.filter(|one| last.as_deref().is_none_or(|last| !is_xtext_of(one, last)));
+        let Some(address) = original.or(last).or(actual) else {
             continue;
         };
         let action = head.raw("action").unwrap_or_default().trim().to_ascii_lowercase();
@@ -60,6 +63,11 @@ pub(super) fn read(status: &[u8]) -> Reported {
         );
     }
     reported
+}
+
+/// Whether a text is another in xtext: `+2B` for a plus.
+fn is_xtext_of(encoded: &str, text: &str) -> bool {
+    encoded.contains("+2B") && encoded.replace("+3D", "=").replace("+2B", "+") == text
 }
 
 /// The groups, apart by an empty line or, where that was forgotten, by a recipient that comes again.

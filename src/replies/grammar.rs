@@ -3,7 +3,7 @@
 //! reader. What the words of a language are stands in its table.
 
 use super::classify::Wish;
-use super::normal::normal;
+use super::normal::{normal, unaccented};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 
@@ -78,7 +78,8 @@ impl Grammar {
         let language = self.languages.len();
         self.languages.push(name);
         for (&sense, list) in words {
-            for word in list.iter().map(|word| normal(word)) {
+            let list = list.iter().map(|word| normal(word));
+            for word in list.flat_map(|word| [unaccented(&word), vec![word]].concat()) {
                 let Some(first) = word.chars().next() else {
                     continue;
                 };
@@ -98,6 +99,18 @@ impl Grammar {
         for shelf in self.shelves.values_mut().flatten() {
             shelf.words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
         }
+    }
+
+    /// Whether a clause only says that something nobody names is not wanted, "I don't need this", or only names
+    /// mail: "so many mails".
+    pub(super) fn declines(&self, clause: &str) -> bool {
+        let (no, yes) = (bit(Sense::Not) | bit(Sense::Want), bit(Sense::Me) | bit(Sense::Please));
+        let rest = no | yes | bit(Sense::Filler) | bit(Sense::More);
+        let (unwanted, mail) = (|senses| senses & no == no, bit(Sense::Mail));
+        self.readings(clause).any(|senses| match senses & mail {
+            0 => unwanted(senses) && senses & !rest == 0,
+            _ => senses & !(rest | mail) == 0 && senses & no == 0,
+        })
     }
 
     /// The wish of a clause in normal form that stands alone.
@@ -149,6 +162,12 @@ impl Grammar {
         false
     }
 
+    /// Whether a language knows all words of a text.
+    pub(super) fn knows(&self, text: &str, language: &str) -> bool {
+        let language = self.languages.iter().position(|name| *name == language);
+        text.len() <= CLAUSE_MAX && language.is_some_and(|one| self.senses(text, one).is_some())
+    }
+
     /// What the words of a clause do in one language; `None` where one is not of it.
     fn senses(&self, clause: &str, language: usize) -> Option<Senses> {
         let mut found = 0;
@@ -187,14 +206,14 @@ fn ends_there(word: &str, rest: &str) -> bool {
 }
 
 /// Characters of scripts that set no blanks between words, or join particles to them.
-fn is_unspaced(c: char) -> bool {
+pub(super) fn is_unspaced(c: char) -> bool {
     matches!(c, '\u{0e00}'..='\u{0e7f}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}'
         | '\u{ac00}'..='\u{d7af}')
 }
 
 /// An address is the writer's own.
 fn address(text: &str) -> Option<(usize, Senses)> {
-    let end = text.find(|c: char| c.is_whitespace() || "<>()[]\"',;".contains(c));
+    let end = text.find(|c: char| c.is_whitespace() || !c.is_ascii() || "<>()[]\"',;".contains(c));
     let word = text[..end.unwrap_or(text.len())].trim_end_matches(['.', '!', ':']);
     let (local, domain) = word.split_once('@')?;
     let whole = !local.is_empty() && domain.contains('.') && word.is_ascii();
@@ -213,7 +232,8 @@ fn meant(senses: Senses) -> Option<Wish> {
     } else if denied {
         let kept = has(Sense::Stop) || has(Sense::Remove) || has(Sense::Draw);
         let sent = has(Sense::Send) && (has(Sense::Me) || has(Sense::More) || has(Sense::Mail));
-        let wanted = has(Sense::Want) && has(Sense::Mail);
+        let wanted =
+            has(Sense::Want) && (has(Sense::Mail) || has(Sense::Receive) && has(Sense::More));
         // "No more mail"; but who gets none misses it.
         let none = has(Sense::Mail)
             && !has(Sense::Receive)

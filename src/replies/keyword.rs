@@ -2,6 +2,7 @@
 //! where it asks outright; what is doubtful or denied is a letter.
 
 use super::classify::Wish;
+use super::grammar::is_unspaced;
 use super::marks::Marks;
 use super::normal::{bare, is_edge, is_ideograph, normal};
 use super::requests::holds;
@@ -30,7 +31,12 @@ const SENTENCES_MAX: usize = 4;
 /// The wish of a sentence that asks outright.
 fn of_sentence(words: &Vocabulary, sentence: &str) -> Option<(Wish, bool)> {
     let known = &words.sentences().all;
-    if holds(sentence, &known.doubts) {
+    // What makes other questions doubtful may be part of a courtesy.
+    let polite = known.polite.iter().filter(|polite| sentence.contains(polite.as_str()));
+    let polite: Vec<_> = polite.collect();
+    let excused = |doubt: &String| polite.iter().any(|polite| polite.contains(doubt.as_str()));
+    let padded = format!(" {sentence} ");
+    if known.doubts.iter().any(|doubt| padded.contains(doubt.as_str()) && !excused(doubt)) {
         return None;
     }
     let asks = sentence.contains('?');
@@ -52,14 +58,14 @@ fn of_sentence(words: &Vocabulary, sentence: &str) -> Option<(Wish, bool)> {
         let denied = holds(sentence, &known.keywords) && !sentence.contains("再发");
         return (!denied).then_some((wish, true));
     }
-    let padded = format!(" {sentence} ");
     let denied = holds(&padded, &known.denials);
     let paired = |(one, two): &(String, String)| {
         let behind = sentence.split_once(one.as_str());
         behind.is_some_and(|(_, behind)| padded_end(behind).contains(two.as_str()))
     };
     let asked = holds(sentence, &known.requests)
-        || is_about_mail(words, sentence, &words.sentences().open_requests);
+        || is_about_mail(words, sentence, &words.sentences().open_requests)
+        || ends_subscription(words, sentence);
     (!denied && (asked || known.pairs.iter().any(paired))).then_some((wish, true))
 }
 
@@ -71,6 +77,29 @@ fn is_about_mail(words: &Vocabulary, sentence: &str, requests: &[(&str, String)]
             apart && words.grammar().is_of_mail(behind, language)
         })
     })
+}
+
+/// What ends a clause.
+const CLAUSE_ENDS: [char; 4] = [',', '、', ';', ':'];
+
+/// Whether a request to end a subscription stands there with nothing in its clause that makes it another's than ours.
+fn ends_subscription(words: &Vocabulary, sentence: &str) -> bool {
+    let known = words.sentences();
+    let behind = |(language, request): &(&str, String)| {
+        let behind = sentence.split_once(request.as_str()).map(|(_, behind)| behind);
+        let behind = behind.map(|behind| behind.split(CLAUSE_ENDS).next().unwrap_or_default());
+        behind.is_some_and(|behind| {
+            let apart =
+                behind.chars().next().is_none_or(|c| !c.is_alphanumeric() || is_unspaced(c));
+            apart && words.grammar().is_of_mail(behind, language)
+        })
+    };
+    let before = |(language, request): &(&str, String)| {
+        let before = sentence.split_once(request.as_str()).map(|(before, _)| before);
+        let before = before.map(|before| before.rsplit(CLAUSE_ENDS).next().unwrap_or_default());
+        before.is_some_and(|before| words.grammar().knows(before.trim(), language))
+    };
+    known.subscriptions.iter().any(behind) || known.closing_subscriptions.iter().any(before)
 }
 
 /// The end of a sentence with a blank for its last punctuation.
@@ -99,19 +128,43 @@ pub(super) fn says_nothing(written: &str) -> bool {
     written.chars().take(SEARCHED_MAX).all(is_edge)
 }
 
+/// Whether there is nothing but a name, as some mail programs sign with it.
+pub(super) fn is_signed_only(written: &str, name: &str) -> bool {
+    let name = normal(name);
+    !bare(&name).is_empty()
+        && written.len() <= SEARCHED_MAX
+        && written
+            .lines()
+            .map(normal)
+            .all(|line| bare(&line).is_empty() || bare(&line) == bare(&name))
+}
+
 /// Whether there are only greetings, thanks and a name below them.
 pub(super) fn is_courteous(words: &Vocabulary, written: &str) -> bool {
     let mut closed = false;
     let mut names = 0;
     written.chars().count() <= SEARCHED_MAX
         && written.lines().map(normal).filter(|line| !bare(line).is_empty()).all(|line| {
-            let closes = words.is_closing(bare(&line));
-            let greets = is_greeting(words, &line);
+            // "如题，谢谢" on one line.
+            let clauses = || line.split([',', '.', ';', '!', '。', '、']).map(bare);
+            let polite = clauses().all(|one| words.is_courtesy(one) || words.is_closing(one));
+            let closes = polite && clauses().any(|one| words.is_closing(one));
+            let greets = polite || is_greeting(words, &line);
             closed |= closes;
             names += usize::from(closed && !closes && !greets);
             let addressed = is_address(bare(&line)) && !bare(&line).contains(' ');
             closes || greets || addressed || closed && names <= 2 && line.chars().count() <= 40
         })
+}
+
+/// Whether a letter opens with a wish, below greetings at most: what follows may be a gateway's.
+pub(super) fn opens(words: &Vocabulary, written: &str) -> bool {
+    let mut lines = written.lines().map(normal).filter(|line| !bare(line).is_empty());
+    let first = lines.find(|line| !is_greeting(words, line));
+    first.is_none_or(|first| {
+        let sentence = first.split_inclusive(['.', '。', '!']).next().unwrap_or_default();
+        of_line(words, &first).is_some() || of_line(words, sentence).is_some()
+    })
 }
 
 /// The wish in what a person wrote.
@@ -157,7 +210,8 @@ pub(super) fn wish(words: &Vocabulary, written: &str) -> Found {
             return Found { wish, beyond: true, about_mail };
         }
     }
-    match of_last(words, &sentences).filter(|_| !beyond_searched) {
+    let first = || of_first(words, &sentences);
+    match of_last(words, &sentences).or_else(first).filter(|_| !beyond_searched) {
         Some(wish) => Found { wish, beyond: true, about_mail: true },
         None => NOTHING,
     }
@@ -196,19 +250,52 @@ fn of_last(words: &Vocabulary, sentences: &[&str]) -> Option<Wish> {
         Some((led, keyword)) if of_line(words, last).is_none() => (led, keyword),
         _ => ("", *last),
     };
-    let (wish, about_mail) = of_line(words, keyword)?;
-    let named = bare(keyword).chars().count() > INITIALS_MAX && about_mail;
-    let stops = wish == Wish::Unsubscribe && !keyword.contains('发');
-    let clear = |text: &str| {
-        // What is said of the keyword itself, or introduces it, makes it doubtful.
-        !text.ends_with(':')
-            && !holds(text, &words.sentences().all.doubts)
-            && !["unsub", "退订", "拒收", "opt", "remove", "reply", "回复", "?"]
-                .iter()
-                .any(|word| text.contains(word))
-    };
+    let wish = stopping(words, keyword)?;
+    let clear = |text: &str| is_clear(words, text);
     let few = before.len() < SENTENCES_MAX && !(before.is_empty() && led.is_empty());
-    (named && stops && few && clear(led) && before.iter().all(|text| clear(text))).then_some(wish)
+    (few && clear(led) && before.iter().all(|text| clear(text))).then_some(wish)
+}
+
+/// The wish of a short letter that opens with a bare keyword, and says why: "Unsubscribe. I never asked for this."
+fn of_first(words: &Vocabulary, sentences: &[&str]) -> Option<Wish> {
+    let closes = |text: &str| is_greeting(words, text) || words.is_closing(bare(text));
+    let closing = sentences.iter().position(|text| words.is_closing(bare(text)));
+    let sentences = &sentences[..closing.unwrap_or(sentences.len())];
+    let mut spoken = sentences.iter().filter(|text| !closes(text) && !bare(text).is_empty());
+    let first = spoken.next()?;
+    let wish = stopping(words, first)?;
+    // A short word may begin a letter about goods, unless it is cried out.
+    let named = bare(first).chars().count() > INITIALS_MAX || first.ends_with('!');
+    let rest: Vec<&&str> = spoken.collect();
+    let clear = |text: &str| is_clear(words, text) && !takes_back(words, text);
+    let few = (1..SENTENCES_MAX).contains(&rest.len());
+    (named && few && rest.iter().all(|text| clear(text))).then_some(wish)
+}
+
+/// The wish of a bare keyword that can only stop mail.
+fn stopping(words: &Vocabulary, keyword: &str) -> Option<Wish> {
+    let (wish, about_mail) = of_line(words, keyword)?;
+    let named = about_mail && !is_initials(bare(keyword));
+    (named && wish == Wish::Unsubscribe && !keyword.contains('发')).then_some(wish)
+}
+
+/// Whether nothing is said of the keyword itself, nor introduces it, which would make it doubtful.
+fn is_clear(words: &Vocabulary, text: &str) -> bool {
+    !text.ends_with(':')
+        && !holds(text, &words.sentences().all.doubts)
+        && !["unsub", "退订", "拒收", "opt", "remove", "reply", "回复", "?"]
+            .iter()
+            .any(|word| text.contains(word))
+}
+
+/// Whether a sentence behind a wish takes something of it back.
+fn takes_back(words: &Vocabulary, text: &str) -> bool {
+    let apart: String = text.chars().map(|c| if is_edge(c) { ' ' } else { c }).collect();
+    let padded = format!(" {apart} ");
+    words.sentences().all.contrasts.iter().any(|word| {
+        let unspaced = word.contains(is_unspaced);
+        unspaced && text.contains(word.as_str()) || padded.contains(&format!(" {word} "))
+    })
 }
 
 /// Whether the lines after a wish say more than thanks and a name.

@@ -222,10 +222,12 @@ fn tables_stand_in_the_form_in_which_replies_are_read() {
     let (open, refused) = (&known.open_requests, &known.open_refusals);
     let whole = [&known.all.requests, &known.all.refusals, &known.all.instructions];
     let whole = whole.into_iter().flatten();
-    for word in whole.chain(open.iter().chain(refused).map(|(_, word)| word)) {
+    let ended = known.subscriptions.iter().chain(&known.closing_subscriptions);
+    for word in whole.chain(open.iter().chain(refused).chain(ended).map(|(_, word)| word)) {
         assert_eq!(&normal(word), word);
     }
-    for word in known.all.doubts.iter().chain(&known.all.denials) {
+    let pieces = known.all.doubts.iter().chain(&known.all.denials).chain(&known.all.contrasts);
+    for word in pieces {
         assert_eq!(normal(word), word.trim());
     }
 }

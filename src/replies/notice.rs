@@ -248,7 +248,7 @@ fn in_words(words: &NoticeWords, notice: &str, own: &[String], from: &str) -> Ve
         let told = holds(&lower, &words.cues);
         for (place, address) in addresses(line).into_iter().enumerate() {
             let strange = |own: &String| !own.eq_ignore_ascii_case(&address);
-            if !own.iter().all(strange) {
+            if !own.iter().all(strange) || is_sender(words, line, &address) {
                 continue;
             }
             let leads = expanded || follows || place == 0 && starts(begin, &address);
@@ -258,6 +258,13 @@ fn in_words(words: &NoticeWords, notice: &str, own: &[String], from: &str) -> Ve
     }
     let found = ranks.into_iter().find(|rank| !rank.is_empty()).unwrap_or_default();
     if bare.is_empty() { found } else { bare }
+}
+
+/// Whether a line names an address as that of who sent the original.
+fn is_sender(words: &NoticeWords, line: &str, address: &str) -> bool {
+    let before = line.split_once(address).map_or("", |(before, _)| before);
+    let before = before.trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    words.senders.iter().any(|sender| before.ends_with(sender.as_str()))
 }
 
 /// What stands before a line's first colon.

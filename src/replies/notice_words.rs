@@ -23,6 +23,7 @@ pub(super) struct NoticeWords {
     pub(super) others: Vec<String>,
     pub(super) recipients: HashSet<String>,
     pub(super) cues: Vec<String>,
+    pub(super) senders: Vec<String>,
     pub(super) following: Vec<String>,
 }
 

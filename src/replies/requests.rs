@@ -1,6 +1,7 @@
 //! Sentences that ask outright, that doubt and that deny, read from `[sentences]` in each language's file, as they
 //! stand after normalising: lower case, simplified Chinese, plain punctuation. What one language says counts in all.
 
+use super::normal::unaccented;
 use serde::Deserialize;
 
 /// The sentences of one language; its page says what each list is.
@@ -11,7 +12,10 @@ pub(super) struct Page {
     pub(super) refusals: Vec<String>,
     pub(super) open_requests: Vec<String>,
     pub(super) open_refusals: Vec<String>,
+    pub(super) subscriptions: Vec<String>,
+    pub(super) closing_subscriptions: Vec<String>,
     pub(super) pairs: Vec<(String, String)>,
+    pub(super) contrasts: Vec<String>,
     pub(super) rejects: Vec<String>,
     pub(super) doubts: Vec<String>,
     pub(super) instructions: Vec<String>,
@@ -37,6 +41,10 @@ pub(super) struct Sentences {
     pub(super) open_requests: Vec<(&'static str, String)>,
     /// The same, holding their own denial.
     pub(super) open_refusals: Vec<(&'static str, String)>,
+    /// Requests to end a subscription, by their language: the rest of their clause says of what.
+    pub(super) subscriptions: Vec<(&'static str, String)>,
+    /// The same, where what it is of stands before.
+    pub(super) closing_subscriptions: Vec<(&'static str, String)>,
 }
 
 impl Sentences {
@@ -46,6 +54,7 @@ impl Sentences {
         let lists = [
             (&mut all.requests, page.requests),
             (&mut all.refusals, page.refusals),
+            (&mut all.contrasts, page.contrasts),
             (&mut all.rejects, page.rejects),
             (&mut all.doubts, page.doubts),
             (&mut all.instructions, page.instructions),
@@ -63,13 +72,25 @@ impl Sentences {
         for (list, more) in lists {
             list.extend(more);
         }
+        // What denies is looked for at a word's ends, what asks is long: neither is mistaken without accents.
+        for list in [&mut all.requests, &mut all.refusals, &mut all.denials] {
+            let others: Vec<_> = list.iter().flat_map(|words| unaccented(words)).collect();
+            list.extend(others);
+            list.sort_unstable();
+            list.dedup();
+        }
         all.pairs.extend(page.pairs);
         let open = [
             (&mut self.open_requests, page.open_requests),
             (&mut self.open_refusals, page.open_refusals),
+            (&mut self.subscriptions, page.subscriptions),
+            (&mut self.closing_subscriptions, page.closing_subscriptions),
         ];
         for (list, more) in open {
-            list.extend(more.into_iter().map(|words| (language, words)));
+            for words in more {
+                list.extend(unaccented(&words).into_iter().map(|words| (language, words)));
+                list.push((language, words));
+            }
         }
     }
 }

@@ -12,6 +12,10 @@ const NAMED_MAX: usize = 3;
 pub(super) const INITIALS_MAX: usize = 2;
 /// Longest utterance that may be two keywords of one wish, in characters.
 const DOUBLED_MAX: usize = 12;
+/// Fewest letters in a row that are one keyword said over and over.
+const LETTERS_MIN: usize = 3;
+/// Shortest courtesy of a script of its own that may follow a letter, in characters.
+const COURTESY_MIN: usize = 3;
 
 /// Whether a line greets: a whole greeting, or `Dear Ann,`.
 pub(super) fn is_greeting(words: &Vocabulary, line: &str) -> bool {
@@ -87,7 +91,9 @@ fn repeated(words: &Vocabulary, text: &str) -> Option<(Wish, bool)> {
     let mut spoken = text.split(' ').map(bare).filter(|word| !word.is_empty());
     let first = spoken.next()?;
     let found = words.named(first)?;
-    (first.chars().count() > 1 && spoken.all(|word| word == first)).then_some(found)
+    // "T T" may be tears.
+    let enough = if first.chars().count() > 1 { 1 } else { LETTERS_MIN };
+    (text.split(' ').count() >= enough && spoken.all(|word| word == first)).then_some(found)
 }
 
 /// The wish of a verb whose object is mail and nothing else: `拒收你们的邮件`, "remove me from this list".
@@ -136,7 +142,11 @@ pub(super) fn is_address(word: &str) -> bool {
 fn of_letter(words: &Vocabulary, text: &str) -> Option<(Wish, bool)> {
     let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (letter, rest) = text.split_at(end);
-    let polite = ["please", "pls", "plz"].contains(&bare(rest)) || words.is_closing(bare(rest));
+    let rest = bare(rest);
+    let foreign = !rest.is_ascii() && rest.chars().count() >= COURTESY_MIN;
+    let polite = ["please", "pls", "plz"].contains(&rest)
+        || words.is_closing(rest)
+        || foreign && (words.is_courtesy(rest) || words.after().iter().any(|after| after == rest));
     let single = ["r", "t", "td"].contains(&letter) && polite;
     if single { words.named(letter) } else { None }
 }
@@ -207,8 +217,9 @@ pub(super) fn of_line(words: &Vocabulary, line: &str) -> Option<(Wish, bool)> {
     for clause in line.split(['.', ',', '。', '，', '、', '!', '！', ';', '；', ':']) {
         let clause = bare(clause);
         // "Thanks, T" is signed.
-        closed |= words.is_closing(clause);
-        if words.is_courtesy(clause) || words.declines(clause) {
+        let closes = words.is_closing(clause);
+        closed |= closes;
+        if closes && found.is_some() || words.is_courtesy(clause) || words.declines(clause) {
             continue;
         }
         if closed && found.is_none() && is_initials(clause) {

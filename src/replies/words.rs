@@ -6,7 +6,7 @@ use super::classify::Wish;
 use super::complaint::ComplaintWords;
 use super::grammar::Grammar;
 use super::marks::Marks;
-use super::normal::normal;
+use super::normal::{normal, unaccented};
 use super::notice_words::NoticeWords;
 use super::requests::{Page, Sentences};
 use crate::config;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 /// The files by the codes of their languages, in the order in which requests are tried.
-const FILES: [(&str, &str); 15] = [
+const FILES: [(&str, &str); 27] = [
     ("en", include_str!("words/en.toml")),
     ("de", include_str!("words/de.toml")),
     ("fr", include_str!("words/fr.toml")),
@@ -28,11 +28,26 @@ const FILES: [(&str, &str); 15] = [
     ("uk", include_str!("words/uk.toml")),
     ("pl", include_str!("words/pl.toml")),
     ("nordic", include_str!("words/nordic.toml")),
+    ("fi", include_str!("words/fi.toml")),
+    ("cs", include_str!("words/cs.toml")),
+    ("hu", include_str!("words/hu.toml")),
+    ("ro", include_str!("words/ro.toml")),
+    ("el", include_str!("words/el.toml")),
+    ("tr", include_str!("words/tr.toml")),
+    ("ar", include_str!("words/ar.toml")),
+    ("he", include_str!("words/he.toml")),
+    ("th", include_str!("words/th.toml")),
+    ("vi", include_str!("words/vi.toml")),
+    ("id", include_str!("words/id.toml")),
+    ("hi", include_str!("words/hi.toml")),
     ("further", include_str!("words/further.toml")),
     ("zh", include_str!("words/zh.toml")),
     ("ja", include_str!("words/ja.toml")),
     ("ko", include_str!("words/ko.toml")),
 ];
+
+/// Shortest keyword that is known without its accents too, in characters: shorter ones are names.
+const UNACCENTED_MIN: usize = 6;
 
 /// A file of words that cannot be read.
 #[derive(Debug, Error)]
@@ -67,6 +82,8 @@ struct File {
 struct Tables {
     /// Keywords, with whether they can only be about mail.
     named: HashMap<String, (Wish, bool)>,
+    /// The same as they are written without their accents.
+    plain: HashMap<String, (Wish, bool)>,
     before: Vec<String>,
     answer: Vec<String>,
     after: Vec<String>,
@@ -193,7 +210,8 @@ impl Vocabulary {
             return None;
         }
         let added = self.added.get(text).map(|&wish| (wish, true));
-        added.or_else(|| self.tables.named.get(text).copied())
+        let named = || self.tables.named.get(text).or_else(|| self.tables.plain.get(text));
+        added.or_else(|| named().copied())
     }
 
     pub(super) fn is_courtesy(&self, bare: &str) -> bool {
@@ -205,7 +223,7 @@ impl Vocabulary {
     }
 
     pub(super) fn declines(&self, bare: &str) -> bool {
-        self.tables.declines.contains(bare)
+        self.tables.declines.contains(bare) || self.tables.grammar.declines(bare)
     }
 
     /// Courtesies before a keyword.
@@ -253,6 +271,12 @@ impl Vocabulary {
     }
 }
 
+/// A word in normal form, and as it is written without its accents.
+fn forms(word: &str) -> Vec<String> {
+    let word = normal(word);
+    [unaccented(&word), vec![word]].concat()
+}
+
 impl Tables {
     fn read() -> Result<Self, WordsFault> {
         let fault = |language| move |reason| WordsFault { language, reason };
@@ -272,19 +296,23 @@ impl Tables {
                 (&file.help, Wish::Help, true),
             ];
             for (words, wish, about_mail) in families {
-                for word in words {
+                for word in words.iter().map(|word| normal(word)) {
+                    let others = unaccented(&word);
                     // What one language is certain of stays certain.
-                    tables.named.entry(normal(word)).or_insert((wish, about_mail));
+                    tables.named.entry(word).or_insert((wish, about_mail));
+                    let long = |word: &String| word.chars().count() >= UNACCENTED_MIN;
+                    for word in others.into_iter().filter(long) {
+                        tables.plain.entry(word).or_insert((wish, about_mail));
+                    }
                 }
             }
             let lists = [
                 (&file.before, &mut tables.before),
                 (&file.answer, &mut tables.answer),
                 (&file.after, &mut tables.after),
-                (&file.greetings, &mut tables.greetings),
             ];
             for (words, list) in lists {
-                list.extend(words.iter().map(|word| normal(word)));
+                list.extend(words.iter().flat_map(|word| forms(word)));
             }
             let sets = [
                 (&file.courtesies, &mut tables.courtesies),
@@ -292,8 +320,10 @@ impl Tables {
                 (&file.declines, &mut tables.declines),
             ];
             for (words, set) in sets {
-                set.extend(words.iter().map(|word| normal(word)));
+                set.extend(words.iter().flat_map(|word| forms(word)));
             }
+            // Greetings are beginnings of words, which without accents begin others: "bästa", "basta".
+            tables.greetings.extend(file.greetings.iter().map(|word| normal(word)));
             tables.grammar.learn(language, &file.senses);
             tables.sentences.learn(language, file.sentences);
         }

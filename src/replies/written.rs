@@ -72,6 +72,9 @@ fn of_lines(marks: &Marks, text: &str) -> Written {
     let mut at = 0;
     while at < lines.len() {
         let line = lines[at].trim();
+        if is_group_wise(marks, &lines, at) {
+            break;
+        }
         if is_quoted(line) {
             at = after_quote(&lines, at);
             continue;
@@ -165,6 +168,21 @@ fn below_quote(marks: &Marks, original: &[String]) -> (Vec<String>, String) {
     let quoted = original[..=last].iter().rev().take_while(|line| is_quoted(line));
     let quoted = quoted.take(QUOTED_MAX).map(|line| line.replace(['>', '＞'], " "));
     (quoted.collect(), below.trim().to_owned())
+}
+
+/// `>>> Shop <s@x.example> 1/2/2024 9:00 AM >>>`, or `>>> On 1/2/2024 …, Shop wrote:`, as GroupWise introduces an
+/// original that it does not mark.
+fn is_group_wise(marks: &Marks, lines: &[String], at: usize) -> bool {
+    let Some(line) = lines[at].strip_prefix(">>>").map(str::trim) else {
+        return false;
+    };
+    if line.starts_with('>') || line.len() > INTRODUCTION_MAX || !is_dated(line) {
+        return false;
+    }
+    let first = at == 0 || !is_quoted(&lines[at - 1]);
+    let spoken = || introduction(marks, &line.to_lowercase()).is_some();
+    let marked = below(lines, at + 1).is_some_and(|below| is_quoted(&lines[below]));
+    first && !marked && (line.ends_with(">>>") || spoken())
 }
 
 /// Past a quote, and past the tail that a client wrapped off one of its lines.

@@ -5,7 +5,11 @@ use super::words::tests::plain;
 use super::written::{of_html, of_plain};
 
 /// Lines that introduce a quote.
-const INTRODUCTIONS: &str = "---- On Tue, 02 Jan 2024 10:00:00 +0800 Shop <s@x.example> wrote ----|\
+const INTRODUCTIONS: &str = ">>> Shop <s@x.example> 1/2/2024 10:00 AM >>>|\
+    >>> On 1/2/2024 at 10:00 AM, in message <a@x.example>, Shop <s@x.example> wrote:|\
+    เมื่อ อ. 2 ม.ค. 2024 เวลา 10:00 Shop\n<s@x.example> เขียนว่า:|\
+    मंगल, 2 जन॰ 2024 को 10:00 am बजे को Shop\n<s@x.example> ने लिखा:|\
+    ---- On Tue, 02 Jan 2024 10:00:00 +0800 Shop <s@x.example> wrote ----|\
     ---- 在 星期二, 2024-01-02 10:00:00 Shop <s@x.example> 写道 ----|\
     On Tue, Jan 2, 2024 at 10:00 AM Shop <s@x.example> wrote:|\
     On Jan 2, 2024, at 10:00, Shop <s@x.example> wrote:|\
@@ -90,7 +94,9 @@ const BLOCKS: &str = "From: Shop <s@x.example>\nSent: Tuesday, January 2, 2024 1
     Từ: Shop <s@x.example>\nĐã gửi: x\nĐến: Ann\nChủ đề: News";
 
 /// Footers of devices and programs.
-const FOOTERS: &str = "Sent from my iPhone|发自我的iPhone|发自我的华为手机|来自 Outlook for iOS|\
+const FOOTERS: &str = "مرسل من الـ iPhone|Az iPhone-omról küldve|Elküldve Galaxy készülékemről|\
+    मेरे iPhone से भेजा गया|Εστάλη από το iPhone μου|Trimis din Yahoo Mail pe Android|Odoslané z iPhonu|\
+    Sent from my iPhone|发自我的iPhone|发自我的华为手机|来自 Outlook for iOS|\
     Skickat från min iPhone|Inviato da iPhone|Enviado desde mi iPhone|\
     Verstuurd vanaf mijn iPhone|Von meinem Samsung Galaxy Smartphone gesendet.|\
     Gesendet mit der GMX Mail App|\

@@ -109,6 +109,26 @@ fn what_people_write_is_what_it_is_taken_for() {
 }
 
 #[test]
+fn a_name_alone_or_a_pointer_leaves_the_word_to_the_subject() {
+    for (said, wish) in [
+        ("王芳", "unsubscribe"),
+        ("如题，谢谢", "unsubscribe"),
+        ("see subject", "unsubscribe"),
+        ("siehe Betreff\n\nMfG\nAnn", "unsubscribe"),
+        ("件名の通りです", "unsubscribe"),
+        ("张伟", "none"),
+        ("see attachment", "none"),
+    ] {
+        let message = format!(
+            "From: =?utf-8?B?546L6Iqz?= <ann@b.example>\nSubject: =?utf-8?B?6YCA6K6i?=\n\
+             Content-Type: text/plain; charset=utf-8\n\n{said}\n"
+        );
+        let found = serde_json::to_value(classify(&with_line_ends(&message)).wish);
+        assert_eq!(found.expect("a wish is a word"), wish, "{said}");
+    }
+}
+
+#[test]
 fn reports_and_receipts_are_told_from_people() {
     let mut wrong = Vec::new();
     for (name, message) in entries(REPORTS) {

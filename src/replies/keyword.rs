@@ -32,9 +32,10 @@ const SENTENCES_MAX: usize = 4;
 fn of_sentence(words: &Vocabulary, sentence: &str) -> Option<(Wish, bool)> {
     let known = &words.sentences().all;
     // What makes other questions doubtful may be part of a courtesy.
-    let polite = known.polite.iter().filter(|polite| sentence.contains(polite.as_str()));
-    let polite: Vec<_> = polite.collect();
-    let excused = |doubt: &String| polite.iter().any(|polite| polite.contains(doubt.as_str()));
+    let excused = |doubt: &String| {
+        let mut courtesies = known.polite.iter().filter(|polite| polite.contains(doubt.as_str()));
+        courtesies.any(|polite| sentence.contains(polite.as_str()))
+    };
     let padded = format!(" {sentence} ");
     if known.doubts.iter().any(|doubt| padded.contains(doubt.as_str()) && !excused(doubt)) {
         return None;

@@ -49,7 +49,12 @@ pub(super) struct Sentences {
 
 impl Sentences {
     /// Adds those of a language.
-    pub(super) fn learn(&mut self, language: &'static str, page: Page) {
+    pub(super) fn learn(&mut self, language: &'static str, mut page: Page) {
+        // What denies is looked for at a word's ends, what asks is long: neither is mistaken without accents.
+        for list in [&mut page.requests, &mut page.refusals, &mut page.denials] {
+            let others: Vec<_> = list.iter().flat_map(|words| unaccented(words)).collect();
+            list.extend(others);
+        }
         let all = &mut self.all;
         let lists = [
             (&mut all.requests, page.requests),
@@ -71,13 +76,6 @@ impl Sentences {
         ];
         for (list, more) in lists {
             list.extend(more);
-        }
-        // What denies is looked for at a word's ends, what asks is long: neither is mistaken without accents.
-        for list in [&mut all.requests, &mut all.refusals, &mut all.denials] {
-            let others: Vec<_> = list.iter().flat_map(|words| unaccented(words)).collect();
-            list.extend(others);
-            list.sort_unstable();
-            list.dedup();
         }
         all.pairs.extend(page.pairs);
         let open = [

@@ -59,12 +59,16 @@ fn started_with(config: &Live, resolver: Arc<dyn Resolver>) -> (Acme, Arc<tls::S
     (acme, tls)
 }
 
+/// A certificate that holds for long.
+fn pem(host: &str) -> Pem {
+    let made = rcgen::generate_simple_self_signed(vec![host.to_owned()]).expect("made");
+    Pem { chain: made.cert.pem(), key: made.signing_key.serialize_pem() }
+}
+
 /// Keeps a certificate that holds for long, as one that the authority gave.
 fn keep(config: &Config, directory: &str) {
-    let made = rcgen::generate_simple_self_signed(vec![HOST.to_owned()]).expect("made");
-    let pem = Pem { chain: made.cert.pem(), key: made.signing_key.serialize_pem() };
     let keeper = Keeper::new(&config.data_dir);
-    keeper.keep_certificate(HOST, &pem).expect("kept");
+    keeper.keep_certificate(HOST, &pem(HOST)).expect("kept");
     let mut state = State { directory: directory.into(), ..State::default() };
     state.succeed();
     keeper.keep_states(&BTreeMap::from([(HOST.to_owned(), state)])).expect("kept");
@@ -75,21 +79,24 @@ fn sources(tls: &tls::Server) -> Vec<&'static str> {
     tls.held(now).iter().map(|held| held.source).collect()
 }
 
+/// Waits until it is so.
+async fn comes(what: &str, is: impl Fn() -> bool) {
+    let come = async {
+        while !is() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), come).await.expect(what);
+}
+
 /// Runs until a try has failed.
 async fn fails(acme: &Acme) -> Standing {
     let stop = CancellationToken::new();
     let running = tokio::spawn(acme.clone().run(stop.clone()));
-    let failed = async {
-        loop {
-            let standing = acme.standing().remove(0);
-            let is_over = standing.fault.as_ref().is_some_and(|why| !why.contains("daemon ended"));
-            if is_over {
-                return standing;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let standing = tokio::time::timeout(Duration::from_secs(20), failed).await.expect("a failure");
+    let is_over =
+        |one: &Standing| one.fault.as_ref().is_some_and(|why| !why.contains("daemon ended"));
+    comes("a failure", || is_over(&acme.standing()[0])).await;
+    let standing = acme.standing().remove(0);
     stop.cancel();
     running.await.expect("it ends");
     standing
@@ -136,12 +143,7 @@ async fn a_failure_outlasts_a_restart_and_an_operator_need_not_wait() {
     assert_eq!(acme.renew(Some("RELAY.example")), 1);
     let stop = CancellationToken::new();
     let running = tokio::spawn(acme.clone().run(stop.clone()));
-    let tried = async {
-        while acme.standing()[0].failures < 2 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), tried).await.expect("it is tried");
+    comes("it is tried", || acme.standing()[0].failures >= 2).await;
     stop.cancel();
     running.await.expect("it ends");
 }
@@ -171,12 +173,7 @@ async fn a_try_that_a_stop_breaks_off_is_no_failure_and_one_that_a_crash_breaks_
     let (acme, _tls) = started_with(&Live::new(config.clone()), Arc::new(Silence::default()));
     let stop = CancellationToken::new();
     let running = tokio::spawn(acme.clone().run(stop.clone()));
-    let begun = async {
-        while acme.standing()[0].failures == 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), begun).await.expect("it is tried");
+    comes("it is tried", || acme.standing()[0].failures > 0).await;
     let failures = || {
         let (acme, _tls) = started(&config);
         acme.standing()[0].failures
@@ -197,11 +194,7 @@ async fn link_hosts_are_looked_after_as_long_as_they_are_there() {
     let named = |names: &[&str]| names.iter().map(ToString::to_string).collect();
     acme.want(named(&["a.example", "b.example", "c.example"]));
     assert_eq!(hosts(), ["a.example", "b.example", HOST]);
-    let pem = {
-        let made = rcgen::generate_simple_self_signed(vec!["d.example".into()]).expect("made");
-        Pem { chain: made.cert.pem(), key: made.signing_key.serialize_pem() }
-    };
-    Keeper::new(home.path()).keep_certificate("d.example", &pem).expect("kept");
+    Keeper::new(home.path()).keep_certificate("d.example", &pem("d.example")).expect("kept");
     acme.want(named(&["d.example"]));
     assert_eq!(hosts(), ["d.example", HOST]);
     assert_eq!(sources(&tls), ["self_signed", "authority"], "what is kept is served");
@@ -224,16 +217,6 @@ async fn who_wants_no_authority_asks_none() {
     assert_eq!(sources(&tls), ["self_signed"]);
     assert!(acme.standing().is_empty());
     assert_eq!((acme.renew(None), acme.page("token")), (0, None));
-}
-
-/// Waits until it is so.
-async fn comes(what: &str, is: impl Fn() -> bool) {
-    let come = async {
-        while !is() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), come).await.expect(what);
 }
 
 #[tokio::test]
@@ -260,11 +243,7 @@ async fn settings_that_change_are_followed_at_once_and_an_order_under_way_is_no_
     comes("it is begun anew", || asked(2)).await;
     assert_eq!(failures(), 1, "that of the order that is under way, were the daemon to end now");
 
-    let pem = {
-        let made = rcgen::generate_simple_self_signed(vec!["b.example".into()]).expect("made");
-        Pem { chain: made.cert.pem(), key: made.signing_key.serialize_pem() }
-    };
-    Keeper::new(home.path()).keep_certificate("b.example", &pem).expect("kept");
+    Keeper::new(home.path()).keep_certificate("b.example", &pem("b.example")).expect("kept");
     change(&|config| {
         config.acme.hosts = vec!["b.example".into()];
         config.acme.link_hosts = false;

@@ -7,8 +7,7 @@ use super::{
 use crate::config::{self, Config, Live, Size};
 use crate::mail::{Address, Timestamp};
 use crate::store::Store;
-use crate::world::World;
-use crate::world::clock::Clock;
+use crate::world::{Clock, Turned, World};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,18 +16,6 @@ use std::time::Duration;
 
 const PASSWORD: &str = "correct horse battery";
 const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
-
-/// A clock that a test turns.
-struct Turned(AtomicU64);
-
-impl Clock for Turned {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
-    }
-    fn steady(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::SeqCst))
-    }
-}
 
 struct Rig {
     accounts: Accounts,

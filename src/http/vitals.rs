@@ -152,22 +152,8 @@ mod tests {
     use super::*;
     use crate::config::{Config, Span};
     use crate::events::message::owner;
-    use crate::mail::Timestamp;
-    use crate::world::Clock;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    /// A clock that stands until it is turned, by milliseconds.
-    #[derive(Default)]
-    struct Turned(AtomicU64);
-
-    impl Clock for Turned {
-        fn now(&self) -> Timestamp {
-            Timestamp(self.0.load(Ordering::SeqCst))
-        }
-        fn steady(&self) -> Duration {
-            Duration::from_millis(self.0.load(Ordering::SeqCst))
-        }
-    }
+    use crate::world::Turned;
+    use std::sync::atomic::Ordering;
 
     fn vitals(home: &std::path::Path, lag_max: Duration) -> Vitals {
         let (mut config, world) = (Config::default(), World::real());

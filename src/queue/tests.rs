@@ -12,7 +12,7 @@ use crate::mail::{Address, Domain, MessageId, RecipientNumber, ReversePath, Stat
 use crate::policy::{Judgement, Policy, Subject};
 use crate::spool::{Durability, Kind, Sequence, Spool, SpoolFault};
 use crate::store::Store;
-use crate::world::{Clock, World};
+use crate::world::{Clock, Turned, World};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,18 +26,6 @@ mod watched;
 
 /// More than anything takes that comes at all.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A clock that stands until it is turned.
-struct Turned(AtomicU64);
-
-impl Clock for Turned {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
-    }
-    fn steady(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::SeqCst))
-    }
-}
 
 struct Rig {
     home: PathBuf,

@@ -40,3 +40,19 @@ impl Clock for SystemClock {
         self.start.elapsed()
     }
 }
+
+/// A clock that stands until a test turns it, by milliseconds.
+#[cfg(test)]
+#[derive(Default)]
+pub struct Turned(pub std::sync::atomic::AtomicU64);
+
+#[cfg(test)]
+impl Clock for Turned {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(std::sync::atomic::Ordering::SeqCst))
+    }
+
+    fn steady(&self) -> Duration {
+        Duration::from_millis(self.now().0)
+    }
+}

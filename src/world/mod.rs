@@ -16,6 +16,8 @@ pub mod turns;
 
 pub use alarm::Alarm;
 pub use chance::{Chance, SystemChance};
+#[cfg(test)]
+pub use clock::Turned;
 pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, DiskFile, SystemDisk, is_shortage};
 pub use exchange::exchange;

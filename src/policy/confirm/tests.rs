@@ -4,22 +4,9 @@ use super::super::tests::evidence;
 use super::*;
 use crate::accounts::{Accounts, StreamDraft, StreamKind};
 use crate::store::Store;
-use crate::world::World;
-use crate::world::clock::Clock;
+use crate::world::{Turned, World};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// A clock that the test turns.
-struct Turned(AtomicU64);
-
-impl Clock for Turned {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::Relaxed))
-    }
-    fn steady(&self) -> Duration {
-        Duration::ZERO
-    }
-}
 
 struct Rig {
     home: tempfile::TempDir,

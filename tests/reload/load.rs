@@ -4,7 +4,7 @@
 use super::edit;
 use crate::support::World;
 use crate::support::client::letter;
-use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -143,9 +143,12 @@ async fn restarts_and_crashes_under_load_refuse_nobody_and_lose_nothing() {
     let mut world = World::with("[process]\ndrain_timeout = \"5s\"").await;
     assert_eq!(world.stop(), 0);
     let keys = ["submission", "inbound", "http"];
-    let sockets = keys.map(|_| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    // Numbers past those that the child counts from are free to be handed on, and what other tests have closed is below.
+    let sockets = keys.map(|_| {
+        let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+        TcpListener::from(fcntl_dupfd_cloexec(socket, 10).expect("a number"))
+    });
     for (key, socket) in keys.iter().zip(&sockets) {
-        // Numbers past those that the child counts from are free to be handed on.
         assert!(socket.as_raw_fd() > 6, "a descriptor of the standard ones");
         fcntl_setfd(socket, FdFlags::empty()).expect("it is handed on");
         let address = socket.local_addr().expect("bound");

@@ -12,9 +12,9 @@ use crate::telemetry::{Amount, Level};
 use crate::world::{DiskFile, World};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
 
 /// Places of readers that are remembered.
@@ -313,11 +313,15 @@ impl Spool {
         Sequence(state.segments.values().next().map_or(0, |segment| segment.first))
     }
 
-    /// Finishes what waits, syncs, and ends the writer.
+    /// Finishes what waits, syncs, and ends the writer; a sweep under way ends with the segment that it is at. After
+    /// that nothing of the folder is touched, and it may be opened anew.
     pub async fn close(&self) {
         let (answer, wait) = oneshot::channel();
         if self.work.try_send((Work::Close(answer), self.pending.take(1))).is_ok() {
             let _ = wait.await;
         }
+        let shared = self.shared.clone();
+        let swept = move || drop(shared.sweeping.lock().unwrap_or_else(PoisonError::into_inner));
+        let _ = tokio::task::spawn_blocking(swept).await;
     }
 }

@@ -232,6 +232,11 @@ impl Shared {
         self.closed.load(Ordering::Acquire)
     }
 
+    /// What this finds to do; nothing once the spool is closed.
+    pub(super) fn unless_closed<T>(&self, find: impl FnOnce(&Self) -> Option<T>) -> Option<T> {
+        if self.is_closed() { None } else { find(self) }
+    }
+
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }

@@ -49,17 +49,17 @@ pub(super) fn sweep(shared: &Arc<Shared>) -> io::Result<()> {
         return Ok(()); // rung again when that ends
     }
     // First what makes room and needs none.
-    while let Some(number) = shared.removable() {
+    while let Some(number) = shared.unless_closed(Shared::removable) {
         index::remove(shared, number)?;
         // Nobody may look for a file that is not there any more.
         shared.forget(number);
         shared.world.disk.remove(&format::path(&shared.directory, number))?;
         shared.world.disk.sync_directory(&shared.directory)?;
     }
-    while let Some(number) = shared.shrinkable() {
+    while let Some(number) = shared.unless_closed(Shared::shrinkable) {
         rewrite(shared, number, &HashSet::new(), None)?;
     }
-    while let Some((number, size)) = shared.sparse()
+    while let Some((number, size)) = shared.unless_closed(Shared::sparse)
         && shared.room(size).is_ok()
     {
         match needed(shared, number)? {
@@ -69,7 +69,7 @@ pub(super) fn sweep(shared: &Arc<Shared>) -> io::Result<()> {
         }
     }
     // An index is a comfort: it takes no room that mail would be refused for.
-    while let Some(number) = shared.unindexed()
+    while let Some(number) = shared.unless_closed(Shared::unindexed)
         && shared.room(0).is_ok()
     {
         index::build(shared, number)?;

@@ -22,6 +22,9 @@ struct Twin {
     syncs: Arc<AtomicU64>,
     /// Whether syncs wait until this is over.
     holds: Arc<AtomicBool>,
+    /// Whether an index waits for this before it is there, and whether one does.
+    holds_indexes: Arc<AtomicBool>,
+    is_indexing: Arc<AtomicBool>,
     fails: Arc<AtomicBool>,
     /// Bytes of every segment from the first to the second that cannot be read.
     bad: Arc<Mutex<(u64, u64)>>,
@@ -37,6 +40,8 @@ impl Default for Twin {
         Self {
             syncs: Arc::default(),
             holds: Arc::default(),
+            holds_indexes: Arc::default(),
+            is_indexing: Arc::default(),
             fails: Arc::default(),
             bad: Arc::default(),
             glitches: Arc::default(),
@@ -83,6 +88,11 @@ impl Disk for Twin {
         SystemDisk.list(directory)
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let is_index = to.extension().is_some_and(|extension| extension == "idx");
+        while is_index && self.holds_indexes.load(Ordering::SeqCst) {
+            self.is_indexing.store(true, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(1));
+        }
         SystemDisk.rename(from, to)
     }
     fn remove(&self, path: &Path) -> io::Result<()> {

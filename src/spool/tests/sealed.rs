@@ -10,6 +10,7 @@ use crate::config;
 use crate::world::World;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Messages in small segments, of which only every tenth is still needed.
@@ -267,4 +268,30 @@ async fn what_is_to_be_forgotten_is_in_no_segment_and_all_else_stays_where_it_wa
     assert_eq!(numbers(&spool), [1, 2, 2, 3]);
     spool.hold(kept, Some(&body));
     assert_eq!(read_back(&spool, &body).await.expect("the body"), vec![b'k'; 4000]);
+}
+
+#[tokio::test]
+async fn after_a_close_nothing_of_the_folder_is_touched() {
+    let home = tempfile::tempdir().expect("a folder");
+    let twin = Twin::default();
+    twin.holds_indexes.store(true, Ordering::SeqCst);
+    let (spool, _) = sparse(home.path(), &twin).await;
+    until("a sweep is under way", || twin.is_indexing.load(Ordering::SeqCst)).await;
+    let mut closing = tokio::spawn(async move { spool.close().await });
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut closing).await;
+    assert!(early.is_err(), "closed in the midst of a sweep");
+    twin.holds_indexes.store(false, Ordering::SeqCst);
+    closing.await.expect("closed");
+    let files = || {
+        let files = std::fs::read_dir(home.path()).expect("a folder").flatten();
+        let about = |file: std::fs::DirEntry| (file.path(), file.metadata().expect("there").len());
+        files.map(about).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let before = files();
+    assert!(
+        before.keys().all(|path| path.extension().is_none_or(|end| end != "tmp")),
+        "{before:?}"
+    );
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(files(), before);
 }

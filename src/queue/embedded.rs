@@ -1,27 +1,24 @@
 //! The queue of one node: in memory, rebuilt from the spool.
 
-use super::history::find;
 use super::select::SLICE;
 use super::state::{Key, Stand, State, Then};
 use super::tally::Tally;
 use super::{
     Attempt, Draft, ItemState, ItemView, Lease, Limits, Outage, Queue, Said, Selector, Site,
-    SiteView, Summary, Suspension, Waits, ending::reason, rebuild::rebuild, schedule::longest,
+    SiteView, Summary, Suspension, Waits, rebuild::rebuild, schedule::longest,
 };
 use crate::accounts::Accounts;
 use crate::config::{self, Live};
-use crate::events::message::{Accepted, MessageEvent, Origin, Outcome, message_key, recipient_key};
+use crate::events::message::{Accepted, MessageEvent, Origin, Outcome};
 use crate::mail::{
-    AccountId, Domain, MessageId, RecipientHash, RecipientNumber, RefusalClass, Status, Timestamp,
+    AccountId, Domain, MessageId, RecipientHash, RecipientNumber, RefusalClass, Timestamp,
 };
 use crate::policy::{Judgement, Permit, Policy};
-use crate::spool::{Body, BodyReader, BodyWriter, Durability, Record, Spool, SpoolFault};
+use crate::spool::{Body, BodyReader, BodyWriter, Record, Spool, SpoolFault};
 use crate::store::StoreFault;
 use crate::telemetry::Level;
 use crate::world::World;
 use async_trait::async_trait;
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -409,88 +406,15 @@ impl Queue for Embedded {
     }
 
     async fn cancel(&self, selector: Selector) -> u64 {
-        let keys = self.gathered(&selector, usize::MAX).await;
-        let (mut ended, mut alike) = (0, Vec::new());
-        for key in keys {
-            let message = self.state().message(key.0);
-            let Some(message) = message else { continue };
-            let Origin::Submission { stream, .. } = message.origin else {
-                continue;
-            };
-            let Ok(Some(stream)) = self.accounts.stream_by_id(stream) else {
-                continue;
-            };
-            let to = &message.recipients[key.1 as usize].address;
-            let Ok(judgement) = self.policy.judge(&stream, to) else {
-                continue;
-            };
-            if judgement == Judgement::Clear {
-                continue;
-            }
-            let text = reason(&judgement);
-            if message.refused.contains(&RecipientNumber(key.1)) {
-                // Its sender is told.
-                let done = self.end_queued(key, Outcome::Stopped, text).await;
-                ended += u64::from(done.unwrap_or(false));
-            } else {
-                alike.push((key, text));
-            }
-        }
-        ended + self.end_all(alike, Outcome::Stopped).await.map_or(0, |(ended, _)| ended)
+        self.end_stopped(&selector).await
     }
 
     async fn remove(&self, selector: Selector, reason: &str) -> Result<u64, SpoolFault> {
-        let keys = self.gathered(&selector, usize::MAX).await;
-        let ends = keys.into_iter().map(|key| (key, reason.to_owned())).collect();
-        let (mut ended, mut active) = self.end_all(ends, Outcome::Cancelled).await?;
-        {
-            let mut state = self.state();
-            active.retain(|key| {
-                let item = state.item_mut(*key);
-                item.map(|item| item.then = Some(Then::Cancelled)).is_some()
-            });
-        }
-        if !active.is_empty() {
-            // On a task of its own: what is cancelled goes, however long its attempt takes.
-            let queue = self.own.upgrade().ok_or(SpoolFault::Busy)?;
-            let (count, reason) = (Arc::new(AtomicU64::new(0)), reason.to_owned());
-            let counted = count.clone();
-            let work = tokio::spawn(async move {
-                queue.cancel_active(active, &reason, &counted).await;
-            });
-            let _ = tokio::time::timeout(self.config.queue.permit_wait_max.0, work).await;
-            ended += count.load(Ordering::SeqCst);
-        }
-        Ok(ended)
+        self.take_out(&selector, reason).await
     }
 
     async fn retry(&self, selector: Selector) -> u64 {
-        let now = self.world.clock.now();
-        let keys = self.gathered(&selector, usize::MAX).await;
-        let mut state = self.state();
-        let (mut count, mut lanes) = (0, HashSet::new());
-        for key in keys {
-            // What its sender wants to leave later is not the operator's to send before.
-            if state.item(key).is_some_and(|item| item.next_at > now && item.attempts == 0)
-                && state.wanted(key).is_some_and(|at| at > now)
-            {
-                continue;
-            }
-            let Some(item) = state.item_mut(key) else {
-                continue;
-            };
-            lanes.insert(item.destination);
-            match (item.stand, item.then) {
-                (Stand::Queued, _) => state.schedule(key, now),
-                (Stand::Active(_), None | Some(Then::Due)) => item.then = Some(Then::Due),
-                _ => continue,
-            }
-            count += 1;
-        }
-        lanes.into_iter().for_each(|lane| state.lanes.open(lane, now));
-        drop(state);
-        self.wake.notify_waiters();
-        count
+        self.make_due(&selector).await
     }
 
     async fn wake(&self, waits: Waits<'_>) -> u64 {
@@ -498,36 +422,7 @@ impl Queue for Embedded {
     }
 
     async fn hold(&self, selector: Selector, held: bool) -> Result<u64, SpoolFault> {
-        let mut changed = Vec::new();
-        {
-            // What is to be held is taken from the attempts before it is written, what is let go after.
-            let mut state = self.state();
-            for key in state.select(&selector, usize::MAX) {
-                let changes = if held { state.hold(key) } else { state.is_held(key) };
-                let message = if changes { state.message(key.0) } else { None };
-                let attempts = state.item(key).map_or(0, |item| item.attempts);
-                changed.extend(message.map(|message| (key, message, attempts)));
-            }
-        }
-        let (outcome, text) = match held {
-            true => (Outcome::Held, "held by the operator"),
-            false => (Outcome::Released, "released by the operator"),
-        };
-        for part in changed.chunks(CHUNK) {
-            let event = |(key, message, attempts): &(Key, Arc<Accepted>, u32)| {
-                let status = Status::new(2, 0, 0);
-                let said = Said { relay: None, status, text: text.into(), class: None };
-                self.event(message, key.1, outcome.clone(), *attempts, said).encode()
-            };
-            self.spool.append(part.iter().map(event).collect(), Durability::Synced).await?;
-            if !held {
-                let now = self.world.clock.now();
-                let mut state = self.state();
-                part.iter().for_each(|(key, _, _)| state.release(*key, now));
-            }
-        }
-        self.wake.notify_waiters();
-        Ok(changed.len() as u64)
+        self.set_held(&selector, held).await
     }
 
     async fn list(&self, selector: Selector, limit: usize) -> Vec<ItemView> {
@@ -571,45 +466,11 @@ impl Queue for Embedded {
         message: MessageId,
         recipient: RecipientNumber,
     ) -> Option<(Arc<Accepted>, RecipientNumber)> {
-        let queued = self.state().message(message);
-        let found = match queued {
-            Some(found) => found,
-            None => {
-                let key = message_key(message);
-                let known = find(self.spool.clone(), key, move |event, found: &mut Vec<_>| {
-                    if let MessageEvent::Accepted(accepted) = event
-                        && accepted.id == message
-                    {
-                        found.push(accepted);
-                    }
-                    found.is_empty()
-                });
-                Arc::new(known.await.pop()?)
-            }
-        };
-        let one = recipient.of_shared().unwrap_or(recipient);
-        ((one.0 as usize) < found.recipients.len()).then_some((found, recipient))
+        self.recall(message, recipient).await
     }
 
     async fn ended(&self, message: MessageId) -> Vec<MessageEvent> {
-        let mut seen = HashSet::new();
-        let known = find(self.spool.clone(), message_key(message), move |event, found| {
-            // Newest first: a bounce by mail after a delivery is how it ended.
-            if let MessageEvent::Recipient { message: of, recipient, outcome, .. } = &event
-                && *of == message
-                && outcome.is_end()
-                && seen.insert(*recipient)
-            {
-                found.push(event);
-            }
-            found.len() < CHUNK
-        });
-        let mut events = known.await;
-        events.sort_by_key(|event| match event {
-            MessageEvent::Recipient { recipient, .. } => recipient.0,
-            MessageEvent::Accepted(_) => 0,
-        });
-        events
+        self.ends(message).await
     }
 
     async fn returned(
@@ -648,25 +509,7 @@ impl Queue for Embedded {
         hash: RecipientHash,
         limit: usize,
     ) -> Vec<MessageEvent> {
-        let key = recipient_key(hash);
-        let events = find(self.spool.clone(), key, move |event, found: &mut Vec<_>| {
-            let concerns = match &event {
-                MessageEvent::Accepted(message) => {
-                    message.origin.account() == account
-                        && message.recipients.iter().any(|to| to.hash == hash)
-                }
-                MessageEvent::Recipient { origin, to, .. } => {
-                    origin.account() == account && to.hash == hash
-                }
-            };
-            if concerns {
-                found.push(event);
-            }
-            found.len() < limit
-        });
-        let mut events = events.await;
-        events.reverse();
-        events
+        self.events_about(account, hash, limit).await
     }
 
     fn read(&self, body: &Body) -> BodyReader {

@@ -5,6 +5,7 @@ mod alike;
 mod blot;
 mod embedded;
 mod ending;
+mod hands;
 mod history;
 mod lanes;
 mod outage;

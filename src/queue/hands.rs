@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 impl Embedded {
-    /// Ends what policy stops now, of what the selector names; how many.
+    /// What [`Queue::cancel`](super::Queue::cancel) promises.
     pub(super) async fn end_stopped(&self, selector: &Selector) -> u64 {
         let keys = self.gathered(selector, usize::MAX).await;
         let (mut ended, mut alike) = (0, Vec::new());
@@ -46,7 +46,7 @@ impl Embedded {
         ended + self.end_all(alike, Outcome::Stopped).await.map_or(0, |(ended, _)| ended)
     }
 
-    /// Ends all that the selector names, under attempt or not, and tells nobody; how many.
+    /// What [`Queue::remove`](super::Queue::remove) promises.
     pub(super) async fn take_out(
         &self,
         selector: &Selector,
@@ -76,7 +76,7 @@ impl Embedded {
         Ok(ended)
     }
 
-    /// Makes due at once what the selector names; how many.
+    /// What [`Queue::retry`](super::Queue::retry) promises.
     pub(super) async fn make_due(&self, selector: &Selector) -> u64 {
         let now = self.world.clock.now();
         let keys = self.gathered(selector, usize::MAX).await;
@@ -106,7 +106,7 @@ impl Embedded {
         count
     }
 
-    /// Keeps what the selector names from being sent, or lets it go on; how many changed.
+    /// What [`Queue::hold`](super::Queue::hold) promises.
     pub(super) async fn set_held(
         &self,
         selector: &Selector,

@@ -28,7 +28,7 @@ async fn find<T: Send + 'static>(
 }
 
 impl Embedded {
-    /// A message that waits or has ended, where it has such a recipient.
+    /// What [`Queue::find`](super::Queue::find) promises.
     pub(super) async fn recall(
         &self,
         message: MessageId,
@@ -54,7 +54,7 @@ impl Embedded {
         ((one.0 as usize) < found.recipients.len()).then_some((found, recipient))
     }
 
-    /// How the recipients of a message ended, in their order.
+    /// What [`Queue::ended`](super::Queue::ended) promises.
     pub(super) async fn ends(&self, message: MessageId) -> Vec<MessageEvent> {
         let mut seen = HashSet::new();
         let known = find(self.spool.clone(), message_key(message), move |event, found| {
@@ -76,7 +76,7 @@ impl Embedded {
         events
     }
 
-    /// What the log knows of a person's mail from an account, oldest first.
+    /// What [`Queue::events_for`](super::Queue::events_for) promises.
     pub(super) async fn events_about(
         &self,
         account: AccountId,

@@ -36,6 +36,10 @@ pub(super) struct Notice<'a> {
     reported: Vec<Bounced>,
     nobody: bool,
     original: bool,
+    /// Whom the returned message was for, where it comes as a part.
+    returned: Vec<String>,
+    /// The same, where it comes in the words.
+    below: Vec<String>,
 }
 
 impl<'a> Notice<'a> {
@@ -57,7 +61,8 @@ impl<'a> Notice<'a> {
         });
         let status = whole.to_lowercase().contains("final-recipient:");
         let status = status.then(|| delivery_status::read(whole.as_bytes()).bounced);
-        let returned = |part: &Part| part.kind.contains("rfc822");
+        let is_tail = |text: &str| text.len() < whole.len();
+        let below = if is_tail(text) { below(&whole[text.len()..]) } else { Vec::new() };
         Self {
             words,
             from: lower("from"),
@@ -65,10 +70,10 @@ impl<'a> Notice<'a> {
             own: own.take(RECIPIENTS_MAX).collect(),
             named: named.take(RECIPIENTS_MAX).collect(),
             reported: status.unwrap_or_default(),
-            nobody: head.raw("return-path").is_some_and(|path| {
-                path.trim() == "<>" || path.to_ascii_lowercase().contains("mailer-daemon")
-            }),
-            original: text.len() < whole.len() || letter.parts.iter().any(returned),
+            nobody: is_from_nobody(head),
+            original: is_tail(text) || letter.parts.iter().any(is_returned),
+            returned: returned(letter),
+            below,
             text: text.to_owned(),
         }
     }
@@ -86,16 +91,19 @@ impl<'a> Notice<'a> {
         } else {
             // A vacation program sends from nobody too: there the subject must tell.
             subject && (self.nobody || told && (self.original || self.names_one()))
+                || self.nobody && holds(&start, &self.words.telling) && self.names_whom_it_returns()
         };
         certain && (self.names_one() || subject && (told || self.original))
     }
 
     /// Whether a header may be a bounce's at all: then only are its words read.
-    pub(super) fn may_be(head: &Head, words: &NoticeWords) -> bool {
+    pub(super) fn may_be(letter: &Letter, words: &NoticeWords) -> bool {
+        let head = &letter.head;
         let lower = |name| head.text(name).unwrap_or_default().trim().to_lowercase();
         head.raw("x-failed-recipients").is_some()
             || holds(&lower("from"), &words.machines)
             || is_titled(&lower("subject"), words)
+            || is_from_nobody(head) && letter.parts.iter().any(is_returned)
     }
 
     /// Whether a machine that only ever speaks of delivery sent it.
@@ -121,23 +129,49 @@ impl<'a> Notice<'a> {
             || !in_words(self.words, &self.text, &self.own, &self.from).is_empty()
     }
 
+    /// Whether its words name somebody whom the message that it returns was for.
+    fn names_whom_it_returns(&self) -> bool {
+        let named = in_words(self.words, &self.text, &self.own, &self.from);
+        named.iter().any(|one| self.returned.iter().any(|whom| whom.eq_ignore_ascii_case(one)))
+    }
+
+    /// The one whom the returned message was for, where it was for one and not for who gets this notice.
+    pub(super) fn meant_only(&self) -> Vec<Bounced> {
+        let meant = if self.returned.is_empty() { &self.below } else { &self.returned };
+        match meant.as_slice() {
+            [one] if !self.own.iter().any(|own| own.eq_ignore_ascii_case(one)) => {
+                vec![self.bounced(one.clone(), self.is_permanent())]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Gives the reason of a delivery status that has none, where the words say it.
+    pub(super) fn explain(&self, bounced: &mut Bounced) {
+        if bounced.reason.is_empty() {
+            bounced.reason = self.said(&bounced.address).unwrap_or_default();
+            bounced.status = delivery_status::closer(bounced.status.take(), &bounced.reason);
+        }
+    }
+
     /// Whom it names, with what it says of each.
     pub(super) fn recipients(&self) -> Vec<Bounced> {
         if !self.reported.is_empty() {
             return self.reported.clone();
         }
         let permanent = self.is_permanent();
-        let general = code(&self.text);
         let addresses = match self.named.as_slice() {
             [] => in_words(self.words, &self.text, &self.own, &self.from),
             named => named.to_vec(),
         };
-        let bounced = addresses.into_iter().take(RECIPIENTS_MAX).map(|address| {
-            let reason = self.reason(&address);
-            let status = code(&reason).or_else(|| general.clone());
-            Bounced { address, status, permanent, reason }
-        });
-        bounced.collect()
+        let addresses = addresses.into_iter().take(RECIPIENTS_MAX);
+        addresses.map(|address| self.bounced(address, permanent)).collect()
+    }
+
+    fn bounced(&self, address: String, permanent: bool) -> Bounced {
+        let reason = self.said(&address).unwrap_or_else(|| one_line(&self.subject));
+        let status = code(&reason).or_else(|| code(&self.text));
+        Bounced { address, status, permanent, reason }
     }
 
     /// Given up, rather than late.
@@ -152,21 +186,56 @@ impl<'a> Notice<'a> {
         holds(&lower, &self.words.given_up) || !late
     }
 
-    /// What is said of one address: behind it on its line, or else below.
-    fn reason(&self, address: &str) -> String {
+    /// What is said of one address, where it first says anything: behind it on its line, or else below.
+    fn said(&self, address: &str) -> Option<String> {
         let lines: Vec<&str> = self.text.lines().take(LINES_MAX).collect();
-        let Some(at) = lines.iter().position(|line| line.contains(address)) else {
-            return one_line(&self.subject);
-        };
-        let behind = lines[at].split_once(address).map_or("", |(_, behind)| behind);
-        let behind = &behind[..behind.floor_char_boundary(BEHIND_MAX)];
-        let behind = behind.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '(');
-        let below = lines[at + 1..].iter().map(|line| line.trim()).skip_while(|l| l.is_empty());
-        let below = below.take(REASON_LINES).take_while(|line| !line.is_empty());
-        let below = below.take_while(|line| !line.contains('@') || line.contains(address));
-        let said = one_line(&format!("{behind} {}", below.collect::<Vec<_>>().join(" ")));
-        if said.is_empty() { one_line(&self.subject) } else { said }
+        (0..lines.len()).find_map(|at| said_at(&lines[at..], address))
     }
+}
+
+/// What the first of these lines and those below say of an address that stands in it.
+fn said_at(lines: &[&str], address: &str) -> Option<String> {
+    let (first, below) = lines.split_first()?;
+    let (_, behind) = first.split_once(address)?;
+    let behind = &behind[..behind.floor_char_boundary(BEHIND_MAX)];
+    let behind = behind.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '(');
+    let below = below.iter().map(|line| line.trim()).skip_while(|line| line.is_empty());
+    let below = below.take(REASON_LINES).take_while(|line| !line.is_empty());
+    let below = below.take_while(|line| !line.contains('@') || line.contains(address));
+    let said = one_line(&format!("{behind} {}", below.collect::<Vec<_>>().join(" ")));
+    Some(said).filter(|said| said.contains(char::is_alphanumeric))
+}
+
+fn is_from_nobody(head: &Head) -> bool {
+    head.raw("return-path").is_some_and(|path| {
+        path.trim() == "<>" || path.to_ascii_lowercase().contains("mailer-daemon")
+    })
+}
+
+/// Whether a part is the message that comes back, or its header.
+fn is_returned(part: &Part) -> bool {
+    part.kind.contains("rfc822")
+}
+
+/// Whom the message was for that comes back as a part. What a list sent on was for its members, whom it does not
+/// name.
+fn returned(letter: &Letter) -> Vec<String> {
+    let Some(part) = letter.parts.iter().find(|part| is_returned(part)) else {
+        return Vec::new();
+    };
+    let head = Head::read(&part.bytes());
+    if ["list-id", "list-post", "x-beenthere"].iter().any(|name| head.raw(name).is_some()) {
+        return Vec::new();
+    }
+    let fields = ["to", "cc"].iter().flat_map(|name| head.all(name));
+    fields.flat_map(|value| addresses(&value)).take(RECIPIENTS_MAX).collect()
+}
+
+/// Whom the message was for that comes back in the words.
+fn below(original: &str) -> Vec<String> {
+    let is_to = |line: &&str| line.get(..3).is_some_and(|name| name.eq_ignore_ascii_case("to:"));
+    let to = original.lines().take(LINES_MAX).map(str::trim).find(is_to);
+    to.map(addresses).unwrap_or_default()
 }
 
 /// Whether a subject in lower case says that something was not delivered.
@@ -230,10 +299,11 @@ fn labelled<'a>(words: &NoticeWords, whole: &'a str, text: &'a str) -> &'a str {
 }
 
 /// Addresses in a notice: those that begin a line or follow a label; or else those in a line that says
-/// what happened; or else all. The server's own and the sender's are nobody's news.
+/// what happened; or else all. The server's own and the sender's are nobody's news, unless a line begins with
+/// that and nobody else is named: who writes to oneself is told like anybody.
 fn in_words(words: &NoticeWords, notice: &str, own: &[String], from: &str) -> Vec<String> {
     let bare = names(words, notice, from);
-    let mut ranks: [Vec<String>; 3] = Default::default();
+    let mut ranks: [Vec<String>; 4] = Default::default();
     let mut labelled = false;
     for line in notice.lines().take(LINES_MAX).map(str::trim) {
         let lower = line.to_lowercase();
@@ -241,18 +311,25 @@ fn in_words(words: &NoticeWords, notice: &str, own: &[String], from: &str) -> Ve
         let label = label(&lower);
         let follows = labelled || label.is_some_and(|label| words.recipients.contains(label));
         labelled = follows && line.ends_with([':', '：']);
-        if begins(&lower, &words.others) && !follows || lower.contains("postmaster") {
+        let is_helper = lower.contains("postmaster") && !is_alone(line);
+        if begins(&lower, &words.others) && !follows || is_helper {
             continue;
         }
         let expanded = ["(expanded from", "(generated from"].iter().any(|s| lower.starts_with(s));
         let told = holds(&lower, &words.cues);
         for (place, address) in addresses(line).into_iter().enumerate() {
-            let strange = |own: &String| !own.eq_ignore_ascii_case(&address);
-            if !own.iter().all(strange) || is_sender(words, line, &address) {
+            if is_sender(words, line, &address) {
                 continue;
             }
-            let leads = expanded || follows || place == 0 && starts(begin, &address);
-            let rank = if leads { 0 } else { usize::from(!told) + 1 };
+            let leads = expanded
+                || follows
+                || place == 0 && (starts(begin, &address) || is_replied(begin, &address));
+            let rank = match own.iter().any(|own| own.eq_ignore_ascii_case(&address)) {
+                true if place == 0 && starts(begin, &address) => 3,
+                true => continue,
+                false if leads => 0,
+                false => usize::from(!told) + 1,
+            };
             note(&mut ranks[rank], address);
         }
     }
@@ -278,6 +355,20 @@ fn starts(begin: &str, address: &str) -> bool {
     let typed = ["smtp=", "smtp:", "SMTP=", "SMTP:", "mailto:", "rfc822;"];
     let rest = typed.iter().find_map(|kind| begin.strip_prefix(kind)).unwrap_or(begin);
     rest.starts_with(address)
+}
+
+/// Whether a line is one address and nothing more.
+fn is_alone(line: &str) -> bool {
+    let bare = line.trim_matches(|c: char| !c.is_alphanumeric());
+    address(bare).is_some_and(|address| address == bare)
+}
+
+/// Whether a line is sendmail's own word of an address: a reply code before it, three dots behind.
+fn is_replied(begin: &str, address: &str) -> bool {
+    let mut words = begin.split_whitespace();
+    let code = words.next().is_some_and(|word| word.len() == 3 && word.parse::<u16>().is_ok());
+    let dotted = words.take(2).find_map(|word| word.strip_suffix("..."));
+    code && dotted.is_some_and(|word| word.trim_matches(['<', '>']) == address)
 }
 
 /// Mailboxes of the machine's own domain that stand without it.

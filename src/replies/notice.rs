@@ -36,6 +36,8 @@ pub(super) struct Notice<'a> {
     reported: Vec<Bounced>,
     nobody: bool,
     original: bool,
+    /// Whether the message comes back as a part.
+    returns: bool,
     /// Whom the returned message was for, where it comes as a part.
     returned: Vec<String>,
     /// The same, where it comes in the words.
@@ -71,6 +73,7 @@ impl<'a> Notice<'a> {
             named: named.take(RECIPIENTS_MAX).collect(),
             reported: status.unwrap_or_default(),
             nobody: is_from_nobody(head),
+            returns: letter.parts.iter().any(is_returned),
             original: is_tail(text) || letter.parts.iter().any(is_returned),
             returned: returned(letter),
             below,
@@ -88,10 +91,15 @@ impl<'a> Notice<'a> {
         let told = holds(&start, &self.words.telling);
         let certain = if self.is_machine() {
             subject || told || holds(&start, &self.words.told_by_machines)
+        } else if self.nobody {
+            // A vacation program sends from nobody too: there the subject must tell, or what comes back.
+            subject || told && self.names_whom_it_returns()
+        } else if holds(&self.from, &self.words.programs) {
+            subject && told && (self.original || self.names_one())
         } else {
-            // A vacation program sends from nobody too: there the subject must tell.
-            subject && (self.nobody || told && (self.original || self.names_one()))
-                || self.nobody && holds(&start, &self.words.telling) && self.names_whom_it_returns()
+            // A person writes of what was not delivered too, and quotes it, but neither sends it back nor
+            // says nothing else.
+            subject && told && (self.returns || self.says_nothing_else())
         };
         certain && (self.names_one() || subject && (told || self.original))
     }
@@ -116,6 +124,12 @@ impl<'a> Notice<'a> {
         is_titled(&self.subject, self.words)
     }
 
+    fn in_words(&self) -> Vec<String> {
+        let is_machine = self.is_machine() || self.nobody;
+        let own = if is_machine { Own::Last(&self.own) } else { Own::Never(&self.own) };
+        in_words(self.words, &self.text, own, &self.from)
+    }
+
     /// The server's own words where they begin, in lower case: up to what a person would quote.
     fn start(&self) -> String {
         let lower = self.text.chars().take(TELLING_MAX).collect::<String>().to_lowercase();
@@ -125,13 +139,28 @@ impl<'a> Notice<'a> {
     }
 
     fn names_one(&self) -> bool {
-        !self.reported.is_empty()
-            || !in_words(self.words, &self.text, &self.own, &self.from).is_empty()
+        !self.reported.is_empty() || !self.in_words().is_empty()
+    }
+
+    /// Whether its words are what tells of the failure and addresses that stand alone, and nothing more.
+    fn says_nothing_else(&self) -> bool {
+        let is_bare = |line: &str| {
+            let named = addresses(line);
+            let rest = named.iter().fold(line.to_owned(), |rest, one| rest.replace(one, ""));
+            !named.is_empty() && !rest.contains(char::is_alphanumeric)
+        };
+        let is_known = |line: &str| {
+            let ruled = line.starts_with(['-', '=', '*', '_', '#']);
+            ruled || is_bare(line) || holds(&line.to_lowercase(), &self.words.telling)
+        };
+        let lines = self.text.lines().take(LINES_MAX).map(str::trim);
+        let mut lines = lines.filter(|line| !line.is_empty());
+        lines.clone().any(is_bare) && lines.all(is_known)
     }
 
     /// Whether its words name somebody whom the message that it returns was for.
     fn names_whom_it_returns(&self) -> bool {
-        let named = in_words(self.words, &self.text, &self.own, &self.from);
+        let named = self.in_words();
         named.iter().any(|one| self.returned.iter().any(|whom| whom.eq_ignore_ascii_case(one)))
     }
 
@@ -161,7 +190,7 @@ impl<'a> Notice<'a> {
         }
         let permanent = self.is_permanent();
         let addresses = match self.named.as_slice() {
-            [] => in_words(self.words, &self.text, &self.own, &self.from),
+            [] => self.in_words(),
             named => named.to_vec(),
         };
         let addresses = addresses.into_iter().take(RECIPIENTS_MAX);
@@ -298,11 +327,20 @@ fn labelled<'a>(words: &NoticeWords, whole: &'a str, text: &'a str) -> &'a str {
     if names { whole } else { text }
 }
 
+/// The addresses of who sends a notice and of who gets it.
+#[derive(Clone, Copy)]
+enum Own<'a> {
+    /// Nobody's news.
+    Never(&'a [String]),
+    /// Named where a line begins with one and nobody else is: who writes to oneself is told like anybody.
+    Last(&'a [String]),
+}
+
 /// Addresses in a notice: those that begin a line or follow a label; or else those in a line that says
-/// what happened; or else all. The server's own and the sender's are nobody's news, unless a line begins with
-/// that and nobody else is named: who writes to oneself is told like anybody.
-fn in_words(words: &NoticeWords, notice: &str, own: &[String], from: &str) -> Vec<String> {
+/// what happened; or else all. The sender's are nobody's news.
+fn in_words(words: &NoticeWords, notice: &str, own: Own<'_>, from: &str) -> Vec<String> {
     let bare = names(words, notice, from);
+    let (Own::Never(owned) | Own::Last(owned)) = own;
     let mut ranks: [Vec<String>; 4] = Default::default();
     let mut labelled = false;
     for line in notice.lines().take(LINES_MAX).map(str::trim) {
@@ -324,11 +362,12 @@ fn in_words(words: &NoticeWords, notice: &str, own: &[String], from: &str) -> Ve
             let leads = expanded
                 || follows
                 || place == 0 && (starts(begin, &address) || is_replied(begin, &address));
-            let rank = match own.iter().any(|own| own.eq_ignore_ascii_case(&address)) {
-                true if place == 0 && starts(begin, &address) => 3,
-                true => continue,
-                false if leads => 0,
-                false => usize::from(!told) + 1,
+            let rank = if !owned.iter().any(|own| own.eq_ignore_ascii_case(&address)) {
+                if leads { 0 } else { usize::from(!told) + 1 }
+            } else if matches!(own, Own::Last(_)) && place == 0 && starts(begin, &address) {
+                3
+            } else {
+                continue;
             };
             note(&mut ranks[rank], address);
         }

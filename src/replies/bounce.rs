@@ -73,7 +73,12 @@ fn of_letter(letter: &Letter, words: &Vocabulary) -> Option<Reported> {
     let titled = letter.report.as_deref() == Some("delivery-status");
     let mut reported = Reported::default();
     let mut seen = titled;
+    // Who passes a bounce on may attach its status.
+    let is_passed_on = || !Notice::of(letter, words.notices()).is_a_servers();
     for part in letter.parts.iter().filter(|part| is_status(part)) {
+        if !seen && is_passed_on() {
+            break;
+        }
         seen = true;
         let read = delivery_status::read(&part.bytes());
         reported.speaks |= read.speaks;

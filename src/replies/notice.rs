@@ -94,7 +94,7 @@ impl<'a> Notice<'a> {
         } else if self.nobody {
             // A vacation program sends from nobody too: there the subject must tell, or what comes back.
             subject || told && self.names_whom_it_returns()
-        } else if holds(&self.from, &self.words.programs) {
+        } else if self.is_a_programs() {
             subject && told && (self.original || self.names_one())
         } else {
             // A person writes of what was not delivered too, and quotes it, but neither sends it back nor
@@ -117,6 +117,16 @@ impl<'a> Notice<'a> {
     /// Whether a machine that only ever speaks of delivery sent it.
     pub(super) fn is_machine(&self) -> bool {
         holds(&self.from, &self.words.machines)
+    }
+
+    /// Whether its header speaks of a server in any way.
+    pub(super) fn is_a_servers(&self) -> bool {
+        self.is_machine() || self.nobody || self.is_titled() || self.is_a_programs()
+    }
+
+    /// Whether a program sent it that speaks of other things too.
+    fn is_a_programs(&self) -> bool {
+        holds(&self.from, &self.words.programs)
     }
 
     /// Whether its subject says that something was not delivered.

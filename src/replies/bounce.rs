@@ -51,46 +51,63 @@ pub(super) fn read(
     words: &Vocabulary,
 ) -> Option<Vec<Bounced>> {
     let found = of_letter(letter, words);
-    if found.as_ref().is_some_and(|found| !found.is_empty()) {
-        return found;
+    if found.as_ref().is_some_and(|found| found.speaks && !found.bounced.is_empty()) {
+        return found.map(|found| found.bounced);
     }
     // A gateway may wrap a bounce whole in a message that itself says little.
     let inner = letter.parts.iter().find(|part| part.kind == "message/rfc822");
     let inner = inner.and_then(|part| Letter::read(&part.bytes(), limits));
-    let inner = inner.and_then(|inner| of_letter(&inner, words)).filter(|inner| !inner.is_empty());
-    let is_notice = || {
-        let notice = Notice::of(letter, words.notices());
-        notice.is_machine() && notice.is_titled()
-    };
-    inner.filter(|_| is_notice()).or(found)
+    let inner = inner.and_then(|inner| of_letter(&inner, words)).map(|inner| inner.bounced);
+    let inner = inner.filter(|inner| !inner.is_empty());
+    let notice = || Notice::of(letter, words.notices());
+    let is_notice = |notice: Notice<'_>| notice.is_machine() && notice.is_titled();
+    if let Some(inner) = inner.filter(|_| is_notice(notice())) {
+        return Some(inner);
+    }
+    // It names nobody: then whom the returned message was for, if that was one.
+    found.map(|found| if found.speaks { found.bounced } else { notice().meant_only() })
 }
 
-fn of_letter(letter: &Letter, words: &Vocabulary) -> Option<Vec<Bounced>> {
+/// What a message itself says, as a delivery status or in words.
+fn of_letter(letter: &Letter, words: &Vocabulary) -> Option<Reported> {
     let titled = letter.report.as_deref() == Some("delivery-status");
     let mut reported = Reported::default();
     let mut seen = titled;
+    // Who passes a bounce on may attach its status.
+    let is_passed_on = || !Notice::of(letter, words.notices()).is_a_servers();
     for part in letter.parts.iter().filter(|part| is_status(part)) {
+        if !seen && is_passed_on() {
+            break;
+        }
         seen = true;
         let read = delivery_status::read(&part.bytes());
         reported.speaks |= read.speaks;
         read.bounced.into_iter().for_each(|bounced| note(&mut reported.bounced, bounced));
     }
     if reported.speaks {
-        return Some(reported.bounced);
+        if reported.bounced.iter().any(|bounced| bounced.reason.is_empty()) {
+            let notice = Notice::of(letter, words.notices());
+            reported.bounced.iter_mut().for_each(|bounced| notice.explain(bounced));
+        }
+        return Some(reported);
     }
-    if !seen && !Notice::may_be(&letter.head, words.notices()) {
+    if !seen && !Notice::may_be(letter, words.notices()) {
         return None;
     }
     let notice = Notice::of(letter, words.notices());
+    let told = |notice: &Notice<'_>| {
+        let bounced = notice.recipients();
+        Reported { speaks: !bounced.is_empty(), bounced }
+    };
     if seen {
-        return Some(notice.recipients());
+        return Some(told(&notice));
     }
     // A notice may end in the original's subject, whatever that says.
     let answers = letter.head.text("subject").is_some_and(|subject| {
         autoreply::begins_automatic(&subject, words)
             || !notice.is_titled() && autoreply::is_automatic_subject(&subject, words)
     });
-    (!answers && notice.is_bounce()).then(|| notice.recipients())
+    (!answers && notice.is_bounce()).then(|| told(&notice))
 }
 
 fn is_status(part: &Part) -> bool {
@@ -162,6 +179,21 @@ mod tests {
         assert!(!is_dead(Some("4.4.7"), "message expired: user unknown"));
         assert!(!is_dead(Some("5.0.0"), "smtp; 450 user unknown in local recipient table"));
         assert!(!is_dead(None, "450 unverified address: user unknown"));
+    }
+
+    #[test]
+    fn the_words_say_why_where_the_status_does_not() {
+        let message = format!(
+            "{DAEMON}sorry\r\nContent-Type: multipart/report; report-type=delivery-status; \
+             boundary=b\r\n\r\n--b\r\n\r\nann@b.example: 550 5.7.26 not authenticated\r\n\r\n--b\r\n\
+             Content-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; ann@b.example\r\n\
+             Action: failed\r\nStatus: 5.0.0\r\n\r\n--b--\r\n"
+        );
+        let limits = config::Replies::default();
+        let letter = Letter::read(message.as_bytes(), &limits).expect("a letter");
+        let found = read(&letter, &limits, super::super::words::tests::plain()).expect("a bounce");
+        assert_eq!(found[0].reason, "550 5.7.26 not authenticated");
+        assert_eq!(found[0].status.as_deref(), Some("5.7.26"));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use super::decode::Head;
 /// Most groups that are looked at.
 const GROUPS_MAX: usize = RECIPIENTS_MAX * 2;
 
-/// Actions by which a message got there, or on its way (RFC 3464 §2.3.3).
-const ARRIVED: [&str; 3] = ["delivered", "relayed", "expanded"];
+/// Actions by which a message got there, or on its way (RFC 3464 §2.3.3), or would, where a server was only asked.
+const ARRIVED: [&str; 4] = ["delivered", "deliverable", "relayed", "expanded"];
 
 /// What a delivery status says.
 #[derive(Debug, Default)]
@@ -25,15 +25,16 @@ pub(super) fn read(status: &[u8]) -> Reported {
     let mut reported = Reported::default();
     for group in groups(&text) {
         let head = Head::read(group.as_bytes());
-        let named = |name| head.raw(name).map(|value| address(&value));
+        let named = |name| head.raw(name).map(|value| address(&value)).filter(|one| is_whole(one));
         let named = ["original-recipient", "final-recipient", "x-actual-recipient"].map(named);
-        let [original, last, actual] = named.map(|named| named.filter(|named| named.contains('@')));
+        let [original, last, actual] = named;
         // Some leave ORCPT as it went over the wire (RFC 3461 §4), which the other field then tells.
         let original =
             original.filter(|one| last.as_deref().is_none_or(|last| !is_xtext_of(one, last)));
-        let Some(address) = original.or(last).or(actual) else {
+        let mut named = [original, last, actual].into_iter().flatten().peekable();
+        if named.peek().is_none() {
             continue;
-        };
+        }
         let action = head.raw("action").unwrap_or_default().trim().to_ascii_lowercase();
         reported.speaks = true;
         if ARRIVED.iter().any(|word| action.starts_with(word)) {
@@ -41,12 +42,13 @@ pub(super) fn read(status: &[u8]) -> Reported {
         }
         let reason = head.raw("diagnostic-code").map(|value| untyped(&value).to_owned());
         let reason = reason.unwrap_or_default();
-        let status = head.raw("status").and_then(|value| code(&value)).or_else(|| code(&reason));
+        let status = head.raw("status").and_then(|value| code(&value));
+        let status = closer(status, &reason);
         let transient = status.as_deref().is_some_and(|status| status.starts_with('4'));
         // Google Groups and archives shorten addresses: nobody's.
-        if address.contains("...@") {
+        let Some(address) = named.find(|address| !address.contains("...@")) else {
             continue;
-        }
+        };
         note(
             &mut reported.bounced,
             Bounced {
@@ -63,6 +65,20 @@ pub(super) fn read(status: &[u8]) -> Reported {
         );
     }
     reported
+}
+
+/// Whether an address has both its halves: some servers leave only the domain.
+fn is_whole(address: &str) -> bool {
+    address.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
+}
+
+/// A status, or what the server's own words say where it only tells the class (RFC 3463 §3.1).
+pub(super) fn closer(status: Option<String>, reason: &str) -> Option<String> {
+    let Some(open) = status.as_deref().and_then(|status| status.strip_suffix(".0.0")) else {
+        return status.or_else(|| code(reason));
+    };
+    let said = code(reason).filter(|said| said.split('.').next() == Some(open));
+    said.or(status)
 }
 
 /// Whether a text is another in xtext: `+2B` for a plus.
@@ -96,7 +112,8 @@ fn groups(text: &str) -> Vec<String> {
 
 /// `rfc822; a@b` and `smtp; 550 no` without the type.
 fn untyped(value: &str) -> &str {
-    let typed = |kind: &str| !kind.is_empty() && !kind.contains(char::is_whitespace);
+    let is_other = |c: char| c.is_whitespace() || c == '@' || c == '"';
+    let typed = |kind: &str| !kind.is_empty() && !kind.contains(is_other);
     match value.split_once(';') {
         Some((kind, rest)) if typed(kind.trim()) => rest.trim(),
         _ => value.trim(),
@@ -105,7 +122,8 @@ fn untyped(value: &str) -> &str {
 
 /// The address of a recipient's field, without its type, brackets and what follows it.
 fn address(value: &str) -> String {
-    let value = untyped(value);
+    // Some type it twice.
+    let value = untyped(untyped(value));
     let inner = value.split_once('<').map_or(value, |(_, rest)| rest);
     let inner = inner.trim_matches(['<', '>', '"', '\'', ' ']);
     let bare = inner.split(['>', ' ', '\t', '(']).next().unwrap_or_default();
@@ -173,6 +191,12 @@ mod tests {
             ),
             ("Final-Recipient: rfc822; \"a b\"@b.example", "\"a b\"@b.example"),
             ("Final-Recipient: rfc822; a@b.example\nAction: error", "a@b.example"),
+            ("Final-Recipient: rfc822; rfc822;a@b.example", "a@b.example"),
+            ("Final-Recipient: rfc822; \"a;b\"@b.example", "\"a;b\"@b.example"),
+            (
+                "Original-Recipient: rfc822;a...@b.example\nFinal-Recipient: rfc822; \"a...\"@b.example",
+                "\"a...\"@b.example",
+            ),
             ("Final-Recipient: utf-8; \\x{9000}\\x{8BA2}@b.example", "退订@b.example"),
         ] {
             let found = read(format!("{field}\nAction: failed\nStatus: 5.0.0\n").as_bytes());
@@ -193,7 +217,26 @@ mod tests {
         let status = b"Final-Recipient: rfc822; a@b.example\nAction: relayed\nStatus: 2.0.0\n";
         let reported = read(status);
         assert!(reported.speaks && reported.bounced.is_empty());
+        let asked = b"Final-Recipient: rfc822; a@b.example\nAction: deliverable\nStatus: 2.1.5\n";
+        assert!(read(asked).speaks && read(asked).bounced.is_empty());
         let shortened = b"Final-Recipient: rfc822; a...@b.example\nAction: failed\n";
         assert!(read(shortened).bounced.is_empty());
+    }
+
+    #[test]
+    fn half_an_address_is_nobodys() {
+        let half = b"Final-Recipient: rfc822; @mx.b.example\nAction: failed\nStatus: 5.1.2\n";
+        assert!(!read(half).speaks, "the words may name somebody");
+    }
+
+    #[test]
+    fn a_status_that_only_tells_the_class_gives_way_to_the_servers_words() {
+        let status = |stated: &str, said: &str| closer(Some(stated.to_owned()), said);
+        let expect = |status: &str| Some(status.to_owned());
+        assert_eq!(status("5.0.0", "550 5.7.1 not from there"), expect("5.7.1"));
+        assert_eq!(status("5.0.0", "550 no"), expect("5.0.0"));
+        assert_eq!(status("5.0.0", "450 4.2.2 full"), expect("5.0.0"));
+        assert_eq!(status("5.1.1", "550 5.7.1 no"), expect("5.1.1"));
+        assert_eq!(closer(None, "550 5.7.1 no"), expect("5.7.1"));
     }
 }

@@ -36,6 +36,12 @@ pub(super) struct Notice<'a> {
     reported: Vec<Bounced>,
     nobody: bool,
     original: bool,
+    /// Whether the message comes back as a part.
+    returns: bool,
+    /// Whom the returned message was for, where it comes as a part.
+    returned: Vec<String>,
+    /// The same, where it comes in the words.
+    below: Vec<String>,
 }
 
 impl<'a> Notice<'a> {
@@ -57,7 +63,8 @@ impl<'a> Notice<'a> {
         });
         let status = whole.to_lowercase().contains("final-recipient:");
         let status = status.then(|| delivery_status::read(whole.as_bytes()).bounced);
-        let returned = |part: &Part| part.kind.contains("rfc822");
+        let is_tail = |text: &str| text.len() < whole.len();
+        let below = if is_tail(text) { below(&whole[text.len()..]) } else { Vec::new() };
         Self {
             words,
             from: lower("from"),
@@ -65,10 +72,11 @@ impl<'a> Notice<'a> {
             own: own.take(RECIPIENTS_MAX).collect(),
             named: named.take(RECIPIENTS_MAX).collect(),
             reported: status.unwrap_or_default(),
-            nobody: head.raw("return-path").is_some_and(|path| {
-                path.trim() == "<>" || path.to_ascii_lowercase().contains("mailer-daemon")
-            }),
-            original: text.len() < whole.len() || letter.parts.iter().any(returned),
+            nobody: is_from_nobody(head),
+            returns: letter.parts.iter().any(is_returned),
+            original: is_tail(text) || letter.parts.iter().any(is_returned),
+            returned: returned(letter),
+            below,
             text: text.to_owned(),
         }
     }
@@ -83,19 +91,27 @@ impl<'a> Notice<'a> {
         let told = holds(&start, &self.words.telling);
         let certain = if self.is_machine() {
             subject || told || holds(&start, &self.words.told_by_machines)
+        } else if self.nobody {
+            // A vacation program sends from nobody too: there the subject must tell, or what comes back.
+            subject || told && self.names_whom_it_returns()
+        } else if self.is_a_programs() {
+            subject && told && (self.original || self.names_one())
         } else {
-            // A vacation program sends from nobody too: there the subject must tell.
-            subject && (self.nobody || told && (self.original || self.names_one()))
+            // A person writes of what was not delivered too, and quotes it, but neither sends it back nor
+            // says nothing else.
+            subject && told && (self.returns || self.says_nothing_else())
         };
         certain && (self.names_one() || subject && (told || self.original))
     }
 
     /// Whether a header may be a bounce's at all: then only are its words read.
-    pub(super) fn may_be(head: &Head, words: &NoticeWords) -> bool {
+    pub(super) fn may_be(letter: &Letter, words: &NoticeWords) -> bool {
+        let head = &letter.head;
         let lower = |name| head.text(name).unwrap_or_default().trim().to_lowercase();
         head.raw("x-failed-recipients").is_some()
             || holds(&lower("from"), &words.machines)
             || is_titled(&lower("subject"), words)
+            || is_from_nobody(head) && letter.parts.iter().any(is_returned)
     }
 
     /// Whether a machine that only ever speaks of delivery sent it.
@@ -103,9 +119,25 @@ impl<'a> Notice<'a> {
         holds(&self.from, &self.words.machines)
     }
 
+    /// Whether its header speaks of a server in any way.
+    pub(super) fn is_a_servers(&self) -> bool {
+        self.is_machine() || self.nobody || self.is_titled() || self.is_a_programs()
+    }
+
+    /// Whether a program sent it that speaks of other things too.
+    fn is_a_programs(&self) -> bool {
+        holds(&self.from, &self.words.programs)
+    }
+
     /// Whether its subject says that something was not delivered.
     pub(super) fn is_titled(&self) -> bool {
         is_titled(&self.subject, self.words)
+    }
+
+    fn in_words(&self) -> Vec<String> {
+        let is_machine = self.is_machine() || self.nobody;
+        let own = if is_machine { Own::Last(&self.own) } else { Own::Never(&self.own) };
+        in_words(self.words, &self.text, own, &self.from)
     }
 
     /// The server's own words where they begin, in lower case: up to what a person would quote.
@@ -117,8 +149,48 @@ impl<'a> Notice<'a> {
     }
 
     fn names_one(&self) -> bool {
-        !self.reported.is_empty()
-            || !in_words(self.words, &self.text, &self.own, &self.from).is_empty()
+        !self.reported.is_empty() || !self.in_words().is_empty()
+    }
+
+    /// Whether its words are what tells of the failure and addresses that stand alone, and nothing more.
+    fn says_nothing_else(&self) -> bool {
+        let is_bare = |line: &str| {
+            let named = addresses(line);
+            let rest = named.iter().fold(line.to_owned(), |rest, one| rest.replace(one, ""));
+            !named.is_empty() && !rest.contains(char::is_alphanumeric)
+        };
+        let is_known = |line: &str| {
+            let ruled = line.starts_with(['-', '=', '*', '_', '#']);
+            ruled || is_bare(line) || holds(&line.to_lowercase(), &self.words.telling)
+        };
+        let lines = self.text.lines().take(LINES_MAX).map(str::trim);
+        let mut lines = lines.filter(|line| !line.is_empty());
+        lines.clone().any(is_bare) && lines.all(is_known)
+    }
+
+    /// Whether its words name somebody whom the message that it returns was for.
+    fn names_whom_it_returns(&self) -> bool {
+        let named = self.in_words();
+        named.iter().any(|one| self.returned.iter().any(|whom| whom.eq_ignore_ascii_case(one)))
+    }
+
+    /// The one whom the returned message was for, where it was for one and not for who gets this notice.
+    pub(super) fn meant_only(&self) -> Vec<Bounced> {
+        let meant = if self.returned.is_empty() { &self.below } else { &self.returned };
+        match meant.as_slice() {
+            [one] if !self.own.iter().any(|own| own.eq_ignore_ascii_case(one)) => {
+                vec![self.bounced(one.clone(), self.is_permanent())]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Gives the reason of a delivery status that has none, where the words say it.
+    pub(super) fn explain(&self, bounced: &mut Bounced) {
+        if bounced.reason.is_empty() {
+            bounced.reason = self.said(&bounced.address).unwrap_or_default();
+            bounced.status = delivery_status::closer(bounced.status.take(), &bounced.reason);
+        }
     }
 
     /// Whom it names, with what it says of each.
@@ -127,17 +199,18 @@ impl<'a> Notice<'a> {
             return self.reported.clone();
         }
         let permanent = self.is_permanent();
-        let general = code(&self.text);
         let addresses = match self.named.as_slice() {
-            [] => in_words(self.words, &self.text, &self.own, &self.from),
+            [] => self.in_words(),
             named => named.to_vec(),
         };
-        let bounced = addresses.into_iter().take(RECIPIENTS_MAX).map(|address| {
-            let reason = self.reason(&address);
-            let status = code(&reason).or_else(|| general.clone());
-            Bounced { address, status, permanent, reason }
-        });
-        bounced.collect()
+        let addresses = addresses.into_iter().take(RECIPIENTS_MAX);
+        addresses.map(|address| self.bounced(address, permanent)).collect()
+    }
+
+    fn bounced(&self, address: String, permanent: bool) -> Bounced {
+        let reason = self.said(&address).unwrap_or_else(|| one_line(&self.subject));
+        let status = code(&reason).or_else(|| code(&self.text));
+        Bounced { address, status, permanent, reason }
     }
 
     /// Given up, rather than late.
@@ -152,21 +225,56 @@ impl<'a> Notice<'a> {
         holds(&lower, &self.words.given_up) || !late
     }
 
-    /// What is said of one address: behind it on its line, or else below.
-    fn reason(&self, address: &str) -> String {
+    /// What is said of one address, where it first says anything: behind it on its line, or else below.
+    fn said(&self, address: &str) -> Option<String> {
         let lines: Vec<&str> = self.text.lines().take(LINES_MAX).collect();
-        let Some(at) = lines.iter().position(|line| line.contains(address)) else {
-            return one_line(&self.subject);
-        };
-        let behind = lines[at].split_once(address).map_or("", |(_, behind)| behind);
-        let behind = &behind[..behind.floor_char_boundary(BEHIND_MAX)];
-        let behind = behind.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '(');
-        let below = lines[at + 1..].iter().map(|line| line.trim()).skip_while(|l| l.is_empty());
-        let below = below.take(REASON_LINES).take_while(|line| !line.is_empty());
-        let below = below.take_while(|line| !line.contains('@') || line.contains(address));
-        let said = one_line(&format!("{behind} {}", below.collect::<Vec<_>>().join(" ")));
-        if said.is_empty() { one_line(&self.subject) } else { said }
+        (0..lines.len()).find_map(|at| said_at(&lines[at..], address))
     }
+}
+
+/// What the first of these lines and those below say of an address that stands in it.
+fn said_at(lines: &[&str], address: &str) -> Option<String> {
+    let (first, below) = lines.split_first()?;
+    let (_, behind) = first.split_once(address)?;
+    let behind = &behind[..behind.floor_char_boundary(BEHIND_MAX)];
+    let behind = behind.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '(');
+    let below = below.iter().map(|line| line.trim()).skip_while(|line| line.is_empty());
+    let below = below.take(REASON_LINES).take_while(|line| !line.is_empty());
+    let below = below.take_while(|line| !line.contains('@') || line.contains(address));
+    let said = one_line(&format!("{behind} {}", below.collect::<Vec<_>>().join(" ")));
+    Some(said).filter(|said| said.contains(char::is_alphanumeric))
+}
+
+fn is_from_nobody(head: &Head) -> bool {
+    head.raw("return-path").is_some_and(|path| {
+        path.trim() == "<>" || path.to_ascii_lowercase().contains("mailer-daemon")
+    })
+}
+
+/// Whether a part is the message that comes back, or its header.
+fn is_returned(part: &Part) -> bool {
+    part.kind.contains("rfc822")
+}
+
+/// Whom the message was for that comes back as a part. What a list sent on was for its members, whom it does not
+/// name.
+fn returned(letter: &Letter) -> Vec<String> {
+    let Some(part) = letter.parts.iter().find(|part| is_returned(part)) else {
+        return Vec::new();
+    };
+    let head = Head::read(&part.bytes());
+    if ["list-id", "list-post", "x-beenthere"].iter().any(|name| head.raw(name).is_some()) {
+        return Vec::new();
+    }
+    let fields = ["to", "cc"].iter().flat_map(|name| head.all(name));
+    fields.flat_map(|value| addresses(&value)).take(RECIPIENTS_MAX).collect()
+}
+
+/// Whom the message was for that comes back in the words.
+fn below(original: &str) -> Vec<String> {
+    let is_to = |line: &&str| line.get(..3).is_some_and(|name| name.eq_ignore_ascii_case("to:"));
+    let to = original.lines().take(LINES_MAX).map(str::trim).find(is_to);
+    to.map(addresses).unwrap_or_default()
 }
 
 /// Whether a subject in lower case says that something was not delivered.
@@ -229,11 +337,21 @@ fn labelled<'a>(words: &NoticeWords, whole: &'a str, text: &'a str) -> &'a str {
     if names { whole } else { text }
 }
 
+/// The addresses of who sends a notice and of who gets it.
+#[derive(Clone, Copy)]
+enum Own<'a> {
+    /// Nobody's news.
+    Never(&'a [String]),
+    /// Named where a line begins with one and nobody else is: who writes to oneself is told like anybody.
+    Last(&'a [String]),
+}
+
 /// Addresses in a notice: those that begin a line or follow a label; or else those in a line that says
-/// what happened; or else all. The server's own and the sender's are nobody's news.
-fn in_words(words: &NoticeWords, notice: &str, own: &[String], from: &str) -> Vec<String> {
+/// what happened; or else all. The sender's are nobody's news.
+fn in_words(words: &NoticeWords, notice: &str, own: Own<'_>, from: &str) -> Vec<String> {
     let bare = names(words, notice, from);
-    let mut ranks: [Vec<String>; 3] = Default::default();
+    let (Own::Never(owned) | Own::Last(owned)) = own;
+    let mut ranks: [Vec<String>; 4] = Default::default();
     let mut labelled = false;
     for line in notice.lines().take(LINES_MAX).map(str::trim) {
         let lower = line.to_lowercase();
@@ -241,18 +359,26 @@ fn in_words(words: &NoticeWords, notice: &str, own: &[String], from: &str) -> Ve
         let label = label(&lower);
         let follows = labelled || label.is_some_and(|label| words.recipients.contains(label));
         labelled = follows && line.ends_with([':', '：']);
-        if begins(&lower, &words.others) && !follows || lower.contains("postmaster") {
+        let is_helper = lower.contains("postmaster") && !is_alone(line);
+        if begins(&lower, &words.others) && !follows || is_helper {
             continue;
         }
         let expanded = ["(expanded from", "(generated from"].iter().any(|s| lower.starts_with(s));
         let told = holds(&lower, &words.cues);
         for (place, address) in addresses(line).into_iter().enumerate() {
-            let strange = |own: &String| !own.eq_ignore_ascii_case(&address);
-            if !own.iter().all(strange) || is_sender(words, line, &address) {
+            if is_sender(words, line, &address) {
                 continue;
             }
-            let leads = expanded || follows || place == 0 && starts(begin, &address);
-            let rank = if leads { 0 } else { usize::from(!told) + 1 };
+            let leads = expanded
+                || follows
+                || place == 0 && (starts(begin, &address) || is_replied(begin, &address));
+            let rank = if !owned.iter().any(|own| own.eq_ignore_ascii_case(&address)) {
+                if leads { 0 } else { usize::from(!told) + 1 }
+            } else if matches!(own, Own::Last(_)) && place == 0 && starts(begin, &address) {
+                3
+            } else {
+                continue;
+            };
             note(&mut ranks[rank], address);
         }
     }
@@ -278,6 +404,20 @@ fn starts(begin: &str, address: &str) -> bool {
     let typed = ["smtp=", "smtp:", "SMTP=", "SMTP:", "mailto:", "rfc822;"];
     let rest = typed.iter().find_map(|kind| begin.strip_prefix(kind)).unwrap_or(begin);
     rest.starts_with(address)
+}
+
+/// Whether a line is one address and nothing more.
+fn is_alone(line: &str) -> bool {
+    let bare = line.trim_matches(|c: char| !c.is_alphanumeric());
+    address(bare).is_some_and(|address| address == bare)
+}
+
+/// Whether a line is sendmail's own word of an address: a reply code before it, three dots behind.
+fn is_replied(begin: &str, address: &str) -> bool {
+    let mut words = begin.split_whitespace();
+    let code = words.next().is_some_and(|word| word.len() == 3 && word.parse::<u16>().is_ok());
+    let dotted = words.take(2).find_map(|word| word.strip_suffix("..."));
+    code && dotted.is_some_and(|word| word.trim_matches(['<', '>']) == address)
 }
 
 /// Mailboxes of the machine's own domain that stand without it.

@@ -272,7 +272,7 @@ const NOTICES: &[(&str, &str, &str, &[&str])] = &[
         &["-ann@b.example"],
     ),
     (
-        "Scanner <virus@x.example>",
+        "Scanner <mailer@x.example>",
         "Returned Mail - Error During Delivery",
         "------ Failed Recipients ------\n\n<ann@b.example>: mailbox unavailable. [SMTP Error Code \
          550]\n-------- Returned Mail --------\n\nTo: eve@c.example\n",
@@ -380,6 +380,39 @@ const OTHERS: &[(&str, &str, &str)] = &[
         "Delivery failed",
         "The driver says that parcel 17 could not be delivered. When will he come again?",
     ),
+    (
+        "Ann Lee <ann@b.example>",
+        "Delivery failed",
+        "The driver says that parcel 17 could not be delivered. When will he come again?\n\nAnn Lee\n\
+         ann@b.example\nann.lee@work.example",
+    ),
+    (
+        "ann@b.example",
+        "Undeliverable",
+        "Hello,\n\nmy mail to\nnews-bounces@s.example\ncould not be delivered. Can you help me?",
+    ),
+    (
+        "ann@b.example",
+        "Message not delivered",
+        "Your message was not delivered to me as a whole, please send it again to ann@c.example.",
+    ),
+    (
+        "ann@b.example",
+        "Returned mail",
+        "Our mail to accounts@s.example was returned to sender. Is this the right address?",
+    ),
+    (
+        "ann@b.example",
+        "Delivery failed",
+        "The parcel could not be delivered. What now?\n\n-----Original Message-----\nFrom: Shop \
+         <news@s.example>\nTo: Ann <ann@b.example>\nSubject: Delivery\n\nYour parcel is on the way.",
+    ),
+    (
+        "ann@b.example",
+        "Undeliverable address",
+        "The address bob@c.example in your list is old, mails to it were not delivered.",
+    ),
+    ("ann@b.example", "退信", "你好，我发给 bob@s.example 的邮件被退回，请问新的地址是什么？"),
     ("noreply@post.example", "Delivery failed: parcel 17", "Your parcel could not be delivered."),
     ("ann@b.example", "退信", "你们寄来的东西我要退。"),
     (

@@ -14,6 +14,7 @@ pub(super) struct NoticeWords {
     pub(super) subjects: Vec<String>,
     pub(super) answered: Vec<String>,
     pub(super) machines: Vec<String>,
+    pub(super) programs: Vec<String>,
     pub(super) telling: Vec<String>,
     pub(super) told_by_machines: Vec<String>,
     pub(super) delays: Vec<String>,

@@ -15,6 +15,7 @@ mod notice;
 mod notice_words;
 
 mod grammar;
+mod introduction;
 mod keyword;
 mod marks;
 mod normal;

@@ -2,17 +2,15 @@
 //! signatures and the footers of mail programs.
 
 use super::html::{self, CUT};
+use super::introduction::{
+    INTRODUCTION_MAX, after_introduction, introduction, is_dated, is_header_block,
+    is_introduction_in_line, is_title_of_block,
+};
 use super::marks::Marks;
 use super::normal::is_invisible;
 
 /// Most lines that are looked at.
 const LINES_MAX: usize = 20_000;
-/// Longest line that can introduce a quote, in bytes.
-const INTRODUCTION_MAX: usize = 400;
-/// Shortest line, in characters, that may have been wrapped before it says that it introduces a quote.
-const WRAPPED_MIN: usize = 50;
-/// Lines over which an introduction may be wrapped.
-const WRAP_MAX: usize = 4;
 /// Longest text that is kept, in bytes.
 const WRITTEN_MAX: usize = 64 << 10;
 /// Most lines below a rule at the very top that are still an answer.
@@ -21,10 +19,8 @@ const BELOW_RULE_MAX: usize = 3;
 const BELOW_MAX: usize = 400;
 /// How many lines above it may be the footer that it answers.
 const QUOTED_MAX: usize = 20;
-/// Longest title above a header block, in characters.
-const TITLE_MAX: usize = 30;
-/// Longest introduction without a date or an address, in characters.
-const UNDATED_MAX: usize = 60;
+/// How much of a line is looked at for the start of a list's footer, in characters.
+const LIST_FOOTER_MAX: usize = 60;
 
 /// What a person wrote, and what may be more of it.
 #[derive(Debug, Default)]
@@ -267,132 +263,10 @@ fn is_answer_below_rule(lines: &[String], at: usize) -> bool {
     rule && count > 0
 }
 
-/// The label of a header line: what stands before its colon, if it is one of the known.
-fn is_label(marks: &Marks, line: &str) -> bool {
-    let line = line.trim().trim_start_matches(['*', '|', ' ']);
-    let Some(end) = line.char_indices().take(24).find(|(_, c)| matches!(c, ':' | '：')) else {
-        return false;
-    };
-    let label = line[..end.0].trim_matches(['*', ' ', '\u{3000}']).to_lowercase();
-    marks.labels.contains(&label)
-}
-
-/// Two labels or more in a row.
-fn is_header_block(marks: &Marks, lines: &[String], at: usize) -> bool {
-    if !is_label(marks, &lines[at]) {
-        return false;
-    }
-    let mut next = lines[at + 1..].iter().filter(|line| !line.trim().is_empty());
-    // An address list may be wrapped.
-    next.by_ref().take(3).any(|line| is_label(marks, line))
-}
-
-/// A line that ends in a colon right above a header block: "原邮件内容：".
-fn is_title_of_block(marks: &Marks, lines: &[String], at: usize) -> bool {
-    let line = lines[at].trim();
-    let titled = line.ends_with([':', '：']) && line.chars().count() <= TITLE_MAX;
-    titled && lines.get(at + 1).is_some() && is_header_block(marks, lines, at + 1)
-}
-
 /// The line with which mailing lists tell their readers how to leave.
 fn is_list_footer(marks: &Marks, line: &str) -> bool {
-    let start: String = line.chars().take(UNDATED_MAX).flat_map(char::to_lowercase).collect();
+    let start: String = line.chars().take(LIST_FOOTER_MAX).flat_map(char::to_lowercase).collect();
     marks.list_footers.iter().any(|known| start.starts_with(known))
-}
-
-/// Where the text goes on after a line that introduces a quote and begins here, and whether that line
-/// holds a date or an address.
-fn after_introduction(marks: &Marks, lines: &[String], at: usize) -> Option<(usize, bool)> {
-    let first = lines[at].trim();
-    if first.is_empty() || first.len() > INTRODUCTION_MAX {
-        return None;
-    }
-    let lower = first.to_lowercase();
-    if is_sender(first) && lines.get(at + 1).is_some_and(|next| is_date(next.trim())) {
-        return Some((at + 2, true));
-    }
-    let started = marks.starts.iter().any(|start| lower.starts_with(start))
-        || first.starts_with(|c: char| c.is_ascii_digit())
-        || first.contains('@')
-        || first.contains('<');
-    // A long name may fill the first line; what ends a sentence does not go on.
-    let wrapped = !started
-        && first.chars().count() >= WRAPPED_MIN
-        && !first.ends_with(['.', '!', '?', '。', '！', '？', ',', ':']);
-    let mut joined = String::new();
-    for (count, line) in lines[at..].iter().take(WRAP_MAX).enumerate() {
-        let line = line.trim();
-        if line.is_empty() && count > 0 && !joined.trim_end().ends_with(',') {
-            break;
-        }
-        let lower = line.to_lowercase();
-        let anew = || {
-            marks.starts.iter().any(|start| lower.starts_with(start.as_str()))
-                || introduction(marks, &lower).is_some()
-        };
-        if wrapped && count > 0 && !line.starts_with('<') && anew() {
-            // The introduction begins here, and what stands above it is the person's.
-            break;
-        }
-        joined.push_str(&lower);
-        if let Some(dated) = introduction(marks, &joined) {
-            return Some((at + count + 1, dated));
-        }
-        if !(started || wrapped) || joined.len() > INTRODUCTION_MAX {
-            break;
-        }
-        joined.push(' ');
-    }
-    None
-}
-
-/// A line that is a name and an address.
-fn is_sender(line: &str) -> bool {
-    line.split_once('<').is_some_and(|(_, rest)| rest.contains('@') && rest.ends_with('>'))
-}
-
-/// A line that is a date and a time, in digits.
-fn is_date(line: &str) -> bool {
-    let digits = line.chars().filter(char::is_ascii_digit).count();
-    digits >= 8
-        && line.contains(':')
-        && line.chars().filter(|c| c.is_alphanumeric()).count() < 2 * digits
-}
-
-/// Whether a text in lower case introduces a quote, and then whether it holds a date or an address.
-fn introduction(marks: &Marks, text: &str) -> Option<bool> {
-    let text = text.trim_end_matches([' ', '*', '_']);
-    // Thunderbird in some languages leaves the colon out before a quote; only dates tell.
-    let text = text.strip_suffix([':', '：'])?;
-    if text.len() > INTRODUCTION_MAX {
-        return None;
-    }
-    let dated = is_dated(text);
-    if marks.verbs.iter().any(|verb| text.contains(verb)) {
-        return (dated || text.chars().count() < UNDATED_MAX).then_some(dated);
-    }
-    let sender = text.ends_with('>') && text.contains('@');
-    (sender && text.contains(|c: char| c.is_ascii_digit())).then_some(true)
-}
-
-fn is_dated(text: &str) -> bool {
-    text.chars().filter(char::is_ascii_digit).count() >= 3 || text.contains('@')
-}
-
-/// An introduction with the original on the same line, as Yahoo's app writes it.
-fn is_introduction_in_line(marks: &Marks, line: &str) -> bool {
-    let start: String = line.chars().take(INTRODUCTION_MAX).collect::<String>().to_lowercase();
-    if !marks.starts.iter().any(|known| start.starts_with(known)) {
-        return false;
-    }
-    marks.verbs.iter().any(|verb| {
-        let Some((before, after)) = start.split_once(verb) else {
-            return false;
-        };
-        let after = after.trim_start().strip_prefix([':', '：']);
-        let told = before.contains('@') && is_dated(&before.replace('@', ""));
-        told && after.is_some_and(|original| !original.trim().is_empty())
-    })
 }
 
 /// The footer of a mail program: it names a device or a program, and asks nothing.

@@ -6,8 +6,10 @@ use std::borrow::Cow;
 /// A line that stands where a client's own mark says: from here on, only the original.
 pub(super) const CUT: &str = "\u{e000}original";
 
-/// Longest tag that is read.
+/// How far the quotes of a tag are honoured, in bytes.
 const TAG_MAX: usize = 4096;
+/// Longest tag that is read, in bytes.
+const TAG_FAR_MAX: usize = 64 << 10;
 /// Deepest nesting that is tracked.
 const DEPTH_MAX: usize = 1000;
 /// How far back a closing tag looks for its opening one.
@@ -303,7 +305,7 @@ fn tag_end(rest: &str) -> Option<usize> {
             _ => {}
         }
     }
-    rest.bytes().take(TAG_MAX).position(|b| b == b'>')
+    rest.bytes().take(TAG_FAR_MAX).position(|b| b == b'>')
 }
 
 /// The page as lines of text, quoted ones with `>` before them.
@@ -329,7 +331,7 @@ pub(super) fn lines(html: &str) -> String {
         }
         let Some(end) = tag_end(rest) else {
             // Nothing here ends a tag: it is text, and is not looked through again.
-            let mut length = rest.len().min(TAG_MAX);
+            let mut length = rest.len().min(TAG_FAR_MAX);
             while !rest.is_char_boundary(length) {
                 length -= 1;
             }
@@ -408,5 +410,12 @@ mod tests {
             let text = lines(&format!("<div>T</div>{container}<p>R</p></div><p>end</p>"));
             assert_eq!(text.split_whitespace().collect::<Vec<_>>(), ["T", ">", "R", "end"]);
         }
+    }
+
+    #[test]
+    fn a_long_tag_shows_nothing() {
+        let style = "border: unset; ".repeat(TAG_MAX / 10);
+        let text = lines(&format!("<div>T</div><span style=\"{style}\">x</span>"));
+        assert_eq!(text.split_whitespace().collect::<Vec<_>>(), ["T", "x"]);
     }
 }

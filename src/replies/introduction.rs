@@ -9,6 +9,8 @@ pub(super) const INTRODUCTION_MAX: usize = 400;
 const WRAPPED_MIN: usize = 50;
 /// Lines over which an introduction may be wrapped.
 const WRAP_MAX: usize = 4;
+/// Most lines of a header block.
+const BLOCK_MAX: usize = 8;
 /// Longest title above a header block, in characters.
 const TITLE_MAX: usize = 30;
 /// Longest introduction without a date or an address, in characters.
@@ -24,14 +26,30 @@ pub(super) fn is_label(marks: &Marks, line: &str) -> bool {
     marks.labels.contains(&label)
 }
 
-/// Two labels or more in a row.
+/// Two labels or more in a row, or the line of one who sends for another.
 pub(super) fn is_header_block(marks: &Marks, lines: &[String], at: usize) -> bool {
     if !is_label(marks, &lines[at]) {
         return false;
     }
+    let lower = lines[at].to_lowercase();
+    if lower.contains('@') && marks.delegates.iter().any(|words| lower.contains(words)) {
+        return true;
+    }
     let mut next = lines[at + 1..].iter().filter(|line| !line.trim().is_empty());
     // An address list may be wrapped.
     next.by_ref().take(3).any(|line| is_label(marks, line))
+}
+
+/// Where the text goes on after a header block that begins here, be it one line that names a sender.
+pub(super) fn after_block(marks: &Marks, lines: &[String], at: usize) -> Option<usize> {
+    if !is_label(marks, &lines[at]) {
+        return None;
+    }
+    let block = lines[at..].iter().take(BLOCK_MAX);
+    let block: Vec<&String> =
+        block.take_while(|line| !line.trim().is_empty() && !line.starts_with('>')).collect();
+    let labels = block.iter().filter(|line| is_label(marks, line)).count();
+    (labels > 1 || is_sender(lines[at].trim())).then_some(at + block.len())
 }
 
 /// A line that ends in a colon right above a header block: "原邮件内容：".
@@ -107,8 +125,13 @@ fn is_date(line: &str) -> bool {
 /// Whether a text in lower case introduces a quote, and then whether it holds a date or an address.
 pub(super) fn introduction(marks: &Marks, text: &str) -> Option<bool> {
     let text = text.trim_end_matches([' ', '*', '_']);
-    // Thunderbird in some languages leaves the colon out before a quote; only dates tell.
-    let text = text.strip_suffix([':', '：'])?;
+    // Zoho leaves the colon out; the rest tells.
+    let bare = |verb: &String| text.ends_with(verb.as_str()) && text.contains('@');
+    let begun = || marks.starts.iter().any(|start| text.starts_with(start));
+    let is_bare = || marks.verbs.iter().any(bare) && begun() && is_dated(&text.replace('@', ""));
+    let Some(text) = text.strip_suffix([':', '：']) else {
+        return (text.len() <= INTRODUCTION_MAX && is_bare()).then_some(true);
+    };
     if text.len() > INTRODUCTION_MAX {
         return None;
     }

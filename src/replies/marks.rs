@@ -16,6 +16,10 @@ pub(super) struct Marks {
     pub(super) separators: Vec<String>,
     /// Labels of a header block.
     pub(super) labels: HashSet<String>,
+    /// Words by which a header line says that one sends for another.
+    pub(super) delegates: Vec<String>,
+    /// What people write in brackets for what they left out of a quote.
+    pub(super) elisions: HashSet<String>,
     /// How the footer of a mail program or a device begins; the line names which one.
     pub(super) footers: Vec<String>,
     /// How such a footer ends in languages that put the verb last.

@@ -3,7 +3,7 @@
 
 use super::html::{self, CUT};
 use super::introduction::{
-    INTRODUCTION_MAX, after_introduction, introduction, is_dated, is_header_block,
+    INTRODUCTION_MAX, after_block, after_introduction, introduction, is_dated, is_header_block,
     is_introduction_in_line, is_title_of_block,
 };
 use super::marks::Marks;
@@ -19,6 +19,8 @@ const BELOW_RULE_MAX: usize = 3;
 const BELOW_MAX: usize = 400;
 /// How many lines above it may be the footer that it answers.
 const QUOTED_MAX: usize = 20;
+/// Longest line, in characters, that may greet between an introduction and its quote.
+const GREETING_MAX: usize = 40;
 /// How much of a line is looked at for the start of a list's footer, in characters.
 const LIST_FOOTER_MAX: usize = 60;
 
@@ -75,6 +77,11 @@ fn of_lines(marks: &Marks, text: &str) -> Written {
             at = after_quote(&lines, at);
             continue;
         }
+        let blank = kept.iter().all(|line| line.is_empty());
+        if blank && let Some(next) = after_marked_block(marks, &lines, at) {
+            at = next;
+            continue;
+        }
         if line == CUT || is_header_block(marks, &lines, at) || is_title_of_block(marks, &lines, at)
         {
             break;
@@ -85,7 +92,6 @@ fn of_lines(marks: &Marks, text: &str) -> Written {
             }
             continue;
         }
-        let blank = kept.iter().all(|line| line.is_empty());
         if blank && is_titled(line) && introduces(marks, &lines, at + 1) {
             // The quote below is marked, and the answer stands beneath it.
             at += 1;
@@ -99,9 +105,8 @@ fn of_lines(marks: &Marks, text: &str) -> Written {
             break;
         }
         if let Some((next, dated)) = after_introduction(marks, &lines, at) {
-            let quoted = below(&lines, next).is_some_and(|below| is_quoted(&lines[below]));
-            if quoted {
-                at = next;
+            if let Some(begins) = marked_from(marks, &lines, next, blank) {
+                at = begins;
                 continue;
             }
             // "He wrote:" may be about anything; with a date or an address it is a client's line.
@@ -181,6 +186,14 @@ fn is_group_wise(marks: &Marks, lines: &[String], at: usize) -> bool {
     first && !marked && (line.ends_with(">>>") || spoken())
 }
 
+/// Past a header block whose original is marked below it. Another introduction below a whole block is the
+/// original's; below one line it introduces the same quote.
+fn after_marked_block(marks: &Marks, lines: &[String], at: usize) -> Option<usize> {
+    let next = after_block(marks, lines, at)?;
+    let marked = below(lines, next).is_some_and(|below| is_quoted(&lines[below]));
+    (marked || next == at + 1 && introduces(marks, lines, next)).then_some(next)
+}
+
 /// Past a quote, and past the tail that a client wrapped off one of its lines.
 fn after_quote(lines: &[String], mut at: usize) -> usize {
     while at < lines.len() {
@@ -216,6 +229,29 @@ fn introduces(marks: &Marks, lines: &[String], at: usize) -> bool {
     after.is_some_and(|place| is_quoted(&lines[place]))
 }
 
+/// Where to go on below an introduction whose original is marked: what a person left out of it, or greets with, may
+/// stand above the quote.
+fn marked_from(marks: &Marks, lines: &[String], next: usize, blank: bool) -> Option<usize> {
+    let first = below(lines, next)?;
+    if is_quoted(&lines[first]) {
+        return Some(next);
+    }
+    let line = lines[first].trim();
+    if is_elision(marks, line) {
+        return introduces(marks, lines, first + 1).then_some(first + 1);
+    }
+    let short = line.chars().count() <= GREETING_MAX
+        && (line.ends_with([',', ':', '!', '，', '：', '！']) || line.split(' ').count() <= 2);
+    (blank && short && introduces(marks, lines, first + 1)).then_some(first)
+}
+
+/// A line that stands for what was left out: `[...]`, `<snip>`.
+fn is_elision(marks: &Marks, line: &str) -> bool {
+    let inner = line.trim_matches(|c: char| c.is_whitespace() || ".…[]<>()/".contains(c));
+    let left_out = inner.is_empty() || marks.elisions.contains(&inner.to_lowercase());
+    left_out && line.starts_with(['.', '…', '[', '<', '('])
+}
+
 fn is_rule(c: char) -> bool {
     matches!(c, '-' | '_' | '=' | '*' | '‐' | '—' | '–' | '─' | '━')
 }
@@ -243,8 +279,10 @@ fn is_separator(marks: &Marks, lines: &[String], at: usize) -> bool {
     let inner = inner.to_lowercase();
     // Zoho puts its introduction between dashes.
     let spoken = || is_dated(&inner) && marks.verbs.iter().any(|verb| inner.contains(verb));
+    // So do some telephones, with a name alone.
+    let named = || is_titled(line) && marks.verbs.iter().any(|verb| inner.ends_with(verb));
     (rule >= 3 || rule >= 2 && line.ends_with("--"))
-        && (marks.separators.iter().any(|words| inner.contains(words)) || spoken())
+        && (marks.separators.iter().any(|words| inner.contains(words)) || spoken() || named())
 }
 
 /// A rule at the very top with a few lines below, none of which looks like an original's.
@@ -331,6 +369,44 @@ mod tests {
         // Where the original is not marked, it lasts to the end.
         check("----- Original Message -----\nFrom: Shop\n\nR\n", "");
         check("no\n----- Original Message -----\n> hello\n\nR\n", "no");
+    }
+
+    #[test]
+    fn a_header_block_may_introduce_a_marked_quote() {
+        check(
+            "From: Shop <s@x.example>\nDate: Tue, 2 Jan 2024 10:00\n\n> reply R\n> R\n\nT\n",
+            "T",
+        );
+        check("From: Shop <s@x.example>\n\nOn Tue, 2 Jan 2024 Shop wrote:\n> R\n\nT\n", "T");
+        // An unmarked original may quote another in its turn.
+        check("From: Shop <s@x.example>\nSent: x\n\nOn 2/3/2024 Ann wrote:\n> hi\n\nR\n", "");
+        check("no\n\nFrom: Shop <s@x.example>\nSent: x\n\n> hi\n\nR\n", "no");
+    }
+
+    #[test]
+    fn a_line_that_names_who_sends_for_another_begins_the_original() {
+        check("T\n\nFrom: List <l@x.example> On Behalf Of Shop\n\nReply R\nR\n", "T");
+        check("T\n\n发件人: List <l@x.example> 代表 Shop\n\nR\n", "T");
+    }
+
+    #[test]
+    fn what_is_left_out_or_greets_may_stand_above_the_quote() {
+        let introduction = "On Tue, 2 Jan 2024 at 10:00, Shop <s@x.example> wrote:";
+        for left_out in ["[...]", "...", "<snip>", "[ … ]", "[省略]"] {
+            check(&format!("{introduction}\n\n{left_out}\n\n> R\n\nT\n"), "T");
+        }
+        check(&format!("{introduction}\n\nHi Shop,\n\n> R\n\nT\n"), "Hi Shop,\n\nT");
+        // What is not marked is the original.
+        check(&format!("{introduction}\n\n[...]\n\nR\n"), "");
+        check(&format!("T\n\n{introduction}\n\nHi Ann,\n\n> hello\n\nR\n"), "T");
+    }
+
+    #[test]
+    fn an_introduction_may_lack_its_colon_or_its_date() {
+        check("T\n\nOn Tue, 2 Jan 2024 10:00:00 +0100 Shop <s@x.example> wrote\n\nR\n", "T");
+        check("T\n\n---- Shop wrote ----\n\nR\n", "T");
+        check("T\n\n====\n\nMessage du : 02/01/2024\nDe : Shop\n\nR\n", "T\n\n====");
+        check("On Tuesday I wrote\nto you", "On Tuesday I wrote\nto you");
     }
 
     #[test]

@@ -11,6 +11,9 @@ use std::collections::{BTreeMap, HashMap};
 const CLAUSE_MAX: usize = 240;
 /// Most words of a clause.
 const WORDS_MAX: usize = 40;
+/// Shortest word that asks for something and is known without its accents too, in characters: the Vietnamese
+/// "gỡ" would be "go".
+const UNACCENTED_MIN: usize = 3;
 
 /// What a word does in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -36,6 +39,8 @@ pub(super) enum Sense {
     Mail,
     /// A list of addresses.
     List,
+    /// What holds addresses, and other things too: "database", "files".
+    Store,
     /// The writer or their address.
     Me,
     /// Denies.
@@ -78,8 +83,15 @@ impl Grammar {
         let language = self.languages.len();
         self.languages.push(name);
         for (&sense, list) in words {
-            let list = list.iter().map(|word| normal(word));
-            for word in list.flat_map(|word| [unaccented(&word), vec![word]].concat()) {
+            let asks = [Sense::Leave, Sense::Reject, Sense::Remove, Sense::Draw, Sense::Stop];
+            let long = |word: &String| word.chars().count() >= UNACCENTED_MIN;
+            let forms = |word: String| {
+                let mut forms = unaccented(&word);
+                forms.retain(|form| !asks.contains(&sense) || long(form));
+                forms.push(word);
+                forms
+            };
+            for word in list.iter().map(|word| normal(word)).flat_map(forms) {
                 let Some(first) = word.chars().next() else {
                     continue;
                 };
@@ -151,7 +163,7 @@ impl Grammar {
             let Some((length, senses)) = self.first_word(rest, language) else {
                 return rest.is_empty();
             };
-            if senses & (bit(Sense::Mail) | bit(Sense::List)) != 0 {
+            if senses & (bit(Sense::Mail) | bit(Sense::List) | bit(Sense::Store)) != 0 {
                 return true;
             }
             if senses & (bit(Sense::Not) | bit(Sense::Want)) != 0 {
@@ -242,7 +254,7 @@ fn meant(senses: Senses) -> Option<Wish> {
     } else {
         has(Sense::Stop) && (has(Sense::Send) || has(Sense::Mail))
             || has(Sense::Remove) && (has(Sense::Me) || has(Sense::List))
-            || has(Sense::Draw) && has(Sense::List)
+            || has(Sense::Draw) && (has(Sense::List) || has(Sense::Me) && has(Sense::Store))
     };
     asked.then_some(Wish::Unsubscribe)
 }

@@ -5,7 +5,11 @@ use super::keyword::wish;
 use super::words::tests::plain;
 
 /// What is obeyed in the stream.
-const UNSUBSCRIBE: &str = "Please unsubscribe me from this list.|Kindly remove my email from your mailing list.|\
+const UNSUBSCRIBE: &str = "Remove me from your database|Please remove from your records|\
+    Bitte aus der Datenbank löschen|Bitte löschen Sie mich aus Ihrer Datei|Retirez-moi de votre base|\
+    Borrar de su base de datos, por favor|请从数据库删除|请把我从系统里删除|go toi khoi danh sach|\
+    Please help unsubscribe me|Please unsubscribe me from this list or tell me how to do it|\
+    I want to unsubscrible|Please unsubscribe me from this list.|Kindly remove my email from your mailing list.|\
     unsubscribe please|UNSUBSCRIBE!!!|Please take me off your list|\
     Please stop emailing me.|stop sending me emails|\
     I no longer wish to receive these emails|I don't want these emails anymore|\
@@ -119,7 +123,10 @@ const REJECT: &str = "拒收|我拒收|R|r|R.|回R|回复R|拒收邮件|拒绝�
     수신거부요|수신거부해주세요|수신거부 바랍니다|메일 수신거부|수신거부 신청합니다";
 
 /// What is left to a reader: denied, asked about, or said of calls, goods and appointments.
-const LETTERS: &str = "别再发空箱子给我|No quiero recibir llamadas|不要再发错货了|请不要发快递|\
+const LETTERS: &str = "Go to: the settings|Please go to mail|Please remove the files|\
+    Can you remove the system?|Could you delete the contacts?|Bitte löschen Sie die Datei|\
+    Merci de supprimer le fichier|Elimine la base de datos|Excluir base de dados|Удалите базу|\
+    请删除数据库|请删除联系人|Ab und zu|Bitte ab jetzt an diese Adresse|别再发空箱子给我|No quiero recibir llamadas|不要再发错货了|请不要发快递|\
     别寄了，我不在家|不寄了|不用发了|我不要红色的|不要给我打电话|请不要再打电话给我|\
     不要再联系我了，我自己会联系你|请停止向我发货|请取消订单|我想退订机票|我不想退订|\
     不要取消订阅|请不要把我删除|怎么退订？|如何取消订阅|退订后会不会影响账户|\

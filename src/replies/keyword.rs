@@ -171,6 +171,7 @@ pub(super) fn opens(words: &Vocabulary, written: &str) -> bool {
 /// The wish in what a person wrote.
 pub(super) fn wish(words: &Vocabulary, written: &str) -> Found {
     let searched: String = written.chars().take(SEARCHED_MAX).collect();
+    let searched = without_links(&searched);
     let raw: Vec<&str> = searched.lines().collect();
     let text: Vec<(usize, String)> = raw
         .iter()
@@ -179,7 +180,7 @@ pub(super) fn wish(words: &Vocabulary, written: &str) -> Found {
         .filter(|(_, line)| !line.is_empty())
         .collect();
     let greetings = text.iter().take_while(|(_, line)| is_greeting(words, line)).count();
-    let beyond_searched = written.len() > searched.len();
+    let beyond_searched = written.chars().nth(SEARCHED_MAX).is_some();
     // The name after "Regards," or "谢谢" is no wish.
     let closed = greetings > 0 && words.is_closing(bare(&text[greetings - 1].1));
     if let Some((place, first)) = text.get(greetings)
@@ -204,8 +205,7 @@ pub(super) fn wish(words: &Vocabulary, written: &str) -> Found {
         whole.push_str(line);
     }
     let whole = whole.trim_start();
-    let sentences: Vec<&str> =
-        whole.split_inclusive(['.', '。', '!', '！', '?', '？', '\n']).map(str::trim).collect();
+    let sentences = sentences(whole);
     for sentence in &sentences {
         if let Some((wish, about_mail)) = of_sentence(words, sentence) {
             return Found { wish, beyond: true, about_mail };
@@ -216,6 +216,51 @@ pub(super) fn wish(words: &Vocabulary, written: &str) -> Found {
         Some(wish) => Found { wish, beyond: true, about_mail: true },
         None => NOTHING,
     }
+}
+
+/// A text without what Outlook sets behind addresses and links: `<mailto:ann@b.example>`.
+fn without_links(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('<') {
+        out.push_str(before);
+        let linked = ["mailto:", "http:", "https:"].iter().any(|start| behind.starts_with(start));
+        let end = behind.find(|c: char| c == '>' || c.is_whitespace());
+        match end.filter(|&end| linked && behind[end..].starts_with('>')) {
+            Some(end) => rest = &behind[end + 1..],
+            None => {
+                out.push('<');
+                rest = behind;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The sentences of a text in normal form; the points within an address end none.
+fn sentences(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    for (at, c) in text.char_indices() {
+        let ends = matches!(c, '.' | '。' | '!' | '！' | '?' | '？' | '\n');
+        if ends && !(c == '.' && is_within_address(text, at)) {
+            found.push(text[from..at + c.len_utf8()].trim());
+            from = at + c.len_utf8();
+        }
+    }
+    if from < text.len() {
+        found.push(text[from..].trim());
+    }
+    found
+}
+
+/// Whether the point at a place stands within an address.
+fn is_within_address(text: &str, at: usize) -> bool {
+    let before = text[..at].rsplit(char::is_whitespace).next().unwrap_or_default();
+    let behind = text[at + 1..].split(char::is_whitespace).next().unwrap_or_default();
+    (before.contains('@') || behind.contains('@'))
+        && behind.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 /// Whether anything else beside a keyword turns it into words about something else.
@@ -317,11 +362,22 @@ fn more<'a>(words: &Vocabulary, lines: impl Iterator<Item = &'a str>) -> bool {
 
 /// Most prefixes that are taken off a subject.
 const PREFIXES_MAX: usize = 20;
+/// Longest tag in brackets that a gateway or a list sets before a subject, in bytes.
+const TAG_MAX: usize = 30;
 
-/// A subject in normal form without the prefixes of answers; `None` where it is forwarded.
-fn without_prefixes<'a>(marks: &Marks, subject: &'a str) -> Option<&'a str> {
-    let mut rest = subject;
+/// A subject in normal form without the prefixes of answers and the tags of gateways, and whether it answers; `None` where
+/// it is forwarded.
+fn without_prefixes<'a>(marks: &Marks, subject: &'a str) -> Option<(bool, &'a str)> {
+    let (mut rest, mut answers) = (subject, false);
     for _ in 0..PREFIXES_MAX {
+        let tagged = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        if let Some((tag, behind)) = tagged
+            && tag.len() <= TAG_MAX
+            && !bare(behind).is_empty()
+        {
+            rest = behind.trim_start();
+            continue;
+        }
         let Some((prefix, behind)) = rest.split_once(':') else {
             break;
         };
@@ -336,18 +392,17 @@ fn without_prefixes<'a>(marks: &Marks, subject: &'a str) -> Option<&'a str> {
         if !marks.replied.contains(word) {
             break;
         }
-        rest = behind.trim_start();
+        (rest, answers) = (behind.trim_start(), true);
     }
-    Some(rest)
+    Some((answers, rest))
 }
 
 /// The wish of a subject, for a body that says nothing: a reply's subject is the original's, and no wish.
 pub(super) fn in_subject(words: &Vocabulary, subject: &str) -> Found {
     let subject = normal(subject);
-    let (answers, rest) = match without_prefixes(words.marks(), &subject) {
-        // Who forwards a message does not answer it.
-        None => return NOTHING,
-        Some(rest) => (rest.len() < subject.len(), rest),
+    // Who forwards a message does not answer it.
+    let Some((answers, rest)) = without_prefixes(words.marks(), &subject) else {
+        return NOTHING;
     };
     if answers {
         // Only a subject that is nothing but a keyword can be the person's own.
@@ -356,9 +411,9 @@ pub(super) fn in_subject(words: &Vocabulary, subject: &str) -> Found {
             None => NOTHING,
         };
     }
-    match of_line(words, &subject) {
+    match of_line(words, rest) {
         Some((wish, about_mail)) => Found { wish, beyond: false, about_mail },
-        None => of_sentence(words, &subject).map_or(NOTHING, |(wish, about_mail)| Found {
+        None => of_sentence(words, rest).map_or(NOTHING, |(wish, about_mail)| Found {
             wish,
             beyond: true,
             about_mail,

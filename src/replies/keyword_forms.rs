@@ -213,6 +213,9 @@ fn what_is_said_of_goods_or_of_missing_mail_is_no_request() {
 fn a_forwarded_subject_is_nobodys_wish() {
     assert_eq!(in_subject("Fwd: unsubscribe").wish, Wish::None);
     assert_eq!(in_subject("Re: R?").wish, Wish::None);
+    assert_eq!(in_subject("[EXT] Unsubscribe").wish, Wish::Unsubscribe);
+    assert_eq!(in_subject("Re: [External] unsubscribe").wish, Wish::Unsubscribe);
+    assert_eq!(in_subject("[T] The next meeting").wish, Wish::None);
     assert_eq!(in_subject("RE：退订").wish, Wish::Unsubscribe);
 }
 

@@ -9,7 +9,10 @@ const UNSUBSCRIBE: &str = "Remove me from your database|Please remove from your 
     Bitte aus der Datenbank löschen|Bitte löschen Sie mich aus Ihrer Datei|Retirez-moi de votre base|\
     Borrar de su base de datos, por favor|请从数据库删除|请把我从系统里删除|go toi khoi danh sach|\
     Please help unsubscribe me|Please unsubscribe me from this list or tell me how to do it|\
-    I want to unsubscrible|Please unsubscribe me from this list.|Kindly remove my email from your mailing list.|\
+    I want to unsubscrible|I no longer wish to receive information by email|\
+    Hello,\nwe ask for this.\nPlease remove ann.lee@b.example from the list.|\
+    Please remove email address ann.lee@b.example<mailto:ann.lee@b.example> from the \
+    distribution list.|Please unsubscribe me from this list.|Kindly remove my email from your mailing list.|\
     unsubscribe please|UNSUBSCRIBE!!!|Please take me off your list|\
     Please stop emailing me.|stop sending me emails|\
     I no longer wish to receive these emails|I don't want these emails anymore|\

@@ -49,7 +49,11 @@ pub(super) fn after_block(marks: &Marks, lines: &[String], at: usize) -> Option<
     let block: Vec<&String> =
         block.take_while(|line| !line.trim().is_empty() && !line.starts_with('>')).collect();
     let labels = block.iter().filter(|line| is_label(marks, line)).count();
-    (labels > 1 || is_sender(lines[at].trim())).then_some(at + block.len())
+    let next = at + block.len();
+    // Some write the first of its lines, and mark the others.
+    let marked = lines.get(next).and_then(|line| line.strip_prefix('>'));
+    let goes_on = labels == 1 && marked.is_some_and(|line| is_label(marks, line));
+    (labels > 1 || goes_on || is_sender(lines[at].trim())).then_some(next)
 }
 
 /// A line that ends in a colon right above a header block: "原邮件内容：".
@@ -74,7 +78,9 @@ pub(super) fn after_introduction(
     if is_sender(first) && lines.get(at + 1).is_some_and(|next| is_date(next.trim())) {
         return Some((at + 2, true));
     }
-    let started = marks.starts.iter().any(|start| lower.starts_with(start))
+    let begins = |line: &str| marks.starts.iter().any(|start| line.starts_with(start.as_str()));
+    let timed = |line: &str| line.chars().filter(char::is_ascii_digit).count() >= 3;
+    let started = begins(&lower)
         || first.starts_with(|c: char| c.is_ascii_digit())
         || first.contains('@')
         || first.contains('<');
@@ -89,11 +95,14 @@ pub(super) fn after_introduction(
             break;
         }
         let lower = line.to_lowercase();
-        let anew = || {
-            marks.starts.iter().any(|start| lower.starts_with(start.as_str()))
-                || introduction(marks, &lower).is_some()
+        let anew = || begins(&lower) || introduction(marks, &lower).is_some();
+        let whole = || {
+            !(begins(&joined) && timed(&joined))
+                && begins(&lower)
+                && timed(&lower)
+                && after_introduction(marks, lines, at + count).is_some()
         };
-        if wrapped && count > 0 && !line.starts_with('<') && anew() {
+        if count > 0 && (wrapped && !line.starts_with('<') && anew() || started && whole()) {
             // The introduction begins here, and what stands above it is the person's.
             break;
         }

@@ -378,6 +378,8 @@ mod tests {
             "T",
         );
         check("From: Shop <s@x.example>\n\nOn Tue, 2 Jan 2024 Shop wrote:\n> R\n\nT\n", "T");
+        check("From: Shop\n> Sent: 2 January 2024\n> R\n\nT\n", "T");
+        check("To: whoever reads this\n> R\n\nT\n", "To: whoever reads this\n\nT");
         // An unmarked original may quote another in its turn.
         check("From: Shop <s@x.example>\nSent: x\n\nOn 2/3/2024 Ann wrote:\n> hi\n\nR\n", "");
         check("no\n\nFrom: Shop <s@x.example>\nSent: x\n\n> hi\n\nR\n", "no");
@@ -407,6 +409,9 @@ mod tests {
         check("T\n\n---- Shop wrote ----\n\nR\n", "T");
         check("T\n\n====\n\nMessage du : 02/01/2024\nDe : Shop\n\nR\n", "T\n\n====");
         check("On Tuesday I wrote\nto you", "On Tuesday I wrote\nto you");
+        for words in ["0000", "I am ann@b.example", "To whom it may concern: stop"] {
+            check(&format!("{words}\nOn Tue, 2 Jan 2024 Shop\n<s@x.example> wrote:\n\nR\n"), words);
+        }
     }
 
     #[test]

@@ -145,7 +145,7 @@ pub(super) fn introduction(marks: &Marks, text: &str) -> Option<bool> {
         return None;
     }
     let dated = is_dated(text);
-    if marks.verbs.iter().any(|verb| text.contains(verb)) {
+    if marks.speak(text) {
         return (dated || text.chars().count() < UNDATED_MAX).then_some(dated);
     }
     let sender = text.ends_with('>') && text.contains('@');

@@ -10,6 +10,9 @@ use std::collections::HashSet;
 pub(super) struct Marks {
     /// Words one of which an introduction holds.
     pub(super) verbs: Vec<String>,
+    /// The same, where the charset of an answer lacked some of their letters: `a ?crit`, `?道`.
+    #[serde(skip)]
+    worn_verbs: Vec<String>,
     /// How an introduction begins.
     pub(super) starts: Vec<String>,
     /// What a separator of dashes says between them.
@@ -39,6 +42,37 @@ pub(super) struct Marks {
 impl Marks {
     /// Reads the file of the binary.
     pub(super) fn read() -> Result<Self, String> {
-        toml::from_str(include_str!("words/marks.toml")).map_err(|fault| fault.to_string())
+        let read = toml::from_str(include_str!("words/marks.toml"));
+        let mut marks: Self = read.map_err(|fault| fault.to_string())?;
+        marks.worn_verbs = marks.verbs.iter().flat_map(|verb| worn(verb)).collect();
+        Ok(marks)
     }
+
+    /// Whether a text in lower case holds a verb of introductions.
+    pub(super) fn speak(&self, text: &str) -> bool {
+        let holds = |verbs: &[String], text: &str| verbs.iter().any(|verb| text.contains(verb));
+        holds(&self.verbs, text)
+            || text.contains(['?', '\u{fffd}'])
+                && holds(&self.worn_verbs, &text.replace('\u{fffd}', "?"))
+    }
+}
+
+/// Fewest letters that tell a verb which lost all its others.
+const TELLING_MIN: usize = 3;
+
+/// A verb with a question mark for one of its letters that many charsets lack, or for all of them.
+fn worn(verb: &str) -> Vec<String> {
+    let lost = |c: char| if c.is_ascii() { c } else { '?' };
+    let all: String = verb.chars().map(lost).collect();
+    let letters = all.chars().filter(char::is_ascii_alphabetic).count();
+    let foreign = verb.chars().filter(|c| !c.is_ascii()).count();
+    let mut found = Vec::new();
+    if foreign > 0 && letters >= TELLING_MIN {
+        found.push(all);
+    }
+    if foreign > 1 {
+        let places = verb.char_indices().filter(|(_, c)| !c.is_ascii());
+        found.extend(places.map(|(at, c)| [&verb[..at], "?", &verb[at + c.len_utf8()..]].concat()));
+    }
+    found
 }

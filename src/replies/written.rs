@@ -278,7 +278,7 @@ fn is_separator(marks: &Marks, lines: &[String], at: usize) -> bool {
     }
     let inner = inner.to_lowercase();
     // Zoho puts its introduction between dashes.
-    let spoken = || is_dated(&inner) && marks.verbs.iter().any(|verb| inner.contains(verb));
+    let spoken = || is_dated(&inner) && marks.speak(&inner);
     // So do some telephones, with a name alone.
     let named = || is_titled(line) && marks.verbs.iter().any(|verb| inner.ends_with(verb));
     (rule >= 3 || rule >= 2 && line.ends_with("--"))
@@ -409,6 +409,9 @@ mod tests {
         check("T\n\n---- Shop wrote ----\n\nR\n", "T");
         check("T\n\n====\n\nMessage du : 02/01/2024\nDe : Shop\n\nR\n", "T\n\n====");
         check("On Tuesday I wrote\nto you", "On Tuesday I wrote\nto you");
+        for worn in ["在 2024/1/2 10:00, Shop ?道:", "Le 02/01/2024 ? 10:00, Shop a ?crit?:"] {
+            check(&format!("{worn}\n> R\n\nT\n"), "T");
+        }
         for words in ["0000", "I am ann@b.example", "To whom it may concern: stop"] {
             check(&format!("{words}\nOn Tue, 2 Jan 2024 Shop\n<s@x.example> wrote:\n\nR\n"), words);
         }

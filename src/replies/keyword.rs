@@ -296,7 +296,7 @@ fn of_last(words: &Vocabulary, sentences: &[&str]) -> Option<Wish> {
         Some((led, keyword)) if of_line(words, last).is_none() => (led, keyword),
         _ => ("", *last),
     };
-    let wish = stopping(words, keyword)?;
+    let wish = stopping(words, keyword).filter(|_| !holds(last, &words.sentences().all.doubts))?;
     let clear = |text: &str| is_clear(words, text);
     let few = before.len() < SENTENCES_MAX && !(before.is_empty() && led.is_empty());
     (few && clear(led) && before.iter().all(|text| clear(text))).then_some(wish)

@@ -126,7 +126,8 @@ const REJECT: &str = "拒收|我拒收|R|r|R.|回R|回复R|拒收邮件|拒绝�
     수신거부요|수신거부해주세요|수신거부 바랍니다|메일 수신거부|수신거부 신청합니다";
 
 /// What is left to a reader: denied, asked about, or said of calls, goods and appointments.
-const LETTERS: &str = "Go to: the settings|Please go to mail|Please remove the files|\
+const LETTERS: &str = "The fields are List-Help, List-Subscribe, and List-Unsubscribe.|\
+    Go to: the settings|Please go to mail|Please remove the files|\
     Can you remove the system?|Could you delete the contacts?|Bitte löschen Sie die Datei|\
     Merci de supprimer le fichier|Elimine la base de datos|Excluir base de dados|Удалите базу|\
     请删除数据库|请删除联系人|Ab und zu|Bitte ab jetzt an diese Adresse|别再发空箱子给我|No quiero recibir llamadas|不要再发错货了|请不要发快递|\

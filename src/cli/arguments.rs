@@ -9,6 +9,7 @@ use super::backup::BackupArguments;
 use super::delivery::DeliveryVerb;
 use super::doctor::Doctor;
 use super::export::Outgoing;
+use super::happened::EventsVerb;
 use super::held::{HeldVerb, Recall};
 use super::import::{Elsewhere, Incoming};
 use super::manual::Shell;
@@ -137,6 +138,9 @@ pub(super) enum Verb {
     /// Mail that waits.
     #[command(subcommand)]
     Queue(QueueVerb),
+    /// What happened to mail and to records.
+    #[command(subcommand)]
+    Events(EventsVerb),
     /// Mail that goes out, and the servers it goes to.
     #[command(subcommand)]
     Delivery(DeliveryVerb),
@@ -185,7 +189,7 @@ pub(super) struct Target {
     pub(super) stream: Option<String>,
 }
 
-fn target(text: &str) -> Result<Target, String> {
+pub(super) fn target(text: &str) -> Result<Target, String> {
     let (account, stream) = match text.split_once('/') {
         Some((account, stream)) => (account, Some(stream)),
         None => (text, None),

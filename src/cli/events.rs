@@ -24,6 +24,8 @@ struct Reader {
     bytes: Vec<u8>,
     kind: String,
     data: String,
+    /// The place that was named last.
+    place: Option<String>,
 }
 
 impl Reader {
@@ -47,6 +49,7 @@ impl Reader {
             match field {
                 "event" => value.clone_into(&mut self.kind),
                 "data" => self.data.push_str(value),
+                "id" => self.place = Some(value.to_owned()),
                 _ => {}
             }
         }
@@ -67,6 +70,11 @@ impl Events {
     /// Those that an answer tells, over the line that it comes by.
     pub(super) fn of(body: Incoming, line: Line) -> Self {
         Self { body, _line: line, reader: Reader::default(), ready: VecDeque::new() }
+    }
+
+    /// Where whoever comes back goes on, as far as the daemon has said.
+    pub(super) fn place(&self) -> Option<&str> {
+        self.reader.place.as_deref()
     }
 
     /// The next event; none once the daemon has ended the stream. May be given up and asked again.
@@ -105,5 +113,9 @@ mod tests {
         let mut reader = Reader::default();
         let one_by_one: Vec<_> = text.iter().flat_map(|byte| reader.feed(&[*byte])).collect();
         assert_eq!(one_by_one, expected);
+        assert_eq!(reader.place, None);
+        // A comment alone moves the place too.
+        assert_eq!(reader.feed(b": nothing new\nid: 7.3\n\n"), []);
+        assert_eq!(reader.place.as_deref(), Some("7.3"));
     }
 }

@@ -16,6 +16,7 @@ mod doctor;
 mod events;
 mod explain;
 mod export;
+mod happened;
 mod held;
 mod import;
 mod json_items;

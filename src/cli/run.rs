@@ -5,8 +5,8 @@ use super::audit::AuditVerb;
 use super::client::{Client, Fault};
 use super::webhook::WebhookVerb;
 use super::{
-    audit, backup, classify, delivery, doctor, explain, local, manual, member, paint, queue,
-    recipients, reload, restore, rights, send, senders, show, tls, top, trace, webhook,
+    audit, backup, classify, delivery, doctor, explain, happened, local, manual, member, paint,
+    queue, recipients, reload, restore, rights, send, senders, show, tls, top, trace, webhook,
 };
 use crate::config::{Config, DEFAULT_PATH};
 use crate::webhooks;
@@ -105,6 +105,7 @@ async fn speak(client: &Client, file: &Path, verb: Verb) -> Result<(), Fault> {
         Verb::Audit(verb) => audit::audit(client, verb).await,
         Verb::Webhook(verb) => webhook::webhook(client, verb).await,
         Verb::Queue(verb) => queue::queue(client, verb).await,
+        Verb::Events(verb) => happened::events(client, verb).await,
         Verb::Delivery(verb) => delivery::delivery(client, verb).await,
         Verb::Serve
         | Verb::Demo { .. }

@@ -103,7 +103,7 @@ pub(super) async fn trace(client: &Client, asked: Trace) -> Result<(), Fault> {
 }
 
 /// Waits for what comes, or for the reader's Ctrl-C, which is no fault.
-async fn ended_or<T>(
+pub(super) async fn ended_or<T>(
     next: impl Future<Output = Result<Option<T>, Fault>>,
 ) -> Result<Option<T>, Fault> {
     tokio::select! {

@@ -56,6 +56,19 @@ pub(super) fn write_ports(ports: &BTreeMap<&str, Vec<u16>>, data_dir: &Path) {
     }
 }
 
+/// Removes `ports.json`: what it tells holds while the listeners are open, and those who wait for a start by
+/// waiting for it must not read where the last one listened.
+pub(super) fn forget_ports(data_dir: &Path) {
+    let path = data_dir.join("ports.json");
+    match std::fs::remove_file(&path) {
+        Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(target: "relent::daemon", %fault, file = %path.display(),
+                "the file tells where an earlier start listened, and cannot be removed");
+        }
+        _ => {}
+    }
+}
+
 /// The sockets that systemd opened for us (`relent.socket`), each with its address and its name there.
 struct Handed(Vec<(SocketAddr, String, StdListener)>);
 

@@ -9,7 +9,7 @@ use super::outgoing::{self, ShapingFile, Way};
 use super::reload::Reloader;
 use super::status::{self, Status};
 use super::watchdog::{self, Watchdog};
-use super::{clock, held, keeping, premises, pulse, reload, tend};
+use super::{clock, held, keeping, listeners, premises, pulse, reload, tend};
 use crate::accounts::Accounts;
 use crate::acme::{self, Acme};
 use crate::backup;
@@ -104,6 +104,7 @@ pub async fn serve(mut ground: Ground) -> Result<()> {
 pub async fn start(ground: Ground) -> Result<Running> {
     let Ground { config, lock, tls, client, shaping, admin, sockets, path, level, allowed, .. } =
         ground;
+    listeners::forget_ports(&config.data_dir);
     admin.set_nonblocking(true)?;
     let admin = UnixListener::from_std(admin)?;
     let own = Own::default();
@@ -342,6 +343,7 @@ impl Running {
         self.accounts.save_spent().await;
         self.spool.close().await;
         self.store.close().await;
+        listeners::forget_ports(&self.config.data_dir);
         // Answered until here: a drain takes its time.
         drop(self.watchdog.take());
         tracing::info!(target: "relent::daemon", "stopped");

@@ -28,7 +28,7 @@ const PAGE: u32 = 100;
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
-    /// Left out, it is the caller's own.
+    /// Left out, it is the caller's own, and for the operator every account's; `global` is the installation.
     account: Option<String>,
     /// Kinds, separated by commas: `message.failed,recipient.suppressed`.
     #[schema(max_length = 1000)]
@@ -102,7 +102,8 @@ pub(super) fn place(text: Option<&String>) -> Result<Option<Place>, Problem> {
 /// Which events somebody may see and wants.
 #[derive(Debug, Clone)]
 pub(super) struct Filter {
-    account: AccountId,
+    /// Whose; none: everybody's, which the operator alone may see.
+    account: Option<AccountId>,
     kinds: Vec<EventKind>,
     stream: Option<StreamId>,
     recipient: Option<RecipientHash>,
@@ -114,7 +115,14 @@ pub(super) struct Filter {
 impl Filter {
     /// Reads what is wanted.
     pub(super) fn of(parts: &Parts, caller: &Caller, wanted: &Wanted) -> Result<Self, Problem> {
-        let account = caller.meant(parts, wanted.account.as_ref())?;
+        let name = wanted.account.as_ref();
+        let account = match named::given(name) {
+            None if caller.is_operator() => None,
+            _ => Some(caller.owner(parts, name)?.0),
+        };
+        let of_account = |key| {
+            account.ok_or_else(|| Problem::field(key, format!("`{key}` is an account's: name it")))
+        };
         let mut kinds = Vec::new();
         for kind in named::given(wanted.kind.as_ref()).into_iter().flat_map(|text| text.split(','))
         {
@@ -127,17 +135,20 @@ impl Filter {
             kinds.push(known);
         }
         let stream = named::given(wanted.stream.as_ref());
-        let stream = stream.map(|name| caller.stream(parts, account.id, name)).transpose()?;
+        let stream = match stream {
+            Some(name) => Some(caller.stream(parts, of_account("stream")?, name)?),
+            None => None,
+        };
         let recipient = match named::given(wanted.recipient.as_ref()) {
             Some(text) => {
                 let subject = named::subject(text).at("recipient")?;
-                Some(named::hash_of(parts, account.id, &subject)?)
+                Some(named::hash_of(parts, of_account("recipient")?, &subject)?)
             }
             None => None,
         };
         let moment = |text: Option<&String>| named::given(text).map(named::read_moment).transpose();
         Ok(Self {
-            account: account.id,
+            account,
             kinds,
             stream: stream.map(|stream| stream.id),
             recipient,
@@ -147,9 +158,9 @@ impl Filter {
         })
     }
 
-    /// Whose events.
+    /// Whose events; the installation's are everybody's.
     pub(super) fn account(&self) -> AccountId {
-        self.account
+        self.account.unwrap_or(AccountId::INSTALLATION)
     }
 
     fn takes(&self, kind: EventKind, stream: Option<StreamId>, at: Timestamp) -> bool {
@@ -166,7 +177,7 @@ impl Filter {
             MessageEvent::Accepted(message) => message.recipients.iter().any(|to| to.hash == hash),
             MessageEvent::Recipient { to, .. } => to.hash == hash,
         };
-        origin.account() == self.account
+        self.account.is_none_or(|account| origin.account() == account)
             // Our own reports, answers and forwarded letters are no mail of the account's.
             && origin.is_submission()
             && self.recipient.is_none_or(is_about)
@@ -174,7 +185,7 @@ impl Filter {
     }
 
     fn takes_change(&self, event: &RecordEvent) -> bool {
-        event.account == self.account
+        self.account.is_none_or(|account| event.account == account)
             && self.recipient.is_none_or(|hash| event.hash == hash)
             && self.takes(EventKind::of_change(&event.change), stream_of(&event.change), event.at)
     }
@@ -209,6 +220,8 @@ pub(super) struct EventView {
     /// When.
     #[schema(format = DateTime)]
     at: String,
+    /// The account's name; `global` is the installation.
+    account: Option<String>,
     /// The stream's name; none where it concerns the whole account.
     stream: Option<String>,
     /// The person, or `@domain`; none where only the hash is kept, or where there are several.
@@ -242,6 +255,7 @@ impl EventView {
             id: id.text(),
             kind: EventKind::of_message(event).name(),
             at: event.at().to_string(),
+            account: named::account_name(parts, event.origin().account())?,
             stream,
             recipient: None,
             recipients: Vec::new(),
@@ -283,6 +297,7 @@ impl EventView {
             id: id.text(),
             kind: EventKind::of_change(&event.change).name(),
             at: event.at.to_string(),
+            account: named::account_name(parts, event.account)?,
             stream,
             recipient: kept.address.map(|address| address.to_string()).or(domain),
             recipients: Vec::new(),

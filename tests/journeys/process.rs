@@ -56,6 +56,27 @@ async fn mail_goes_on_when_root_has_become_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ports_are_told_as_long_as_they_are_open() {
+    let mut world = World::start().await;
+    let ports = world.path("data/ports.json");
+    let told = std::fs::read_to_string(&ports).expect("the ports");
+    assert_eq!(world.stop(), 0);
+    assert!(!ports.exists(), "nothing is open");
+    // What a killed one left behind is gone before anything is opened that may take its time: here, a start that
+    // ends at a folder where the spool should be.
+    std::fs::write(&ports, &told).expect("written");
+    let (spool, aside) = (world.path("data/spool"), world.path("spool"));
+    std::fs::rename(&spool, &aside).expect("moved");
+    std::fs::write(&spool, "").expect("a file");
+    let failed = world.relent(&["serve"]);
+    assert!(failed.code != 0 && !ports.exists(), "{}: {}", failed.code, failed.err);
+    std::fs::remove_file(&spool).expect("removed");
+    std::fs::rename(&aside, &spool).expect("moved back");
+    world.launch(&[]);
+    assert!(ports.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn root_is_warned_of_itself() {
     let world = World::bare("", "").await;
     let warnings = world.log().matches("running as root").count();

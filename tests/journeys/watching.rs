@@ -1,4 +1,4 @@
-//! `relent top` and `relent trace`: what an operator sees while mail flows, in a terminal and in a pipe.
+//! `relent top`, `relent trace` and `relent events`: what an operator sees while mail flows, in a terminal and in a pipe.
 
 use super::delivered;
 use super::submission::app;
@@ -221,6 +221,52 @@ async fn a_site_is_told_from_others_and_a_session_is_followed_to_its_end() {
     assert!(code == 0 && seen.contains("· ended"), "{code}: {seen}");
     let mut lines = seen.lines().filter(|line| line.contains('#'));
     assert!(lines.all(|line| line.contains(&format!("#{number} in "))), "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happened_is_listed_and_what_happens_is_told() {
+    let world = World::start().await;
+    world.done(&["account", "add", "other"]);
+    let kinds = |more: &[&str]| {
+        let told = world.done(&[&["events", "list"][..], more, &["--json"]].concat()).json();
+        let all = told.as_array().expect("events").clone();
+        let kind = |event: &serde_json::Value| event["kind"].as_str().expect("a kind").to_owned();
+        (all.iter().map(kind).collect::<Vec<_>>(), all)
+    };
+    app(&world, "receipts").submit("news@acme.example", &[ANN], &letter("One"));
+    delivered(&world, ANN).await;
+    let deadline = Instant::now() + PATIENCE;
+    let (life, all) = loop {
+        let (life, all) = kinds(&["acme", ANN]);
+        if life.len() == 2 {
+            break (life, all);
+        }
+        assert!(Instant::now() < deadline, "{all:?}");
+    };
+    assert_eq!(life, ["message.accepted", "message.delivered"]);
+    assert_eq!((&all[1]["account"], &all[1]["stream"]), (&"acme".into(), &"receipts".into()));
+    world.done(&["suppression", "add", "other", "bob@reader.example"]);
+    world.done(&["suppression", "add", "global", "@dead.example"]);
+    assert_eq!(kinds(&["other"]).0, ["recipient.suppressed"]);
+    assert_eq!(kinds(&["global"]).1[0]["recipient"], "@dead.example");
+    assert_eq!(kinds(&[]).0.len(), 4, "of every account");
+    assert_eq!(kinds(&["--limit", "3"]).0.len(), 3);
+    assert_eq!(kinds(&["--kind", "message.failed,recipient.suppressed"]).0.len(), 2);
+    assert_eq!(kinds(&["acme/newsletter"]).0, [""; 0]);
+    let plain = world.done(&["events", "list", "acme"]).out;
+    assert!(plain.contains("message.accepted") && plain.contains(ANN), "{plain}");
+    let nobody = world.relent(&["events", "list", "nobody"]);
+    assert!(nobody.code == 1 && nobody.err.contains("no account"), "{}", nobody.err);
+    assert_eq!(world.relent(&["events", "list", "acme", "--kind", "odd"]).code, 1);
+
+    let last = kinds(&[]).1.pop().expect("one")["id"].as_str().expect("an id").to_owned();
+    let mut follow = Watching::begin(&world, &["events", "follow", "acme", "--after", &last]);
+    follow.until("looking on");
+    world.done(&["suppression", "add", "other", "carl@reader.example"]);
+    world.done(&["suppression", "add", "acme", "dora@reader.example"]);
+    follow.until("recipient.suppressed");
+    assert!(follow.seen.contains("dora@reader.example"), "{}", follow.seen);
+    assert!(!follow.seen.contains("carl@reader.example"), "{}", follow.seen);
 }
 
 #[tokio::test(flavor = "multi_thread")]

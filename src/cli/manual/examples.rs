@@ -164,6 +164,12 @@ const LINES: &[(&str, &str)] = &[
     ("relent webhook failed redeliver acme 1 --all", "Make them again."),
     ("relent webhook remove acme 1", "A program that is gone."),
     ("relent webhook schema", "What a program must be able to read."),
+    (
+        "relent events list acme/newsletter --kind message.failed --since 2026-03-01",
+        "What has failed since a day.",
+    ),
+    ("relent events list acme ann@reader.example --json", "About one person, for a program."),
+    ("relent events follow acme", "What happens to a customer's mail, as it happens."),
     ("relent queue list --stream acme/newsletter --limit 20", "What waits, and why."),
     ("relent queue show --domain reader.example", "All that is known of mail to a domain."),
     ("relent queue retry --domain reader.example", "Their server is up again: try now."),

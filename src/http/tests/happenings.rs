@@ -81,6 +81,34 @@ async fn events_are_read_in_order_by_pages_and_by_what_they_are() {
 }
 
 #[tokio::test]
+async fn the_operator_alone_sees_events_of_every_account() {
+    let house = House::build().await;
+    let (to, socket) = (house.public().await, house.admin());
+    let token = house.with_rights("app", RIGHTS).await;
+    house.submit().await;
+    for (account, person) in [("acme", "ann@example.com"), ("global", "bob@example.com")] {
+        let stop = json!({ "account": account, "recipient": person });
+        assert_eq!(api(&socket, "POST /api/v1/suppressions", &stop).await.status, 200);
+    }
+    let line = "GET /api/v1/events?kind=recipient.suppressed";
+    let all = api(&socket, line, &Value::Null).await.json();
+    assert_eq!(
+        (&all["items"][0]["account"], &all["items"][1]["account"]),
+        (&json!("acme"), &json!("global"))
+    );
+    let own = with(to, &token, line, &Value::Null).await.json();
+    assert_eq!(own["items"].as_array().map(Vec::len), Some(1), "{own}");
+    let global = with(to, &token, &format!("{line}&account=global"), &Value::Null).await;
+    assert_eq!(global.status, 404, "{}", global.body);
+    // Streams and people are an account's.
+    for (more, field) in [("stream=news", "stream"), ("recipient=ann%40example.com", "recipient")] {
+        let refused = api(&socket, &format!("{line}&{more}"), &Value::Null).await;
+        let told = &refused.json()["errors"][0]["field"];
+        assert_eq!((refused.status, told), (422, &json!(field)), "{}", refused.body);
+    }
+}
+
+#[tokio::test]
 async fn who_follows_hears_what_happens_and_what_happened_while_away() {
     let house = House::build().await;
     let to = house.public().await;

@@ -9,6 +9,8 @@ use crate::mail::{Address, MessageId, RecipientHash, ReversePath, Timestamp};
 use crate::queue::Queue;
 use crate::spool::SpoolFault;
 
+/// Longest line of a message, without its end (RFC 5322 §2.1.1).
+const PLAIN_MAX: usize = 998;
 /// Longest line of quoted-printable, its `=` included (RFC 2045 §6.7).
 const LINE_MAX: usize = 76;
 /// Longest encoded word, so that its line has at most 76 with the field's name (RFC 2047 §2), in bytes.
@@ -101,11 +103,18 @@ impl Sheet<'_> {
         head.push_str(&format!("{LOOP}: {}\r\n", self.hostname));
         head.push_str(&format!(
             "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
-             Content-Language: {}\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",
+             Content-Language: {}\r\n",
             self.language
         ));
         let text = self.lines.join("\n\n") + "\n";
-        (head + &quoted_printable(&text)).into_bytes()
+        // Plain text goes as it is, so that its links stay whole for programs that take them out of it.
+        let (encoding, text) = if is_plain(&text) {
+            ("7bit", text.replace('\n', "\r\n"))
+        } else {
+            ("quoted-printable", quoted_printable(&text))
+        };
+        head.push_str(&format!("Content-Transfer-Encoding: {encoding}\r\n\r\n"));
+        (head + &text).into_bytes()
     }
 }
 
@@ -121,6 +130,12 @@ fn phrase(name: &str) -> String {
     let name: String = name.chars().filter(|c| !matches!(c, '"' | '\\')).collect();
     let written = encoded(&name);
     if written.starts_with("=?") { written + "\r\n" } else { format!("\"{written}\"") }
+}
+
+/// Whether text may go as 7bit (RFC 2045 §2.7).
+fn is_plain(text: &str) -> bool {
+    let is_short = |line: &str| line.len() <= PLAIN_MAX;
+    text.lines().all(is_short) && text.bytes().all(|byte| matches!(byte, b'\n' | b' '..=b'~'))
 }
 
 /// Text with `\n` line ends in quoted-printable with CRLF.
@@ -187,6 +202,18 @@ mod tests {
         assert_eq!(letter.head.text("subject").as_deref(), Some(subject.as_str()));
         let part = letter.part("text/plain").expect("its text").text().replace("\r\n", "\n");
         assert_eq!(part.trim_end(), lines.join("\n\n").trim_end());
+    }
+
+    #[test]
+    fn a_link_in_plain_text_stays_whole() {
+        let link = format!("https://h.example/c/{}", "x".repeat(200));
+        let whole = |lines: &[String]| {
+            let text = String::from_utf8(bytes("Re: News", lines)).expect("text");
+            text.contains(&format!("\r\n\r\nConfirm: {link}\r\n")) && text.contains(": 7bit\r\n")
+        };
+        assert!(whole(&[format!("Confirm: {link}")]));
+        assert!(!whole(&[format!("Confirm: {link}"), "谢谢".into()]));
+        assert!(!whole(&[format!("Confirm: {link}"), "x".repeat(999)]));
     }
 
     #[test]

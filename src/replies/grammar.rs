@@ -51,6 +51,8 @@ pub(super) enum Sense {
     Please,
     /// Asks in the form of a question: "could you".
     Ask,
+    /// Says why somebody wants no mail: "never signed up", "too many".
+    Reason,
     /// Says nothing here: articles, pronouns, prepositions.
     Filler,
 }
@@ -113,16 +115,25 @@ impl Grammar {
         }
     }
 
-    /// Whether a clause only says that something nobody names is not wanted, "I don't need this", or only names
-    /// mail: "so many mails".
+    /// Whether a clause only says that something nobody names is not wanted, "I don't need this", only names
+    /// mail, "so many mails", or says why, of nothing but mail: "I never signed up for these".
     pub(super) fn declines(&self, clause: &str) -> bool {
         let (no, yes) = (bit(Sense::Not) | bit(Sense::Want), bit(Sense::Me) | bit(Sense::Please));
         let rest = no | yes | bit(Sense::Filler) | bit(Sense::More);
         let (unwanted, mail) = (|senses| senses & no == no, bit(Sense::Mail));
+        let moved = bit(Sense::Receive) | bit(Sense::Send) | bit(Sense::List);
+        let (reason, why) = (bit(Sense::Reason), rest | mail | moved | bit(Sense::Reason));
         self.readings(clause).any(|senses| match senses & mail {
+            _ if senses & reason != 0 => senses & !why == 0,
             0 => unwanted(senses) && senses & !rest == 0,
             _ => senses & !(rest | mail) == 0 && senses & no == 0,
         })
+    }
+
+    /// Whether a clause says why somebody wants no mail, and nothing else.
+    pub(super) fn reasons(&self, clause: &str) -> bool {
+        self.declines(clause)
+            && self.readings(clause).any(|senses| senses & bit(Sense::Reason) != 0)
     }
 
     /// The wish of a clause in normal form that stands alone.
@@ -172,6 +183,11 @@ impl Grammar {
             rest = &rest[length..];
         }
         false
+    }
+
+    /// Whether a text is a courtesy of a request in some language: "por favor".
+    pub(super) fn pleads(&self, text: &str) -> bool {
+        self.readings(text).any(|senses| senses & !bit(Sense::Filler) == bit(Sense::Please))
     }
 
     /// Whether a language knows all words of a text.
@@ -236,6 +252,9 @@ fn address(text: &str) -> Option<(usize, Senses)> {
 fn meant(senses: Senses) -> Option<Wish> {
     let has = |sense: Sense| senses & bit(sense) != 0;
     let denied = has(Sense::Not);
+    if has(Sense::Reason) {
+        return None;
+    }
     if has(Sense::Reject) {
         return (!denied).then_some(Wish::Reject);
     }

@@ -6,7 +6,9 @@ use super::grammar::is_unspaced;
 use super::marks::Marks;
 use super::normal::{bare, is_edge, is_ideograph, normal};
 use super::requests::holds;
-use super::utterance::{INITIALS_MAX, in_answer, is_address, is_greeting, is_initials, of_line};
+use super::utterance::{
+    INITIALS_MAX, in_answer, is_address, is_greeting, is_initials, led, of_line,
+};
 use super::words::Vocabulary;
 
 /// What was found.
@@ -28,6 +30,10 @@ const FULL_LINE_MIN: usize = 55;
 /// Most sentences of a letter that a bare keyword may end.
 const SENTENCES_MAX: usize = 4;
 
+/// Fewest words, and characters of scripts without blanks, that a quotation is of somebody's sentence.
+const QUOTED_WORDS_MIN: usize = 3;
+const QUOTED_MIN: usize = 8;
+
 /// The wish of a sentence that asks outright.
 fn of_sentence(words: &Vocabulary, sentence: &str) -> Option<(Wish, bool)> {
     let known = &words.sentences().all;
@@ -36,6 +42,10 @@ fn of_sentence(words: &Vocabulary, sentence: &str) -> Option<(Wish, bool)> {
         let mut courtesies = known.polite.iter().filter(|polite| polite.contains(doubt.as_str()));
         courtesies.any(|polite| sentence.contains(polite.as_str()))
     };
+    // What stands between quotation marks is somebody else's.
+    if is_quoting(sentence) {
+        return None;
+    }
     let padded = format!(" {sentence} ");
     if known.doubts.iter().any(|doubt| padded.contains(doubt.as_str()) && !excused(doubt)) {
         return None;
@@ -68,6 +78,20 @@ fn of_sentence(words: &Vocabulary, sentence: &str) -> Option<(Wish, bool)> {
         || is_about_mail(words, sentence, &words.sentences().open_requests)
         || ends_subscription(words, sentence);
     (!denied && (asked || known.pairs.iter().any(paired))).then_some((wish, true))
+}
+
+/// Whether a sentence quotes another, or is the end of one that is quoted; a name or a keyword may be quoted.
+fn is_quoting(sentence: &str) -> bool {
+    let marks = [('„', '“'), ('«', '»'), ('「', '」'), ('『', '』')];
+    marks.iter().any(|&(open, close)| {
+        let Some((_, text)) = sentence.split_once(open) else {
+            return sentence.contains(close);
+        };
+        let text = text.split(close).next().unwrap_or_default();
+        let words = text.split(' ').filter(|word| !bare(word).is_empty());
+        let unspaced = text.contains(is_unspaced) && text.chars().count() >= QUOTED_MIN;
+        unspaced || words.count() >= QUOTED_WORDS_MIN
+    })
 }
 
 /// Whether a request stands there that what follows makes one about mail.
@@ -307,31 +331,43 @@ fn of_first(words: &Vocabulary, sentences: &[&str]) -> Option<Wish> {
     let closes = |text: &str| is_greeting(words, text) || words.is_closing(bare(text));
     let closing = sentences.iter().position(|text| words.is_closing(bare(text)));
     let sentences = &sentences[..closing.unwrap_or(sentences.len())];
-    let mut spoken = sentences.iter().filter(|text| !closes(text) && !bare(text).is_empty());
+    let spoken = sentences.iter().copied();
+    let mut spoken = spoken.filter(|text| !closes(text) && !bare(text).is_empty());
     let first = spoken.next()?;
-    let wish = stopping(words, first)?;
+    let led = stopping(words, first)
+        .map_or_else(|| led_by(words, first), |wish| Some((wish, first, None)));
+    let (wish, first, reason) = led?;
     // A short word may begin a letter about goods, unless it is cried out.
     let named = bare(first).chars().count() > INITIALS_MAX || first.ends_with('!');
-    let rest: Vec<&&str> = spoken.collect();
+    let rest: Vec<&str> = reason.into_iter().chain(spoken).collect();
     let clear = |text: &str| is_clear(words, text) && !takes_back(words, text);
     let few = (1..SENTENCES_MAX).contains(&rest.len());
     (named && few && rest.iter().all(|text| clear(text))).then_some(wish)
+}
+
+/// The wish of a keyword that opens a sentence, with the keyword and what follows it.
+fn led_by<'a>(words: &Vocabulary, sentence: &'a str) -> Option<(Wish, &'a str, Option<&'a str>)> {
+    let (keyword, reason) = led(words, sentence)?;
+    Some((stopping(words, keyword)?, keyword, Some(reason)))
 }
 
 /// The wish of a bare keyword that can only stop mail.
 fn stopping(words: &Vocabulary, keyword: &str) -> Option<Wish> {
     let (wish, about_mail) = of_line(words, keyword)?;
     let named = about_mail && !is_initials(bare(keyword));
-    (named && wish == Wish::Unsubscribe && !keyword.contains('发')).then_some(wish)
+    let of_goods = ["发", "寄", "联系"].iter().any(|word| keyword.contains(word));
+    (named && wish == Wish::Unsubscribe && !of_goods).then_some(wish)
 }
 
-/// Whether nothing is said of the keyword itself, nor introduces it, which would make it doubtful.
+/// Whether nothing is said of the keyword itself, nor introduces it, which would make it doubtful. What is asked
+/// in anger is no question: "Who are you?"
 fn is_clear(words: &Vocabulary, text: &str) -> bool {
-    !text.ends_with(':')
-        && !holds(text, &words.sentences().all.doubts)
-        && !["unsub", "退订", "拒收", "opt", "remove", "reply", "回复", "?"]
-            .iter()
-            .any(|word| text.contains(word))
+    words.declines(bare(text))
+        || !text.ends_with(':')
+            && !holds(text, &words.sentences().all.doubts)
+            && !["unsub", "退订", "拒收", "opt", "remove", "reply", "回复", "?"]
+                .iter()
+                .any(|word| text.contains(word))
 }
 
 /// Whether a sentence behind a wish takes something of it back.

@@ -185,6 +185,65 @@ fn a_keyword_that_a_letter_talks_about_is_not_obeyed() {
 }
 
 #[test]
+fn a_reason_behind_a_keyword_takes_nothing_back() {
+    for text in [
+        "Unsubscribe - I never registered with you",
+        "Unsubscribe because they arrive twice a day",
+        "unsubscribe (no longer relevant)",
+        "Opt out - my daughter made this account",
+        "T, thank you, too many emails",
+        "T - you send far too many",
+        "T because of too many emails",
+        "stop, you email too often",
+        "STOP - wrong person",
+        "stop too many messages",
+        "T svp",
+        "退订，从没注册过",
+        "退订（没兴趣）",
+        "T 太频繁了",
+        "Abmelden - ich habe nie zugestimmt",
+        "Désinscription - jamais demandé",
+        "Baja - no di mi consentimiento",
+        "Sair - nunca autorizei",
+        "Afmelden (geen belangstelling)",
+        "Отписаться - никогда не подписывался",
+        "Т",
+        "Who are you people? Unsubscribe.",
+        "配信停止（多すぎるので）",
+        "구독취소 - 신청한 적 없음",
+    ] {
+        assert_eq!(wish(text).wish, Wish::Unsubscribe, "{text}");
+    }
+    for text in ["R - never gave permission", "拒收（不需要）", "R, I don't know who you are"]
+    {
+        assert_eq!(wish(text).wish, Wish::Reject, "{text}");
+    }
+}
+
+#[test]
+fn words_of_others_and_other_things_behind_a_keyword_are_letters() {
+    for text in [
+        "Ein Leser schreibt: „Bitte streichen Sie mich aus dem Verteiler.“ Was nun?",
+        "Une cliente écrit « merci de me retirer de votre liste ». Que répondre ?",
+        "Читатель пишет: «уберите меня из рассылки». Что делать?",
+        "Unsubscribe - how does that work",
+        "Unsubscribe, but keep the weekly one",
+        "Unsubscribe, as the young call it",
+        "Unsubscribe - just a joke",
+        "T - shirt in red",
+        "R (Rachel)",
+        "Stop - the driver has the wrong street",
+        "退订，改成每月一封",
+        "别寄了，地址不对",
+        "Спасибо,\nТ",
+        "I never signed up for the course.",
+        "Too many emails?",
+    ] {
+        assert_eq!(wish(text).wish, Wish::None, "{text}");
+    }
+}
+
+#[test]
 fn what_is_said_of_goods_or_of_missing_mail_is_no_request() {
     for text in [
         "Ich habe keine weiteren E-Mails erhalten, wann kommt die Antwort?",

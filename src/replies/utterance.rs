@@ -1,6 +1,7 @@
 //! Whole utterances: a keyword with its courtesies, a verb with its object, a line of nothing else.
 
 use super::classify::Wish;
+use super::grammar::is_unspaced;
 use super::normal::{bare, is_edge, is_ideograph};
 use super::words::Vocabulary;
 
@@ -16,6 +17,8 @@ const DOUBLED_MAX: usize = 12;
 const LETTERS_MIN: usize = 3;
 /// Shortest courtesy of a script of its own that may follow a letter, in characters.
 const COURTESY_MIN: usize = 3;
+/// Most words of a keyword that a reason follows without a mark between them.
+const LED_MAX: usize = 4;
 
 /// Whether a line greets: a whole greeting, or `Dear Ann,`.
 pub(super) fn is_greeting(words: &Vocabulary, line: &str) -> bool {
@@ -131,7 +134,8 @@ fn of_object(words: &Vocabulary, text: &str) -> Option<(Wish, bool)> {
 
 /// Whether a text may be somebody's initials.
 pub(super) fn is_initials(text: &str) -> bool {
-    text.chars().count() <= INITIALS_MAX && text.chars().all(|c| c.is_ascii_alphabetic())
+    let letter = |c: char| c.is_alphabetic() && !is_unspaced(c);
+    text.chars().count() <= INITIALS_MAX && text.chars().all(letter)
 }
 
 pub(super) fn is_address(word: &str) -> bool {
@@ -144,17 +148,32 @@ fn of_letter(words: &Vocabulary, text: &str) -> Option<(Wish, bool)> {
     let (letter, rest) = text.split_at(end);
     let rest = bare(rest);
     let foreign = !rest.is_ascii() && rest.chars().count() >= COURTESY_MIN;
-    let polite = ["please", "pls", "plz"].contains(&rest)
+    let reasoned = foreign && words.reasons(rest);
+    let polite = words.grammar().pleads(rest)
         || words.is_closing(rest)
+        || reasoned
         || foreign && (words.is_courtesy(rest) || words.after().iter().any(|after| after == rest));
     let single = ["r", "t", "td"].contains(&letter) && polite;
     if single { words.named(letter) } else { None }
 }
 
+/// The wish of a keyword that goes on with a reason, without a mark between them: "stop too many mails".
+fn reasoned(words: &Vocabulary, text: &str) -> Option<(Wish, bool)> {
+    let blanks = text.match_indices(' ').map(|(at, _)| at).take(LED_MAX);
+    blanks.filter_map(|at| Some((answered(words, &text[..at])?, &text[at + 1..]))).find_map(
+        |(found, reason)| {
+            let enough = reason.contains(' ')
+                || reason.contains(is_unspaced) && reason.chars().count() >= COURTESY_MIN;
+            (enough && words.reasons(bare(reason))).then_some(found)
+        },
+    )
+}
+
 /// The wish of an utterance, its courtesies taken off.
 fn utterance(words: &Vocabulary, text: &str) -> Option<(Wish, bool)> {
     polite(words, text, |text| {
-        doubled(words, text).or_else(|| repeated(words, text)).or_else(|| of_object(words, text))
+        let said = doubled(words, text).or_else(|| repeated(words, text));
+        said.or_else(|| of_object(words, text)).or_else(|| reasoned(words, text))
     })
 }
 
@@ -202,6 +221,64 @@ fn about_mail(wish: Option<Wish>) -> Option<(Wish, bool)> {
     wish.map(|wish| (wish, true))
 }
 
+/// Where the clauses of a line end: at punctuation, at a dash that stands apart, before "because".
+fn clauses<'a>(words: &Vocabulary, line: &'a str) -> Vec<&'a str> {
+    let mut ends: Vec<(usize, usize)> = line
+        .char_indices()
+        .filter(|&(at, c)| match c {
+            '-' => is_apart(line, at),
+            c => CLAUSE_MARKS.contains(c),
+        })
+        .map(|(at, c)| (at, at + c.len_utf8()))
+        .collect();
+    ends.extend(because(words, line));
+    ends.sort_unstable();
+    let mut start = 0;
+    let mut found = Vec::new();
+    for (end, next) in ends {
+        found.push(&line[start.min(end)..end]);
+        start = start.max(next);
+    }
+    found.push(&line[start..]);
+    found
+}
+
+/// What ends a clause of a line.
+const CLAUSE_MARKS: &str = ".,。，、!！;；:()[]/=…–—";
+
+/// Whether a hyphen is a dash: with a blank beside it, or between characters that need none.
+fn is_apart(line: &str, at: usize) -> bool {
+    let (before, behind) = (line[..at].chars().next_back(), line[at + 1..].chars().next());
+    let apart = |c: Option<char>| c.is_none_or(|c| c == ' ' || c == '-' || is_unspaced(c));
+    apart(before) || apart(behind)
+}
+
+/// Where what leads a reason on stands between words, the longest first where several do.
+fn because<'a>(
+    words: &'a Vocabulary,
+    line: &'a str,
+) -> impl Iterator<Item = (usize, usize)> + use<'a> {
+    words.because().iter().filter_map(|word| {
+        let at = line.find(word.as_str())?;
+        let end = at + word.len();
+        let unspaced = word.contains(is_unspaced);
+        let apart = line[..at].ends_with(is_edge) && line[end..].starts_with(' ');
+        (at > 0 && (unspaced || apart)).then_some((at, end))
+    })
+}
+
+/// A line cut at its first dash, parenthesis or "because", where a reason in any words may follow. Behind a comma
+/// what is said may be of the keyword: "Opt-out, as they call it".
+pub(super) fn led<'a>(words: &Vocabulary, line: &'a str) -> Option<(&'a str, &'a str)> {
+    let marks = line.char_indices().filter(|&(at, c)| match c {
+        '-' => is_apart(line, at),
+        c => "(–—".contains(c),
+    });
+    let marks = marks.map(|(at, c)| (at, at + c.len_utf8()));
+    let (end, next) = marks.chain(because(words, line)).min()?;
+    Some((&line[..end], &line[next..]))
+}
+
 /// The wish of a line all of whose clauses are courtesies or wishes, and the same wish. What is asked
 /// with a question mark is doubtful; one at the start is a character that was lost.
 pub(super) fn of_line(words: &Vocabulary, line: &str) -> Option<(Wish, bool)> {
@@ -214,7 +291,7 @@ pub(super) fn of_line(words: &Vocabulary, line: &str) -> Option<(Wish, bool)> {
     }
     let mut found: Option<(Wish, bool)> = None;
     let mut closed = false;
-    for clause in line.split(['.', ',', '。', '，', '、', '!', '！', ';', '；', ':']) {
+    for clause in clauses(words, line) {
         let clause = bare(clause);
         // "Thanks, T" is signed.
         let closes = words.is_closing(clause);

@@ -73,6 +73,7 @@ struct File {
     greetings: Vec<String>,
     closings: Vec<String>,
     declines: Vec<String>,
+    because: Vec<String>,
     senses: BTreeMap<super::grammar::Sense, Vec<String>>,
     sentences: Page,
 }
@@ -91,6 +92,7 @@ struct Tables {
     greetings: Vec<String>,
     closings: HashSet<String>,
     declines: HashSet<String>,
+    because: Vec<String>,
     grammar: Grammar,
     sentences: Sentences,
     marks: Marks,
@@ -226,6 +228,11 @@ impl Vocabulary {
         self.tables.declines.contains(bare) || self.tables.grammar.declines(bare)
     }
 
+    /// Whether words say why somebody wants no mail.
+    pub(super) fn reasons(&self, bare: &str) -> bool {
+        self.tables.declines.contains(bare) || self.tables.grammar.reasons(bare)
+    }
+
     /// Courtesies before a keyword.
     pub(super) fn before(&self) -> &[String] {
         &self.tables.before
@@ -239,6 +246,11 @@ impl Vocabulary {
     /// Verbs of answering, before a letter.
     pub(super) fn answer(&self) -> &[String] {
         &self.tables.answer
+    }
+
+    /// What leads a reason on: "because".
+    pub(super) fn because(&self) -> &[String] {
+        &self.tables.because
     }
 
     /// How a greeting begins, where it ends in a comma or colon.
@@ -310,6 +322,7 @@ impl Tables {
                 (&file.before, &mut tables.before),
                 (&file.answer, &mut tables.answer),
                 (&file.after, &mut tables.after),
+                (&file.because, &mut tables.because),
             ];
             for (words, list) in lists {
                 list.extend(words.iter().flat_map(|word| forms(word)));
@@ -327,7 +340,8 @@ impl Tables {
             tables.grammar.learn(language, &file.senses);
             tables.sentences.learn(language, file.sentences);
         }
-        for list in [&mut tables.before, &mut tables.answer, &mut tables.after] {
+        let Self { before, answer, after, because, .. } = &mut tables;
+        for list in [before, answer, after, because] {
             list.sort_by(|one, two| two.len().cmp(&one.len()).then_with(|| one.cmp(two)));
             list.dedup();
         }

@@ -355,8 +355,7 @@ fn led_by<'a>(words: &Vocabulary, sentence: &'a str) -> Option<(Wish, &'a str, O
 fn stopping(words: &Vocabulary, keyword: &str) -> Option<Wish> {
     let (wish, about_mail) = of_line(words, keyword)?;
     let named = about_mail && !is_initials(bare(keyword));
-    let of_goods = ["发", "寄", "联系"].iter().any(|word| keyword.contains(word));
-    (named && wish == Wish::Unsubscribe && !of_goods).then_some(wish)
+    (named && wish == Wish::Unsubscribe && !keyword.contains('发')).then_some(wish)
 }
 
 /// Whether nothing is said of the keyword itself, nor introduces it, which would make it doubtful. What is asked

@@ -185,6 +185,18 @@ fn a_keyword_that_a_letter_talks_about_is_not_obeyed() {
 }
 
 #[test]
+fn how_often_mail_comes_undoes_no_request() {
+    for text in [
+        "请不要每天都发邮件给我",
+        "请不要天天发了",
+        "please stop sending me these daily",
+        "Unsubscribe me from your daily letter",
+    ] {
+        assert_eq!(wish(text).wish, Wish::Unsubscribe, "{text}");
+    }
+}
+
+#[test]
 fn a_reason_behind_a_keyword_takes_nothing_back() {
     for text in [
         "Unsubscribe - I never registered with you",

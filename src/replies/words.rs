@@ -372,6 +372,21 @@ pub(super) mod tests {
         }
     }
 
+    /// What gives a reason asks for nothing; a word that does something in a request would undo it.
+    #[test]
+    fn a_reason_is_no_word_of_a_request() {
+        use crate::replies::grammar::Sense;
+        for (language, text) in FILES {
+            let mut file: File = toml::from_str(text).expect("a file of words is TOML");
+            for reason in file.senses.remove(&Sense::Reason).unwrap_or_default() {
+                assert!(
+                    !file.senses.values().flatten().any(|w| *w == reason),
+                    "{language} {reason}"
+                );
+            }
+        }
+    }
+
     #[test]
     fn settings_add_drop_and_move_words() {
         let own = |text: &str| toml::from_str::<config::Words>(text).expect("settings");

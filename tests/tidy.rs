@@ -169,7 +169,7 @@ fn settings_are_read_where_they_hold_and_never_kept() {
             continue;
         }
         let text = fs::read_to_string(&path).expect("a source file is text");
-        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         for line in code.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
             let kept = line.split_once(": ").is_some_and(|(_, kind)| {
                 let kind = kind.strip_prefix("Arc<").unwrap_or(kind);

@@ -244,7 +244,7 @@ async fn figures_are_shown_to_whom_the_settings_name() {
 fn counted(text: &str) -> Vec<(String, &'static str, Vec<String>)> {
     let mut found = Vec::new();
     // What tests of a file count is made up.
-    let text = text.split("\n#[cfg(test)]").next().unwrap_or_default();
+    let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     for kind in ["counter", "gauge", "histogram"] {
         for after in text.split(&format!("metrics::{kind}!(")).skip(1) {
             let mut depth = 1;

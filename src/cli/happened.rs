@@ -2,7 +2,7 @@
 
 use super::arguments::{Form, Target, moment, target};
 use super::client::{Client, Event, Fault, query};
-use super::show::{self, Column, Table};
+use super::show::{self, Column, Listing, Table};
 use super::trace::ended_or;
 use crate::mail::Timestamp;
 use clap::{Args, Subcommand};
@@ -69,31 +69,28 @@ const EVENT: [Column; 10] = [
 pub(super) async fn events(client: &Client, verb: EventsVerb) -> Result<(), Fault> {
     match verb {
         EventsVerb::List { meant, since, until, limit, form } => {
-            let moment = |at: Option<Timestamp>| at.map(|at| at.to_string());
-            list(client, &meant, [moment(since), moment(until)], limit, form).await
+            list(client, &meant, [since, until], limit, form).await
         }
         EventsVerb::Follow { meant, form } => follow(client, &meant, form).await,
     }
 }
 
 impl Meant {
-    /// Asks the API for them, after the event of an id.
-    fn asked(&self, more: &[(&str, Option<&str>)], after: Option<&str>) -> String {
-        let kinds = self.kind.join(",");
-        let mut pairs = vec![
-            ("account", self.target.as_ref().map(|target| target.account.as_str())),
-            ("stream", self.target.as_ref().and_then(|target| target.stream.as_deref())),
-            ("recipient", self.address.as_deref()),
-            ("kind", Some(kinds.as_str()).filter(|kinds| !kinds.is_empty())),
-            ("after", after),
-        ];
-        pairs.extend_from_slice(more);
-        query(&pairs)
+    /// Asks the API for them.
+    fn asked(&self) -> Vec<(&'static str, Option<String>)> {
+        let target = self.target.as_ref();
+        vec![
+            ("account", target.map(|target| target.account.clone())),
+            ("stream", target.and_then(|target| target.stream.clone())),
+            ("recipient", self.address.clone()),
+            ("kind", Some(self.kind.join(",")).filter(|kinds| !kinds.is_empty())),
+        ]
     }
 }
 
 /// Whom an accepted message goes to stands in the column of the one person whom other events are about.
-fn about(mut event: Value) -> Value {
+fn about(event: &Value) -> Value {
+    let mut event = event.clone();
     if event["recipient"].is_null() {
         event["recipient"] = event["recipients"].take();
     }
@@ -103,46 +100,35 @@ fn about(mut event: Value) -> Value {
 async fn list(
     client: &Client,
     meant: &Meant,
-    [since, until]: [Option<String>; 2],
+    [since, until]: [Option<Timestamp>; 2],
     limit: Option<u64>,
     form: Form,
 ) -> Result<(), Fault> {
-    let more = [("since", since.as_deref()), ("until", until.as_deref())];
-    let mut table = Table::new(&EVENT).painted(form);
-    let (mut count, mut after) = (0, meant.after.clone());
-    loop {
-        let page = client.get(&format!("/events{}", meant.asked(&more, after.as_deref()))).await?;
-        let most = limit.map_or(u64::MAX, |limit| limit - count);
-        let rows = show::items(&page, "items");
-        let rows = &rows[..rows.len().min(usize::try_from(most).unwrap_or(usize::MAX))];
-        if form.json {
-            for (place, event) in (count..).zip(rows) {
-                show::put(&format!("{}\n  {event}", if place > 0 { "," } else { "[" }))?;
-            }
-        } else if !rows.is_empty() {
-            let rows: Vec<_> = rows.iter().cloned().map(about).collect();
-            show::put(&table.rows(&rows))?;
-        }
-        count += rows.len() as u64;
-        after = show::next(&page, after.as_deref());
-        if after.is_none() || limit.is_some_and(|limit| count >= limit) {
-            break;
-        }
-    }
-    match (form.json, count) {
-        (true, 0) => show::line("[]"),
-        (true, _) => show::line("\n]"),
-        (false, 0) => show::line("nothing of that kind happened"),
-        (false, _) => Ok(()),
-    }
+    let mut asked = meant.asked();
+    asked.push(("since", since.map(|at| at.to_string())));
+    asked.push(("until", until.map(|at| at.to_string())));
+    let asked = borrowed(&asked);
+    // As many as are asked for, whatever a page holds.
+    let most = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let (path, after) = ("/events", meant.after.clone());
+    let listing = Listing { path, asked: &asked, columns: &EVENT, after, most, row: about };
+    let count = listing.print(client, form).await?;
+    if count == 0 && !form.json { show::line("nothing of that kind happened") } else { Ok(()) }
+}
+
+fn borrowed<'a>(pairs: &'a [(&'static str, Option<String>)]) -> Vec<(&'a str, Option<&'a str>)> {
+    pairs.iter().map(|(name, value)| (*name, value.as_deref())).collect()
 }
 
 async fn follow(client: &Client, meant: &Meant, form: Form) -> Result<(), Fault> {
     let mut table = Table::new(&EVENT).painted(form);
     let mut after = meant.after.clone();
     let mut is_first = true;
+    let asked = meant.asked();
     loop {
-        let path = format!("/events/follow{}", meant.asked(&[], after.as_deref()));
+        let mut pairs = borrowed(&asked);
+        pairs.push(("after", after.as_deref()));
+        let path = format!("/events/follow{}", query(&pairs));
         let mut events = client.follow(&path).await?;
         if std::mem::take(&mut is_first) && !form.json {
             show::aside("looking on; Ctrl-C ends it");
@@ -150,7 +136,7 @@ async fn follow(client: &Client, meant: &Meant, form: Form) -> Result<(), Fault>
         let fault = loop {
             match ended_or(events.next()).await {
                 Ok(Some(Event { data, .. })) if form.json => show::line(&data.to_string())?,
-                Ok(Some(Event { data, .. })) => show::put(&table.rows(&[about(data)]))?,
+                Ok(Some(Event { data, .. })) => show::put(&table.rows(&[about(&data)]))?,
                 Ok(None) => return Ok(()),
                 Err(fault) => break fault,
             }

@@ -225,34 +225,56 @@ pub(super) async fn listing(
     columns: &[Column],
     form: Form,
 ) -> Result<usize, Fault> {
-    let as_json = form.json;
-    let mut table = Table::new(columns).painted(form);
-    let mut count = 0;
-    let mut after: Option<String> = None;
-    let limited = asked.iter().any(|(name, value)| *name == "limit" && value.is_some());
-    loop {
-        let mut pairs = asked.to_vec();
-        pairs.push(("after", after.as_deref()));
-        // Where a later page fails, what has been printed stays open: nobody takes it for the whole.
-        let page = client.get(&format!("{path}{}", query(&pairs))).await?;
-        let rows = items(&page, "items");
-        if as_json {
-            for (place, row) in rows.iter().enumerate() {
-                put(&format!("{}\n  {row}", if count + place > 0 { "," } else { "[" }))?;
+    Listing { path, asked, columns, after: None, most: usize::MAX, row: Value::clone }
+        .print(client, form)
+        .await
+}
+
+/// A listing that is printed page by page.
+pub(super) struct Listing<'a> {
+    pub(super) path: &'a str,
+    pub(super) asked: &'a [(&'a str, Option<&'a str>)],
+    pub(super) columns: &'a [Column],
+    /// The cursor behind which it begins.
+    pub(super) after: Option<String>,
+    /// Most items that are printed, over all pages.
+    pub(super) most: usize,
+    /// An item as a row of the table shows it.
+    pub(super) row: fn(&Value) -> Value,
+}
+
+impl Listing<'_> {
+    /// Says how many items there were.
+    pub(super) async fn print(self, client: &Client, form: Form) -> Result<usize, Fault> {
+        let Self { path, asked, columns, mut after, most, row } = self;
+        let mut table = Table::new(columns).painted(form);
+        let mut count = 0;
+        let limited = asked.iter().any(|(name, value)| *name == "limit" && value.is_some());
+        loop {
+            let mut pairs = asked.to_vec();
+            pairs.push(("after", after.as_deref()));
+            // Where a later page fails, what has been printed stays open: nobody takes it for the whole.
+            let page = client.get(&format!("{path}{}", query(&pairs))).await?;
+            let items = items(&page, "items");
+            let items = &items[..items.len().min(most - count)];
+            if form.json {
+                for (place, item) in (count..).zip(items) {
+                    put(&format!("{}\n  {item}", if place > 0 { "," } else { "[" }))?;
+                }
+            } else if !items.is_empty() {
+                put(&table.rows(&items.iter().map(row).collect::<Vec<_>>()))?;
             }
-        } else if !rows.is_empty() {
-            put(&table.rows(rows))?;
+            count += items.len();
+            after = next(&page, after.as_deref());
+            if after.is_none() || limited || count >= most {
+                break;
+            }
         }
-        count += rows.len();
-        after = next(&page, after.as_deref());
-        if after.is_none() || limited {
-            break;
+        if form.json {
+            line(if count > 0 { "\n]" } else { "[]" })?;
         }
+        Ok(count)
     }
-    if as_json {
-        line(if count > 0 { "\n]" } else { "[]" })?;
-    }
-    Ok(count)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::words::Vocabulary;
 use crate::config;
 use crate::mail::{Refusal, RefusalRules, Status, refusal};
 use serde::Serialize;
+use std::cell::LazyCell;
 
 /// Most recipients taken from one bounce.
 pub(super) const RECIPIENTS_MAX: usize = 100;
@@ -59,13 +60,12 @@ pub(super) fn read(
     let inner = inner.and_then(|part| Letter::read(&part.bytes(), limits));
     let inner = inner.and_then(|inner| of_letter(&inner, words)).map(|inner| inner.bounced);
     let inner = inner.filter(|inner| !inner.is_empty());
-    let notice = || Notice::of(letter, words.notices());
-    let is_notice = |notice: Notice<'_>| notice.is_machine() && notice.is_titled();
-    if let Some(inner) = inner.filter(|_| is_notice(notice())) {
+    let notice = LazyCell::new(|| Notice::of(letter, words.notices()));
+    if let Some(inner) = inner.filter(|_| notice.is_machine() && notice.is_titled()) {
         return Some(inner);
     }
     // It names nobody: then whom the returned message was for, if that was one.
-    found.map(|found| if found.speaks { found.bounced } else { notice().meant_only() })
+    found.map(|found| if found.speaks { found.bounced } else { notice.meant_only() })
 }
 
 /// What a message itself says, as a delivery status or in words.
@@ -73,10 +73,10 @@ fn of_letter(letter: &Letter, words: &Vocabulary) -> Option<Reported> {
     let titled = letter.report.as_deref() == Some("delivery-status");
     let mut reported = Reported::default();
     let mut seen = titled;
-    // Who passes a bounce on may attach its status.
-    let is_passed_on = || !Notice::of(letter, words.notices()).is_a_servers();
+    let notice = LazyCell::new(|| Notice::of(letter, words.notices()));
     for part in letter.parts.iter().filter(|part| is_status(part)) {
-        if !seen && is_passed_on() {
+        // Who passes a bounce on may attach its status.
+        if !seen && !notice.is_a_servers() {
             break;
         }
         seen = true;
@@ -85,29 +85,27 @@ fn of_letter(letter: &Letter, words: &Vocabulary) -> Option<Reported> {
         read.bounced.into_iter().for_each(|bounced| note(&mut reported.bounced, bounced));
     }
     if reported.speaks {
-        if reported.bounced.iter().any(|bounced| bounced.reason.is_empty()) {
-            let notice = Notice::of(letter, words.notices());
-            reported.bounced.iter_mut().for_each(|bounced| notice.explain(bounced));
+        for bounced in reported.bounced.iter_mut().filter(|bounced| bounced.reason.is_empty()) {
+            notice.explain(bounced);
         }
         return Some(reported);
     }
     if !seen && !Notice::may_be(letter, words.notices()) {
         return None;
     }
-    let notice = Notice::of(letter, words.notices());
-    let told = |notice: &Notice<'_>| {
+    let told = || {
         let bounced = notice.recipients();
         Reported { speaks: !bounced.is_empty(), bounced }
     };
     if seen {
-        return Some(told(&notice));
+        return Some(told());
     }
     // A notice may end in the original's subject, whatever that says.
     let answers = letter.head.text("subject").is_some_and(|subject| {
         autoreply::begins_automatic(&subject, words)
             || !notice.is_titled() && autoreply::is_automatic_subject(&subject, words)
     });
-    (!answers && notice.is_bounce()).then(|| told(&notice))
+    (!answers && notice.is_bounce()).then(told)
 }
 
 fn is_status(part: &Part) -> bool {

@@ -64,6 +64,7 @@ impl<'a> Notice<'a> {
         let status = whole.to_lowercase().contains("final-recipient:");
         let status = status.then(|| delivery_status::read(whole.as_bytes()).bounced);
         let is_tail = |text: &str| text.len() < whole.len();
+        let returns = letter.parts.iter().any(is_returned);
         let below = if is_tail(text) { below(&whole[text.len()..]) } else { Vec::new() };
         Self {
             words,
@@ -73,8 +74,8 @@ impl<'a> Notice<'a> {
             named: named.take(RECIPIENTS_MAX).collect(),
             reported: status.unwrap_or_default(),
             nobody: is_from_nobody(head),
-            returns: letter.parts.iter().any(is_returned),
-            original: is_tail(text) || letter.parts.iter().any(is_returned),
+            returns,
+            original: is_tail(text) || returns,
             returned: returned(letter),
             below,
             text: text.to_owned(),
@@ -187,10 +188,8 @@ impl<'a> Notice<'a> {
 
     /// Gives the reason of a delivery status that has none, where the words say it.
     pub(super) fn explain(&self, bounced: &mut Bounced) {
-        if bounced.reason.is_empty() {
-            bounced.reason = self.said(&bounced.address).unwrap_or_default();
-            bounced.status = delivery_status::closer(bounced.status.take(), &bounced.reason);
-        }
+        bounced.reason = self.said(&bounced.address).unwrap_or_default();
+        bounced.status = delivery_status::closer(bounced.status.take(), &bounced.reason);
     }
 
     /// Whom it names, with what it says of each.

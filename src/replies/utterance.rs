@@ -221,17 +221,26 @@ fn about_mail(wish: Option<Wish>) -> Option<(Wish, bool)> {
     wish.map(|wish| (wish, true))
 }
 
-/// Where the clauses of a line end: at punctuation, at a dash that stands apart, before "because".
+/// What ends a clause of a line, beside dashes and "because".
+const CLAUSE_MARKS: &str = ".,。，、!！;；:()[]/=…–—";
+
+/// Where a line breaks, with where it goes on: at each of these marks, at a dash that stands apart, around
+/// "because".
+fn breaks<'a>(
+    words: &'a Vocabulary,
+    line: &'a str,
+    marks: &'static str,
+) -> impl Iterator<Item = (usize, usize)> + use<'a> {
+    let marked = line.char_indices().filter(move |&(at, c)| match c {
+        '-' => is_apart(line, at),
+        c => marks.contains(c),
+    });
+    marked.map(|(at, c)| (at, at + c.len_utf8())).chain(because(words, line))
+}
+
+/// The clauses of a line.
 fn clauses<'a>(words: &Vocabulary, line: &'a str) -> Vec<&'a str> {
-    let mut ends: Vec<(usize, usize)> = line
-        .char_indices()
-        .filter(|&(at, c)| match c {
-            '-' => is_apart(line, at),
-            c => CLAUSE_MARKS.contains(c),
-        })
-        .map(|(at, c)| (at, at + c.len_utf8()))
-        .collect();
-    ends.extend(because(words, line));
+    let mut ends: Vec<(usize, usize)> = breaks(words, line, CLAUSE_MARKS).collect();
     ends.sort_unstable();
     let mut start = 0;
     let mut found = Vec::new();
@@ -242,9 +251,6 @@ fn clauses<'a>(words: &Vocabulary, line: &'a str) -> Vec<&'a str> {
     found.push(&line[start..]);
     found
 }
-
-/// What ends a clause of a line.
-const CLAUSE_MARKS: &str = ".,。，、!！;；:()[]/=…–—";
 
 /// Whether a hyphen is a dash: with a blank beside it, or between characters that need none.
 fn is_apart(line: &str, at: usize) -> bool {
@@ -270,12 +276,7 @@ fn because<'a>(
 /// A line cut at its first dash, parenthesis or "because", where a reason in any words may follow. Behind a comma
 /// what is said may be of the keyword: "Opt-out, as they call it".
 pub(super) fn led<'a>(words: &Vocabulary, line: &'a str) -> Option<(&'a str, &'a str)> {
-    let marks = line.char_indices().filter(|&(at, c)| match c {
-        '-' => is_apart(line, at),
-        c => "(–—".contains(c),
-    });
-    let marks = marks.map(|(at, c)| (at, at + c.len_utf8()));
-    let (end, next) = marks.chain(because(words, line)).min()?;
+    let (end, next) = breaks(words, line, "(–—").min()?;
     Some((&line[..end], &line[next..]))
 }
 

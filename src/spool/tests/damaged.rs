@@ -12,6 +12,15 @@ fn quarantined(directory: &Path) -> Vec<PathBuf> {
     SystemDisk.list(&directory.join("quarantine")).unwrap_or_default()
 }
 
+/// A log of so many records, closed, in a folder on a disk that can fail.
+async fn filled(numbers: std::ops::Range<u32>) -> (tempfile::TempDir, Twin) {
+    let (home, twin) = (tempfile::tempdir().expect("a folder"), Twin::default());
+    let (spool, _) = open(home.path(), &twin);
+    fill(&spool, numbers).await;
+    spool.close().await;
+    (home, twin)
+}
+
 #[tokio::test]
 async fn a_torn_tail_is_cut_and_sequences_go_on() {
     let home = tempfile::tempdir().expect("a folder");
@@ -73,11 +82,7 @@ async fn any_flipped_byte_costs_one_record_at_most() {
 
 #[tokio::test]
 async fn a_sector_that_cannot_be_read_costs_its_own_records_and_cuts_nothing() {
-    let home = tempfile::tempdir().expect("a folder");
-    let twin = Twin::default();
-    let (spool, _) = open(home.path(), &twin);
-    fill(&spool, 0..60).await;
-    spool.close().await;
+    let (home, twin) = filled(0..60).await;
     let length = segment(home.path(), 1).len().expect("a length");
     let all: Vec<u32> = (0..60).collect();
     for (start, end) in [(0, 100), (20_000, 20_100), (length - 100, length), (0, length)] {
@@ -107,11 +112,7 @@ async fn a_sector_that_cannot_be_read_costs_its_own_records_and_cuts_nothing() {
 
 #[tokio::test]
 async fn a_read_that_fails_once_or_twice_costs_nothing() {
-    let home = tempfile::tempdir().expect("a folder");
-    let twin = Twin::default();
-    let (spool, _) = open(home.path(), &twin);
-    fill(&spool, 0..3).await;
-    spool.close().await;
+    let (home, twin) = filled(0..3).await;
     for glitches in [1, 2] {
         twin.glitches.store(glitches, Ordering::SeqCst);
         let (spool, recovery) = open(home.path(), &twin);
@@ -140,11 +141,7 @@ async fn a_tail_is_copied_before_it_is_cut_unless_it_is_plainly_unfinished() {
     let junk = (vec![b'?'; 500], 1);
     let zeros = (vec![0; 5000], 0);
     for (tail, copies) in [junk, zeros, (whole[..10].to_vec(), 0)] {
-        let home = tempfile::tempdir().expect("a folder");
-        let twin = Twin::default();
-        let (spool, _) = open(home.path(), &twin);
-        fill(&spool, 0..3).await;
-        spool.close().await;
+        let (home, twin) = filled(0..3).await;
         let file = segment(home.path(), 1);
         let length = file.len().expect("a length");
         file.write_at(&tail, length).expect("written");
@@ -161,11 +158,7 @@ async fn a_tail_is_copied_before_it_is_cut_unless_it_is_plainly_unfinished() {
 #[tokio::test]
 async fn a_record_cut_in_its_middle_is_cut_without_a_copy_and_a_spoilt_one_is_copied() {
     for (spoil, copies) in [(false, 0), (true, 1)] {
-        let home = tempfile::tempdir().expect("a folder");
-        let twin = Twin::default();
-        let (spool, _) = open(home.path(), &twin);
-        fill(&spool, 0..3).await;
-        spool.close().await;
+        let (home, twin) = filled(0..3).await;
         let file = segment(home.path(), 1);
         let length = file.len().expect("a length");
         if spoil {
